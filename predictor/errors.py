@@ -1,0 +1,52 @@
+"""Errors that a user can act on: where, what was found, what is needed, how to fix it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+SHOWN = 10  # problems printed in full before the rest is only counted
+
+
+class PredictorError(Exception):
+    """A fault of the input, not of the program. The commands print it alone and exit with 2.
+
+    >>> str(PredictorError("missing column 'label'", where="new.csv", remedy="name it with --label"))
+    "new.csv: missing column 'label'. name it with --label"
+    """
+
+    def __init__(self, problem: str, *, where: str | None = None, remedy: str | None = None):
+        self.problem, self.where, self.remedy = problem, where, remedy
+        text = f"{where}: {problem}" if where else problem
+        super().__init__(f"{text}. {remedy}" if remedy else text)
+
+
+class ManifestError(PredictorError):
+    """A manifest cannot be read as a list of labels."""
+
+
+class SpecError(PredictorError):
+    """A grid or run spec says something impossible."""
+
+
+class RegistryError(PredictorError):
+    """A registry, or a record in it, is missing or damaged."""
+
+
+class FitError(PredictorError):
+    """A fit cannot be made, read or applied."""
+
+
+class DataError(PredictorError):
+    """Images cannot be found, read or selected."""
+
+
+def listed(problems: Sequence[str]) -> str:
+    """Join problems into one message; the first ten are shown, the rest counted.
+
+    >>> listed(["a", "b"])
+    'a; b'
+    >>> listed([str(i) for i in range(12)])[-14:]
+    '9; and 2 more'
+    """
+    shown = "; ".join(problems[:SHOWN])
+    return shown if len(problems) <= SHOWN else f"{shown}; and {len(problems) - SHOWN} more"

@@ -1,0 +1,1 @@
+"""Other people's results -> run records."""

@@ -1,0 +1,52 @@
+"""Run records <-> the registry `runs/`.
+
+>>> from predictor.records import read_registry, frame
+>>> table = frame(read_registry("runs", ["published-table3"]))  # doctest: +SKIP
+"""
+
+from predictor.records.attempts import read_attempts, write_attempt
+from predictor.records.check import check
+from predictor.records.faults import record_faults
+from predictor.records.frame import frame
+from predictor.records.pack import pack, unpack
+from predictor.records.schema import (
+    SCHEMA_VERSION,
+    Counted,
+    DataReport,
+    Energy,
+    Environment,
+    Intersection,
+    Outcome,
+    Reported,
+    RunRecord,
+    Seconds,
+    StageCounts,
+    content_id,
+)
+from predictor.records.store import finished_ids, read_registry, study_folders, write_record
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Counted",
+    "DataReport",
+    "Energy",
+    "Environment",
+    "Intersection",
+    "Outcome",
+    "Reported",
+    "RunRecord",
+    "Seconds",
+    "StageCounts",
+    "check",
+    "content_id",
+    "finished_ids",
+    "frame",
+    "pack",
+    "read_attempts",
+    "read_registry",
+    "record_faults",
+    "study_folders",
+    "unpack",
+    "write_attempt",
+    "write_record",
+]

@@ -1,0 +1,52 @@
+"""Failed tries, and records that lost a race: attempts/<run_id>.<n>.json below the study."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from predictor.errors import RegistryError
+from predictor.records.files import add_file
+
+FOLDER = "attempts"
+DUPLICATE = "duplicate"  # status of an attempt that holds a second, differing record of a finished run
+
+
+def write_attempt(runs_dir: str | Path, *, study: str, run_id: str, attempt: Mapping[str, Any]) -> Path:
+    """Keep a try that gave no record, under the next free number. Returns its file.
+
+    attempt : anything JSON can say; `status` and `message` by custom. `written_at` is added.
+    """
+    content = {"run_id": run_id, "written_at": datetime.now(UTC).isoformat(timespec="seconds"), **attempt}
+    text = json.dumps(content, ensure_ascii=False, default=str) + "\n"
+    for number in itertools.count(1):
+        path = Path(runs_dir, study, FOLDER, f"{run_id}.{number}.json")
+        if not path.exists() and add_file(path, text.encode()):
+            return path
+    raise AssertionError("count() does not end")
+
+
+def read_attempts(study_dir: str | Path) -> dict[Path, dict[str, Any]]:
+    """{file: content} of every attempt of a study, oldest number first.
+
+    Raises RegistryError for one that is not whole.
+    """
+    attempts: dict[Path, dict[str, Any]] = {}
+    for path in sorted(Path(study_dir, FOLDER).glob("[!.]*.json"), key=_order):
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise RegistryError(f"not whole JSON ({error})", where=str(path), remedy="delete it") from None
+        if not isinstance(content, dict):
+            raise RegistryError("an attempt is a JSON object", where=str(path), remedy="delete it")
+        attempts[path] = content
+    return attempts
+
+
+def _order(path: Path) -> tuple[str, int, str]:
+    run_id, _, number = path.stem.partition(".")
+    return run_id, int(number) if number.isdecimal() else 0, number

@@ -1,0 +1,195 @@
+"""What a run leaves behind: one immutable record, and the words it is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from predictor.distribution import LabelDistribution
+from predictor.spec import canonical_json, spec_id
+
+SCHEMA_VERSION = 1
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a study is a folder name: it must not lead out of the registry
+RUN_ID = r"^[0-9a-f]{16}$"
+
+Scalar = bool | int | float | str | None
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class StageCounts(_Part):
+    """What one stage was trained on: images per (class, source), and which classes are tested.
+
+    targets : names of the tested classes; None: every class is a target
+    image_steps : images shown, counted with repetition
+    """
+
+    classes: tuple[str, ...]
+    sources: tuple[str, ...]
+    counts: tuple[Count, ...]
+    targets: tuple[str, ...] | None
+    image_steps: int
+
+    @classmethod
+    def from_distribution(cls, distribution: LabelDistribution, image_steps: int) -> StageCounts:
+        """The counts of a label distribution.
+
+        >>> d = LabelDistribution.from_counts({"cat": 5, "dog": 3})
+        >>> StageCounts.from_distribution(d, 100).counts
+        (5, 3)
+        """
+        return cls(
+            classes=distribution.classes,
+            sources=distribution.sources,
+            counts=tuple(distribution.counts.tolist()),
+            targets=None if distribution.targets is None else tuple(sorted(distribution.targets)),
+            image_steps=image_steps,
+        )
+
+    @property
+    def distribution(self) -> LabelDistribution:
+        """The label distribution of the stage."""
+        rows = zip(self.classes, self.sources, self.counts, strict=True)
+        return LabelDistribution.from_counts(rows, targets=self.targets)
+
+
+class Counted(_Part):
+    """Class counts of every stage: an indicator invented later needs no new training."""
+
+    kind: Literal["counted"] = "counted"
+    stages: Annotated[tuple[StageCounts, ...], Field(min_length=1)]
+
+
+class Reported(_Part):
+    """Indicators as somebody published them; the class counts behind them are unknown."""
+
+    kind: Literal["reported"] = "reported"
+    indicators: dict[str, float]
+    citation: Annotated[str, Field(min_length=1)]
+
+
+class Intersection(_Part):
+    """A partial shift with the logits masked to the classes that it covers. correct: per class of the outcome."""
+
+    n_classes: int
+    value: float
+    correct: tuple[Count, ...]
+
+
+class Outcome(_Part):
+    """Something measured after training.
+
+    value : class-balanced accuracy in [0, 1] where scale is 'accuracy'
+    plain : share of all test images that is right
+    classes, tested, correct : (C,) per class; empty where only the value is known
+    chance : value of a guess, 1 / number of targets
+    clean_value : under a shift, the clean value over the same classes
+    """
+
+    value: float
+    scale: str = "accuracy"
+    plain: float | None = None
+    classes: tuple[str, ...] = ()
+    tested: tuple[Count, ...] = ()
+    correct: tuple[Count, ...] = ()
+    chance: float | None = None
+    clean_value: float | None = None
+    intersection: Intersection | None = None
+
+
+class Seconds(_Part):
+    """Where the wall-clock time of a run went."""
+
+    load: float = 0.0
+    compile: float = 0.0
+    train: float = 0.0
+    evaluate: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Sum of the parts."""
+        return self.load + self.compile + self.train + self.evaluate
+
+
+class Energy(_Part):
+    """Joules of a run, or why they could not be read."""
+
+    joules: float | None = None
+    reason: str | None = None
+
+
+class Environment(_Part):
+    """The machine and the code that made a run."""
+
+    device: str
+    device_name: str | None = None
+    threads: int | None = None
+    versions: dict[str, str] = {}
+    commit: str | None = None
+
+
+class DataReport(_Part):
+    """Images that could not be used."""
+
+    bad_images: tuple[str, ...] = ()
+
+
+class RunRecord(_Part):
+    """One run: spec + label distribution + outcomes + cost + environment + provenance. Immutable.
+
+    >>> record = RunRecord(
+    ...     run_id="0" * 16, configuration_id="0" * 16, study="demo", provenance="published", target_set="in100",
+    ...     domain="photographs", data=Reported(indicators={"n_samples": 100}, citation="A paper"),
+    ...     outcomes={"accuracy": Outcome(value=0.5)},
+    ... )
+    >>> RunRecord.model_validate_json(record.to_json()) == record
+    True
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: Annotated[str, Field(pattern=RUN_ID)]
+    configuration_id: Annotated[str, Field(pattern=RUN_ID)]
+    study: Annotated[str, Field(pattern=NAME)]
+    provenance: Literal["trained", "published", "imported"]
+    status: Literal["completed", "diverged"] = "completed"
+    held_out: bool = False
+    target_set: str
+    domain: str
+    axes: dict[str, Scalar] = {}
+    spec: dict[str, Any] | None = None
+    data: Annotated[Counted | Reported, Field(discriminator="kind")]
+    outcomes: dict[str, Outcome]
+    seconds: Seconds | None = None
+    images_per_second: float | None = None
+    energy: Energy | None = None
+    peak_memory_bytes: int | None = None
+    environment: Environment | None = None
+    started_at: str | None = None
+    data_report: DataReport = DataReport()
+    citation: str | None = None
+
+    @property
+    def distribution(self) -> LabelDistribution | None:
+        """Label distribution of the last stage; None where only indicators were reported."""
+        return self.data.stages[-1].distribution if isinstance(self.data, Counted) else None
+
+    def to_json(self) -> str:
+        """The record as it is stored: one line, full precision."""
+        return self.model_dump_json()
+
+
+def content_id(
+    study: str, axes: Mapping[str, Scalar], indicators: Mapping[str, float], outcomes: Mapping[str, float]
+) -> str:
+    """The id of a run that has no spec: hash of its study and of everything its row says.
+
+    >>> content_id("demo", {}, {"n_samples": 100}, {"accuracy": 0.5})
+    '8f135801c767a1cc'
+    """
+    row = {"study": study, "axes": dict(axes), "indicators": dict(indicators), "outcomes": dict(outcomes)}
+    return spec_id(canonical_json(row))

@@ -1,0 +1,199 @@
+"""Run records in files: one JSON per run while a grid runs, Parquet parts afterwards. Readers take both.
+
+    runs/<study>/{grid.yaml, <run_id>.json, runs-NNN.parquet, attempts/<run_id>.<n>.json}
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from predictor.errors import RegistryError, listed
+from predictor.records.attempts import DUPLICATE, write_attempt
+from predictor.records.faults import record_faults
+from predictor.records.files import add_file
+from predictor.records.migrate import parse_record
+from predictor.records.schema import RUN_ID, RunRecord
+
+PART = "runs-[0-9]*.parquet"
+NOT_RECORDS = {"fit.json"}  # `predictor fit` writes its result beside the runs
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The text of one record, and the file (and row) it stands in."""
+
+    study: str
+    file: Path
+    row: int | None
+    text: str | bytes
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return str(self.file) if self.row is None else f"{self.file}, row {self.row}"
+
+    def parse(self) -> RunRecord:
+        """Raises RegistryError where it is no record."""
+        return parse_record(self.text, self.where)
+
+
+def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> list[RunRecord]:
+    """Every record of a registry (or of one study's folder), sorted by study and run id.
+
+    studies : only these
+    A run that stands in a part and in a JSON file is taken from the part.
+
+    Raises RegistryError naming every damaged record, and where there is no record at all.
+    """
+    records: list[RunRecord] = []
+    problems: list[RegistryError] = []
+    for study_dir in study_folders(path, studies):
+        found: dict[str, RunRecord] = {}
+        for stored in stored_records(study_dir):
+            try:
+                record = stored.parse()
+            except RegistryError as error:
+                problems.append(error)
+            else:
+                found[record.run_id] = record  # JSON files come first, so that a part wins
+        records += (found[run_id] for run_id in sorted(found))
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        texts = [f"{error.where}: {error.problem}" for error in problems]
+        raise RegistryError(
+            f"{len(problems)} damaged records: {listed(texts)}",
+            where=str(path),
+            remedy="restore them from version control, or delete them and train the runs again",
+        )
+    if not records:
+        where = ", ".join(studies) if studies else None
+        raise RegistryError(
+            f"no run records{f' of {where}' if where else ''}",
+            where=str(path),
+            remedy="train a grid into it with `trainer run GRID.yaml --runs DIR`, or name another registry",
+        )
+    return records
+
+
+def study_folders(path: str | Path, studies: Sequence[str] | None = None) -> list[Path]:
+    """The folders of a registry's studies, sorted; `path` may be one study's folder itself.
+
+    Raises RegistryError for a missing folder or study.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        problem = "is a file; a registry is a folder" if root.exists() else "no such folder"
+        raise RegistryError(problem, where=str(path), remedy="name a folder of run records, such as runs/")
+    if _holds_records(root):
+        folders = {root.resolve().name: root}
+    else:
+        folders = {p.name: p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")}
+    if studies is None:
+        return list(folders.values())
+    unknown = [name for name in studies if name not in folders]
+    if unknown:
+        near = sorted({match for name in unknown for match in difflib.get_close_matches(name, folders)})
+        known = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(folders) or 'none'}"
+        raise RegistryError(f"no study {listed([repr(name) for name in unknown])}", where=str(path), remedy=known)
+    return [folders[name] for name in dict.fromkeys(studies)]
+
+
+def stored_records(study_dir: str | Path) -> Iterator[Stored]:
+    """The text of every record of a study: JSON files first, then parts.
+
+    In this order a reader misses nothing while another process packs: a JSON file that has just gone is in a part.
+    Raises RegistryError for a part that cannot be read.
+    """
+    folder = Path(study_dir)
+    study = folder.resolve().name
+    for path in json_files(folder):
+        try:
+            yield Stored(study, path, None, path.read_bytes())
+        except FileNotFoundError:  # packed since the listing
+            continue
+    for part in part_files(folder):
+        for row, text in enumerate(part_column(part, "record"), start=1):
+            yield Stored(study, part, row, text)
+
+
+def json_files(study_dir: Path) -> list[Path]:
+    """Files of single records, sorted by name."""
+    return sorted(p for p in study_dir.glob("[!.]*.json") if p.name not in NOT_RECORDS)
+
+
+def part_files(study_dir: Path) -> list[Path]:
+    """Packed parts, in the order they were added."""
+    return sorted(study_dir.glob(PART), key=lambda part: (len(part.name), part.name))
+
+
+def part_column(part: Path, name: str) -> list[str]:
+    """One text column of a part. Raises RegistryError where the part is damaged."""
+    import duckdb
+
+    remedy = "restore it from version control"
+    try:
+        with duckdb.connect() as connection:
+            rows = connection.execute(f"SELECT {name} FROM read_parquet($1)", [_literal(part)]).fetchall()
+    except duckdb.Error as error:
+        problem = str(error).splitlines()[0]
+        raise RegistryError(f"not a readable part ({problem})", where=str(part), remedy=remedy) from None
+    texts = [row[0] for row in rows]
+    if not all(isinstance(text, str) for text in texts):
+        raise RegistryError(f"column {name!r} has rows that are not text", where=str(part), remedy=remedy)
+    return texts
+
+
+def finished_ids(study_dir: str | Path) -> set[str]:
+    """Ids of the runs that have a record, from file names and parts; empty where the folder is missing.
+
+    >>> finished_ids("no/such/folder")
+    set()
+    """
+    folder = Path(study_dir)
+    ids = {path.stem for path in json_files(folder)}  # JSON files first, as in stored_records
+    for part in part_files(folder):
+        ids.update(part_column(part, "run_id"))
+    return ids
+
+
+def write_record(runs_dir: str | Path, record: RunRecord) -> Path:
+    """Add a record to its study, whole or not at all. A record already there wins and stays as it is.
+
+    Where the one already there differs in spec, data or outcomes, the new one is kept in attempts/ and named by
+    `check`. Raises RegistryError for a record that contradicts itself or cannot be written.
+    """
+    faults = record_faults(record)
+    where = Path(runs_dir, record.study, f"{record.run_id}.json")
+    if faults:
+        raise RegistryError(f"the record contradicts itself: {listed(faults)}", where=str(where))
+    if not add_file(where, f"{record.to_json()}\n".encode()):
+        before = parse_record(where.read_bytes(), str(where))
+        if result(before) != result(record):
+            attempt = {"status": DUPLICATE, "message": f"{where.name} was there already", "record": _plain(record)}
+            write_attempt(runs_dir, study=record.study, run_id=record.run_id, attempt=attempt)
+    return where
+
+
+def result(record: RunRecord) -> dict[str, object]:
+    """What two records of one run must agree on: not time, place or machine."""
+    return {"spec": record.spec, "data": record.data, "outcomes": record.outcomes, "status": record.status}
+
+
+def _plain(record: RunRecord) -> object:
+    return json.loads(record.to_json())
+
+
+def _holds_records(folder: Path) -> bool:
+    named = any(re.match(RUN_ID, path.stem) for path in json_files(folder))
+    return named or (folder / "grid.yaml").exists() or any(folder.glob(PART))
+
+
+def _literal(path: Path) -> str:
+    """A path that DuckDB does not take for a pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))

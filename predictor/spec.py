@@ -1,0 +1,226 @@
+"""The run spec: everything that decides a training run, and the id that follows from it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from predictor.distribution import LabelDistribution
+from predictor.profiles import Profile, profile_counts
+
+ID_LENGTH = 16  # hex digits: collisions among a billion runs are below 1 in 10
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TestSet(_Part):
+    """Images to test on: a source and its split."""
+
+    __test__ = False  # not a test class, whatever its name says to pytest
+
+    source: str
+    split: str = "test"
+
+
+class TargetSet(_Part):
+    """The tested classes together with their test images and shifts."""
+
+    name: str
+    classes: Annotated[tuple[str, ...], Field(min_length=2)]
+    test: TestSet
+    shifts: dict[str, TestSet] = {}
+
+    @model_validator(mode="after")
+    def _distinct(self) -> TargetSet:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"target set {self.name!r} names a class twice")
+        return self
+
+
+class Others(_Part):
+    """Classes that are only trained on: how many, how large, from where."""
+
+    source: str
+    n_classes: Annotated[int, Field(ge=1)]
+    samples_per_class: Annotated[int, Field(ge=1)]
+    split: str = "train"
+
+
+class Blend(_Part):
+    """Share of every target class's images that comes from a second source."""
+
+    source: str
+    share: Annotated[float, Field(gt=0, le=1)]
+    split: str = "train"
+
+
+class StageData(_Part):
+    """What one stage trains on. `samples_per_class` is the mean over the target classes, before edits."""
+
+    source: str
+    samples_per_class: Annotated[int, Field(ge=1)]
+    split: str = "train"
+    profile: Profile = Profile()
+    blend: Blend | None = None
+    others: tuple[Others, ...] = ()
+
+
+class Stage(_Part):
+    """One stage of training: data and the number of images shown, counted with repetition."""
+
+    data: StageData
+    image_steps: Annotated[int, Field(ge=1)]
+
+
+class Model(_Part):
+    """A network by its timm name; `head` is the width of the classifier, unused logits allowed."""
+
+    name: str
+    image_size: Annotated[int, Field(ge=8)] = 32
+    head: Annotated[int, Field(ge=2)] = 1000
+
+
+class Recipe(_Part):
+    """Optimiser, schedule and augmentation. `warmup` is a share of the steps."""
+
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    learning_rate: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    augmentation: Literal["simclr", "simclr-noflip", "crop", "none"] = "simclr"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Seeds(_Part):
+    """data: which images, which class gets which rank. training: initial weights, order, augmentation."""
+
+    data: Annotated[int, Field(ge=0)]
+    training: Annotated[int, Field(ge=0)]
+
+
+class RunSpec(_Part):
+    """Everything that decides a training run. Sources stand with their content digests, never with a path.
+
+    Raises pydantic.ValidationError for anything impossible.
+    """
+
+    protocol: Annotated[int, Field(ge=1)]
+    sources: dict[str, str]
+    target: TargetSet
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    model: Model
+    recipe: Recipe
+    seeds: Seeds
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSpec:
+        used = {self.target.test.source, *(shift.source for shift in self.target.shifts.values())}
+        for stage in self.stages:
+            used.add(stage.data.source)
+            used |= {other.source for other in stage.data.others}
+            used |= {stage.data.blend.source} if stage.data.blend else set()
+            width = len(self.target.classes) + sum(other.n_classes for other in stage.data.others)
+            if width > self.model.head:
+                raise ValueError(f"{width} classes do not fit a head of width {self.model.head}")
+        if used != set(self.sources):
+            raise ValueError(f"the spec uses sources {sorted(used)} and states digests of {sorted(self.sources)}")
+        return self
+
+    def content(self) -> dict[str, Any]:
+        """The spec as plain data with defaults left out: what a record keeps."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def canonical(self, *, seeds: bool = True) -> str:
+        """Canonical JSON: sorted keys, defaults left out, so a field added later changes no id."""
+        content = self.content()
+        if not seeds:
+            del content["seeds"]
+        return canonical_json(content)
+
+    @property
+    def run_id(self) -> str:
+        """Hash of the spec: 16 hex digits of SHA-256."""
+        return spec_id(self.canonical())
+
+    @property
+    def configuration_id(self) -> str:
+        """Hash of the spec without its seeds."""
+        return spec_id(self.canonical(seeds=False))
+
+
+def canonical_json(content: dict[str, Any]) -> str:
+    """One text for equal content: keys sorted, no blanks, whole floats as integers, NaN refused.
+
+    >>> canonical_json({"b": 1.0, "a": 1e-3})
+    '{"a":0.001,"b":1}'
+    """
+    return json.dumps(_plain(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def spec_id(canonical: str) -> str:
+    """Shortened SHA-256 of a canonical text."""
+    return hashlib.sha256(canonical.encode()).hexdigest()[:ID_LENGTH]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def seeded(*key: str | int) -> np.random.Generator:
+    """A counter-based generator that depends on nothing but its key.
+
+    >>> seeded(1, "a").integers(1000) == seeded(1, "a").integers(1000)
+    True
+    """
+    text = json.dumps(key, ensure_ascii=False)
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
+    return np.random.Generator(np.random.Philox(key=number))
+
+
+def ranked_classes(target: TargetSet, data_seed: int) -> list[str]:
+    """The target classes in the order of their size; which class is large is random by the data seed."""
+    order = seeded("rank", data_seed, target.name).permutation(len(target.classes))
+    return [target.classes[i] for i in order]
+
+
+def target_counts(spec: RunSpec, stage: int = -1) -> dict[str, int]:
+    """{class: images wanted} of the target classes in one stage."""
+    data = spec.stages[stage].data
+    counts: NDArray[np.int64] = profile_counts(data.profile, len(spec.target.classes), data.samples_per_class)
+    return dict(zip(ranked_classes(spec.target, spec.seeds.data), counts.tolist(), strict=True))
+
+
+def planned_counts(spec: RunSpec, stage: int = -1) -> LabelDistribution:
+    """The label distribution that a stage will be trained on.
+
+    The names of other classes are drawn from their source at training; here they are placeholders.
+    """
+    data = spec.stages[stage].data
+    rows: list[tuple[str, str, int]] = []
+    for name, count in target_counts(spec, stage).items():
+        blended = blended_count(count, data.blend)
+        rows.append((name, data.source, count - blended))
+        if data.blend:
+            rows.append((name, data.blend.source, blended))
+    for other in data.others:
+        rows += [
+            (f"other/{other.source}/{i:06d}", other.source, other.samples_per_class) for i in range(other.n_classes)
+        ]
+    return LabelDistribution.from_counts(rows, targets=spec.target.classes)
+
+
+def blended_count(count: int, blend: Blend | None) -> int:
+    """How many of a class's images come from the blend's source (half up)."""
+    return int(count * blend.share + 0.5) if blend else 0

@@ -1,0 +1,228 @@
+"""One run: nested choice of images, exact continuation, masking, and scores worked by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from images import write_source
+
+from predictor.errors import DataError, SpecError
+from predictor.spec import RunSpec
+from trainer import checkpoint
+from trainer.data.selection import choose, epoch_order, training_set
+from trainer.data.sources import BUILTIN, Source, decode, open_source
+from trainer.evaluate import score, target_logits
+from trainer.loop import Batches, learning_rate, n_steps, new_state, train
+from trainer.networks import create
+from trainer.run import initialised, outcomes_of, run_spec
+
+CLASSES = ["a", "b", "c", "d", "e", "f"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    path = tmp_path_factory.mktemp("images")
+    return path, write_source(path / "gratings.parquet", CLASSES, train=30, test=10, seed=3)
+
+
+def spec_of(digest: str, *, seed: int = 0, size: int = 10, image_steps: int = 320, **data) -> RunSpec:
+    return RunSpec.model_validate(
+        {
+            "protocol": 1,
+            "sources": {"gratings": digest},
+            "target": {"name": "t", "classes": ["a", "b", "c"], "test": {"source": "gratings"}},
+            "stages": [
+                {"data": {"source": "gratings", "samples_per_class": size, **data}, "image_steps": image_steps}
+            ],
+            "model": {"name": "predictor_small", "image_size": 16, "head": 8},
+            "recipe": {"batch_size": 32, "learning_rate": 0.05},
+            "seeds": {"data": seed, "training": seed},
+        }
+    )
+
+
+def opener(folder: tuple[Path, str]):
+    return lambda name: open_source(name, folder[0] / "gratings.parquet", folder[1])
+
+
+def test_a_smaller_class_is_a_subset_in_the_same_relative_order(folder) -> None:
+    small, large = (training_set(spec_of(folder[1], size=n), 0, opener(folder)) for n in (5, 20))
+    assert set(small.keys) < set(large.keys)
+    for epoch in range(3):
+        of_small = small.keys[epoch_order(small.keys, 7, epoch)]
+        of_large = large.keys[epoch_order(large.keys, 7, epoch)]
+        assert of_small.tolist() == [key for key in of_large if key in set(small.keys)]
+
+
+def test_other_data_seed_other_images(folder) -> None:
+    first, second = (choose(spec_of(folder[1], seed=s), 0, opener(folder)) for s in (0, 1))
+    assert [p.rows.tolist() for p in first] != [p.rows.tolist() for p in second]
+
+
+def test_others_are_never_targets(folder) -> None:
+    others = [{"source": "gratings", "n_classes": 2, "samples_per_class": 4}]
+    data = training_set(spec_of(folder[1], others=others), 0, opener(folder))
+    assert data.classes[:3] == ["a", "b", "c"] and set(data.classes[3:]) < {"d", "e", "f"}
+    assert np.bincount(data.labels).tolist() == [10, 10, 10, 4, 4]
+    assert data.distribution.other_counts.tolist() == [4, 4]
+
+
+def test_more_images_than_there_are_names_every_class(folder) -> None:
+    with pytest.raises(DataError, match="'a' of gratings .train.: 31 asked, 30 there.*'c' of gratings"):
+        choose(spec_of(folder[1], size=31), 0, opener(folder))
+    others = [{"source": "gratings", "n_classes": 4, "samples_per_class": 4}]
+    with pytest.raises(DataError, match="other classes of gratings: 4 asked, 3 there"):
+        choose(spec_of(folder[1], others=others), 0, opener(folder))
+
+
+def test_batches_cover_every_image_once_an_epoch() -> None:
+    batches = Batches(np.arange(10, dtype=np.uint64), 4, 34, training_seed=0)
+    rows = np.concatenate([batches[step] for step in range(n_steps(34, 4))])
+    assert len(rows) == 34
+    for epoch in range(3):
+        assert sorted(rows[10 * epoch : 10 * epoch + 10].tolist()) == list(range(10))
+    assert batches[2].tolist() == Batches(np.arange(10, dtype=np.uint64), 4, 34, 0)[2].tolist()
+
+
+def test_learning_rate_rises_and_falls_to_zero(folder) -> None:
+    recipe = spec_of(folder[1]).recipe
+    rates = [learning_rate(step, 100, recipe) for step in range(100)]
+    assert rates[9] == pytest.approx(recipe.learning_rate) and max(rates) <= recipe.learning_rate
+    assert rates[0] == pytest.approx(recipe.learning_rate / 10) and rates[-1] < recipe.learning_rate / 100
+
+
+@pytest.mark.parametrize("cut", [1, 4, 9])
+def test_continued_from_a_checkpoint_gives_the_same_bits(folder, tmp_path, cut) -> None:
+    spec = spec_of(folder[1])
+    torch.set_num_threads(1)
+    data = training_set(spec, 0, opener(folder))
+    how = {"image_steps": 320, "recipe": spec.recipe, "training_seed": 0}
+    whole = new_state(initialised(spec, "cpu"), spec.recipe)
+    assert train(whole, data, **how)
+
+    class Stop(Exception):
+        pass
+
+    def stop(state, steps) -> None:
+        if state.step == cut:
+            checkpoint.save(tmp_path / "run.pt", state, 0, 1.5)
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(new_state(initialised(spec, "cpu"), spec.recipe), data, **how, between_steps=stop)
+    again = new_state(initialised(spec_of(folder[1], seed=5), "cpu"), spec.recipe)
+    assert checkpoint.load(tmp_path / "run.pt", again, "cpu") == (0, 1.5) and again.step == cut
+    assert train(again, data, **how)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+
+
+def test_a_damaged_checkpoint_is_no_checkpoint(folder, tmp_path) -> None:
+    spec = spec_of(folder[1])
+    (tmp_path / "run.pt").write_bytes(b"PK\x03\x04 torn")
+    state = new_state(initialised(spec, "cpu"), spec.recipe)
+    assert checkpoint.load(tmp_path / "run.pt", state, "cpu") is None
+    assert checkpoint.load(tmp_path / "run.pt", state, "cpu") is None  # and it is gone
+
+
+def test_a_run_twice_is_the_same_run_and_another_seed_is_not(folder) -> None:
+    def outcome(seed: int):
+        return run_spec(
+            spec_of(folder[1], seed=seed), study="t", axes={}, domain="d", held_out=False, data_dir=folder[0],
+            files={"gratings": "gratings.parquet"}, device="cpu", threads=1, commit="c",
+        ).outcomes  # fmt: skip
+
+    assert outcome(0) == outcome(0)
+    assert outcome(0) != outcome(1)
+
+
+def test_a_diverged_run_says_so(folder) -> None:
+    spec = spec_of(folder[1])
+    spec = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"learning_rate": 1e12})})
+    record = run_spec(
+        spec, study="t", axes={}, domain="d", held_out=False, data_dir=folder[0],
+        files={"gratings": "gratings.parquet"}, device="cpu", threads=1, commit="c",
+    )  # fmt: skip
+    assert record.status == "diverged" and record.outcomes == {}
+
+
+def test_an_untargeted_class_is_never_predicted(folder) -> None:
+    """The head is pushed towards logit 7, which belongs to no target: predictions stay among the targets."""
+    model = create("predictor_small", head=8, image_size=16)
+    model.fc.bias.data[7] = 1e6
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
+    logits = target_logits(model, pixels, 3, "cpu")
+    assert logits.shape == (20, 3)
+    assert score(logits, torch.arange(20) % 3, ["a", "b", "c"]).tested == [7, 7, 6]
+
+
+def test_partial_shift_by_hand() -> None:
+    """Targets a, b, c; the shift has a and c. Rows: a right; a taken for b; c taken for b; c right."""
+    logits = torch.tensor([[3.0, 1.0, 0.0], [1.0, 2.0, 0.0], [2.0, 3.0, 1.0], [0.0, 0.0, 1.0]])
+    labels = torch.tensor([0, 0, 2, 2])
+    shift = score(logits, labels, ["a", "b", "c"])
+    assert (shift.classes, shift.tested, shift.correct) == (["a", "c"], [2, 2], [1, 1])
+    assert shift.correct_intersection == [2, 1]  # without b the second a is right; the first c is taken for a
+    clean = score(torch.eye(3).repeat(2, 1), torch.tensor([0, 1, 2, 0, 2, 2]), ["a", "b", "c"])
+    assert clean.correct == [2, 1, 2] and clean.tested == [2, 1, 3]
+    outcomes = outcomes_of({"accuracy": clean, "shift:s": shift}, 3)
+    assert outcomes["accuracy"].value == pytest.approx((1 + 1 + 2 / 3) / 3)
+    assert outcomes["accuracy"].plain == pytest.approx(5 / 6)
+    assert outcomes["shift:s"].value == pytest.approx(0.5)
+    assert outcomes["shift:s"].clean_value == pytest.approx((1 + 2 / 3) / 2)
+    assert outcomes["shift:s"].intersection.value == pytest.approx(0.75)
+    assert outcomes["shift:s"].intersection.n_classes == 2
+    assert outcomes["robustness"].value == pytest.approx(0.5)
+
+
+def test_unknown_model_is_named_with_near_matches() -> None:
+    with pytest.raises(SpecError, match="unknown model 'resnet5O'; did you mean 'resnet"):
+        create("resnet5O", head=8, image_size=32)
+
+
+def test_builtin_digits_need_no_file() -> None:
+    source = open_source("digits", None, BUILTIN)
+    assert source.classes("train") == list("0123456789") == source.classes("test")
+    assert source.pixels(source.rows("3", "test")[:2], 16).shape == (2, 3, 16, 16)
+
+
+def test_unreadable_images_are_named(tmp_path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = {"image": [b"", b"not an image"], "label": ["a", "b"], "split": ["train", "train"]}
+    pq.write_table(pa.table(rows), tmp_path / "bad.parquet")
+    labels = np.array(rows["label"])
+    source = Source("bad", "d", labels, labels, lambda row: rows["image"][row], lambda row: f"row {row + 1}")
+    with pytest.raises(DataError, match=r"bad: 2 unreadable images: row 1: .*row 2: "):
+        source.pixels(np.array([0, 1]), 8)
+
+
+def test_wrong_content_is_refused(folder) -> None:
+    with pytest.raises(DataError, match="has other content than the grid says; found sha256:.*needed sha256:0"):
+        open_source("gratings", folder[0] / "gratings.parquet", "sha256:" + "0" * 64)
+    with pytest.raises(DataError, match="no such file or folder"):
+        open_source("gone", folder[0] / "gone.parquet", "sha256:" + "0" * 64)
+
+
+def test_folder_and_manifest_sources_hold_the_same_images(folder, tmp_path) -> None:
+    source = opener(folder)("gratings")
+    lines = ["path,label,split"]
+    for split in ("train", "test"):
+        for name in CLASSES[:2]:
+            (tmp_path / "set" / split / name).mkdir(parents=True)
+            for i, row in enumerate(source.rows(name, split)[:3]):
+                file = tmp_path / "set" / split / name / f"{i}.png"
+                file.write_bytes(source.read(int(row)))
+                lines.append(f"set/{split}/{name}/{i}.png,{name},{split}")
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
+    for location in (tmp_path / "set", tmp_path / "list.csv"):
+        with pytest.raises(DataError, match="found sha256") as wrong:
+            open_source("x", location, "sha256:?")
+        digest = str(wrong.value).split("found ")[1].split(",")[0]
+        opened = open_source("x", location, digest)
+        want = decode(source.read(int(source.rows("b", "test")[1])), 16)
+        assert np.array_equal(opened.pixels(opened.rows("b", "test"), 16)[1], want)

@@ -1,0 +1,151 @@
+"""`trainer plan | run | status`: parse, one library call, print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from predictor.errors import DataError, PredictorError
+
+GRID = click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
+DATA = click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder that holds the sources' files.")
+RUNS = click.option(
+    "--runs", "runs_dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="The registry."
+)
+FORMAT = click.option(
+    "--format", "fmt", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
+)
+
+
+@click.group()
+@click.version_option(package_name="predictor")
+def trainer() -> None:
+    """Train grids of image classifiers and keep what they reach in a registry."""
+
+
+@trainer.command()
+@GRID
+@DATA
+@RUNS
+@FORMAT
+def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, fmt: str) -> None:
+    """Print the runs of a grid and the indicators of the data each would be trained on; trains nothing."""
+    from predictor.grids import load_grid
+    from predictor.render.tables import json_text, rows_text
+    from trainer.planning import check_sources, plan_rows, plan_summary
+
+    grid = load_grid(grid_file)
+    if data_dir is not None:
+        check_sources(grid, data_dir)
+    rows = plan_rows(grid, runs_dir)
+    if fmt == "json":
+        click.echo(json_text({"schema_version": 1, "study": grid.study, "summary": plan_summary(rows), "runs": rows}))
+        return
+    click.echo(rows_text(rows, fmt))
+    if fmt == "table":
+        summary = plan_summary(rows)
+        click.echo(
+            f"{grid.study}: {summary['n_configurations']} configurations, {summary['n_runs']} runs, "
+            f"{summary['n_finished']} of them in {runs_dir}; {summary['image_steps']:,} image-steps still to train"
+        )
+
+
+@trainer.command()
+@GRID
+@DATA
+@RUNS
+@click.option("--workers", default="auto", show_default=True, help="Processes side by side, or 'auto'.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads a process (auto: cores / workers).")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--retry", type=click.IntRange(min=0), default=0, show_default=True, help="Tries again after a failure.")
+@click.option("--yes", is_flag=True, help="Do not ask before a grid of more than 1,000 runs.")
+def run(
+    grid_file: Path,
+    data_dir: Path | None,
+    runs_dir: Path,
+    workers: str,
+    threads: int | None,
+    device: str,
+    retry: int,
+    yes: bool,
+) -> None:
+    """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops."""
+    from predictor.grids import load_grid
+    from trainer.launch.local import Job, run_grid
+    from trainer.planning import LARGE, check_sources, choose_device, choose_workers, keep_grid
+    from trainer.progress import reporter
+    from trainer.provenance import code_commit
+
+    grid = load_grid(grid_file)
+    if data_dir is None:
+        raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
+    if len(grid.runs) > LARGE and not yes:
+        raise PredictorError(
+            f"{len(grid.runs):,} runs, more than {LARGE:,}", where=str(grid_file), remedy="say --yes to train them all"
+        )
+    check_sources(grid, data_dir)
+    chosen = choose_device(device)
+    n_workers, n_threads = choose_workers(workers, threads, chosen)
+    keep_grid(grid_file, grid, runs_dir)
+    job = Job(data_dir=data_dir, runs_dir=runs_dir, device=chosen, threads=n_threads, commit=code_commit())
+    with reporter(grid, runs_dir) as report:
+        outcomes = run_grid(grid, job, workers=n_workers, retry=retry + 1, report=report)
+    last = {outcome.run_id: outcome for outcome in outcomes}
+    failed = [outcome for outcome in last.values() if outcome.status == "failed"]
+    if failed:
+        raise PredictorError(
+            f"{len(failed)} of {len(last)} runs failed, first: {failed[0].message}",
+            where=str(runs_dir / grid.study / "attempts"),
+            remedy="the attempts hold the reasons; the same command tries them again",
+        )
+    if any(outcome.status == "stopped" for outcome in last.values()):
+        click.echo("stopped; the same command continues where it was", err=True)
+        sys.exit(130)
+
+
+@trainer.command()
+@GRID
+@RUNS
+@FORMAT
+def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
+    """Say how far a grid is: finished, failed and open runs, per axis."""
+    from predictor.grids import load_grid
+    from predictor.render.tables import json_text, rows_text
+    from trainer.planning import status_rows, status_summary
+
+    grid = load_grid(grid_file)
+    summary = status_summary(grid, runs_dir)
+    rows = status_rows(grid, runs_dir)
+    if fmt == "json":
+        click.echo(json_text({"schema_version": 1, "study": grid.study, "summary": summary, "axes": rows}))
+        return
+    click.echo(rows_text(rows, fmt))
+    if fmt == "table":
+        hours = summary["seconds_trained"] / 3600
+        click.echo(
+            f"{grid.study}: {summary['n_finished']} of {summary['n_runs']} runs finished, {summary['n_failed']} failed "
+            f"and open, {summary['n_diverged']} diverged; {hours:.2f} h trained"
+        )
+
+
+def main() -> None:
+    """Entry point: a fault of the input is one message and exit 2."""
+    try:
+        trainer.main(standalone_mode=False)
+    except PredictorError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    except click.exceptions.Abort:
+        click.echo("aborted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":  # worker processes import this module again
+    main()

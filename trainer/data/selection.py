@@ -1,0 +1,119 @@
+"""Which images a spec trains on: nested by class size, paired by data seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.distribution import LabelDistribution
+from predictor.errors import DataError, listed
+from predictor.spec import RunSpec, blended_count, seeded, target_counts
+from trainer.data.sources import Pixels, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Images of one class from one source."""
+
+    label: str
+    source: str
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """pixels (N, 3, S, S) uint8, labels (N,) int64 into `classes` (targets first), keys (N,) uint64 of each image."""
+
+    pixels: Pixels
+    labels: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+    classes: list[str]
+    distribution: LabelDistribution
+
+
+def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> list[Chosen]:
+    """The images of one stage. Raises DataError listing every class that has fewer images than asked for.
+
+    Within a class images are taken in a random order that depends on the data seed alone, so a smaller class is a
+    subset of a larger one. Other classes are drawn by the data seed from the source's classes that are no targets.
+    """
+    data, seed = spec.stages[stage].data, spec.seeds.data
+    chosen: list[Chosen] = []
+    short: list[str] = []
+
+    def take(label: str, source: str, split: str, count: int) -> None:
+        rows = source_of(source).rows(label, split)
+        if len(rows) < count:
+            short.append(f"{label!r} of {source} ({split}): {count} asked, {len(rows)} there")
+        elif count:
+            order = seeded("images", seed, source, label).permutation(len(rows))
+            chosen.append(Chosen(label=label, source=source, rows=rows[order[:count]]))
+
+    for label, count in target_counts(spec, stage).items():
+        blended = blended_count(count, data.blend)
+        take(label, data.source, data.split, count - blended)
+        if data.blend:
+            take(label, data.blend.source, data.blend.split, blended)
+    for other in data.others:
+        names = [name for name in source_of(other.source).classes(other.split) if name not in spec.target.classes]
+        if len(names) < other.n_classes:
+            short.append(f"other classes of {other.source}: {other.n_classes} asked, {len(names)} there")
+            continue
+        order = seeded("others", seed, other.source).permutation(len(names))
+        for i in order[: other.n_classes].tolist():
+            take(names[i], other.source, other.split, other.samples_per_class)
+    if short:
+        raise DataError(
+            f"more images asked for than there are: {listed(short)}",
+            where=f"run {spec.run_id}",
+            remedy="ask for fewer samples per class, fewer other classes, or a milder profile",
+        )
+    return chosen
+
+
+def training_set(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> TrainingSet:
+    """Decode the chosen images of one stage."""
+    chosen = choose(spec, stage, source_of)
+    others = sorted({(part.source, part.label) for part in chosen if part.label not in spec.target.classes})
+    position = {("", label): i for i, label in enumerate(spec.target.classes)}
+    position |= {key: len(spec.target.classes) + i for i, key in enumerate(others)}
+    pixels = [source_of(part.source).pixels(part.rows, spec.model.image_size) for part in chosen]
+    labels = [position.get(("", part.label), position.get((part.source, part.label), -1)) for part in chosen]
+    sizes = [len(part.rows) for part in chosen]
+    keys = [_keys(part) for part in chosen]
+    return TrainingSet(
+        pixels=np.concatenate(pixels),
+        labels=np.repeat(np.array(labels, dtype=np.int64), sizes),
+        keys=np.concatenate(keys),
+        classes=[*spec.target.classes, *(label for _, label in others)],
+        distribution=LabelDistribution.from_counts(
+            [(part.label, part.source, len(part.rows)) for part in chosen], targets=spec.target.classes
+        ),
+    )
+
+
+def _keys(part: Chosen) -> NDArray[np.uint64]:
+    """A number for each image that depends on nothing but the image: its source and row."""
+    base = np.uint64(seeded("key", part.source).integers(2**63))
+    return mixed(base + part.rows.astype(np.uint64))
+
+
+def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64 finaliser (Steele, Lea, Flood 2014): well-mixed numbers from counters."""
+    with np.errstate(over="ignore"):
+        z = values + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def epoch_order(keys: NDArray[np.uint64], training_seed: int, epoch: int) -> NDArray[np.int64]:
+    """Order of the images in one epoch, from (seed, epoch) alone.
+
+    Images sort by a random number of their own, so the order of a subset is that of the whole set, thinned.
+    """
+    salt = np.uint64(seeded("order", training_seed, epoch).integers(2**63))
+    return np.argsort(mixed(keys ^ salt), kind="stable")

@@ -1,0 +1,1 @@
+"""Ways to spread the runs of a grid over processes."""

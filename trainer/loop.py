@@ -1,0 +1,122 @@
+"""One stage of training, readable from top to bottom.
+
+SGD with Nesterov momentum, linear warm-up, cosine. Everything random is a function of (training seed, epoch, step):
+a stage that continues from a checkpoint is exact, and weights, order and augmentation are seeded apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from predictor.spec import Recipe, seeded
+from trainer.augment import augment
+from trainer.data.selection import TrainingSet, epoch_order
+
+CHECK_EVERY = 50  # steps between two looks at the loss: each look waits for the device
+
+
+@dataclass
+class State:
+    """What a stage needs to go on: network, optimiser and the next step."""
+
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+
+
+def n_steps(image_steps: int, batch_size: int) -> int:
+    """Steps of a stage; the last batch is smaller where the numbers do not divide."""
+    return math.ceil(image_steps / batch_size)
+
+
+def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
+    """Linear warm-up over a share of the steps, then a half cosine to zero."""
+    warm = max(1, round(recipe.warmup * steps))
+    if step < warm:
+        return recipe.learning_rate * (step + 1) / warm
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def new_state(model: nn.Module, recipe: Recipe) -> State:
+    """Optimiser for a network; weight decay on matrices and kernels only, as is usual."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    optimiser = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    return State(model, optimiser)
+
+
+def train(
+    state: State,
+    data: TrainingSet,
+    *,
+    image_steps: int,
+    recipe: Recipe,
+    training_seed: int,
+    stage: int = 0,
+    device: str = "cpu",
+    between_steps: Callable[[State, int], None] | None = None,
+) -> bool:
+    """Train to the end of the stage from wherever `state` stands; False where the loss stopped being finite.
+
+    between_steps : called before each step with the state and the number of steps; what it raises ends the training
+    """
+    pixels = torch.from_numpy(data.pixels).to(device)
+    labels = torch.from_numpy(data.labels).to(device)
+    batches = Batches(data.keys, recipe.batch_size, image_steps, training_seed)
+    steps = n_steps(image_steps, recipe.batch_size)
+    autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda")
+    state.model.train()
+    while state.step < steps:
+        if between_steps:
+            between_steps(state, steps)
+        rows = torch.from_numpy(batches[state.step]).to(device)
+        images = augment(pixels[rows], recipe.augmentation, generator("augment", training_seed, stage, state.step))
+        for group in state.optimiser.param_groups:
+            group["lr"] = learning_rate(state.step, steps, recipe)
+        with autocast:
+            logits = state.model(images.contiguous(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), labels[rows], label_smoothing=recipe.label_smoothing)
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        state.optimiser.step()
+        state.step += 1
+        if (state.step % CHECK_EVERY == 0 or state.step == steps) and not _finite(loss):
+            return False
+    return True
+
+
+class Batches:
+    """Rows of each batch of a stage: epochs in their own order, one after the other, cut into batches."""
+
+    def __init__(self, keys: np.ndarray, batch_size: int, image_steps: int, training_seed: int):
+        self.keys, self.batch_size, self.image_steps, self.training_seed = keys, batch_size, image_steps, training_seed
+        self._orders: dict[int, np.ndarray] = {}
+
+    def __getitem__(self, step: int) -> np.ndarray:
+        """(B,) rows; a batch may span the end of an epoch."""
+        first = step * self.batch_size
+        position = np.arange(first, min(first + self.batch_size, self.image_steps))
+        epoch, place = np.divmod(position, len(self.keys))
+        needed = range(int(epoch[0]), int(epoch[-1]) + 1)
+        self._orders = {e: self._orders.get(e, None) for e in needed}
+        for e in needed:
+            if self._orders[e] is None:
+                self._orders[e] = epoch_order(self.keys, self.training_seed, e)
+        return np.concatenate([self._orders[e][place[epoch == e]] for e in needed])
+
+
+def generator(*key: str | int) -> torch.Generator:
+    """A torch generator on the CPU that depends on nothing but its key."""
+    return torch.Generator().manual_seed(int(seeded(*key).integers(2**63)))
+
+
+def _finite(loss: Tensor) -> bool:
+    return bool(torch.isfinite(loss.detach()).item())

@@ -1,0 +1,143 @@
+"""What a grid would train, how far it is, and on what: everything short of training."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from predictor.errors import DataError, PredictorError, RegistryError, listed
+from predictor.grids import Grid, load_grid
+from predictor.records import finished_ids, read_registry
+from predictor.spec import planned_counts
+
+LARGE = 1_000  # runs; a larger grid asks first
+PLANNED = ("n_classes", "n_samples", "samples_per_class", "min_samples", "left_skew@5", "long_tail@0.4mean")
+
+
+def plan_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
+    """One row a run: id, axes, state, and the indicators of its last stage's label distribution."""
+    from predictor.indicators import compute
+
+    done = finished_ids(runs_dir / grid.study)
+    rows = []
+    known: dict[str, dict[str, Any]] = {}
+    for run in grid.runs:
+        spec = run.spec
+        if spec.configuration_id not in known:  # seeds of a configuration share their counts but not their ranks
+            values = compute(planned_counts(spec, stage=len(spec.stages) - 1), PLANNED)
+            known[spec.configuration_id] = {name: value.value for name, value in values.items()}
+        rows.append(
+            {
+                "run_id": spec.run_id,
+                "configuration_id": spec.configuration_id,
+                "target_set": run.target_set,
+                **run.axes,
+                "seed": spec.seeds.training,
+                "image_steps": sum(stage.image_steps for stage in spec.stages),
+                "finished": spec.run_id in done,
+                **known[spec.configuration_id],
+            }
+        )
+    return rows
+
+
+def plan_summary(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Numbers of configurations and runs, and the image-steps that are still to train."""
+    return {
+        "n_configurations": len({row["configuration_id"] for row in rows}),
+        "n_runs": len(rows),
+        "n_finished": sum(row["finished"] for row in rows),
+        "image_steps": sum(row["image_steps"] for row in rows if not row["finished"]),
+    }
+
+
+def status_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
+    """One row per axis and level: runs planned and finished."""
+    done = finished_ids(runs_dir / grid.study)
+    tally: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for run in grid.runs:
+        for axis, level in {"target_set": run.target_set, **run.axes}.items():
+            cell = tally[axis, str(level)]
+            cell[0] += 1
+            cell[1] += run.spec.run_id in done
+    return [
+        {"axis": axis, "level": level, "runs": planned, "finished": finished}
+        for (axis, level), (planned, finished) in tally.items()
+    ]
+
+
+def status_summary(grid: Grid, runs_dir: Path) -> dict[str, Any]:
+    """Runs planned, finished, failed (and still open) and diverged; seconds of all finished ones."""
+    study = runs_dir / grid.study
+    done = finished_ids(study)
+    planned = {run.spec.run_id for run in grid.runs}
+    records = [r for r in read_registry(runs_dir, [grid.study]) if r.run_id in planned] if done else []
+    attempts = {path.name.split(".")[0] for path in (study / "attempts").glob("*.json")}
+    return {
+        "n_runs": len(planned),
+        "n_finished": len(planned & done),
+        "n_failed": len((attempts & planned) - done),
+        "n_diverged": sum(record.status == "diverged" for record in records),
+        "seconds_trained": sum(r.seconds.total for r in records if r.seconds),
+    }
+
+
+def check_sources(grid: Grid, data_dir: Path) -> None:
+    """Raise DataError naming every file of the grid that the image folder lacks."""
+    if not data_dir.is_dir():
+        raise DataError("no such folder", where=str(data_dir), remedy="name the folder of the images with --data")
+    missing = [f"{name} ({source.file})" for name, source in grid.sources.items() if source.file and not (data_dir / source.file).exists()]
+    if missing:
+        raise DataError(
+            f"the grid's sources are not there: {listed(missing)}",
+            where=str(data_dir),
+            remedy="name the folder that holds them with --data",
+        )
+
+
+def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
+    """Copy the grid beside its records, so that the study says what it is. A grid may grow, not change its name."""
+    study = runs_dir / grid.study
+    kept = study / "grid.yaml"
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        if kept.exists() and kept.samefile(grid_file):
+            return
+        if kept.exists():
+            before = {run.spec.run_id for run in load_grid(kept).runs}
+            if not before <= {run.spec.run_id for run in grid.runs}:
+                raise RegistryError(
+                    f"holds another grid of the same name as {grid_file}",
+                    where=str(kept),
+                    remedy="give the new grid another study name; a grid may grow but not drop runs",
+                )
+        shutil.copyfile(grid_file, kept)
+    except OSError as error:
+        raise RegistryError(
+            f"cannot be written: {error.strerror}", where=str(study), remedy="name a writable registry with --runs"
+        ) from None
+
+
+def choose_device(wanted: str) -> str:
+    """'auto' takes CUDA where there is one; asking for CUDA without one is an error."""
+    import torch
+
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise PredictorError("no CUDA device on this machine", remedy="use --device cpu or auto")
+    return "cuda" if wanted != "cpu" and available else "cpu"
+
+
+def choose_workers(wanted: str, threads: int | None, device: str) -> tuple[int, int]:
+    """(processes, threads of each). On a CPU one process a core is fastest: small steps do not parallelise."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if wanted == "auto":
+        workers = max(1, cores // (threads or 1)) if device == "cpu" else 1
+    elif wanted.isdigit() and int(wanted) >= 1:
+        workers = int(wanted)
+    else:
+        raise PredictorError(f"--workers is {wanted!r}", remedy="give a whole number >= 1, or 'auto'")
+    return workers, threads or max(1, cores // workers)
