@@ -34,7 +34,7 @@ class Source(BaseModel):
 
 
 class GridTargetSet(BaseModel):
-    """A target set as a grid states it. `augmentation` overrides the recipe's (characters must not be mirrored)."""
+    """A target set as a grid states it. `flip` overrides the recipe's: characters must not be mirrored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class GridTargetSet(BaseModel):
     train_split: str = "train"
     test_split: str = "test"
     shifts: dict[str, str | dict[str, str]] = {}
-    augmentation: str | None = None
+    flip: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +308,7 @@ def _drawn(value: Any, generator: np.random.Generator) -> Any:
 def _runs(top: _Top, choice: dict[str, Any]) -> Iterator[PlannedRun]:
     name = choice["target_set"]
     target = top.target_sets[name]
-    own = {"augmentation": target.augmentation} if target.augmentation else {}
+    own = {} if target.flip is None else {"flip": target.flip}
     recipe = {**top.recipe, **own, **{k: choice[k] for k in RECIPE_AXES if k in choice}}
     steps = {k: recipe.pop(k, None) for k in ("image_steps", "epochs")}
     if "image_steps" in choice or "epochs" in choice:

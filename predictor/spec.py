@@ -88,14 +88,15 @@ class Model(_Part):
 
 
 class Recipe(_Part):
-    """Optimiser, schedule and augmentation. `warmup` is a share of the steps."""
+    """Optimiser, schedule and augmentation. `warmup` is a share of the steps; `flip` allows mirrored images."""
 
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    augmentation: Literal["simclr", "simclr-noflip", "crop", "none"] = "simclr"
+    augmentation: Literal["simclr", "simclr-mild", "crop", "none"] = "simclr"
+    flip: bool = True
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 

@@ -73,8 +73,8 @@ def test_shares_of_the_draws_over_ten_thousand_images() -> None:
     out = ours.augment(flat, "simclr", generator("shares", 0))
     grey = (out.amax(1) - out.amin(1)).amax((1, 2)) < 1e-4
     assert float(grey.float().mean()) == pytest.approx(0.2, abs=0.016)  # 4 standard errors
-    top, left, height, width = ours.crop_boxes(torch.rand(10_000, 4, generator=generator("boxes", 0)))
-    assert float((height * width).mean()) == pytest.approx(sum(ours.SCALE) / 2, abs=0.02)
+    top, left, height, width = ours.crop_boxes(torch.rand(10_000, 4, generator=generator("boxes", 0)), 0.08)
+    assert float((height * width).mean()) == pytest.approx(0.54, abs=0.02)  # boxes wider than the image are cut
     assert bool((top + height <= 1 + 1e-6).all()) and bool((left + width <= 1 + 1e-6).all())
 
 
@@ -86,5 +86,5 @@ def test_same_key_same_bits_other_key_other_bits(images) -> None:
 
 def test_noflip_never_mirrors() -> None:
     ramp = torch.linspace(0, 255, 32).to(torch.uint8).view(1, 1, 1, 32).expand(256, 3, 32, 32)
-    out = ours.augment(ramp, "simclr-noflip", generator("ramp", 0))
+    out = ours.augment(ramp, "simclr-mild", generator("ramp", 0), flip=False)
     assert bool((out[..., -1].mean((1, 2)) > out[..., 0].mean((1, 2))).all())

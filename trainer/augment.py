@@ -18,27 +18,27 @@ MEAN, STD = 0.5, 0.25  # fixed: statistics of the data would differ between conf
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Which parts an augmentation has."""
+    """Which parts an augmentation has. scale : smallest area of the crop (None: no crop)"""
 
-    crop: bool
-    flip: bool
-    colour: bool
+    scale: float | None
+    bicubic: bool = False
+    colour: bool = False
 
 
 PRESETS = {
-    "simclr": Preset(crop=True, flip=True, colour=True),
-    "simclr-noflip": Preset(crop=True, flip=False, colour=True),
-    "crop": Preset(crop=True, flip=True, colour=False),
-    "none": Preset(crop=False, flip=False, colour=False),
+    "simclr": Preset(scale=0.08, colour=True),
+    "simclr-mild": Preset(scale=0.7, bicubic=True, colour=True),  # the other preset of the literature
+    "crop": Preset(scale=0.7, bicubic=True),
+    "none": Preset(scale=None),
 }
-SCALE, RATIO = (0.25, 1.0), (3 / 4, 4 / 3)  # area and aspect of the crop; .08 leaves too little of 32 px
+RATIO = (3 / 4, 4 / 3)  # aspect of the crop
 JITTER, HUE, P_JITTER, P_GREY, P_BLUR, SIGMA = 0.4, 0.1, 0.8, 0.2, 0.5, (0.1, 2.0)
 
 
-def augment(pixels: Tensor, name: str, generator: torch.Generator) -> Tensor:
+def augment(pixels: Tensor, name: str, generator: torch.Generator, *, flip: bool = True) -> Tensor:
     """(B, 3, S, S) uint8 -> (B, 3, S, S) float32, augmented and normalised, on the device of `pixels`.
 
-    The generator lives on the CPU, so that the same draws are made whatever the device is.
+    flip : mirror half of the images. The generator lives on the CPU, so that the same draws are made whatever the device is.
     """
     preset = PRESETS[name]
     images = pixels.float().div_(255.0)
@@ -47,8 +47,9 @@ def augment(pixels: Tensor, name: str, generator: torch.Generator) -> Tensor:
     def draw(columns: int) -> Tensor:
         return torch.rand(n, columns, generator=generator).to(images.device)
 
-    if preset.crop:
-        images = resized_crop(images, *crop_boxes(draw(4)), flip=draw(1)[:, 0] < 0.5 if preset.flip else None)
+    if preset.scale is not None:
+        boxes, mirrored = crop_boxes(draw(4), preset.scale), draw(1)[:, 0] < 0.5
+        images = resized_crop(images, *boxes, flip=mirrored if flip else None, bicubic=preset.bicubic)
     if preset.colour:
         images = _colour(images, draw(10))
     return images.sub_(MEAN).div_(STD)
@@ -59,9 +60,9 @@ def normalise(pixels: Tensor) -> Tensor:
     return pixels.float().div_(255.0).sub_(MEAN).div_(STD)
 
 
-def crop_boxes(u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def crop_boxes(u: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(B, 4) uniforms -> top, left, height, width (B,) as shares of the image; area and log aspect are uniform."""
-    area = SCALE[0] + u[:, 0] * (SCALE[1] - SCALE[0])
+    area = scale + u[:, 0] * (1 - scale)
     low, high = (torch.tensor(r).log() for r in RATIO)
     aspect = (low + u[:, 1] * (high - low)).exp()
     width, height = (area * aspect).sqrt().clamp(max=1.0), (area / aspect).sqrt().clamp(max=1.0)
@@ -69,15 +70,22 @@ def crop_boxes(u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def resized_crop(
-    images: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor, flip: Tensor | None = None
+    images: Tensor,
+    top: Tensor,
+    left: Tensor,
+    height: Tensor,
+    width: Tensor,
+    flip: Tensor | None = None,
+    bicubic: bool = False,
 ) -> Tensor:
-    """Crop a box of each image, given as shares, and resize it to the whole (bilinear); mirror where `flip`."""
+    """Crop a box of each image, given as shares, and resize it to the whole; mirror where `flip`."""
     sign = torch.ones_like(width) if flip is None else torch.where(flip, -1.0, 1.0)
     theta = torch.zeros(len(images), 2, 3, device=images.device)
     theta[:, 0, 0], theta[:, 0, 2] = width * sign, 2 * left + width - 1
     theta[:, 1, 1], theta[:, 1, 2] = height, 2 * top + height - 1
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    mode = "bicubic" if bicubic else "bilinear"
+    return F.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False).clamp_(0, 1)
 
 
 def _colour(images: Tensor, u: Tensor) -> Tensor:

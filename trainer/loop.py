@@ -78,7 +78,8 @@ def train(
         if between_steps:
             between_steps(state, steps)
         rows = torch.from_numpy(batches[state.step]).to(device)
-        images = augment(pixels[rows], recipe.augmentation, generator("augment", training_seed, stage, state.step))
+        draws = generator("augment", training_seed, stage, state.step)
+        images = augment(pixels[rows], recipe.augmentation, draws, flip=recipe.flip)
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(state.step, steps, recipe)
         with autocast:

@@ -8,7 +8,7 @@ from predictor.errors import RegistryError
 from predictor.records.attempts import DUPLICATE, read_attempts
 from predictor.records.faults import record_faults
 from predictor.records.schema import RunRecord
-from predictor.records.store import Stored, result, stored_records, study_folders
+from predictor.records.store import Stored, part_column, part_files, result, stored_json, stored_part, study_folders
 
 
 def check(runs_dir: str | Path) -> list[str]:
@@ -32,33 +32,40 @@ def check(runs_dir: str | Path) -> list[str]:
 def _check_study(study_dir: Path) -> tuple[int, list[str]]:
     faults: list[str] = []
     seen: dict[str, tuple[Stored, RunRecord]] = {}
-    n_records = 0
+    everything, unreadable = _everything(study_dir)
+    for stored, listed_id in everything:
+        try:
+            record = stored.parse()
+        except RegistryError as error:
+            faults.append(f"{error.where}: {error.problem}")
+            continue
+        if listed_id != record.run_id:
+            named = "file is named" if stored.row is None else "column run_id says"
+            faults.append(f"{stored.where}: the {named} {listed_id!r}; the record's run_id is {record.run_id}")
+        if record.study != stored.study:
+            faults.append(f"{stored.where}: the record's study is {record.study!r}; its folder is {stored.study!r}")
+        faults += [f"{stored.where}: {fault}" for fault in record_faults(record)]
+        before = seen.setdefault(record.run_id, (stored, record))
+        if before[1] != record:
+            faults.append(f"{stored.where}: run {record.run_id} differs from the one in {before[0].where}")
+    kept = {run_id: record for run_id, (_, record) in seen.items()}
+    return len(everything) + len(unreadable), [*faults, *unreadable, *_lost_races(study_dir, kept)]
+
+
+def _everything(study_dir: Path) -> tuple[list[tuple[Stored, str]], list[str]]:
+    """Every stored record with the id it is listed under, and what is wrong with files that cannot be read."""
+    found: list[tuple[Stored, str]] = []
+    unreadable: list[str] = []
     try:
-        for stored in stored_records(study_dir):
-            n_records += 1
-            try:
-                record = stored.parse()
-            except RegistryError as error:
-                faults.append(f"{error.where}: {error.problem}")
-                continue
-            faults += [f"{stored.where}: {fault}" for fault in _place_faults(stored, record)]
-            faults += [f"{stored.where}: {fault}" for fault in record_faults(record)]
-            before = seen.setdefault(record.run_id, (stored, record))
-            if before[0] is not stored and before[1] != record:
-                faults.append(f"{stored.where}: run {record.run_id} differs from the one in {before[0].where}")
-    except RegistryError as error:  # a part that cannot be read at all
-        n_records += 1
-        faults.append(f"{error.where}: {error.problem}")
-    return n_records, faults + _lost_races(study_dir, {run_id: kept for run_id, (_, kept) in seen.items()})
-
-
-def _place_faults(stored: Stored, record: RunRecord) -> list[str]:
-    faults = []
-    if stored.row is None and stored.file.stem != record.run_id:
-        faults.append(f"the file is named after another run than its run_id {record.run_id}")
-    if record.study != stored.study:
-        faults.append(f"the record's study is {record.study!r}; it lies in the folder of {stored.study!r}")
-    return faults
+        found += [(stored, stored.file.stem) for stored in stored_json(study_dir)]
+    except RegistryError as error:
+        unreadable.append(f"{error.where}: {error.problem}")
+    for part in part_files(study_dir):
+        try:
+            found += zip(stored_part(part), part_column(part, "run_id"), strict=True)
+        except RegistryError as error:
+            unreadable.append(f"{error.where}: {error.problem}")
+    return found, unreadable
 
 
 def _lost_races(study_dir: Path, kept: dict[str, RunRecord]) -> list[str]:

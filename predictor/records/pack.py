@@ -47,7 +47,9 @@ def pack(runs_dir: str | Path, study: str) -> Path | None:
             differing.append(f"{loose[run_id].where} and {packed[run_id].where}")
     if differing:
         raise RegistryError(
-            f"different records of one run: {listed(sorted(differing))}", where=str(folder), remedy="delete the wrong one"
+            f"different records of one run: {listed(sorted(differing))}",
+            where=str(folder),
+            remedy="delete the wrong one",
         )
     new = {run_id: loose[run_id] for run_id in sorted(loose.keys() - packed.keys())}
     part = write_part(folder, list(new.values())) if new else None

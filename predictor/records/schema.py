@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from predictor.distribution import LabelDistribution
 from predictor.spec import canonical_json, spec_id
@@ -33,7 +33,14 @@ class StageCounts(_Part):
     sources: tuple[str, ...]
     counts: tuple[Count, ...]
     targets: tuple[str, ...] | None
-    image_steps: int
+    image_steps: Count
+
+    @model_validator(mode="after")
+    def _aligned(self) -> StageCounts:
+        lengths = (len(self.classes), len(self.sources), len(self.counts))
+        if len(set(lengths)) > 1:
+            raise ValueError("classes, sources and counts have {}, {} and {} entries".format(*lengths))
+        return self
 
     @classmethod
     def from_distribution(cls, distribution: LabelDistribution, image_steps: int) -> StageCounts:
@@ -100,6 +107,13 @@ class Outcome(_Part):
     chance: float | None = None
     clean_value: float | None = None
     intersection: Intersection | None = None
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Outcome:
+        lengths = (len(self.classes), len(self.tested), len(self.correct))
+        if len(set(lengths)) > 1:
+            raise ValueError("classes, tested and correct have {}, {} and {} entries".format(*lengths))
+        return self
 
 
 class Seconds(_Part):

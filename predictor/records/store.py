@@ -1,14 +1,16 @@
 """Run records in files: one JSON per run while a grid runs, Parquet parts afterwards. Readers take both.
 
-    runs/<study>/{grid.yaml, <run_id>.json, runs-NNN.parquet, attempts/<run_id>.<n>.json}
+runs/<study>/{grid.yaml, <run_id>.json, runs-NNN.parquet, attempts/<run_id>.<n>.json}
 """
 
 from __future__ import annotations
 
 import difflib
+import gc
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,13 +56,14 @@ def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> lis
     problems: list[RegistryError] = []
     for study_dir in study_folders(path, studies):
         found: dict[str, RunRecord] = {}
-        for stored in stored_records(study_dir):
-            try:
-                record = stored.parse()
-            except RegistryError as error:
-                problems.append(error)
-            else:
-                found[record.run_id] = record  # JSON files come first, so that a part wins
+        with _collector_paused():
+            for stored in stored_records(study_dir):
+                try:
+                    record = stored.parse()
+                except RegistryError as error:
+                    problems.append(error)
+                else:
+                    found[record.run_id] = record  # JSON files come first, so that a part wins
         records += (found[run_id] for run_id in sorted(found))
     if len(problems) == 1:
         raise problems[0]
@@ -111,15 +114,28 @@ def stored_records(study_dir: str | Path) -> Iterator[Stored]:
     Raises RegistryError for a part that cannot be read.
     """
     folder = Path(study_dir)
-    study = folder.resolve().name
-    for path in json_files(folder):
+    yield from stored_json(folder)
+    for part in part_files(folder):
+        yield from stored_part(part)
+
+
+def stored_json(study_dir: Path) -> Iterator[Stored]:
+    """The text of every single record of a study."""
+    for path in json_files(study_dir):
         try:
-            yield Stored(study, path, None, path.read_bytes())
+            text = path.read_bytes()
         except FileNotFoundError:  # packed since the listing
             continue
-    for part in part_files(folder):
-        for row, text in enumerate(part_column(part, "record"), start=1):
-            yield Stored(study, part, row, text)
+        except OSError as error:
+            raise RegistryError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        yield Stored(study_dir.resolve().name, path, None, text)
+
+
+def stored_part(part: Path) -> Iterator[Stored]:
+    """The text of every record of a part."""
+    study = part.resolve().parent.name
+    for row, text in enumerate(part_column(part, "record"), start=1):
+        yield Stored(study, part, row, text)
 
 
 def json_files(study_dir: Path) -> list[Path]:
@@ -192,6 +208,18 @@ def _plain(record: RunRecord) -> object:
 def _holds_records(folder: Path) -> bool:
     named = any(re.match(RUN_ID, path.stem) for path in json_files(folder))
     return named or (folder / "grid.yaml").exists() or any(folder.glob(PART))
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Records hold no cycles; scanning them again and again would take most of the time of reading many."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _literal(path: Path) -> str:
