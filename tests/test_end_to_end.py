@@ -25,7 +25,7 @@ target_sets:
   gratings/a: {{domain: gratings, source: gratings, classes: [a, b, c, d], shifts: {{noisy: noisy}}}}
   gratings/b: {{domain: gratings, source: gratings, classes: [e, f, g, h], shifts: {{noisy: noisy}}}}
 model: {{name: predictor_small, image_size: 16, head: 16}}
-recipe: {{batch_size: 32, image_steps: 768, learning_rate: 0.05, augmentation: none}}
+recipe: {{batch_size: 32, image_steps: 2048, learning_rate: 0.03, augmentation: none}}
 seeds: [0, 1, 2]
 grid:
   - target_set: [gratings/a, gratings/b]
@@ -48,8 +48,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images, a grid, and its registry: the grid was killed in the middle and resumed."""
     folder = tmp_path_factory.mktemp("whole-way")
     classes = list("abcdefgh")
-    gratings = write_source(folder / "gratings.parquet", classes, train=40, test=25, seed=1)
-    noisy = write_source(folder / "noisy.parquet", classes, train=1, test=25, seed=2, noise=90.0)
+    gratings = write_source(folder / "gratings.parquet", classes, train=60, test=25, seed=1, noise=150.0)
+    noisy = write_source(folder / "noisy.parquet", classes, train=1, test=25, seed=2, noise=200.0)
     (folder / "grid.yaml").write_text(GRID.format(gratings=gratings, noisy=noisy))
     words = [sys.executable, "-m", "trainer", "run", "grid.yaml", "--data", ".", "--workers", "2", "--threads", "1"]
     scheduler = subprocess.Popen(words, cwd=folder, start_new_session=True, stderr=subprocess.PIPE, text=True)
@@ -57,6 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     deadline = time.monotonic() + 240
     while len(list(study.glob("*.json"))) < 5 and scheduler.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
+    assert scheduler.poll() is None, scheduler.communicate()[1]
     os.killpg(scheduler.pid, signal.SIGKILL)
     scheduler.communicate()
     before = {path.name: path.read_bytes() for path in study.glob("*.json")}

@@ -15,7 +15,7 @@ from predictor.records import Outcome, Reported, RunRecord, content_id, finished
 
 PAPER = "B. Feuer, C. Hegde: Exploring Dataset-Scale Indicators of Data Quality"
 CITATIONS = {f"published-table{number}": f"{PAPER}, Table {number}" for number in (1, 2, 3)}
-TARGET_SET, DOMAIN = "imagenet100", "photographs"  # every row is tested on the same 100 classes
+TARGET_SET, DOMAIN, N_TESTED = "imagenet100", "photographs", 100  # of every row
 
 INDICATORS = ("n_samples", "n_classes", "left_skew@5", "long_tail@500", "long_tail@100")
 OUTCOMES = ("accuracy", "robustness")
@@ -79,7 +79,7 @@ def _record(row: dict[str, str], where: str, study: str, citation: str) -> RunRe
         domain=DOMAIN,
         axes=axes,
         data=Reported(indicators=indicators, citation=citation),
-        outcomes={name: Outcome(value=x) for name, x in outcomes.items()},
+        outcomes={name: Outcome(value=x, chance=1 / N_TESTED) for name, x in outcomes.items()},
         citation=citation,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from predictor.records.schema import Reported, RunRecord
+from predictor.records.store import collector_paused
 from predictor.spec import Model, Recipe, Stage, StageData
 
 if TYPE_CHECKING:
@@ -29,16 +30,17 @@ def frame(records: Sequence[RunRecord], indicators: Sequence[str] | None = None)
     """
     import pandas as pd
 
-    values, reasons = _indicators(records, indicators)
-    columns: dict[str, Any] = {key: [getattr(record, key) for record in records] for key in KEYS}
-    columns |= _family("axis_", [record.axes for record in records])
-    columns |= _family("spec_", [_spec(record) for record in records])
-    columns |= _family("ind_", values, kind="float64")
-    outcomes = [{name: outcome.value for name, outcome in record.outcomes.items()} for record in records]
-    columns |= _family("out_", outcomes, kind="float64")
-    columns |= _family("env_", [_environment(record) for record in records])
-    table = pd.DataFrame(columns)
-    table.attrs["reasons"] = reasons
+    with collector_paused():
+        values, reasons = _indicators(records, indicators)
+        columns: dict[str, Any] = {key: [getattr(record, key) for record in records] for key in KEYS}
+        columns |= _family("axis_", [record.axes for record in records])
+        columns |= _family("spec_", [_spec(record) for record in records])
+        columns |= _family("ind_", values, kind="float64")
+        outcomes = [{name: outcome.value for name, outcome in record.outcomes.items()} for record in records]
+        columns |= _family("out_", outcomes, kind="float64")
+        columns |= _family("env_", [_environment(record) for record in records])
+        table = pd.DataFrame(columns)
+        table.attrs["reasons"] = reasons
     return table
 
 

@@ -35,7 +35,7 @@ restore it from version control, or delete it and train the run again
 def _slowly(text: str | bytes, where: str, error: ValidationError) -> RunRecord:
     remedy = "restore it from version control, or delete it and train the run again"
     try:
-        content = json.loads(text)
+        content = json.loads(text.decode() if isinstance(text, bytes) else text)
     except UnicodeDecodeError:
         raise RegistryError("is not UTF-8 text", where=where, remedy=remedy) from None
     except json.JSONDecodeError as fault:

@@ -56,7 +56,7 @@ def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> lis
     problems: list[RegistryError] = []
     for study_dir in study_folders(path, studies):
         found: dict[str, RunRecord] = {}
-        with _collector_paused():
+        with collector_paused():
             for stored in stored_records(study_dir):
                 try:
                     record = stored.parse()
@@ -154,7 +154,7 @@ def part_column(part: Path, name: str) -> list[str]:
 
     remedy = "restore it from version control"
     try:
-        with duckdb.connect() as connection:
+        with duckdb.connect() as connection, collector_paused():
             rows = connection.execute(f"SELECT {name} FROM read_parquet($1)", [_literal(part)]).fetchall()
     except duckdb.Error as error:
         problem = str(error).splitlines()[0]
@@ -211,7 +211,7 @@ def _holds_records(folder: Path) -> bool:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Records hold no cycles; scanning them again and again would take most of the time of reading many."""
     was_on = gc.isenabled()
     gc.disable()

@@ -1,0 +1,174 @@
+"""Run records -> rows for one outcome. Says which runs it left out, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from predictor.errors import FitError
+from predictor.indicators import compute
+from predictor.inference.cases import Case, level_key
+from predictor.models.base import Floats, Row
+from predictor.records.schema import Outcome, Reported, RunRecord
+
+DEFAULT_IMAGE_SIZE = 32  # what predictor.spec leaves out of a stored spec
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that enter a fit, and in words what did not and why."""
+
+    records: tuple[RunRecord, ...]
+    left_out: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    _computed: dict[str, dict[str, float]] = field(default_factory=dict, compare=False)
+
+    def indicators(self, record: RunRecord) -> dict[str, float]:
+        """Indicators of a run's label distribution, computed once for each distinct one."""
+        if isinstance(record.data, Reported):
+            return dict(record.data.indicators)
+        distribution = record.distribution
+        assert distribution is not None
+        if distribution.digest not in self._computed:
+            found = compute(distribution)
+            self._computed[distribution.digest] = {
+                name: item.value for name, item in found.items() if item.value is not None
+            }
+        return self._computed[distribution.digest]
+
+
+def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -> Selection:
+    """The runs to fit on. Held-out studies and reported tables enter only when `studies` names them.
+
+    Raises FitError where nothing is left, or a named study does not exist.
+    """
+    records = sorted(records, key=lambda record: (record.study, record.configuration_id, record.run_id))
+    known = sorted({record.study for record in records})
+    unknown = sorted(set(studies or ()) - set(known))
+    if unknown:
+        raise FitError(f"no study {', '.join(unknown)}; found: {', '.join(known) or 'none'}", remedy="Check --study")
+    kept, dropped = [], Counter()
+    for record in records:
+        reason = _reason(record, studies)
+        if reason is None:
+            kept.append(record)
+        elif reason:
+            dropped[record.study, reason] += 1
+    left_out = tuple(f"{study}: {n} runs left out: {reason}" for (study, reason), n in sorted(dropped.items()))
+    if not kept:
+        found = "; ".join(left_out) or "no run"
+        raise FitError(f"no run to fit on ({found})", remedy="Name studies with --study, or train some: trainer run")
+    named = tuple(study for study in sorted(set(studies or ())) if any(_special(r) for r in kept if r.study == study))
+    return Selection(tuple(kept), left_out, named)
+
+
+def _special(record: RunRecord) -> bool:
+    return record.held_out or isinstance(record.data, Reported)
+
+
+def _reason(record: RunRecord, studies: Sequence[str] | None) -> str | None:
+    """None: keep; '': not asked for; else why it is left out."""
+    if studies and record.study not in studies:
+        return ""
+    if record.status != "completed":
+        return f"status {record.status}"
+    if not studies and record.held_out:
+        return "held out for scoring (name it with --study to fit on it)"
+    if not studies and isinstance(record.data, Reported):
+        return "reported, not trained here (name it with --study to fit on it)"
+    return None
+
+
+def outcome_names(selection: Selection) -> list[str]:
+    """Outcomes that any run measured as an accuracy: accuracy, robustness, then the shifts."""
+    names = {name for record in selection.records for name, item in record.outcomes.items() if item.scale == "accuracy"}
+    order = {"accuracy": 0, "robustness": 1}
+    return sorted(names, key=lambda name: (order.get(name, 2), name))
+
+
+def recipe_of(record: RunRecord) -> tuple[str | None, int | None, int | None]:
+    """(network, image size, image-steps of the last stage); None where the record does not say."""
+    steps = None if isinstance(record.data, Reported) else record.data.stages[-1].image_steps
+    if record.spec is None:
+        return None, None, steps
+    model = record.spec["model"]
+    return model["name"], model.get("image_size", DEFAULT_IMAGE_SIZE), steps
+
+
+def rows_for(selection: Selection, outcome: str) -> list[Row]:
+    """One row for each run that measured the outcome as an accuracy."""
+    rows = []
+    for record in selection.records:
+        measured = record.outcomes.get(outcome)
+        if measured is None or measured.scale != "accuracy":
+            continue
+        model, size, steps = recipe_of(record)
+        indicators = selection.indicators(record)
+        case = Case(
+            record.distribution,
+            indicators,
+            {"image_steps": float(steps)} if steps else {},
+            level=level_key(record.target_set, model, size),
+            chance=_chance(record, measured),
+        )
+        tested, correct, subset = _per_class(record, outcome, measured)
+        if subset is not None:
+            case = Case(case.distribution, indicators, case.recipe, case.level, case.chance, subset)
+        rows.append(
+            Row(
+                case=case,
+                run_id=record.run_id,
+                configuration_id=record.configuration_id,
+                study=record.study,
+                target_set=record.target_set,
+                domain=record.domain,
+                value=measured.value,
+                tested=tested,
+                correct=correct,
+            )
+        )
+    return rows
+
+
+def _chance(record: RunRecord, measured: Outcome) -> float:
+    if measured.chance is not None:
+        return measured.chance
+    distribution = record.distribution
+    return 1 / len(distribution.target_names) if distribution is not None else 0.0
+
+
+def _per_class(record: RunRecord, name: str, measured: Outcome) -> tuple[Floats, Floats, frozenset[str] | None]:
+    """(tested, correct) in the order of the target names, and the classes covered where they are not all."""
+    distribution = record.distribution
+    parts = [measured]
+    if name == "robustness" and not measured.classes:  # a mean over shifts: so are its classes
+        parts = [item for key, item in sorted(record.outcomes.items()) if key.startswith("shift:") and item.classes]
+    tested: dict[str, float] = {}
+    rates: dict[str, list[float]] = {}
+    for item in parts:
+        for key, n, k in zip(item.classes, item.tested, item.correct, strict=True):
+            if n:
+                tested[key] = tested.get(key, 0.0) + n
+                rates.setdefault(key, []).append(k / n)
+    if distribution is None or not tested:
+        return np.empty(0), np.empty(0), None
+    order = [key for key in distribution.target_names if key in tested]
+    trials = np.array([tested[key] for key in order])
+    right = np.array([float(np.mean(rates[key])) for key in order]) * trials
+    subset = frozenset(order) if len(order) < len(distribution.target_names) else None
+    return trials, right, subset
+
+
+def training_digest(selection: Selection) -> str:
+    """SHA-256 over every run's id, labels and outcomes: two fits with one digest saw the same data."""
+    state = hashlib.sha256()
+    for record in selection.records:
+        labels = record.distribution.digest if record.distribution else json.dumps(selection.indicators(record))
+        outcomes = {name: item.model_dump(mode="json") for name, item in sorted(record.outcomes.items())}
+        state.update(json.dumps([record.run_id, labels, outcomes], sort_keys=True).encode())
+    return "sha256:" + state.hexdigest()

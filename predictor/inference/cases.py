@@ -1,0 +1,137 @@
+"""What a model sees of one run or manifest, and the features it may use: known before training, all of them."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.distribution import LabelDistribution
+from predictor.errors import FitError
+
+Floats = NDArray[np.float64]
+
+TRANSFORMS = {"log": math.log, "log1p": math.log1p}
+RECIPE = ("image_steps",)  # numbers of the recipe that may be features
+CLASS_FEATURES = ("log_count", "log_mean_count", "log1p_other_classes", "log_image_steps")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One run or manifest, as a model sees it before training.
+
+    distribution : None where only indicators were reported
+    indicators : the indicators that could be computed
+    recipe : numbers of the recipe, e.g. {"image_steps": 60000}
+    level : key of the target set and recipe that fix the level, see `level_key`; None: a new target set
+    chance : accuracy of a guess, 1 / number of targets
+    tested : target classes that the test set covers; None: all of them
+
+    >>> d = LabelDistribution.from_counts({"cat": 100, "dog": 10})
+    >>> case = Case(d, {"n_samples": 110.0}, {"image_steps": 1000.0})
+    >>> round(case.feature("log n_samples"), 3), case.class_features().shape
+    (4.7, (2, 4))
+    """
+
+    distribution: LabelDistribution | None
+    indicators: Mapping[str, float]
+    recipe: Mapping[str, float] = field(default_factory=dict)
+    level: str | None = None
+    chance: float = 0.0
+    tested: frozenset[str] | None = None
+
+    def feature(self, name: str) -> float:
+        """Value of 'indicator', 'log indicator' or 'log1p indicator'; nan where the case lacks it."""
+        transform, _, base = name.rpartition(" ")
+        value = self.recipe.get(base, self.indicators.get(base, math.nan))
+        if not transform:
+            return float(value)
+        return TRANSFORMS[transform](value) if value > (0 if transform == "log" else -1) else math.nan
+
+    def features(self, names: Sequence[str]) -> list[float]:
+        """The features in the order of `names`."""
+        return [self.feature(name) for name in names]
+
+    @cached_property
+    def _tested_counts(self) -> NDArray[np.int64]:
+        if self.distribution is None:
+            return np.empty(0, dtype=np.int64)
+        counts = self.distribution.target_counts
+        if self.tested is None:
+            return counts
+        keep = np.fromiter((name in self.tested for name in self.distribution.target_names), dtype=bool)
+        return counts[keep]
+
+    @property
+    def tested_counts(self) -> NDArray[np.int64]:
+        """(T,) images of each tested target class; empty where class counts are unknown."""
+        return self._tested_counts
+
+    @cached_property
+    def _class_features(self) -> Floats:
+        return class_features(self, self._tested_counts)
+
+    def class_features(self) -> Floats:
+        """(T, 4) the columns CLASS_FEATURES for every tested target class."""
+        return self._class_features
+
+
+def class_features(case: Case, counts: NDArray[np.int64]) -> Floats:
+    """(T, 4) columns CLASS_FEATURES. A class without images has -inf as its log count.
+
+    Only `case.distribution` and `case.recipe` matter.
+    """
+    rows = np.empty((len(counts), len(CLASS_FEATURES)))
+    if case.distribution is None or not len(counts):
+        return rows
+    with np.errstate(divide="ignore"):
+        rows[:, 0] = np.log(counts)
+    rows[:, 1] = math.log(max(float(case.distribution.target_counts.mean()), 0.5))
+    rows[:, 2] = math.log1p(len(case.distribution.other_counts))
+    rows[:, 3] = math.log(case.recipe["image_steps"]) if case.recipe.get("image_steps") else math.nan
+    return rows
+
+
+def check_features(names: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse a predictor that is unknown, or that is only known after training.
+
+    >>> check_features(["log out_accuracy"], known=["n_samples"])
+    Traceback (most recent call last):
+        ...
+    predictor.errors.FitError: 'out_accuracy' is known only after training, so it cannot predict. Use indicators \
+(ind_*) or the recipe (spec_*)
+    """
+    for name in names:
+        transform, _, base = name.rpartition(" ")
+        if base.startswith(("out_", "env_")):
+            raise FitError(
+                f"{base!r} is known only after training, so it cannot predict",
+                remedy="Use indicators (ind_*) or the recipe (spec_*)",
+            )
+        if transform and transform not in TRANSFORMS:
+            raise FitError(f"unknown transform {transform!r} in feature {name!r}", remedy="Use log or log1p")
+        if base not in known and base not in RECIPE:
+            near = difflib.get_close_matches(base, [*known, *RECIPE], n=3)
+            hint = f"Near: {', '.join(near)}" if near else "List them with predictor indicators --list"
+            raise FitError(f"unknown indicator {base!r} in feature {name!r}", remedy=hint)
+
+
+def level_key(target_set: str, model: str | None, image_size: int | None) -> str:
+    """What fixes the level of an accuracy, apart from the labels: target set, network and resolution.
+
+    >>> level_key("cifar100/a", "small-net", 32)
+    'cifar100/a | small-net 32 px'
+    >>> level_key("in100", None, None)
+    'in100 | recipe unknown'
+    """
+    return f"{target_set} | {recipe_name(model, image_size)}"
+
+
+def recipe_name(model: str | None, image_size: int | None) -> str:
+    """Network and resolution in words."""
+    return f"{model} {image_size} px" if model else "recipe unknown"

@@ -1,0 +1,112 @@
+"""Parameters + cases -> accuracies. One small function for each kind of parameters; numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from predictor.errors import FitError
+from predictor.inference.cases import CLASS_FEATURES, Case, Floats
+
+Parameters = Mapping[str, Any]
+EDGE = 1e-6  # accuracies are kept this far from 0 and 1, where the logit ends
+
+
+def expit(eta: Floats | float) -> Floats:
+    """1 / (1 + exp(-eta)), without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(eta, dtype=np.float64))))
+
+
+def logit(p: Floats | float) -> Floats:
+    """log(p / (1 - p)), with p kept inside (0, 1).
+
+    >>> float(logit(0.5)), bool(np.isfinite(logit(1.0)))
+    (0.0, True)
+    """
+    inside = np.clip(np.asarray(p, dtype=np.float64), EDGE, 1 - EDGE)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def evaluate(parameters: Parameters, cases: Sequence[Case], *, clip: bool = False) -> Floats:
+    """(n,) predicted accuracies; nan where a case lacks what the model needs.
+
+    clip : take features at the edge of the fitted range where they lie outside of it
+
+    >>> mean = {"kind": "linear", "features": [], "center": [], "scale": [], "coefficients": [], "low": [],
+    ...         "high": [], "intercept": 0.0, "levels": {}}
+    >>> evaluate(mean, [Case(None, {}, chance=0.2)]).round(3).tolist()
+    [0.6]
+    """
+    kind = parameters.get("kind")
+    if kind not in EVALUATORS:
+        raise FitError(f"unknown kind of parameters {kind!r}; known: {', '.join(sorted(EVALUATORS))}")
+    return EVALUATORS[kind](parameters, cases, clip)
+
+
+def _levels(parameters: Parameters, cases: Sequence[Case]) -> Floats:
+    """Intercept of each case: its target set's where that is known, else that of all target sets together."""
+    offsets = parameters["levels"]
+    return np.array([parameters["intercept"] + offsets.get(case.level, 0.0) for case in cases])
+
+
+def _standardised(parameters: Parameters, values: Floats, clip: bool) -> Floats:
+    if clip:
+        values = np.clip(values, np.array(parameters["low"]), np.array(parameters["high"]))
+    return (values - np.array(parameters["center"])) / np.array(parameters["scale"])
+
+
+def _linear(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
+    """p = 1/C + (1 - 1/C) sigmoid(eta), eta linear in the features."""
+    names = parameters["features"]
+    values = np.array([case.features(names) for case in cases]).reshape(len(cases), len(names))
+    eta = _levels(parameters, cases) + _standardised(parameters, values, clip) @ np.array(parameters["coefficients"])
+    chance = np.array([case.chance for case in cases])
+    return chance + (1 - chance) * expit(eta)
+
+
+def _classwise(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
+    """Mean over the target classes of sigmoid(eta_c); a class without images is never predicted: 0."""
+    sizes = np.array([len(case.tested_counts) for case in cases])
+    result = np.full(len(cases), np.nan)
+    if not sizes.sum():
+        return result
+    columns = [CLASS_FEATURES.index(name) for name in parameters["features"]]
+    raw = np.concatenate([case.class_features() for case in cases])
+    counts = np.concatenate([case.tested_counts for case in cases])
+    values = np.where(np.isneginf(raw), 0.0, raw)[:, columns]
+    owner = np.repeat(np.arange(len(cases)), sizes)
+    eta = _levels(parameters, cases)[owner]
+    eta = eta + _standardised(parameters, values, clip) @ np.array(parameters["coefficients"])
+    p = np.where(counts > 0, expit(eta), 0.0)
+    known = sizes > 0
+    result[known] = np.bincount(owner, weights=p, minlength=len(cases))[known] / sizes[known]
+    return result
+
+
+def _nearest(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
+    """Accuracy of the nearest run, of the same target set where it is known."""
+    values = np.array(parameters["values"])
+    return np.array([values[index] if index >= 0 else np.nan for index in nearest_index(parameters, cases)])
+
+
+def nearest_index(parameters: Parameters, cases: Sequence[Case]) -> list[int]:
+    """Index of the nearest stored configuration of each case; -1 where the case lacks a feature."""
+    points = np.array(parameters["points"]).reshape(len(parameters["values"]), -1)
+    owners = np.array(parameters["owners"])
+    found = []
+    for case in cases:
+        here = np.array(case.features(parameters["features"]))
+        distance = np.square((points - here) / np.array(parameters["scale"])).sum(axis=1)
+        if case.level is not None and (owners == case.level).any():
+            distance = np.where(owners == case.level, distance, np.inf)
+        found.append(int(np.argmin(distance)) if np.isfinite(distance).any() else -1)
+    return found
+
+
+EVALUATORS: dict[str, Callable[[Parameters, Sequence[Case], bool], Floats]] = {
+    "linear": _linear,
+    "classwise": _classwise,
+    "nearest": _nearest,
+}

@@ -1,0 +1,282 @@
+"""Predict outcomes of manifests from a fit: values, intervals, comparisons, warnings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from predictor.distribution import LabelDistribution
+from predictor.errors import FitError
+from predictor.inference.cases import Case
+from predictor.inference.contributions import contributions
+from predictor.inference.evaluate import evaluate, expit, logit, nearest_index
+from predictor.inference.intervals import (
+    cv_plus,
+    difference_interval,
+    grouped_quantile,
+    pair_differences,
+    probability_positive,
+    t_quantile,
+)
+from predictor.inference.request import Request, make_case, resolve, with_roles
+from predictor.inference.results import Comparison, OutcomePrediction, Prediction, Predictions
+from predictor.inference.stored import Fit
+
+ALL_PAIRS = 20  # more manifests than this are compared with the best one only
+BASELINES = ("log_n_log_h", "nearest")
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    name: str
+    distribution: LabelDistribution
+    case: Case
+    indicators: tuple[dict[str, Any], ...]
+    outside: tuple[dict[str, Any], ...]
+
+
+def predict(
+    fit: Fit,
+    manifests: Mapping[str, LabelDistribution],
+    *,
+    target_set: str = "new",
+    domain: str = "new",
+    model: str | None = None,
+    image_size: int | None = None,
+    image_steps: int | None = None,
+    level: float = 0.9,
+) -> Predictions:
+    """Predict every outcome of every manifest; best accuracy first.
+
+    manifests : {name: label distribution}
+    target_set, domain : names that the fit knows, or 'new'
+    model, image_size, image_steps : recipe; the fit's most frequent one where left out
+    level : nominal coverage of the intervals, inside (0, 1)
+
+    Raises FitError for names that the fit does not know and for manifests without any target class.
+    """
+    if not 0 < level < 1:
+        raise FitError(f"level {level!r}; needed: a number between 0 and 1", remedy="Use e.g. --level 0.9")
+    if not manifests:
+        raise FitError("no manifest to predict", remedy="Name at least one")
+    request = resolve(fit, target_set, domain, model, image_size, image_steps)
+    known = [_read(fit, name, distribution, request) for name, distribution in manifests.items()]
+    ranked = sorted((_predict_one(fit, item, request, level) for item in known), key=_rank)
+    by_name = {item.name: item for item in known}
+    return Predictions(
+        predictions=tuple(ranked),
+        comparisons=tuple(_compare(fit, [by_name[item.manifest] for item in ranked], request, level)),
+    )
+
+
+def _rank(prediction: Prediction) -> float:
+    value = prediction.outcomes[0].value
+    return math.inf if value is None else -value
+
+
+def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request) -> _Manifest:
+    distribution = with_roles(name, distribution, request)
+    case, computed = make_case(distribution, request)
+    outside = []
+    for indicator, (low, high) in fit.content["ranges"].items():
+        value = case.feature(indicator)
+        slack = 1e-9 * max(abs(low), abs(high), 1.0)  # stored ranges are rounded
+        if math.isfinite(value) and not low - slack <= value <= high + slack:
+            outside.append({"indicator": indicator, "value": value, "low": low, "high": high})
+    shown = tuple(
+        {"name": key, "value": item.value, "unit": item.unit, "reason": item.reason} for key, item in computed.items()
+    )
+    return _Manifest(name, distribution, case, shown, tuple(outside))
+
+
+def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float) -> Prediction:
+    outcomes = tuple(_outcome(fit, name, manifest, request, level) for name in _shown_outcomes(fit, request))
+    first = outcomes[0].outcome
+    warnings = [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
+    why = []
+    if outcomes[0].value is not None:
+        names = _models(fit, first, request)
+
+        def value(distribution: LabelDistribution) -> float:
+            return _value(fit, first, names, make_case(distribution, request)[0])[0]
+
+        found = contributions(manifest.distribution, value)
+        why = [{"outcome": first, "name": key, "value": points} for key, points in found if math.isfinite(points)]
+    return Prediction(
+        manifest=manifest.name,
+        status="outside" if manifest.outside else request.basis,
+        basis=request.basis,
+        target_set=request.target_set,
+        domain=request.domain,
+        recipe=request.recipe,
+        outcomes=outcomes,
+        indicators=manifest.indicators,
+        contributions=tuple(why),
+        baselines=tuple(_baselines(fit, first, manifest.case)),
+        outside=manifest.outside,
+        warnings=tuple(warnings),
+    )
+
+
+def _shown_outcomes(fit: Fit, request: Request) -> list[str]:
+    """Outcomes of the target set, or of the domain; accuracy first, robustness always named."""
+
+    def applies(entry: Mapping[str, Any]) -> bool:
+        if request.target_set != "new":
+            return request.target_set in entry["target_sets"]
+        return request.domain in entry["domains"]
+
+    names = [name for name, entry in fit.outcomes.items() if name in ("accuracy", "robustness") or applies(entry)]
+    order = {"accuracy": 0, "robustness": 1}
+    return sorted(names, key=lambda name: (order.get(name, 2), name))
+
+
+def _models(fit: Fit, outcome: str, request: Request) -> list[str]:
+    """The chosen family first, then what can stand in where it cannot be evaluated."""
+    entry = fit.outcomes[outcome]
+    split = "configuration" if request.basis == "in_domain" else "target_set"
+    names = [entry[split]["family"], "classwise", "linear", "log_n_log_h", "log_n", "mean"]
+    return [name for name in dict.fromkeys(names) if name in entry["families"]]
+
+
+def _value(fit: Fit, outcome: str, names: list[str], case: Case, *, clip: bool = False) -> tuple[float, str]:
+    families = fit.outcomes[outcome]["families"]
+    for name in names:
+        value = float(evaluate(families[name], [case], clip=clip)[0])
+        if math.isfinite(value):
+            return value, name
+    return math.nan, names[-1]
+
+
+def _outcome(fit: Fit, outcome: str, manifest: _Manifest, request: Request, level: float) -> OutcomePrediction:
+    entry = fit.outcomes[outcome]
+    if outcome == "robustness" and request.domain not in entry["domains"]:
+        return OutcomePrediction(
+            outcome=outcome, value=None, low=None, high=None, level=level, reason="your shift was never tested"
+        )
+    if request.target_set != "new" and request.target_set not in entry["target_sets"]:
+        reason = f"{outcome} was never measured on {request.target_set}"
+        return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
+    case = manifest.case
+    tested = entry["tested"].get(request.target_set)
+    if tested is not None:
+        case = replace(case, tested=frozenset(tested))
+    names = _models(fit, outcome, request)
+    value, family = _value(fit, outcome, names, case)
+    if not math.isfinite(value):
+        reason = "no model of the fit can be evaluated: indicators are missing"
+        return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
+    low, high, covered, reason = _interval(fit, outcome, case, value, family, request, level)
+    edge = None
+    if manifest.outside:
+        inside = _value(fit, outcome, [family], case, clip=True)[0]
+        edge_low, edge_high, _, _ = _interval(fit, outcome, case, inside, family, request, level, clip=True)
+        edge = (inside, edge_low, edge_high)
+        low, high = min(low, edge_low), max(high, edge_high)
+        covered, reason = None, "outside the fitted range: the interval is uncalibrated"
+    return OutcomePrediction(
+        outcome=outcome, value=value, low=low, high=high, level=level, reason=reason, family=family, covered=covered,
+        edge=edge,
+    )  # fmt: skip
+
+
+def _interval(
+    fit: Fit, outcome: str, case: Case, value: float, family: str, request: Request, level: float, *, clip: bool = False
+) -> tuple[float, float, tuple[int, int] | None, str | None]:
+    """(low, high, covered, reason), made in the way that the kind of question needs."""
+    entry = fit.outcomes[outcome]
+    centre = float(logit(value))
+    measured = lambda split: entry[split]["covered"].get(f"{level:g}")  # noqa: E731
+    if request.basis == "in_domain":
+        own = entry["configuration"]
+        residuals = np.array(own["residuals"])
+        centres = np.full(len(residuals), centre)
+        if family == own["family"]:  # else the value comes from a stand-in, which has no fold fits
+            folds = np.array([float(logit(evaluate(p, [case], clip=clip)[0])) for p in own["folds"]])
+            centres = folds[np.array(own["fold"], dtype=np.int64)]
+        bounds = cv_plus(centres, np.abs(residuals), level)
+        if bounds is None:
+            reason = f"{len(residuals)} configurations are too few for a {level:.0%} interval"
+            return 0.0, 1.0, None, reason
+        low, high = min(bounds[0], centre), max(bounds[1], centre)
+        covered = measured("configuration")
+        reason = None if covered else "coverage not measured at this level"
+        return float(expit(low)), float(expit(high)), tuple(covered) if covered else None, reason
+    own = entry["target_set"]
+    if request.basis == "new_target_set":
+        half = grouped_quantile(np.array(own["residuals"]), own["groups"], level)
+        if half is not None:
+            covered = measured("target_set")
+            reason = None if covered else "coverage not measured at this level"
+            return (
+                float(expit(centre - half)), float(expit(centre + half)), tuple(covered) if covered else None, reason,
+            )  # fmt: skip
+    spread = own["spread"][request.basis]
+    half = t_quantile(0.5 + level / 2, spread["df"]) * spread["sd"]
+    return float(expit(centre - half)), float(expit(centre + half)), None, f"coverage not measured: {spread['reason']}"
+
+
+def _baselines(fit: Fit, outcome: str, case: Case) -> list[dict[str, Any]]:
+    families = fit.outcomes[outcome]["families"]
+    rows = []
+    for family in BASELINES:
+        if family not in families:
+            continue
+        value = float(evaluate(families[family], [case])[0])
+        row = {"outcome": outcome, "family": family, "value": value if math.isfinite(value) else None}
+        if family == "nearest":
+            index = nearest_index(families[family], [case])[0]
+            row["configuration_id"] = families[family]["names"][index] if index >= 0 else None
+        rows.append(row)
+    return rows
+
+
+def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) -> list[Comparison]:
+    """Every pair (or the best against each, where there are many), for every outcome with a value."""
+    rows = []
+    for outcome in _shown_outcomes(fit, request):
+        entry = fit.outcomes[outcome]
+        if outcome == "robustness" and request.domain not in entry["domains"]:
+            continue
+        if request.target_set != "new" and request.target_set not in entry["target_sets"]:
+            continue
+        own = entry["configuration" if request.basis == "in_domain" else "target_set"]
+        errors = pair_differences(own["residuals"], own["groups"])
+        names = _models(fit, outcome, request)
+        values = [float(logit(_value(fit, outcome, names, item.case)[0])) for item in ranked]
+        heads = range(len(ranked)) if len(ranked) <= ALL_PAIRS else range(1)
+        for i in heads:
+            for j in range(i + 1, len(ranked)):
+                difference = values[i] - values[j]
+                if not math.isfinite(difference):
+                    continue
+                low, high = difference_interval(difference, errors, level)
+                at = {base: float(expit(logit(base) + difference)) - base for base in (0.5, 0.9)}
+                rows.append(
+                    Comparison(
+                        a=ranked[i].name,
+                        b=ranked[j].name,
+                        outcome=outcome,
+                        logit_difference=difference,
+                        low=low if math.isfinite(low) else None,
+                        high=high if math.isfinite(high) else None,
+                        p_a_better=probability_positive(difference, errors),
+                        level=level,
+                        points_at_half=at[0.5],
+                        points_at_ninety=at[0.9],
+                    )
+                )
+    return rows
+
+
+def _outside_warning(item: Mapping[str, Any], manifest: str) -> str:
+    """Measured value, good range, what it means, the fix."""
+    value, low, high = (f"{item[key]:.4g}" for key in ("value", "low", "high"))
+    return (
+        f"{item['indicator']} is {value}; the fit saw {low} to {high}; beyond that the interval is uncalibrated; "
+        f"pilots at 3 sizes fix it: predictor pilots {manifest}"
+    )

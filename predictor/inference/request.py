@@ -1,0 +1,123 @@
+"""What is asked: which target set, domain and recipe; and what the fit knows of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from predictor.distribution import LabelDistribution
+from predictor.errors import FitError, listed
+from predictor.indicators import compute
+from predictor.inference.cases import Case, level_key
+from predictor.inference.stored import Fit
+
+NEW = "new"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A target set, domain and recipe, resolved against a fit.
+
+    basis : in_domain | new_target_set | new_domain
+    level : key of the level, None where the fit does not know it
+    """
+
+    basis: str
+    target_set: str
+    domain: str
+    recipe: dict[str, Any]
+    level: str | None
+    classes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def resolve(
+    fit: Fit, target_set: str, domain: str, model: str | None, image_size: int | None, image_steps: int | None
+) -> Request:
+    """Resolve names against the fit.
+
+    Raises FitError for a target set or domain that the fit does not know, with near matches.
+    """
+    known = fit.target_sets
+    _check_name("target set", target_set, known)
+    domains = {entry["domain"] for entry in known.values()}
+    if target_set != NEW:
+        own = known[target_set]["domain"]
+        if domain not in (NEW, own):
+            raise FitError(
+                f"target set {target_set!r} belongs to domain {own!r}, not {domain!r}", remedy="Leave --domain out"
+            )
+        domain = own
+    _check_name("domain", domain, domains)
+    default = known[target_set]["recipe"] if target_set != NEW else fit.content["recipe"]
+    recipe = {
+        "model": model or default["model"],
+        "image_size": image_size or default["image_size"],
+        "image_steps": image_steps or default["image_steps"],
+        "assumed": model is None and image_size is None and image_steps is None,
+    }
+    warnings = []
+    level = level_key(target_set, recipe["model"], recipe["image_size"]) if target_set != NEW else None
+    seen = [[entry["model"], entry["image_size"]] for entry in fit.content["recipes"]]
+    if [recipe["model"], recipe["image_size"]] not in seen:
+        shown = ", ".join(f"{name} {size} px" for name, size in seen)
+        asked = f"{recipe['model']} {recipe['image_size']} px"
+        warnings.append(f"recipe {asked} is new; the fit saw {shown}; the level is a guess; runs with it fix that")
+    basis = "in_domain" if level else "new_target_set" if domain != NEW else "new_domain"
+    if level is not None and level not in fit.content["levels"]:
+        basis, level = "new_target_set", None
+    classes = tuple(known[target_set]["classes"]) if target_set != NEW else ()
+    return Request(
+        basis=basis, target_set=target_set, domain=domain, recipe=recipe, level=level, classes=classes,
+        warnings=tuple(warnings),
+    )  # fmt: skip
+
+
+def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    names = sorted(known)
+    if name != NEW and name not in names:
+        near = difflib.get_close_matches(name, names, n=3) or names
+        option = "--" + kind.replace(" ", "-")
+        raise FitError(
+            f"the fit knows no {kind} {name!r}; near: {', '.join(near[:10])}", remedy=f"Name one of them or {option} new"
+        )
+
+
+def with_roles(name: str, distribution: LabelDistribution, request: Request) -> LabelDistribution:
+    """The manifest with the target set's classes as its targets, where it named none itself.
+
+    Raises FitError for a manifest without images, without any target class, or of other classes than the target set.
+    """
+    if not distribution.n_classes:
+        raise FitError("the manifest has no images", where=name, remedy="List at least one labelled image")
+    if distribution.targets is None and request.classes:
+        distribution = distribution.with_targets(request.classes)
+    targets = distribution.target_names
+    if not targets or not distribution.target_counts.any():
+        shown = listed([repr(target) for target in targets]) or "none"
+        problem = f"no image of any target class (targets: {shown}; found: {listed(list(distribution.class_names))})"
+        raise FitError(problem, where=name, remedy="Name the tested classes as the manifest spells them: --targets FILE")
+    if request.classes and set(targets) != set(request.classes):
+        differing = sorted(set(targets) ^ set(request.classes))
+        raise FitError(
+            f"its target classes are not those of {request.target_set}: {listed(differing)}",
+            where=name,
+            remedy="Leave --targets out, or use --target-set new",
+        )
+    return distribution
+
+
+def make_case(
+    distribution: LabelDistribution, request: Request, tested: frozenset[str] | None = None
+) -> tuple[Case, dict[str, Any]]:
+    """The case of a manifest, and its indicators as computed."""
+    computed = compute(distribution)
+    values = {name: item.value for name, item in computed.items() if item.value is not None}
+    steps = request.recipe["image_steps"]
+    recipe: Mapping[str, float] = {"image_steps": float(steps)} if steps else {}
+    case = Case(
+        distribution, values, recipe, level=request.level, chance=1 / len(distribution.target_names), tested=tested
+    )
+    return case, computed

@@ -1,0 +1,91 @@
+"""What a prediction says: frozen, plain, the same fields for the terminal and for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomePrediction:
+    """One outcome of one manifest; accuracies are fractions. value is None where nothing can be said (`reason`).
+
+    covered : [covered, n] held-out configurations (or target sets) inside intervals made in the same way
+    edge : (value, low, high) at the edge of the fitted range, where the manifest lies outside of it
+    """
+
+    outcome: str
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    reason: str | None = None
+    family: str | None = None
+    covered: tuple[int, int] | None = None
+    edge: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What is predicted for one manifest, and on what it rests.
+
+    status : in_domain | new_target_set | new_domain | outside
+    basis : the status apart from the range: which kind of interval the outcomes carry
+    outside : indicators outside the range that the fit saw: {indicator, value, low, high}
+    contributions : {outcome, name, value}: points (as a fraction) against balanced targets alone at the same N
+    baselines : {outcome, family, value, configuration_id}
+    """
+
+    manifest: str
+    status: str
+    basis: str
+    target_set: str
+    domain: str
+    recipe: dict[str, Any]
+    outcomes: tuple[OutcomePrediction, ...]
+    indicators: tuple[dict[str, Any], ...]
+    contributions: tuple[dict[str, Any], ...]
+    baselines: tuple[dict[str, Any], ...]
+    outside: tuple[dict[str, Any], ...]
+    warnings: tuple[str, ...]
+
+    def outcome(self, name: str) -> OutcomePrediction:
+        """The prediction of one outcome."""
+        return next(item for item in self.outcomes if item.outcome == name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Manifest a against b: the difference in logits, which does not depend on the level.
+
+    points_at_half, points_at_ninety : what the difference means if b reaches 50 % or 90 % (fractions)
+    """
+
+    a: str
+    b: str
+    outcome: str
+    logit_difference: float
+    low: float | None
+    high: float | None
+    p_a_better: float
+    level: float
+    points_at_half: float
+    points_at_ninety: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Predictions of one or more manifests, best first, and how they compare."""
+
+    predictions: tuple[Prediction, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON contract of `predictor predict`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "predictions": [asdict(item) for item in self.predictions],
+            "comparisons": [asdict(item) for item in self.comparisons],
+        }

@@ -1,0 +1,171 @@
+"""fit.json: data, never code. Written whole or not at all; refused when edited, cut or of another schema."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from predictor.errors import FitError
+
+SCHEMA_VERSION = 1
+KIND = "predictor-fit"
+FIT_AGAIN = "Fit again: predictor fit RUNS --output FIT"
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted predictor: what `fit_registry` returns and fit.json holds.
+
+    content : plain data; see `predictor.fitting.fit` for what it holds
+    """
+
+    content: Mapping[str, Any]
+
+    @property
+    def outcomes(self) -> Mapping[str, Any]:
+        """{outcome: its models and residuals}."""
+        return self.content["outcomes"]
+
+    @property
+    def target_sets(self) -> Mapping[str, Any]:
+        """{target set: its domain, classes and size}."""
+        return self.content["target_sets"]
+
+    @property
+    def validation(self) -> list[dict[str, Any]]:
+        """Rows of the validation table: the `rows` of the JSON contract."""
+        return self.content["validation"]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return content_digest(self.content)
+
+    def to_json(self) -> str:
+        """The text of fit.json: sorted keys, one value a line, so that two fits can be compared by diff."""
+        return json.dumps({**self.content, "digest": self.digest}, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+    def save(self, path: str | Path) -> Path:
+        """Write fit.json, whole or not at all.
+
+        Raises FitError where the folder cannot be written to.
+        """
+        path = Path(path)
+        temporary = None
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+            ) as file:
+                temporary = file.name
+                file.write(self.to_json())
+            os.chmod(temporary, 0o644)  # a temporary file is private; a fit is there to be read
+            os.replace(temporary, path)
+        except OSError as fault:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+            raise FitError(f"cannot write the fit: {fault.strerror}", where=str(path)) from fault
+        return path
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of plain data, whatever the order of its keys.
+
+    >>> content_digest({"a": 1, "b": 2}) == content_digest({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def rounded(value: Any, digits: int = 10) -> Any:
+    """Plain data with floats cut to `digits` significant digits: the last bits differ between libraries.
+
+    >>> rounded({"a": [0.1 + 0.2, float("nan")]})
+    {'a': [0.3, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item, digits) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, int | str):
+        return value
+    number = float(value)
+    return float(f"{number:.{digits}g}") if math.isfinite(number) else None
+
+
+def load_fit(path: str | Path) -> Fit:
+    """Read fit.json. It is parsed as data; nothing in it can be executed.
+
+    Raises FitError where it is missing, cut, edited or of another schema.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FitError("no such file", where=str(path), remedy=FIT_AGAIN) from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise FitError(f"cannot be read: {fault}", where=str(path), remedy=FIT_AGAIN) from fault
+    return parse_fit(text, where=str(path))
+
+
+def parse_fit(text: str, *, where: str) -> Fit:
+    """The fit in the text of a fit.json.
+
+    >>> parse_fit('{"kind": ', where="fit.json")
+    Traceback (most recent call last):
+        ...
+    predictor.errors.FitError: fit.json: not whole JSON (line 1: Expecting value), so the file is cut or damaged. \
+Fit again: predictor fit RUNS --output FIT
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        place = f"line {fault.lineno}: {fault.msg}" if isinstance(fault, json.JSONDecodeError) else str(fault)
+        problem = f"not whole JSON ({place}), so the file is cut or damaged"
+        raise FitError(problem, where=where, remedy=FIT_AGAIN) from None
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise FitError("JSON, but not a fit of this package", where=where, remedy=FIT_AGAIN)
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        problem = f"schema version {version!r}; this predictor reads version {SCHEMA_VERSION}"
+        raise FitError(problem, where=where, remedy=FIT_AGAIN)
+    stated = content.pop("digest", None)
+    try:
+        found = content_digest(content)
+    except ValueError:
+        raise FitError("holds a number that is not finite", where=where, remedy=FIT_AGAIN) from None
+    if stated != found:
+        problem = f"was edited after it was written: it states digest {str(stated)[:19]}, its content has {found[:19]}"
+        raise FitError(problem, where=where, remedy=FIT_AGAIN)
+    return Fit(content)
+
+
+def shipped_fit() -> Fit:
+    """The fit that ships inside the package.
+
+    Raises FitError where the installation holds none.
+    """
+    resource = importlib.resources.files("predictor") / "data" / "fit.json"
+    try:
+        text = resource.read_text(encoding="utf-8")
+    except (FileNotFoundError, ModuleNotFoundError):
+        raise FitError("this installation holds no fit", remedy="Fit your runs: predictor fit runs/") from None
+    return parse_fit(text, where="the fit inside the package")
+
+
+def find_fit(path: str | Path | None = None) -> tuple[Fit, str]:
+    """The fit to use, and where it was found: `path`, else runs/fit.json, else the one that ships."""
+    if path is not None:
+        return load_fit(path), str(path)
+    local = Path("runs") / "fit.json"
+    if local.exists():
+        return load_fit(local), str(local)
+    return shipped_fit(), "the fit inside the package"

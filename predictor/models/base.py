@@ -1,0 +1,128 @@
+"""The interface of a model family, and the registry of families."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.errors import FitError
+from predictor.inference.cases import Case
+
+Floats = NDArray[np.float64]
+MINIMUM = 6  # configurations that any family needs
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One run and one of its outcomes.
+
+    value : class-balanced accuracy, a fraction
+    tested, correct : (T,) per class, in the order of `case.tested_counts`; empty where unknown
+    """
+
+    case: Case
+    run_id: str
+    configuration_id: str
+    study: str
+    target_set: str
+    domain: str
+    value: float
+    tested: Floats
+    correct: Floats
+
+
+@dataclass(frozen=True)
+class Family:
+    """A named way to learn parameters.
+
+    fit : rows -> parameters: plain data of a kind that `predictor.inference.evaluate` knows
+    baseline : shown for comparison, never chosen while a model can be fitted
+    needs_counts : works only on runs whose class counts and per-class results are known
+    """
+
+    name: str
+    fit: Callable[[Sequence[Row]], dict[str, Any]]
+    baseline: bool = False
+    needs_counts: bool = False
+    doc: str = ""
+
+
+_FAMILIES: dict[str, Family] = {}
+
+
+def family(
+    name: str, *, baseline: bool = False, needs_counts: bool = False
+) -> Callable[[Callable[[Sequence[Row]], dict[str, Any]]], Callable[[Sequence[Row]], dict[str, Any]]]:
+    """Register a fitting function as a model family. A name is taken only once.
+
+    >>> @family("mean")
+    ... def again(rows):
+    ...     return {}
+    Traceback (most recent call last):
+        ...
+    predictor.errors.FitError: model family 'mean' is registered already. Choose another name
+    """
+
+    def register(fit: Callable[[Sequence[Row]], dict[str, Any]]) -> Callable[[Sequence[Row]], dict[str, Any]]:
+        if name in _FAMILIES:
+            raise FitError(f"model family {name!r} is registered already", remedy="Choose another name")
+        doc = (fit.__doc__ or "").strip().partition("\n")[0]
+        _FAMILIES[name] = Family(name, fit, baseline, needs_counts, doc)
+        return fit
+
+    return register
+
+
+def families() -> dict[str, Family]:
+    """{name: family}, in the order of registration: baselines first."""
+    return dict(_FAMILIES)
+
+
+def feature_matrix(rows: Sequence[Row], names: Sequence[str]) -> Floats:
+    """(n, p) features of the rows; nan where a row lacks one."""
+    return np.array([row.case.features(names) for row in rows], dtype=np.float64).reshape(len(rows), len(names))
+
+
+def usable(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """The features that every row has and that differ between rows."""
+    values = feature_matrix(rows, names)
+    return [
+        name
+        for name, column in zip(names, values.T, strict=True)
+        if np.isfinite(column).all() and np.ptp(column) > 1e-9 * max(1.0, float(np.abs(column).max()))
+    ]
+
+
+def require_features(rows: Sequence[Row], names: Sequence[str], family_name: str) -> None:
+    """Refuse rows that lack a feature, by name."""
+    missing = [name for name, column in zip(names, feature_matrix(rows, names).T, strict=True) if np.isnan(column).any()]
+    if missing:
+        raise FitError(
+            f"family {family_name} needs {', '.join(missing)}, which some runs lack",
+            remedy="Leave those studies out with --study, or name another --family",
+        )
+
+
+def replicate_weights(rows: Sequence[Row]) -> Floats:
+    """(n,) 1 / seeds of the run's configuration: every configuration weighs the same."""
+    ids = [row.configuration_id for row in rows]
+    _, index, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    return 1.0 / counts[index]
+
+
+def level_index(rows: Sequence[Row]) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the levels (target set and recipe), and each row's index into them."""
+    names, index = np.unique([row.case.level or "" for row in rows], return_inverse=True)
+    return names.tolist(), index
+
+
+def finite(value: float) -> float:
+    """The value, or an error of the program where it is not finite: parameters are never NaN."""
+    if not math.isfinite(value):
+        raise FloatingPointError("a fitted parameter is not finite")
+    return float(value)
