@@ -45,7 +45,7 @@ def listed(problems: Sequence[str]) -> str:
 
     >>> listed(["a", "b"])
     'a; b'
-    >>> listed([str(i) for i in range(12)])[-14:]
+    >>> listed([str(i) for i in range(12)])[-13:]
     '9; and 2 more'
     """
     shown = "; ".join(problems[:SHOWN])

@@ -182,7 +182,7 @@ def _plain(value: Any) -> Any:
 def seeded(*key: str | int) -> np.random.Generator:
     """A counter-based generator that depends on nothing but its key.
 
-    >>> seeded(1, "a").integers(1000) == seeded(1, "a").integers(1000)
+    >>> bool(seeded(1, "a").integers(9) == seeded(1, "a").integers(9))
     True
     """
     text = json.dumps(key, ensure_ascii=False)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.inference.cases import CLASS_FEATURES, check_features
 from predictor.inference.evaluate import evaluate, expit, logit
 from predictor.inference.intervals import cv_plus, grouped_quantile
 from predictor.models.base import Family, Floats, Row
@@ -91,6 +92,17 @@ def predict_rows(parameters: dict[str, Any], rows: Sequence[Row]) -> Floats:
     return evaluate(parameters, [row.case for row in rows])
 
 
+def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
+    """Parameters of the family, refused where it uses what is only known after training.
+
+    Raises FitError for such a predictor, and for one that no run has.
+    """
+    parameters = family.fit(rows)
+    known = {name for row in rows for name in row.case.indicators}
+    check_features(parameters["features"], [*sorted(known), *CLASS_FEATURES])
+    return parameters
+
+
 @dataclass(frozen=True, eq=False)
 class Calibrated:
     """A family fitted to all rows, and to the rows without each fold.
@@ -141,14 +153,14 @@ def calibrate(family: Family, rows: Sequence[Row], configs: Configurations, fold
     fits = []
     everything = np.arange(len(configs.ids))
     for k, held in enumerate(folds):
-        fitted = family.fit(take(rows, configs, np.setdiff1d(everything, held)))
+        fitted = fit_checked(family, take(rows, configs, np.setdiff1d(everything, held)))
         fits.append(fitted)
         own = take(rows, configs, held)
         predicted[held] = configurations(own).mean(predict_rows(fitted, own))
         fold[held] = k
     return Calibrated(
         family=family,
-        parameters=family.fit(rows),
+        parameters=fit_checked(family, rows),
         folds=fits,
         fold=fold,
         predicted=predicted,
@@ -166,7 +178,9 @@ def spread(by_target_set: Calibrated | None, by_domain: Calibrated | None, withi
     """
     noise = float(np.mean(within.residuals**2))
     if by_target_set is None:
-        reason = f"one target set cannot tell how target sets differ; a standard deviation of {UNKNOWN_SD} logits is assumed"
+        reason = (
+            f"one target set cannot tell how target sets differ; a standard deviation of {UNKNOWN_SD} logits is assumed"
+        )
         sd = float(np.sqrt(UNKNOWN_SD**2 + noise))
         return {basis: {"sd": sd, "df": 4.0, "reason": reason} for basis in ("new_target_set", "new_domain")}
     means, noise = _level_errors(by_target_set)

@@ -31,8 +31,9 @@ def errors(measured: Floats, predicted: Floats) -> dict[str, float | None]:
 
 
 def spearman_within(measured: Floats, predicted: Floats, groups: NDArray[Any]) -> float | None:
-    """Spearman correlation inside each group, averaged by size; groups of fewer than 3 or without variation are left out.
+    """Spearman correlation inside each group, averaged by size.
 
+    Groups of fewer than 3, or whose outcome does not vary, are left out: undefined is not 0.
     Pooled over target sets it would reward knowing which target set is hard.
     """
     total, weight = 0.0, 0

@@ -44,6 +44,7 @@ class Case:
     level: str | None = None
     chance: float = 0.0
     tested: frozenset[str] | None = None
+    _known: dict[tuple[str, ...], list[float]] = field(default_factory=dict, repr=False)  # asked for in every fold
 
     def feature(self, name: str) -> float:
         """Value of 'indicator', 'log indicator' or 'log1p indicator'; nan where the case lacks it."""
@@ -55,7 +56,10 @@ class Case:
 
     def features(self, names: Sequence[str]) -> list[float]:
         """The features in the order of `names`."""
-        return [self.feature(name) for name in names]
+        key = tuple(names)
+        if key not in self._known:
+            self._known[key] = [self.feature(name) for name in key]
+        return self._known[key]
 
     @cached_property
     def _tested_counts(self) -> NDArray[np.int64]:

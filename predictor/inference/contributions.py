@@ -35,8 +35,8 @@ def contributions(
     held = int(counts.sum())
     total = held + int(distribution.other_counts.sum())
     targets = set(names)
-    others = [(name, "", n) for name, n in zip(distribution.class_names, distribution.class_counts.tolist(), strict=True)
-              if name not in targets]  # fmt: skip
+    everything = zip(distribution.class_names, distribution.class_counts.tolist(), strict=True)
+    others = [(name, "", n) for name, n in everything if name not in targets]
 
     def variant(tail: bool, other_classes: bool) -> float:
         shape = counts.astype(np.float64) if tail else np.ones(len(names))

@@ -81,7 +81,8 @@ def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
         near = difflib.get_close_matches(name, names, n=3) or names
         option = "--" + kind.replace(" ", "-")
         raise FitError(
-            f"the fit knows no {kind} {name!r}; near: {', '.join(near[:10])}", remedy=f"Name one of them or {option} new"
+            f"the fit knows no {kind} {name!r}; near: {', '.join(near[:10])}",
+            remedy=f"Name one of them or {option} new",
         )
 
 
@@ -98,7 +99,9 @@ def with_roles(name: str, distribution: LabelDistribution, request: Request) -> 
     if not targets or not distribution.target_counts.any():
         shown = listed([repr(target) for target in targets]) or "none"
         problem = f"no image of any target class (targets: {shown}; found: {listed(list(distribution.class_names))})"
-        raise FitError(problem, where=name, remedy="Name the tested classes as the manifest spells them: --targets FILE")
+        raise FitError(
+            problem, where=name, remedy="Name the tested classes as the manifest spells them: --targets FILE"
+        )
     if request.classes and set(targets) != set(request.classes):
         differing = sorted(set(targets) ^ set(request.classes))
         raise FitError(

@@ -79,8 +79,8 @@ def family(
 
 
 def families() -> dict[str, Family]:
-    """{name: family}, in the order of registration: baselines first."""
-    return dict(_FAMILIES)
+    """{name: family}: baselines first, then in the order of registration."""
+    return {item.name: item for item in sorted(_FAMILIES.values(), key=lambda item: not item.baseline)}
 
 
 def feature_matrix(rows: Sequence[Row], names: Sequence[str]) -> Floats:
@@ -100,7 +100,9 @@ def usable(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
 
 def require_features(rows: Sequence[Row], names: Sequence[str], family_name: str) -> None:
     """Refuse rows that lack a feature, by name."""
-    missing = [name for name, column in zip(names, feature_matrix(rows, names).T, strict=True) if np.isnan(column).any()]
+    missing = [
+        name for name, column in zip(names, feature_matrix(rows, names).T, strict=True) if np.isnan(column).any()
+    ]
     if missing:
         raise FitError(
             f"family {family_name} needs {', '.join(missing)}, which some runs lack",

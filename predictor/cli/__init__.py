@@ -1,0 +1,76 @@
+"""The command line: one command a file, imported only when it is called, so that help is immediate."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from predictor.errors import PredictorError
+
+COMMANDS = {  # name -> short help, so that `predictor --help` imports no command
+    "agreement": "How well each indicator ranks the outcomes of a registry.",
+    "fit": "Fit and validate the models on a registry; writes fit.json.",
+    "indicators": "Indicators of one or more manifests.",
+    "predict": "Accuracy and robustness of manifests before training, with intervals.",
+    "report": "One self-contained HTML file about a registry.",
+    "runs": "List, show, check, pack and unpack run records.",
+}
+
+
+class LazyGroup(click.Group):
+    """Commands from predictor.cli.<name>_command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"predictor.cli.{cmd_name}_command").command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if near:
+                error.message += f" Did you mean '{near[0]}'?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(package_name="predictor")
+def predictor() -> None:
+    """Predict accuracy and robustness of an image classifier from its data set's labels, before training."""
+
+
+def main() -> None:
+    """Entry point: a fault of the input is one message and exit 2, a fault of the program exits 1."""
+    try:
+        sys.exit(predictor.main(prog_name="predictor", standalone_mode=False) or 0)
+    except PredictorError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except click.exceptions.Abort:
+        click.echo("aborted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `predictor ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("PREDICTOR_DEBUG"):
+            raise
+        click.echo(f"internal error: {type(error).__name__}: {error}. Set PREDICTOR_DEBUG=1 for the traceback.", err=True)
+        sys.exit(1)

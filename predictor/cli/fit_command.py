@@ -1,0 +1,152 @@
+"""`predictor fit`: run records -> fit.json and the validation table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from predictor.inference import Fit
+
+CHOSEN = "*"
+SPLITS = {
+    "configuration": "held-out configurations of known target sets",
+    "target_set": "left-out target sets",
+    "domain": "left-out image domains",
+    "extrapolation": "the largest fifth of each target set, by images",
+}
+
+
+@click.command(name="fit")
+@click.argument("runs", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write.  [default: RUNS/fit.json]"
+)
+@click.option("--study", "studies", multiple=True, metavar="NAME", help="Only this study; may be repeated.")
+@click.option("--outcome", "outcomes", multiple=True, metavar="NAME", help="Only this outcome; may be repeated.")
+@click.option("--family", "families", multiple=True, metavar="NAME", help="Only this model family; may be repeated.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
+)
+def command(
+    runs: Path,
+    output: Path | None,
+    studies: tuple[str, ...],
+    outcomes: tuple[str, ...],
+    families: tuple[str, ...],
+    form: str,
+) -> None:
+    """Learn from the registry RUNS to predict accuracies from labels; print how well that works on held-out runs."""
+    from predictor.fitting import fit_registry
+    from predictor.records import read_registry
+    from predictor.render.tables import json_text, rows_text
+
+    records = read_registry(runs, studies or None)
+    fit = fit_registry(
+        records,
+        outcomes or None,
+        families or None,
+        studies or None,
+        progress=lambda line: click.echo(f"fit: {line}", err=True),
+    )
+    written = fit.save(output if output is not None else runs / "fit.json")
+    if form == "json":
+        click.echo(json_text({"schema_version": 1, "rows": fit.validation, "left_out": fit.content["left_out"]}))
+    elif form == "csv":
+        rows = [flat_row(row) for row in fit.validation]
+        click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
+    else:
+        rows = [shown_row(row) for row in fit.validation]
+        click.echo(head(fit))
+        click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
+        click.echo(foot(fit, written))
+
+
+def head(fit: Fit) -> str:
+    """What the fit was made of."""
+    training = fit.content["training"]
+    domains = {entry["domain"] for entry in fit.target_sets.values()}
+    lines = [
+        f"{training['n_configurations']} configurations, {training['n_runs']} runs, {len(fit.target_sets)} target "
+        f"sets, {len(domains)} domains; studies: {', '.join(training['studies'])}"
+    ]
+    if training["named"]:
+        lines.append(f"held out or reported, used because named with --study: {', '.join(training['named'])}")
+    return "\n".join([*lines, ""])
+
+
+def foot(fit: Fit, written: Path) -> str:
+    """How to read the table, and what was left out of it."""
+    present = dict.fromkeys(row["split"] for row in fit.validation)
+    reasons = dict.fromkeys(
+        f"{row['split']}: {row['coverage_reason']}"
+        for row in fit.validation
+        if row["coverage_reason"] and row["chosen"]
+    )
+    lines = [
+        "",
+        f"{CHOSEN} chosen; its row repeats the choice inside every fold. Seeds of a configuration are averaged.",
+        *(f"{split}: {SPLITS[split]}" for split in present),
+        "MAE, RMSE, width and floor in points; ranks and decisions inside target sets; covered: nominal 90 %, with the "
+        "exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
+        "known level: MAE when the level of each target set is known; ceiling, floor: best rank agreement and least "
+        "MAE that seed noise allows.",
+        *reasons,
+        *(f"left out: {line}" for line in fit.content["left_out"]),
+        f"written: {written}",
+    ]
+    return "\n".join(lines)
+
+
+def shown_row(row: Mapping[str, Any]) -> dict[str, str]:
+    """One row as it is printed; the only place where figures are rounded."""
+    covered = row["covered"]["0.9"]
+    coverage = "not measured"
+    if covered:
+        low, high = row["coverage_low"]["0.9"], row["coverage_high"]["0.9"]
+        coverage = f"{covered[0]}/{covered[1]} [{_number(low, 2)}, {_number(high, 2)}]"
+    return {
+        "outcome": row["outcome"],
+        "split": row["split"],
+        "family": f"{row['family']} {CHOSEN}" if row["chosen"] else row["family"],
+        "MAE": _points(row["mae"]),
+        "known level": _points(row["mae_without_level"]),
+        "RMSE": _points(row["rmse"]),
+        "R2": _number(row["r2"], 2),
+        "Spearman": _number(row["spearman"], 2),
+        "decisions": _number(row["decision_accuracy"], 2),
+        "covered": coverage,
+        "width": _points(row["width"]["0.9"]),
+        **{f"skill {name}": _number(row["skill"][key], 2) for key, name in _SKILLS.items()},
+        "ceiling": _number(row["noise_ceiling"], 3),
+        "floor": _points(row["noise_floor"]),
+        "configurations": str(row["n_configurations"]),
+        "runs": str(row["n_runs"]),
+    }
+
+
+_SKILLS = {"mean": "mean", "log_n": "log N", "log_n_log_h": "log N + log H", "nearest": "nearest"}
+
+
+def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One row with plain columns and full precision."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if key in ("chosen_in_folds", "covered"):
+            continue
+        if isinstance(value, Mapping):
+            flat |= {f"{key}_{name}": item for name, item in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,214 @@
+"""`predictor predict`: label manifests + a fit -> predictions. Starts at once: numpy and DuckDB, nothing heavier."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from predictor.inference import Comparison, OutcomePrediction, Prediction, Predictions
+
+FAMILIES = {"log_n_log_h": "log N + log H", "nearest": "nearest run"}
+SHOWN_COMPARISONS = 10
+
+
+@click.command(name="predict")
+@click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...")
+@click.option(
+    "--fit",
+    "fit_path",
+    type=click.Path(path_type=Path),
+    help="fit.json.  [default: runs/fit.json, else the fit that ships]",
+)
+@click.option("--target-set", default="new", show_default=True, metavar="NAME", help="Target set of the fit, or new.")
+@click.option("--domain", default="new", show_default=True, metavar="NAME", help="Image domain of the fit, or new.")
+@click.option("--model", metavar="NAME", help="Network. Default: the fit's most frequent recipe.")
+@click.option("--image-size", type=click.IntRange(min=1), metavar="PX", help="Resolution of the images.")
+@click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Images shown, counted with repetition.")
+@click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
+@click.option(
+    "--targets", type=click.Path(path_type=Path), metavar="FILE", help="Names of the tested classes, one a line."
+)
+@click.option("--label", metavar="COL", help="Column that holds the label.")
+@click.option("--count", metavar="COL", help="Column that holds the number of samples of a class.")
+@click.option("--split", metavar="NAME", help="Split to read, where the manifest has several.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
+)
+def command(
+    manifests: tuple[str, ...],
+    fit_path: Path | None,
+    target_set: str,
+    domain: str,
+    model: str | None,
+    image_size: int | None,
+    image_steps: int | None,
+    level: float,
+    targets: Path | None,
+    label: str | None,
+    count: str | None,
+    split: str | None,
+    form: str,
+) -> None:
+    """Predict accuracies from label MANIFESTs before training; several are ranked and compared."""
+    from predictor.inference import find_fit, predict
+    from predictor.manifest import read_manifest
+
+    names = read_names(targets) if targets else None
+    read = {
+        path: read_manifest(Path(path), label=label, count=count, split=split, targets=names)
+        for path in dict.fromkeys(manifests)
+    }
+    fit, where = find_fit(fit_path)
+    found = predict(
+        fit,
+        read,
+        target_set=target_set,
+        domain=domain,
+        model=model,
+        image_size=image_size,
+        image_steps=image_steps,
+        level=level,
+    )
+    if form == "json":
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+    elif form == "table":
+        click.echo(text(found, where, len(fit.target_sets), len({e["domain"] for e in fit.target_sets.values()})))
+    else:
+        from predictor.render.tables import rows_text
+
+        rows = flat_rows(found)
+        click.echo(rows_text(rows, form, list(rows[0]), {}))
+
+
+def read_names(path: Path) -> list[str]:
+    """Class names, one a line; empty lines are skipped."""
+    from predictor.errors import ManifestError
+
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ManifestError(f"cannot be read: {fault}", where=str(path), remedy="Give a text file") from fault
+    if not names:
+        raise ManifestError("names no class", where=str(path), remedy="Write one tested class a line")
+    return list(dict.fromkeys(names))
+
+
+def flat_rows(found: Predictions) -> list[dict[str, Any]]:
+    """One row for each manifest and outcome."""
+    return [
+        {
+            "manifest": item.manifest,
+            "status": item.status,
+            "target_set": item.target_set,
+            "domain": item.domain,
+            "outcome": outcome.outcome,
+            "value": outcome.value,
+            "low": outcome.low,
+            "high": outcome.high,
+            "level": outcome.level,
+            "reason": outcome.reason,
+        }
+        for item in found.predictions
+        for outcome in item.outcomes
+    ]
+
+
+def text(found: Predictions, where: str, n_target_sets: int, n_domains: int) -> str:
+    """The predictions in words, best first."""
+    blocks = []
+    if found.comparisons and found.predictions[0].basis != "in_domain":
+        blocks.append(_comparisons(found))  # the firm result comes first
+    for item in found.predictions:
+        blocks.append(_prediction(item, n_target_sets, n_domains))
+    if found.comparisons and found.predictions[0].basis == "in_domain":
+        blocks.append(_comparisons(found))
+    warnings = dict.fromkeys(line for item in found.predictions for line in item.warnings)
+    if warnings:
+        blocks.append([f"warning: {line}" for line in warnings])
+    return "\n\n".join("\n".join(block) for block in [*blocks, [f"fit: {where}"]])
+
+
+def _prediction(item: Prediction, n_target_sets: int, n_domains: int) -> list[str]:
+    recipe = item.recipe
+    steps = f", {recipe['image_steps']:,} image-steps" if recipe["image_steps"] else ""
+    assumed = " (assumed)" if recipe["assumed"] else ""
+    named = f"{recipe['model']} {recipe['image_size']} px" if recipe["model"] else "unknown"
+    place = {"in_domain": f"TARGET SET {item.target_set}", "new_target_set": f"TARGET SET new   DOMAIN {item.domain}"}
+    title = place.get(item.basis, "DOMAIN new, no pilots")
+    lines = [f"{item.manifest}   {title}   RECIPE {named}{steps}{assumed}"]
+    for outcome in item.outcomes:
+        lines += _outcome(outcome, item.basis)
+    if item.basis == "new_domain":
+        seen = f"{_plural(n_target_sets, 'target set')}, {_plural(n_domains, 'domain')}"
+        lines.append(_line("level", f"as if its images were like the fit's ({seen})"))
+        lines.append(_line("", "the level depends on your images; 1-3 pilot runs pin it down: "
+                               f"predictor pilots {item.manifest}"))  # fmt: skip
+    if item.contributions:
+        why = ", ".join(f"{entry['name']} {100 * entry['value']:+.1f}" for entry in item.contributions)
+        lines.append(_line("why", f"{why}   (points, against balanced at the same N)"))
+    shown = []
+    for entry in item.baselines:
+        name = FAMILIES[entry["family"]] + (f" {entry['configuration_id']}" if entry.get("configuration_id") else "")
+        if entry["value"] is not None:
+            shown.append(f"{name} {_percent(entry['value'])}")
+    if shown:
+        lines.append(_line("baselines", "; ".join(shown)))
+    if item.outside:
+        parts = [f"{e['indicator']} {e['value']:.4g} (fit saw {e['low']:.4g} to {e['high']:.4g})" for e in item.outside]
+        lines.append(_line("range", "OUTSIDE " + "; ".join(parts)))
+        lines.append(_line("remedy", f"pilots at 3 sizes: predictor pilots {item.manifest}"))
+    else:
+        lines.append(_line("range", "inside"))
+    return lines
+
+
+def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:
+    if outcome.value is None or outcome.low is None or outcome.high is None:
+        return [_line(outcome.outcome, f"no statement: {outcome.reason}")]
+    value = f"{_percent(outcome.value)} {_range(outcome.low, outcome.high)}"
+    note = f"{outcome.level:.0%}".replace("%", " %")
+    if outcome.covered:
+        held = "held-out configurations" if basis == "in_domain" else "configurations of left-out target sets"
+        note += f"; on {held} {outcome.covered[0]} of {outcome.covered[1]} covered"
+    elif outcome.reason:
+        note += f"; {outcome.reason}"
+    lines = [_line(outcome.outcome, f"{value}   {note}")]
+    if outcome.edge:
+        edge, low, high = outcome.edge
+        lines.append(_line("", f"at the edge of the fit {_percent(edge)} {_range(low, high)}"))
+    return lines
+
+
+def _comparisons(found: Predictions) -> list[str]:
+    lines = [_comparison(item) for item in found.comparisons[:SHOWN_COMPARISONS]]
+    rest = len(found.comparisons) - len(lines)
+    return [*lines, f"and {rest} more: --format json"] if rest else lines
+
+
+def _comparison(item: Comparison) -> str:
+    bounds = f" [{item.low:+.2f}, {item.high:+.2f}]" if item.low is not None and item.high is not None else ""
+    return (
+        f"{item.a} - {item.b}   {item.outcome} {item.logit_difference:+.2f} logit{bounds}; "
+        f"P({item.a} beats {item.b}) {item.p_a_better:.2f}; {100 * item.points_at_half:+.0f} points if {item.b} "
+        f"reaches 50 %, {100 * item.points_at_ninety:+.0f} if 90 %"
+    )
+
+
+def _line(name: str, content: str) -> str:
+    return f"{name:<13} {content}"
+
+
+def _plural(n: int, word: str) -> str:
+    return f"{n} {word}" + ("" if n == 1 else "s")
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _range(low: float, high: float) -> str:
+    return f"[{100 * low:.1f}, {100 * high:.1f}]"

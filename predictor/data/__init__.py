@@ -1,0 +1,1 @@
+"""Data that ships with the package: fit.json, the default fit."""

@@ -1,0 +1,243 @@
+"""Run records -> Fit: every outcome, every family, the validation table; deterministic, data only."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from predictor.errors import FitError, listed
+from predictor.fitting.calibration import (
+    Calibrated,
+    Configurations,
+    calibrate,
+    configurations,
+    group_folds,
+    spread,
+)
+from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for, select, training_digest
+from predictor.fitting.validation import choose, splits, validate
+from predictor.inference.cases import level_key
+from predictor.inference.stored import KIND, SCHEMA_VERSION, Fit, rounded
+from predictor.models.base import Family, Row, families
+from predictor.records.schema import RunRecord
+
+FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
+RANGES = (
+    "n_samples", "n_target_classes", "n_target_samples", "n_other_classes", "mean_log_count", "power_difficulty@0.5",
+    "left_skew@5", "image_steps",
+)  # fmt: skip
+Progress = Callable[[str], None]
+
+
+def fit_registry(
+    records: Iterable[RunRecord],
+    outcomes: Sequence[str] | None = None,
+    family_names: Sequence[str] | None = None,
+    studies: Sequence[str] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Fit:
+    """Fit, choose, validate and calibrate.
+
+    outcomes : names; all that were measured where left out
+    family_names : models that compete; the baselines are always fitted for comparison
+    studies : only these; held-out studies and reported tables enter only when named here
+    progress : called with one line for each piece of work
+
+    Raises FitError where no outcome can be fitted, or a named outcome, family or study is unknown.
+    """
+    tell = progress or (lambda line: None)
+    selection = select(records, studies)
+    competing = _families(family_names)
+    available = outcome_names(selection)
+    unknown = sorted(set(outcomes or ()) - set(available))
+    if unknown:
+        shown = ", ".join(available) or "none"
+        raise FitError(
+            f"no run measured {', '.join(unknown)} as an accuracy; measured: {shown}", remedy="Check --outcome"
+        )
+    left_out = list(selection.left_out)
+    fitted: dict[str, Any] = {}
+    validation: list[dict[str, Any]] = []
+    reasons = []
+    for name in available if outcomes is None else [name for name in available if name in outcomes]:
+        rows = rows_for(selection, name)
+        configs = configurations(rows)
+        problem = _problem(rows, configs)
+        if problem is None:
+            try:
+                fitted[name], table, notes = _fit_outcome(name, rows, configs, competing, tell)
+            except FitError as fault:
+                problem = fault.problem
+            else:
+                validation += table
+                left_out += [f"{name}: {note}" for note in notes]
+        if problem is not None:
+            if outcomes is not None:
+                raise FitError(f"outcome {name}: {problem}", remedy="Leave it out, or train more runs: trainer run")
+            reasons.append(f"{name}: {problem}")
+    if not fitted:
+        raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured as an accuracy'})",
+                       remedy="Train more configurations: trainer run GRID.yaml")  # fmt: skip
+    content = {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "versions": {"predictor": _version("predictor"), "numpy": np.__version__},
+        **_description(selection, rows_for(selection, next(iter(fitted)))),
+        "left_out": left_out + reasons,
+        "outcomes": fitted,
+        "validation": validation,
+    }
+    return Fit(rounded(content))
+
+
+def _families(names: Sequence[str] | None) -> list[Family]:
+    known = families()
+    for name in names or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3) or list(known)
+            raise FitError(f"unknown model family {name!r}; near: {', '.join(near)}", remedy="Check --family")
+    return [item for item in known.values() if item.baseline or names is None or item.name in names]
+
+
+def _problem(rows: Sequence[Row], configs: Configurations) -> str | None:
+    bad = [row for row in rows if not 0 <= row.value <= 1]
+    if bad:
+        return f"{len(bad)} runs have a value outside 0 to 1 (first: run {bad[0].run_id}: {bad[0].value})"
+    if len(configs.ids) < FEWEST:
+        return f"{len(configs.ids)} configurations; at least {FEWEST} are needed"
+    if np.ptp(configs.measured) < 1e-9:
+        return f"it never varies: {configs.measured[0]:.4g} in all {len(configs.ids)} configurations"
+    return None
+
+
+def _fit_outcome(
+    name: str, rows: Sequence[Row], configs: Configurations, competing: Sequence[Family], tell: Progress
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+    """(what fit.json holds for the outcome, its validation rows, notes on what was left out)."""
+    made, notes = splits(rows, configs)
+    by_name = {split.name: split for split in made}
+    working, fits = [], {}
+    for family in competing:
+        try:
+            fits[family.name] = calibrate(family, rows, configs, by_name["configuration"].outer)
+        except FitError as fault:
+            notes.append(f"family {family.name} left out: {fault.problem}")
+        else:
+            working.append(family)
+    if not fits:
+        raise FitError(listed(notes))
+    by_set = by_domain = None
+    chosen_new = chosen = choose(fits, without_level=False)
+    if "target_set" in by_name:
+        across = {item.name: calibrate(item, rows, configs, group_folds(configs.target_sets)) for item in working}
+        chosen_new = choose(across, without_level=True)
+        by_set = across[chosen_new]
+    elif len(np.unique(configs.target_sets)) == 2:
+        by_set = calibrate(fits[chosen].family, rows, configs, group_folds(configs.target_sets))
+    if "domain" in by_name:
+        family = fits[chosen_new].family
+        by_domain = calibrate(family, rows, configs, group_folds(configs.domains))
+    table = []
+    for split in made:
+        tell(f"{name}: {split.name}")
+        pick = chosen_new if split.without_level else chosen
+        try:
+            table += validate(name, rows, configs, working, split, pick)
+        except FitError as fault:
+            notes.append(f"split {split.name} left out: {fault.problem}")
+    entry = {
+        "target_sets": sorted(set(configs.target_sets.tolist())),
+        "domains": sorted(set(configs.domains.tolist())),
+        "tested": {row.target_set: sorted(row.case.tested) for row in rows if row.case.tested is not None},
+        "families": {key: item.parameters for key, item in fits.items()},
+        "configuration": {
+            "family": chosen,
+            "folds": fits[chosen].folds,
+            **_residuals(fits[chosen]),
+            "covered": _covered(table, "configuration"),
+        },
+        "target_set": {
+            "family": chosen_new,
+            **_residuals(by_set or fits[chosen_new]),
+            "covered": _covered(table, "target_set"),
+            "spread": spread(by_set, by_domain, fits[chosen_new]),
+        },
+    }
+    if by_set is None:  # residuals inside the only target set calibrate comparisons, never a level
+        entry["target_set"]["groups"] = ["only target set"] * len(configs.ids)
+    return entry, table, notes
+
+
+def _residuals(item: Calibrated) -> dict[str, Any]:
+    return {"residuals": item.residuals.tolist(), "fold": item.fold.tolist(), "groups": item.groups.tolist()}
+
+
+def _covered(table: Sequence[dict[str, Any]], split: str) -> dict[str, Any]:
+    rows = [row for row in table if row["split"] == split and row["chosen"]]
+    return {level: pair for level, pair in rows[0]["covered"].items() if pair} if rows else {}
+
+
+def _description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
+    """What the fit was made of: studies, target sets, recipes, ranges."""
+    studies: dict[str, dict[str, Any]] = {}
+    recipes: dict[str, Counter[tuple[Any, Any, Any]]] = defaultdict(Counter)
+    target_sets: dict[str, dict[str, Any]] = {}
+    configuration_sets = defaultdict(set)
+    for record in selection.records:
+        entry = studies.setdefault(
+            record.study, {"n_runs": 0, "provenance": record.provenance, "held_out": record.held_out}
+        )
+        entry["n_runs"] += 1
+        recipes[record.target_set][recipe_of(record)] += 1
+        configuration_sets[record.target_set].add(record.configuration_id)
+        classes = list(record.distribution.target_names) if record.distribution else []
+        known = target_sets.setdefault(record.target_set, {"domain": record.domain, "classes": classes})
+        known["shifts"] = sorted(
+            {
+                *known.get("shifts", ()),
+                *(key.removeprefix("shift:") for key in record.outcomes if key.startswith("shift:")),
+            }
+        )
+    for name, entry in target_sets.items():
+        entry["n_configurations"] = len(configuration_sets[name])
+        entry["recipe"] = _recipe(recipes[name])
+    everywhere: Counter[tuple[Any, Any, Any]] = sum(recipes.values(), Counter())
+    seen = sorted({(model, size) for model, size, _ in everywhere}, key=str)
+    ranges = {}
+    for name in RANGES:
+        values = [row.case.feature(name) for row in rows]
+        if np.isfinite(values).all():
+            ranges[name] = [min(values), max(values)]
+    return {
+        "training": {
+            "digest": training_digest(selection),
+            "n_runs": len(selection.records),
+            "n_configurations": len({record.configuration_id for record in selection.records}),
+            "studies": studies,
+            "named": list(selection.named),
+        },
+        "target_sets": target_sets,
+        "levels": sorted({level_key(name, m, s) for name, counter in recipes.items() for m, s, _ in counter}),
+        "recipe": _recipe(everywhere),
+        "recipes": [{"model": model, "image_size": size} for model, size in seen],
+        "ranges": ranges,
+    }
+
+
+def _recipe(counter: Counter[tuple[Any, Any, Any]]) -> dict[str, Any]:
+    """The most frequent recipe; among equally frequent ones the first by name."""
+    model, size, steps = min(counter, key=lambda key: (-counter[key], str(key)))
+    return {"model": model, "image_size": size, "image_steps": steps}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"

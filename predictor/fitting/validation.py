@@ -1,0 +1,247 @@
+"""The validation table: every family on held-out configurations, target sets, domains, and on the largest runs.
+
+The row of the chosen family holds what the whole procedure gives: in every fold the family is chosen again from the
+runs of that fold's training part, so its figures include what choosing costs. The other rows hold their own family's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from predictor.errors import FitError
+from predictor.fitting.calibration import (
+    LEVELS,
+    Calibrated,
+    Configurations,
+    Indices,
+    calibrate,
+    configuration_folds,
+    configurations,
+    group_folds,
+    predict_rows,
+    take,
+)
+from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
+from predictor.models.base import MINIMUM, Family, Floats, Row
+
+OUTER, INNER = 10, 5  # folds
+LARGEST = 0.2  # share of the configurations that the extrapolation split holds out
+SKILLS = {"mean": "mean", "log_n": "log_n", "log_n_log_h": "log_n_log_h", "nearest": "nearest"}
+
+FoldMaker = Callable[[Configurations], list[Indices]]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A way to hold out configurations.
+
+    outer : configurations that are held out together
+    inner : folds of the training part, for choosing and for intervals
+    without_level : choose by what remains when each target set's level is removed
+    by_group : intervals for a new target set rather than for a new configuration
+    intervals : None, or why none can be made
+    """
+
+    name: str
+    outer: list[Indices]
+    inner: FoldMaker
+    without_level: bool = False
+    by_group: bool = False
+    no_intervals: str | None = None
+
+
+@dataclass(eq=False)
+class _Held:
+    """Held-out predictions of one family."""
+
+    predicted: Floats
+    low: dict[float, Floats]
+    high: dict[float, Floats]
+    chosen: Counter[str] = field(default_factory=Counter)
+    orders: bool = False  # has any feature: a mean orders nothing, but means of folds differ, in reverse order
+
+    @classmethod
+    def empty(cls, n: int) -> _Held:
+        return cls(np.full(n, np.nan), *({level: np.full(n, np.nan) for level in LEVELS} for _ in range(2)))
+
+
+def splits(rows: Sequence[Row], configs: Configurations) -> tuple[list[Split], list[str]]:
+    """The splits that the runs allow, and in words those that they do not allow."""
+    sets, domains = np.unique(configs.target_sets), np.unique(configs.domains)
+    made = [Split("configuration", configuration_folds(configs, OUTER), lambda own: configuration_folds(own, INNER))]
+    missing = []
+    if len(sets) >= 3:
+        made.append(
+            Split("target_set", group_folds(configs.target_sets), _target_set_folds, without_level=True, by_group=True)
+        )
+    else:
+        missing.append(f"target_set: {len(sets)} target set(s); at least 3 are needed to leave one out")
+    if len(domains) >= 2:
+        why = f"{len(domains)} domains: too few groups to calibrate another one"
+        made.append(
+            Split("domain", group_folds(configs.domains), _target_set_folds, without_level=True, no_intervals=why)
+        )
+    else:
+        missing.append(f"domain: {len(domains)} domain; at least 2 are needed to leave one out")
+    largest = _largest(rows, configs)
+    if len(largest) >= 5:
+        made.append(Split("extrapolation", [largest], lambda own: configuration_folds(own, INNER)))
+    else:
+        missing.append(f"extrapolation: {len(largest)} configurations in the largest fifth; at least 5 are needed")
+    return made, missing
+
+
+def _target_set_folds(configs: Configurations) -> list[Indices]:
+    folds = group_folds(configs.target_sets)
+    return folds if len(folds) > 1 else configuration_folds(configs, INNER)
+
+
+def _largest(rows: Sequence[Row], configs: Configurations) -> Indices:
+    """The largest fifth of every target set, by images. Every target set keeps smaller runs to learn its level from."""
+    sizes = config_sizes(rows, configs)
+    if not np.isfinite(sizes).all():
+        return np.empty(0, dtype=np.int64)
+    held = []
+    for name in np.unique(configs.target_sets):
+        own = np.flatnonzero(configs.target_sets == name)
+        n = int(LARGEST * len(own))
+        if n:
+            edge = np.sort(sizes[own])[-n]
+            top = own[sizes[own] >= edge * (1 - 1e-9)]  # ties at the edge go out together
+            held.append(top if len(top) <= len(own) // 2 else own[sizes[own] > edge])
+    return np.sort(np.concatenate(held)) if held else np.empty(0, dtype=np.int64)
+
+
+def config_sizes(rows: Sequence[Row], configs: Configurations) -> Floats:
+    """(n,) images of each configuration; nan where unknown."""
+    return configs.mean(np.array([row.case.feature("n_samples") for row in rows]))
+
+
+def choose(fits: Mapping[str, Calibrated], *, without_level: bool) -> str:
+    """The family with the least held-out error; a baseline only where no model could be fitted."""
+    models = {name: item for name, item in fits.items() if not item.family.baseline} or fits
+    return min(models, key=lambda name: (models[name].score(without_level=without_level), name))
+
+
+def validate(
+    outcome: str, rows: Sequence[Row], configs: Configurations, families: Sequence[Family], split: Split, chosen: str
+) -> list[dict[str, Any]]:
+    """Rows of the validation table for one outcome and split.
+
+    chosen : family that was chosen on all runs
+    """
+    n = len(configs.ids)
+    held = {family.name: _Held.empty(n) for family in families}
+    nested = _Held.empty(n)
+    everything = np.arange(n)
+    for test in split.outer:
+        train_rows = take(rows, configs, np.setdiff1d(everything, test))
+        train = configurations(train_rows)
+        if len(train.ids) < MINIMUM:
+            raise FitError(f"{len(train.ids)} configurations remain to fit on; {MINIMUM} are needed")
+        test_rows = take(rows, configs, test)
+        test_configs = configurations(test_rows)
+        folds = split.inner(train)
+        fits = {family.name: calibrate(family, train_rows, train, folds) for family in families}
+        best = choose(fits, without_level=split.without_level)
+        for name, fitted in fits.items():
+            targets = [held[name], nested] if name == best else [held[name]]
+            predicted = test_configs.mean(predict_rows(fitted.parameters, test_rows))
+            for target in targets:
+                target.predicted[test] = predicted
+                target.chosen[best] += 1
+                target.orders |= bool(fitted.parameters["features"])
+            for level in LEVELS:
+                if split.no_intervals:
+                    continue
+                bounds = fitted.interval(test_rows, level, by_group=split.by_group)
+                for target in targets if bounds is not None else []:
+                    target.low[level][test], target.high[level][test] = bounds
+    tested = np.sort(np.concatenate(split.outer))
+    sizes = config_sizes(rows, configs)
+    return [
+        _row(outcome, split, family.name, nested if family.name == chosen else held[family.name],
+             family.name == chosen, rows, configs, held, tested, sizes)
+        for family in families
+    ]  # fmt: skip
+
+
+def _row(
+    outcome: str,
+    split: Split,
+    name: str,
+    result: _Held,
+    chosen: bool,
+    rows: Sequence[Row],
+    configs: Configurations,
+    held: Mapping[str, _Held],
+    tested: Indices,
+    sizes: Floats,
+) -> dict[str, Any]:
+    measured, predicted, groups = configs.measured[tested], result.predicted[tested], configs.target_sets[tested]
+    order = predicted if result.orders else np.zeros(len(tested))
+    mse = float(np.mean((measured - predicted) ** 2))
+    quality = {}
+    for level in LEVELS:
+        low, high = result.low[level][tested], result.high[level][tested]
+        if np.isfinite(low).all():
+            quality[f"{level:g}"] = interval_quality(measured, low, high, level)
+
+    def by_level(key: str) -> dict[str, Any]:
+        return {f"{level:g}": quality.get(f"{level:g}", {}).get(key) for level in LEVELS}
+
+    ceiling, floor = noise(configs)
+    equal = decision_accuracy(measured, order, groups, sizes[tested]) if np.isfinite(sizes).all() else None
+    return {
+        "outcome": outcome,
+        "split": split.name,
+        "family": name,
+        "chosen": chosen,
+        "chosen_in_folds": dict(sorted(result.chosen.items())) if chosen else None,
+        **errors(measured, predicted),
+        "mae_without_level": float(np.mean(np.abs(_without_level(measured - predicted, groups)))),
+        "spearman": spearman_within(measured, order, groups),
+        "decision_accuracy": decision_accuracy(measured, order, groups),
+        "decision_accuracy_equal_n": equal,
+        "coverage": by_level("coverage"),
+        "covered": by_level("covered"),
+        "coverage_low": by_level("coverage_low"),
+        "coverage_high": by_level("coverage_high"),
+        "coverage_reason": None if "0.9" in quality else _why_no_coverage(split, configs),
+        "width": by_level("width"),
+        "interval_score": quality.get("0.9", {}).get("interval_score"),
+        "skill": {key: _skill(mse, measured, held.get(base), tested) for key, base in SKILLS.items()},
+        "noise_ceiling": ceiling,
+        "noise_floor": floor,
+        "n_configurations": len(tested),
+        "n_runs": int(configs.seeds[tested].sum()),
+        "n_groups": len(split.outer),
+    }
+
+
+def _without_level(error: Floats, groups: np.ndarray[Any, Any]) -> Floats:
+    result = error.copy()
+    for name in np.unique(groups):
+        result[groups == name] -= error[groups == name].mean()
+    return result
+
+
+def _skill(mse: float, measured: Floats, baseline: _Held | None, tested: Indices) -> float | None:
+    if baseline is None:
+        return None
+    reference = float(np.mean((measured - baseline.predicted[tested]) ** 2))
+    return 1 - mse / reference if reference > 0 else None
+
+
+def _why_no_coverage(split: Split, configs: Configurations) -> str:
+    if split.no_intervals:
+        return f"coverage not measured: {split.no_intervals}"
+    if split.by_group:
+        n = len(np.unique(configs.target_sets)) - 1
+        return f"coverage not measured: {n} other target sets; a 90 % interval needs 9"
+    return "coverage not measured: fewer than 9 configurations to calibrate with"

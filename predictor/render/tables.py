@@ -1,0 +1,121 @@
+"""Rows -> table, Markdown, CSV; objects -> JSON. No pandas: every command prints through here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, object]
+Formats = Mapping[str, Callable[[Any], str]]
+FORMATS = ("table", "json", "csv", "markdown")
+MAX_WIDTH = 400  # columns: a table is cut by the terminal, not by us
+
+
+def rows_text(rows: Sequence[Row], fmt: str, columns: Sequence[str] | None = None, formats: Formats | None = None) -> str:
+    """Rows in one of the formats table, csv, markdown and json.
+
+    columns : which, in this order; by default those of all rows, in order of appearance
+    formats : column -> how a value reads in table and markdown; csv and json keep full precision
+
+    >>> print(rows_text([{"a": 1, "b": None}], "csv"))
+    a,b
+    1,
+    >>> print(rows_text([{"a": 0.5}], "markdown", formats={"a": "{:.1f}".format}))
+    | a |
+    |---|
+    | 0.5 |
+    """
+    names = list(columns) if columns is not None else list(dict.fromkeys(name for row in rows for name in row))
+    if fmt == "json":
+        return json_text([{name: row.get(name) for name in names} for row in rows])
+    if fmt == "csv":
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([["" if row.get(n) is None else _exact(row.get(n)) for n in names] for row in rows])
+        return stream.getvalue().rstrip("\n")
+    cells = [[_cell(row.get(name), (formats or {}).get(name)) for name in names] for row in rows]
+    if fmt == "markdown":
+        lines = [names, ["---"] * len(names), *([c.replace("|", "\\|").replace("\n", " ") for c in row] for row in cells)]
+        out = ["| " + " | ".join(line) + " |" for line in lines]
+        out[1] = "|" + "|".join(["---"] * len(names)) + "|"
+        return "\n".join(out)
+    return _table(names, cells, [_is_number(rows, name) for name in names])
+
+
+def json_text(content: object) -> str:
+    """One JSON object with full precision. Raises ValueError for NaN: a missing number is null with a reason.
+
+    >>> json_text({"value": 0.1})
+    '{\\n  "value": 0.1\\n}'
+    """
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_native)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A fraction as per cent, '-' where there is none.
+
+    >>> percent(0.612), percent(None)
+    ('61.2 %', '-')
+    """
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def number(value: object) -> str:
+    """A number as a person reads it: four significant digits, thousands apart.
+
+    >>> number(130000), number(0.045678), number(1234.5), number(2.0)
+    ('130,000', '0.04568', '1,234', '2')
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)
+        return f"{value:,.0f}" if abs(value) >= 1000 or value.is_integer() else f"{value:.4g}"
+    return f"{value:,}"
+
+
+def _table(names: list[str], cells: list[list[str]], right: list[bool]) -> str:
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name, is_number in zip(names, right, strict=True):
+        table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=True)
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    stream = io.StringIO()
+    width = sum(max(map(cell_len, column)) + 2 for column in zip(names, *cells, strict=True)) + 1 if names else 1
+    Console(file=stream, width=max(width, 1), color_system=None, legacy_windows=False).print(table)
+    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n"))
+
+
+def _cell(value: object, form: Callable[[Any], str] | None) -> str:
+    if value is None:
+        return "-"
+    return form(value) if form else number(_native(value))
+
+
+def _exact(value: object) -> object:
+    value = _native(value)
+    return repr(value) if isinstance(value, float) else value
+
+
+def _native(value: object) -> object:
+    """numpy's scalars as Python's; anything else JSON does not know as text."""
+    if isinstance(value, str | int | float | bool | list | tuple | dict | None):
+        return value
+    item = getattr(value, "item", None)
+    return item() if callable(item) else str(value)
+
+
+def _is_number(rows: Sequence[Row], name: str) -> bool:
+    values = [_native(row.get(name)) for row in rows if row.get(name) is not None]
+    return bool(values) and all(isinstance(value, int | float) for value in values)

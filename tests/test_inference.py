@@ -1,0 +1,170 @@
+"""Predictions: what each status promises, refused files, light imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from synthetic import registry
+
+from predictor.distribution import LabelDistribution
+from predictor.errors import FitError
+from predictor.fitting import fit_registry
+from predictor.inference import load_fit, predict
+from predictor.inference.stored import content_digest
+
+NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return fit_registry(registry())
+
+
+def manifest(counts, others=0):
+    rows = dict(zip(NAMES, counts, strict=True)) | {f"other/{i}": 50 for i in range(others)}
+    return LabelDistribution.from_counts(rows, targets=NAMES)
+
+
+EVEN = manifest([100] * 10)
+TAIL = manifest([300, 20] * 5, others=10)
+
+
+def test_known_target_set_has_a_calibrated_interval(fit):
+    found = predict(fit, {"even": EVEN}, target_set="cifar100/a")
+    prediction = found.predictions[0]
+    accuracy = prediction.outcome("accuracy")
+    assert prediction.status == "in_domain" and prediction.domain == "cifar"
+    assert 0 < accuracy.low < accuracy.value < accuracy.high < 1
+    assert accuracy.covered is not None and accuracy.reason is None
+    assert {o.outcome for o in prediction.outcomes} == {"accuracy", "robustness", "shift:noise"}
+
+
+def test_intervals_widen_as_less_is_known(fit):
+    widths = []
+    for arguments in ({"target_set": "cifar100/a"}, {"domain": "cifar"}, {}):
+        accuracy = predict(fit, {"even": EVEN}, **arguments).predictions[0].outcome("accuracy")
+        widths.append(accuracy.high - accuracy.low)
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_new_domain_compares_firmly_and_says_nothing_of_robustness(fit):
+    found = predict(fit, {"tail": TAIL, "even": EVEN})
+    assert [p.manifest for p in found.predictions] == ["even", "tail"]
+    assert all(p.status == "new_domain" for p in found.predictions)
+    robustness = found.predictions[0].outcome("robustness")
+    assert robustness.value is None and robustness.reason == "your shift was never tested"
+    assert "coverage not measured" in found.predictions[0].outcome("accuracy").reason
+    (comparison,) = found.comparisons
+    assert (comparison.a, comparison.b) == ("even", "tail")
+    assert comparison.low < comparison.logit_difference < comparison.high and comparison.p_a_better > 0.9
+    assert comparison.points_at_half > comparison.points_at_ninety > 0
+
+
+def test_equal_manifests_are_a_coin_toss(fit):
+    (comparison,) = predict(fit, {"a": EVEN, "b": EVEN}, target_set="cifar100/a").comparisons[:1]
+    assert comparison.logit_difference == 0 and comparison.p_a_better == pytest.approx(0.5)
+
+
+def test_outside_names_the_indicator_and_answers_anyway(fit):
+    prediction = predict(fit, {"big": manifest([100_000] * 10)}, target_set="cifar100/a").predictions[0]
+    assert prediction.status == "outside" and prediction.basis == "in_domain"
+    assert "n_samples" in [entry["indicator"] for entry in prediction.outside]
+    accuracy = prediction.outcome("accuracy")
+    assert accuracy.edge is not None and accuracy.low <= accuracy.edge[1] and accuracy.value > accuracy.edge[0]
+    assert any(line.startswith("n_samples is 1e+06; the fit saw") for line in prediction.warnings)
+
+
+def test_contributions_add_up_to_the_distance_from_balanced(fit):
+    prediction = predict(fit, {"tail": TAIL}, target_set="cifar100/a").predictions[0]
+    total = 1600 + 500
+    balanced = manifest([total // 10] * 10)
+    reference = predict(fit, {"b": balanced}, target_set="cifar100/a").predictions[0]
+    distance = prediction.outcome("accuracy").value - reference.outcome("accuracy").value
+    assert sum(entry["value"] for entry in prediction.contributions) == pytest.approx(distance, abs=1e-9)
+
+
+def test_target_set_gives_the_targets_where_the_manifest_names_none(fit):
+    plain = LabelDistribution.from_counts(dict.fromkeys(NAMES, 100) | {"road": 50})
+    prediction = predict(fit, {"plain": plain}, target_set="cifar100/a").predictions[0]
+    shown = {entry["name"]: entry["value"] for entry in prediction.indicators}
+    assert shown["n_other_classes"] == 1
+
+
+def test_a_target_without_images_still_has_an_answer(fit):
+    empty = manifest([200] * 9 + [0])
+    accuracy = predict(fit, {"m": empty}, target_set="cifar100/a").predictions[0].outcome("accuracy")
+    assert accuracy.value is not None and accuracy.low <= accuracy.value <= accuracy.high
+
+
+@pytest.mark.parametrize(
+    ("manifests", "arguments", "message"),
+    [
+        ({"m": EVEN}, {"target_set": "cifar100/z"}, "the fit knows no target set 'cifar100/z'; near: cifar100/"),
+        ({"m": EVEN}, {"domain": "moon"}, "the fit knows no domain 'moon'"),
+        ({"m": EVEN}, {"target_set": "cifar100/a", "domain": "characters"}, "belongs to domain 'cifar'"),
+        ({"m": EVEN}, {"level": 90}, "needed: a number between 0 and 1"),
+        ({"m": LabelDistribution.from_counts({})}, {}, "m: the manifest has no images"),
+        ({"m": LabelDistribution.from_counts({"x": 5}, targets=["y"])}, {}, "m: no image of any target class"),
+        ({"m": LabelDistribution.from_counts({"x": 5})}, {"target_set": "cifar100/a"}, "no image of any target class"),
+        (
+            {"m": LabelDistribution.from_counts({NAMES[0]: 5}, targets=[NAMES[0]])},
+            {"target_set": "cifar100/a"},
+            "its target classes are not those of cifar100/a",
+        ),
+        ({}, {}, "no manifest to predict"),
+    ],
+)
+def test_bad_input_is_refused_in_words(fit, manifests, arguments, message):
+    with pytest.raises(FitError, match=message):
+        predict(fit, manifests, **arguments)
+
+
+def test_another_recipe_is_a_new_level(fit):
+    prediction = predict(fit, {"m": EVEN}, target_set="cifar100/a", model="resnet50", image_size=224).predictions[0]
+    assert prediction.basis == "new_target_set" and "recipe resnet50 224 px is new" in prediction.warnings[0]
+
+
+def test_a_saved_fit_predicts_the_same_bits(fit, tmp_path):
+    path = fit.save(tmp_path / "fit.json")
+    assert predict(load_fit(path), {"m": TAIL}).to_dict() == predict(fit, {"m": TAIL}).to_dict()
+    assert [p.name for p in tmp_path.iterdir()] == ["fit.json"]
+
+
+def test_damaged_fits_are_refused(fit, tmp_path):
+    text = fit.to_json()
+    path = tmp_path / "fit.json"
+
+    def refused(content, message):
+        path.write_text(content)
+        with pytest.raises(FitError, match=message):
+            load_fit(path)
+
+    refused(text[: len(text) // 2], "cut or damaged")
+    refused("", "cut or damaged")
+    refused("[]", "not a fit of this package")
+    content = json.loads(text)
+    content["ranges"]["n_samples"] = [0, 1e9]
+    refused(json.dumps(content), "was edited after it was written")
+    content = json.loads(text) | {"schema_version": 99}
+    refused(json.dumps(content), "schema version 99")
+    refused(text.replace('"n_runs": 180', '"n_runs": NaN'), "not finite")
+    with pytest.raises(FitError, match="no such file"):
+        load_fit(tmp_path / "none.json")
+
+
+def test_digest_does_not_depend_on_the_order_of_keys(fit):
+    content = dict(reversed(fit.content.items()))
+    assert content_digest(content) == fit.digest
+
+
+def test_prediction_imports_nothing_heavy():
+    code = (
+        "import sys; import predictor.inference, predictor.cli.predict_command; "
+        "print([m for m in ('pandas', 'scipy', 'sklearn', 'statsmodels', 'seaborn', 'torch', 'pydantic') "
+        "if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

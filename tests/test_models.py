@@ -1,0 +1,102 @@
+"""Model families: planted laws are found again, every family speaks the same interface."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from synthetic import LAW, registry
+
+from predictor.errors import FitError
+from predictor.fitting.calibration import calibrate, configuration_folds, configurations
+from predictor.fitting.rows import rows_for, select
+from predictor.inference import Case, evaluate
+from predictor.models import Family, families
+from predictor.models.classwise import slopes
+from predictor.models.glm import fit_pooled
+from predictor.models.linear import FEATURES, fit_linear
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return rows_for(select(registry(n_configurations=80, noise=0.0)), "accuracy")
+
+
+def test_classwise_recovers_the_planted_law(rows):
+    found = slopes(families()["classwise"].fit(rows))
+    for name, planted in LAW.items():
+        assert found[name] == pytest.approx(planted, abs=0.05), name
+
+
+def test_classwise_levels_are_partly_pooled(rows):
+    parameters = families()["classwise"].fit(rows)
+    assert len(parameters["levels"]) == 5
+    assert abs(sum(parameters["levels"].values())) < 0.05
+    assert parameters["levels"]["characters/b | small-net 32 px"] > parameters["levels"]["cifar100/c | small-net 32 px"]
+
+
+@pytest.mark.parametrize("name", ["mean", "log_n", "log_n_log_h", "nearest", "linear", "classwise"])
+def test_every_family_gives_plain_parameters_that_predict_inside_0_and_1(rows, name):
+    parameters = families()[name].fit(rows)
+    assert json.loads(json.dumps(parameters, allow_nan=False)) == parameters
+    predicted = evaluate(parameters, [row.case for row in rows])
+    assert ((predicted >= 0) & (predicted <= 1)).all()
+    assert families()[name].doc.endswith(".")
+    again = families()[name].fit(rows)
+    assert again == parameters
+
+
+def test_linear_is_never_below_chance(rows):
+    parameters = families()["linear"].fit(rows)
+    poor = {"n_samples": 1.0, "n_classes": 10.0, "mean_log_count": -50.0, "power_difficulty@0.5": 50.0}
+    case = Case(None, {**rows[0].case.indicators, **poor}, {"image_steps": 30_000.0}, chance=0.1)
+    assert evaluate(parameters, [case])[0] >= 0.1
+
+
+def test_a_class_without_images_scores_zero(rows):
+    from predictor.distribution import LabelDistribution
+
+    parameters = families()["classwise"].fit(rows)
+    full = LabelDistribution.from_counts({"a": 100, "b": 100})
+    half = LabelDistribution.from_counts({"a": 200}, targets=["a", "b"])
+    steps = {"image_steps": 30_000.0}
+    with_both, with_one = evaluate(parameters, [Case(full, {}, steps), Case(half, {}, steps)])
+    assert 0 < with_one < with_both
+
+
+def test_linear_features_are_never_all_three_of_n_h_v():
+    assert not {"log n_samples", "log n_classes", "log samples_per_class"} <= set(FEATURES)
+
+
+def test_pooled_regression_agrees_with_statsmodels_without_pooling():
+    sm = pytest.importorskip("statsmodels.api")
+    generator = np.random.default_rng(1)
+    x = generator.normal(size=(300, 2))
+    trials = np.full(300, 50.0)
+    y = generator.binomial(50, 1 / (1 + np.exp(-(0.3 + x @ [0.8, -0.5])))) / 50
+    own = fit_pooled(x, np.zeros(300, dtype=np.int64), 1, y, trials, shrink=False)
+    reference = sm.GLM(y, sm.add_constant(x), family=sm.families.Binomial(), var_weights=trials).fit()
+    assert [own.intercept, *own.slopes] == pytest.approx(reference.params, abs=1e-4)
+
+
+def test_an_outcome_is_refused_as_a_predictor(rows):
+    for case in (row.case for row in rows):
+        assert not any(name.startswith(("out_", "env_")) for name in case.indicators)
+
+    def leaky(own):
+        parameters = fit_linear(own, ["mean_log_count"], shrink=True)
+        return {**parameters, "features": ["out_accuracy"]}
+
+    configs = configurations(rows)
+    with pytest.raises(FitError, match="'out_accuracy' is known only after training"):
+        calibrate(Family("leaky", leaky), rows, configs, configuration_folds(configs, 5))
+
+
+def test_unknown_feature_names_near_ones(rows):
+    def misspelt(own):
+        return {**fit_linear(own, ["mean_log_count"], shrink=True), "features": ["mean_log_counts"]}
+
+    configs = configurations(rows)
+    with pytest.raises(FitError, match="Near: mean_log_count"):
+        calibrate(Family("misspelt", misspelt), rows, configs, configuration_folds(configs, 5))
