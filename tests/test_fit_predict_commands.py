@@ -73,7 +73,7 @@ def test_fit_csv_is_flat(runs, tmp_path):
     text = invoke(fit_command, runs, "--outcome", "accuracy", "--family", "linear", "--format", "csv",
                   "--output", tmp_path / "f.json")  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert float(rows[0]["skill_mean"]) == 0 and "coverage_0.9" in rows[0]
+    assert rows[0]["family"] == "mean" and float(rows[0]["skill_mean"]) == 0 and "coverage_0.9" in rows[0]
 
 
 def test_a_bad_study_writes_nothing(runs, tmp_path):

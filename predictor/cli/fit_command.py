@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES
+
 if TYPE_CHECKING:
     from predictor.inference import Fit
 
@@ -21,16 +23,12 @@ SPLITS = {
 
 
 @click.command(name="fit")
-@click.argument("runs", type=click.Path(path_type=Path))
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write.  [default: RUNS/fit.json]"
-)
-@click.option("--study", "studies", multiple=True, metavar="NAME", help="Only this study; may be repeated.")
-@click.option("--outcome", "outcomes", multiple=True, metavar="NAME", help="Only this outcome; may be repeated.")
-@click.option("--family", "families", multiple=True, metavar="NAME", help="Only this model family; may be repeated.")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
-)
+@RUNS
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: RUNS/fit.json.")
+@STUDIES
+@OUTCOMES
+@click.option("--family", "families", multiple=True, metavar="NAME", help="Only this model; may be repeated.")
+@FORMAT
 def command(
     runs: Path,
     output: Path | None,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from predictor.cli.common import FORMAT, manifest_options
 
 if TYPE_CHECKING:
     from predictor.inference import Comparison, OutcomePrediction, Prediction, Predictions
@@ -29,15 +33,8 @@ SHOWN_COMPARISONS = 10
 @click.option("--image-size", type=click.IntRange(min=1), metavar="PX", help="Resolution of the images.")
 @click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Images shown, counted with repetition.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
-@click.option(
-    "--targets", type=click.Path(path_type=Path), metavar="FILE", help="Names of the tested classes, one a line."
-)
-@click.option("--label", metavar="COL", help="Column that holds the label.")
-@click.option("--count", metavar="COL", help="Column that holds the number of samples of a class.")
-@click.option("--split", metavar="NAME", help="Split to read, where the manifest has several.")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
-)
+@manifest_options
+@FORMAT
 def command(
     manifests: tuple[str, ...],
     fit_path: Path | None,
@@ -55,13 +52,15 @@ def command(
 ) -> None:
     """Predict accuracies from label MANIFESTs before training; several are ranked and compared."""
     from predictor.inference import find_fit, predict
-    from predictor.manifest import read_manifest
+    from predictor.manifest import open_manifest, read_targets
 
-    names = read_names(targets) if targets else None
-    read = {
-        path: read_manifest(Path(path), label=label, count=count, split=split, targets=names)
-        for path in dict.fromkeys(manifests)
-    }
+    tested = read_targets(targets) if targets else None
+    read = {}
+    for path in expanded(manifests):
+        manifest = open_manifest(path, label=label, count=count, split=split, targets=tested)
+        for note in manifest.notes:
+            click.echo(f"{path}: {note}", err=True)
+        read[path] = manifest.distribution
     fit, where = find_fit(fit_path)
     found = predict(
         fit,
@@ -84,17 +83,13 @@ def command(
         click.echo(rows_text(rows, form, list(rows[0]), {}))
 
 
-def read_names(path: Path) -> list[str]:
-    """Class names, one a line; empty lines are skipped."""
-    from predictor.errors import ManifestError
-
-    try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ManifestError(f"cannot be read: {fault}", where=str(path), remedy="Give a text file") from fault
-    if not names:
-        raise ManifestError("names no class", where=str(path), remedy="Write one tested class a line")
-    return list(dict.fromkeys(names))
+def expanded(arguments: Sequence[str]) -> list[str]:
+    """A quoted pattern that names no file stands for the files that it matches."""
+    found: list[str] = []
+    for argument in arguments:
+        matches = sorted(glob.glob(argument)) if not Path(argument).exists() else []
+        found += matches or [argument]
+    return list(dict.fromkeys(found))
 
 
 def flat_rows(found: Predictions) -> list[dict[str, Any]]:

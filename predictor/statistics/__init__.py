@@ -1,0 +1,1 @@
+"""Arrays -> numbers: rank correlation, resampling, permutation, noise. Definitions and sources beside each."""
