@@ -159,6 +159,7 @@ def _fit_outcome(
         "configuration": {
             "family": chosen,
             "folds": fits[chosen].folds,
+            "configurations": [key.split(" ", 1)[0] for key in configs.ids],
             **_residuals(fits[chosen]),
             "covered": _covered(table, "configuration"),
         },

@@ -1,0 +1,119 @@
+"""Figures: agreement as a heat map, indicator against outcome, predicted against measured."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+LOG_ABOVE = 20.0  # largest over smallest value of an indicator: beyond it the axis is logarithmic
+DPI = 110
+
+
+def agreement_map(table: pd.DataFrame) -> Figure:
+    """Spearman's rho: a row an indicator, a column a target set and outcome; grey where it is undefined.
+
+    table : `AgreementTable.to_frame()`
+    """
+    import seaborn as sns
+
+    rho = table[table["statistic"].eq("spearman") & table["given"].isna()]
+    grid = rho.pivot_table(
+        index="indicator", columns=["target_set", "outcome"], values="value", aggfunc="first", sort=False
+    ).astype(float)
+    grid = grid.loc[grid.abs().mean(axis=1).sort_values(ascending=False).index]
+    grid.columns = [f"{target_set} · {outcome.removeprefix('shift:')}" for target_set, outcome in grid.columns]
+    figure, axes = _axes(width=max(6.0, 2.6 + 0.62 * grid.shape[1]), height=1.9 + 0.34 * len(grid))
+    sns.heatmap(
+        grid, vmin=-1, vmax=1, cmap="vlag", annot=True, fmt=".2f", annot_kws={"size": 8}, linewidths=0.5, ax=axes,
+        cbar_kws={"label": "Spearman's rho"},
+    )  # fmt: skip
+    axes.set_facecolor("0.88")
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(axis="x", rotation=50)
+    for label in axes.get_xticklabels():
+        label.set_ha("right")
+    return figure
+
+
+def indicator_against_outcome(frame: pd.DataFrame, indicators: Sequence[str], outcome: str) -> Figure:
+    """One panel an indicator: each configuration's mean outcome with the range of its seeds, a colour a target set.
+
+    frame : one row a run, from `predictor.frame`
+    """
+    import seaborn as sns
+
+    frame = frame[frame[f"out_{outcome}"].notna()]
+    columns = [f"ind_{name}" for name in indicators]
+    keys = ["target_set", "configuration_id"]
+    grouped = frame.groupby(keys)
+    points = grouped[columns].first()
+    seeds = grouped[f"out_{outcome}"].agg(["mean", "min", "max"]) * 100
+    points = points.join(seeds).reset_index()
+    sets = sorted(points["target_set"].unique())
+    colours = dict(zip(sets, sns.color_palette("colorblind", len(sets)), strict=True))
+    figure, panels = _axes(width=4.1 * len(indicators), height=3.9, columns=len(indicators))
+    for axes, name in zip(np.atleast_1d(panels), indicators, strict=True):
+        for target_set in sets:
+            own = points[points["target_set"].eq(target_set) & points[f"ind_{name}"].notna()]
+            error = np.stack([own["mean"] - own["min"], own["max"] - own["mean"]])
+            axes.errorbar(
+                own[f"ind_{name}"], own["mean"], yerr=error, fmt="o", ms=4.5, lw=1, alpha=0.8,
+                color=colours[target_set], label=target_set,
+            )  # fmt: skip
+        values = points[f"ind_{name}"].dropna()
+        if len(values) and values.min() > 0 and values.max() / values.min() > LOG_ABOVE:
+            axes.set_xscale("log")
+        axes.set(xlabel=name, ylabel=f"{outcome} (%)")
+        axes.grid(alpha=0.25)
+    handles, labels = np.atleast_1d(panels)[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6), frameon=False)
+    return figure
+
+
+def predicted_against_measured(points: pd.DataFrame, outcome: str) -> Figure:
+    """Out-of-fold predictions with their intervals against what was measured.
+
+    points : columns target_set, measured, predicted, low, high (fractions)
+    """
+    import seaborn as sns
+
+    sets = sorted(points["target_set"].unique())
+    colours = dict(zip(sets, sns.color_palette("colorblind", len(sets)), strict=True))
+    figure, axes = _axes(width=5.4, height=5.0)
+    for target_set in sets:
+        own = points[points["target_set"].eq(target_set)] * 1
+        error = 100 * np.stack([own["predicted"] - own["low"], own["high"] - own["predicted"]]).clip(min=0)
+        axes.errorbar(
+            100 * own["measured"], 100 * own["predicted"], yerr=error, fmt="o", ms=4.5, lw=0.8, alpha=0.8,
+            color=colours[target_set], label=target_set,
+        )  # fmt: skip
+    low, high = axes.get_xlim()
+    axes.plot([low, high], [low, high], color="0.5", lw=1, zorder=0)
+    axes.set(xlabel=f"measured {outcome} (%)", ylabel=f"predicted {outcome} (%), 90 % interval")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def data_uri(figure: Figure) -> str:
+    """A figure as a PNG inside a `data:` address."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _axes(*, width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")  # no pyplot: no global state, no window
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, columns)
