@@ -87,13 +87,11 @@ class AgreementTable:
             entry[name] = row.value
             if row.statistic == "spearman":
                 entry |= {"low": row.low, "high": row.high, "p": row.p, "q": row.q, "reason": row.reason}
-            entry |= {
-                "tied_share": row.tied_share,
-                "n_configurations": row.n_configurations,
-                "n_runs": row.n_runs,
-            }
-            entry.setdefault("reason", row.reason)
-        return sorted(wide.values(), key=lambda e: (e["study"], e["target_set"], e["outcome"], -abs(e.get("spearman") or 0)))
+            for name in ("tied_share", "n_configurations", "n_runs", "reason"):  # a partial one may rest on fewer
+                entry.setdefault(name, getattr(row, name))
+        return sorted(
+            wide.values(), key=lambda e: (e["study"], e["target_set"], e["outcome"], -abs(e.get("spearman") or 0))
+        )
 
 
 def agreement(
@@ -114,13 +112,15 @@ def agreement(
     indicators, outcomes : names without their prefix; by default every one of the frame
     statistics : of 'spearman', 'kendall_tau_b', 'gamma', 'somers_d', 'decision_accuracy'
     given : also the partial Spearman given this indicator
-    Same seed, same intervals.
+    Same seed, same intervals, whatever else is asked for: each indicator and outcome starts from the seed.
+    An outcome that a target set does not measure has no row there, unless it is named.
 
-    Raises RegistryError for a missing column, an infinite value, a run that stands twice, an unknown name.
+    Raises RegistryError for no runs, a missing column or key, an infinite value, a run that stands twice, an
+    unknown name.
     """
     found_indicators = _names(frame, "ind_", indicators, "indicator")
     found_outcomes = _names(frame, "out_", outcomes, "outcome")
-    _validate(frame, found_indicators, found_outcomes)
+    _validate(frame, [*found_indicators, *([given] if given and f"ind_{given}" in frame else [])], found_outcomes)
     if unknown := [name for name in statistics if name not in STATISTICS]:
         raise RegistryError(f"unknown statistic {unknown[0]!r}", remedy=f"choose of {', '.join(STATISTICS)}")
     if given is not None and f"ind_{given}" not in frame:
@@ -133,23 +133,28 @@ def agreement(
     runs = frame.groupby(UNIT, sort=True)[columns].count()
     for (study, target_set), group in means.groupby(level=[0, 1], sort=True):
         sizes[study, target_set] = len(group)
+        nothing = bool(group[[f"out_{name}" for name in found_outcomes]].isna().all(axis=None))
         for outcome in found_outcomes:
             measured = group[f"out_{outcome}"].to_numpy(float)
-            if np.isnan(measured).all():
+            if np.isnan(measured).all() and outcomes is None and not nothing:
                 continue  # not an outcome of this target set
-            generator = np.random.default_rng(seed)  # each outcome alone: the same whatever else is asked for
             for name in found_indicators:
                 x = group[f"ind_{name}"].to_numpy(float)
-                z = group[f"ind_{given}"].to_numpy(float) if given else None
-                keep = ~(np.isnan(x) | np.isnan(measured)) & (~np.isnan(z) if z is not None else True)
-                n_runs = int(runs.loc[group.index[keep], f"out_{outcome}"].sum())
-                chosen: list[tuple[Statistic, str | None]] = [(STATISTICS[s], None) for s in statistics]
-                if z is not None and name != given:
-                    chosen.append((partial_statistic(z[keep]), given))
-                rows += _judge(
-                    (study, target_set, name, outcome), x[keep], measured[keep], n_runs, chosen,
-                    level=level, n_bootstrap=n_bootstrap, n_permutations=n_permutations, generator=generator,
-                )  # fmt: skip
+                both = ~(np.isnan(x) | np.isnan(measured))
+                chosen: list[tuple[np.ndarray, list[Statistic], str | None]] = [
+                    (both, [STATISTICS[s] for s in statistics], None)
+                ]
+                if given and name != given:
+                    z = group[f"ind_{given}"].to_numpy(float)
+                    keep = both & ~np.isnan(z)  # for the partial one alone: `given` moves no other number
+                    chosen.append((keep, [partial_statistic(z[keep])], given))
+                for keep, asked, fixed in chosen:
+                    n_runs = int(runs.loc[group.index[keep], f"out_{outcome}"].sum())
+                    rows += _judge(
+                        (study, target_set, name, outcome), x[keep], measured[keep], n_runs, asked, fixed,
+                        level=level, n_bootstrap=n_bootstrap, n_permutations=n_permutations,
+                        generator=np.random.default_rng(seed),
+                    )  # fmt: skip
     return AgreementTable(rows=tuple(_with_q(rows)), level=level, notes=tuple(_notes(sizes)))
 
 
@@ -158,7 +163,8 @@ def _judge(
     x: np.ndarray,
     y: np.ndarray,
     n_runs: int,
-    chosen: list[tuple[Statistic, str | None]],
+    chosen: Sequence[Statistic],
+    given: str | None,
     *,
     level: float,
     n_bootstrap: int,
@@ -169,7 +175,7 @@ def _judge(
     n = len(x)
     reason = None
     if n < 2:
-        reason = f"{n} configurations with both values; at least 2 are needed"
+        reason = f"{n} configuration{'' if n == 1 else 's'} with both values; at least 2 are needed"
     elif np.ptp(x) == 0:
         reason = f"the indicator is {x[0]:g} in every configuration"
     elif np.ptp(y) == 0:
@@ -177,7 +183,7 @@ def _judge(
     if reason is None:
         indices = resample_indices(n, n_bootstrap, generator)
         orders, exact = permutation_orders(n, n_permutations, generator)
-    for statistic, given in chosen:
+    for statistic in chosen:
         entry: dict[str, Any] = {
             "study": study, "target_set": target_set, "indicator": name, "outcome": outcome,
             "statistic": statistic.name, "given": given, "q": None, "n_configurations": n, "n_runs": n_runs,
@@ -246,6 +252,14 @@ def _names(frame: pd.DataFrame, prefix: str, wanted: Sequence[str] | None, kind:
 def _validate(frame: pd.DataFrame, indicators: Sequence[str], outcomes: Sequence[str]) -> None:
     if missing := [name for name in [*UNIT, "run_id"] if name not in frame]:
         raise RegistryError(f"missing column {missing[0]!r}", where="frame", remedy="make it with predictor.frame()")
+    if not len(frame):
+        raise RegistryError("there are no runs", where="frame", remedy="name a study that has some")
+    for key in UNIT:
+        if (empty := frame[key].isna()).any():  # grouping would drop them silently
+            run = frame.loc[empty, "run_id"].iloc[0]
+            raise RegistryError(
+                f"no {key} in {int(empty.sum())} runs, first {run}", where="frame", remedy="drop or name them"
+            )
     twice = frame.loc[frame.duplicated(["study", "run_id"]), "run_id"]
     if len(twice):
         raise RegistryError(

@@ -53,11 +53,13 @@ def command(
     if form == "csv":
         click.echo(rows_text([asdict(row) for row in table.rows], "csv", list(Agreement.__dataclass_fields__)))
         return
-    rows = [row for row in table.summary_rows() if everything or row.get("spearman") is not None]
-    hidden = len(table.summary_rows()) - len(rows)
+    every = table.summary_rows()
+    rows = [row for row in every if everything or indicators or row.get("spearman") is not None]
     from predictor.render.agreement import agreement_text
 
     click.echo(agreement_text(rows, form, level))
-    notes = [*table.notes, f"{hidden} rows of indicators that never vary are left out; --all shows them"] if hidden else table.notes
+    notes = list(table.notes)
+    if hidden := len(every) - len(rows):
+        notes.append(f"{hidden} rows without a value (never varying or missing) are left out; --all says why")
     for note in notes:
         click.echo(note, err=form == "markdown")

@@ -140,8 +140,8 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int) -> list[st
     if item.basis == "new_domain":
         seen = f"{_plural(n_target_sets, 'target set')}, {_plural(n_domains, 'domain')}"
         lines.append(_line("level", f"as if its images were like the fit's ({seen})"))
-        lines.append(_line("", "the level depends on your images; 1-3 pilot runs pin it down: "
-                               f"predictor pilots {item.manifest}"))  # fmt: skip
+        lines.append(_line("", "the level depends on your images; runs on subsamples of them, added to the registry, "
+                               "pin it down: predictor fit RUNS"))  # fmt: skip
     if item.contributions:
         why = ", ".join(f"{entry['name']} {100 * entry['value']:+.1f}" for entry in item.contributions)
         lines.append(_line("why", f"{why}   (points, against balanced at the same N)"))
@@ -155,7 +155,7 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int) -> list[st
     if item.outside:
         parts = [f"{e['indicator']} {e['value']:.4g} (fit saw {e['low']:.4g} to {e['high']:.4g})" for e in item.outside]
         lines.append(_line("range", "OUTSIDE " + "; ".join(parts)))
-        lines.append(_line("remedy", f"pilots at 3 sizes: predictor pilots {item.manifest}"))
+        lines.append(_line("remedy", f"train subsamples of {item.manifest} at 3 sizes, add the runs to the registry: predictor fit RUNS"))
     else:
         lines.append(_line("range", "inside"))
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,10 +102,28 @@ def _csv(path: Path, head: bytes) -> str:
     delimiter = max((b",", b"\t", b";"), key=first.count).decode() if first else ","
     delimiter = delimiter if delimiter.encode() in first else ","
     escaped = delimiter.replace("\t", "\\t")
+    shape = "all_varchar = true"
+    if first:  # with the columns stated nothing is guessed: a guess would skip rows that do not fit
+        names = _header(path, first, delimiter)
+        columns = ", ".join("'" + name.replace("'", "''") + "': 'VARCHAR'" for name in names)
+        shape = f"auto_detect = false, columns = {{{columns}}}"
     return (
-        f"read_csv({_quoted(path)}, delim = E'{escaped}', header = true, all_varchar = true, quote = '\"', "
-        f"escape = '\"', compression = '{compression}', null_padding = false, strict_mode = true)"
+        f"read_csv({_quoted(path)}, delim = E'{escaped}', header = true, quote = '\"', escape = '\"', "
+        f"compression = '{compression}', null_padding = false, strict_mode = true, {shape})"
     )
+
+
+def _header(path: Path, first: bytes, delimiter: str) -> list[str]:
+    try:
+        names = next(csv.reader([first.decode("utf-8-sig").rstrip("\r")], delimiter=delimiter))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"has a header that cannot be read: {error}", where=str(path)) from None
+    names = [name.strip() for name in names]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ManifestError(
+            f"names column {sorted(twice)[0]!r} twice in its header", where=str(path), remedy="rename one of them"
+        )
+    return names
 
 
 def _first_line(error: Exception) -> str:

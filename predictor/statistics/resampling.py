@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from predictor.statistics.pairs import pair_counts
 from predictor.statistics.rank import Statistic
 
 Floats = NDArray[np.float64]
@@ -37,7 +38,8 @@ def bootstrap_interval(
 
     x, y : (n,) one value a configuration; indices : (B, n) draws with replacement
     Undefined, with the reason, where resampling cannot show the uncertainty: fewer than 4 configurations, a
-    statistic at the end of its range (every resample is as extreme), too many resamples without a value.
+    statistic at the end of its range (every resample is as extreme), no discordant or no concordant pair (every
+    resample is as ordered, though ties keep rho and tau-b off the end), too many resamples without a value.
     """
     value = statistic.value(x, y)
     if len(x) < MIN_CONFIGURATIONS:
@@ -47,6 +49,10 @@ def bootstrap_interval(
     ends = (0.0, 1.0) if statistic.name == "decision_accuracy" else (-1.0, 1.0)
     if min(abs(value - end) for end in ends) < EPSILON:
         return _none("perfect agreement: every resample is perfect too, so the bootstrap cannot show its uncertainty")
+    pairs = pair_counts(x, y)
+    if min(pairs.concordant, pairs.discordant) < EPSILON:  # measured at n = 9 with ties: 59 % covered instead of 95 %
+        kind = "discordant" if pairs.discordant < pairs.concordant else "concordant"
+        return _none(f"no {kind} pair: every resample is as ordered, so the bootstrap cannot show its uncertainty")
     draws = statistic.resampled(x, y, indices)
     finite = draws[~np.isnan(draws)]
     if len(finite) < (1 - MAX_UNDEFINED) * len(draws):
@@ -61,12 +67,11 @@ def bootstrap_interval(
         return _none("the value lies outside its own resamples")
     z0 = stats.norm.ppf(below)
     acceleration = _acceleration(statistic, x, y)
-    method = "bca" if acceleration is not None else "percentile"
-    if acceleration is None:
-        levels = np.array([tail, 1 - tail])
-    else:
-        z = z0 + stats.norm.ppf([tail, 1 - tail])
-        levels = stats.norm.cdf(z0 + z / (1 - acceleration * z))
+    method, levels = "percentile", np.array([tail, 1 - tail])
+    if acceleration is not None:
+        z = z0 + stats.norm.ppf(levels)
+        if (acceleration * z < 1).all():  # beyond, BCa's levels change their order
+            method, levels = "bca", stats.norm.cdf(z0 + z / (1 - acceleration * z))
     low, high = np.quantile(finite, levels)
     return Interval(low=float(low), high=float(high), method=method)
 
