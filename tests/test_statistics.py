@@ -90,7 +90,8 @@ def test_somers_d_of_scipys_example():
 
 def test_benjamini_hochberg_example():
     # Benjamini and Hochberg 1995, section 3.2: of these 15, the first four are rejected at 0.05
-    p = [.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528, .7590, 1.0]  # fmt: skip
+    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
+    p += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
     q = adjusted([*p, None])
     assert sum(value <= 0.05 for value in q[:-1]) == 4
     assert q[3] == pytest.approx(0.0095 * 15 / 4)
