@@ -23,7 +23,7 @@ _PUBLIC = {
     "read_manifest": "predictor.manifest",
     "read_registry": "predictor.records",
 }
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605 - names of lazy attributes
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

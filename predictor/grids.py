@@ -99,12 +99,10 @@ class _Faults:
 
     def add_validation(self, where: tuple[str | int, ...], error: ValidationError, known: type[BaseModel]) -> None:
         for fault in error.errors():
-            text = fault["msg"].removeprefix("Value error, ")
+            text = _problem(fault)
             if fault["type"] == "extra_forbidden":
                 names = _fields(known, fault["loc"][:-1])
                 text = "unknown key" + near(str(fault["loc"][-1]), names)
-            elif fault["type"] != "missing" and not isinstance(fault.get("input"), dict):
-                text += f" (found {fault.get('input')!r})"
             self.add((*where, *fault["loc"]), text)
 
     def stop(self) -> None:
@@ -139,7 +137,9 @@ def load_grid(path: str | Path) -> Grid:
             for run in _runs(top, choice):
                 runs.setdefault(run.spec.run_id, run)
         except ValidationError as error:
-            faults.add_validation(where, error, RunSpec)
+            for fault in error.errors():
+                axis = next((part for part in reversed(fault["loc"]) if part in AXES), None)
+                faults.add((*where, *([axis] if axis else fault["loc"][-1:])), _problem(fault))
         except (ValueError, TypeError) as error:
             faults.add(where, str(error))
     faults.found = list(dict.fromkeys(faults.found))
@@ -182,6 +182,13 @@ def _read(path: Path) -> Any:
     if not isinstance(document, dict):
         raise SpecError("holds no grid", where=str(path), remedy="it needs study, sources, target_sets, model, ...")
     return document
+
+
+def _problem(fault: Any) -> str:
+    text = fault["msg"].removeprefix("Value error, ")
+    found = fault.get("input")
+    simple = isinstance(found, str | int | float | bool) and fault["type"] != "missing"
+    return f"{text} (found {found!r})" if simple else text
 
 
 def _plain(value: Any) -> Any:

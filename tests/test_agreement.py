@@ -122,7 +122,7 @@ def test_undefined_has_a_reason_and_nothing_is_nan() -> None:
     assert pick(agreement(tied), indicator="noise", statistic="spearman").reason.startswith("the outcome is 0.5")
     few = made(n=3)
     row = pick(agreement(few), indicator="noise", statistic="spearman")
-    assert row.low is None and "fewer than 4 configurations" in row.reason or row.reason.startswith("perfect")
+    assert (row.low is None and "fewer than 4 configurations" in row.reason) or row.reason.startswith("perfect")
 
 
 @pytest.mark.parametrize(

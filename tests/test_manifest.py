@@ -93,11 +93,17 @@ def test_missing_labels_are_counted(tmp_path) -> None:
         ("file,class\n1,2\n", r"m.csv: missing column 'label'; found 'file', 'class'. Name it with --label class"),
         (
             "label,count\na,1\nb,12O\nc,1.5\nd,-3\ne,nan\nf,\ng,inf\n",
-            "m.csv: 6 bad counts, first at line 3: '12O' is not a whole number; line 4: '1.5' is not a whole number; "
-            "line 5: '-3' is negative; line 6: 'nan' is not a whole number; line 7: the count is missing; line 8: 'inf'",
+            "m.csv: 6 bad counts, first at line 3: '12O' is not a whole number; line 4: '1.5' is not a whole "
+            "number; line 5: '-3' is negative; line 6: 'nan' is not a whole number; line 7: the count is missing; line 8: 'inf'",
         ),
-        ("label,count\na,1\nb,2\na,3\n", r"m.csv: 1 \(label, source\) named twice: line 4: 'a' stands already in line 2"),
-        ("label,count\na,99999999999999999999\n", "m.csv: 1 bad count, first at line 2: '99999999999999999999' is more"),
+        (
+            "label,count\na,1\nb,2\na,3\n",
+            r"m.csv: 1 \(label, source\) named twice: line 4: 'a' stands already in line 2",
+        ),
+        (
+            "label,count\na,99999999999999999999\n",
+            "m.csv: 1 bad count, first at line 2: '99999999999999999999' is more",
+        ),
     ],
 )
 def test_bad_files(tmp_path, text, message) -> None:
@@ -107,12 +113,12 @@ def test_bad_files(tmp_path, text, message) -> None:
 
 def test_ten_bad_counts_are_shown_and_the_rest_counted(tmp_path) -> None:
     text = "label,count\n" + "".join(f"c{i},x\n" for i in range(25))
-    with pytest.raises(ManifestError, match="25 bad counts, first at line 2: .*line 11: 'x' .*; and 15 more"):
+    with pytest.raises(ManifestError, match=r"25 bad counts, first at line 2: .*line 11: 'x' .*; and 15 more"):
         read_manifest(write(tmp_path, text))
 
 
 def test_no_such_file_and_no_table(tmp_path) -> None:
-    with pytest.raises(ManifestError, match="gone.csv: no such file"):
+    with pytest.raises(ManifestError, match=r"gone.csv: no such file"):
         read_manifest(tmp_path / "gone.csv")
     with pytest.raises(ManifestError, match="is a folder"):
         read_manifest(tmp_path)

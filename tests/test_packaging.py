@@ -13,7 +13,9 @@ import predictor
 from predictor.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted(m.name for m in pkgutil.walk_packages(predictor.__path__, "predictor.") if not m.name.endswith("__main__"))
+MODULES = sorted(
+    m.name for m in pkgutil.walk_packages(predictor.__path__, "predictor.") if not m.name.endswith("__main__")
+)
 BLOCK = """
 import sys
 class Block:
@@ -48,7 +50,9 @@ def test_light_commands_import_nothing_heavy(words, tmp_path) -> None:
 
 
 def test_help_names_every_command_and_imports_none_of_them() -> None:
-    code = "import sys\nsys.argv = ['predictor', '--help']\nfrom predictor.cli import main\ntry:\n    main()\nfinally:\n"
+    code = (
+        "import sys\nsys.argv = ['predictor', '--help']\nfrom predictor.cli import main\ntry:\n    main()\nfinally:\n"
+    )
     code += "    print([m for m in ('pandas', 'numpy', 'pydantic', 'duckdb', 'scipy') if m in sys.modules])"
     done = python(code)
     assert done.returncode == 0 and done.stdout.rstrip().endswith("[]"), done.stdout + done.stderr

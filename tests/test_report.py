@@ -36,7 +36,9 @@ def test_page_is_whole_and_fetches_nothing(made) -> None:
 
 def test_every_text_is_escaped(made) -> None:
     evil = "<script>alert(1)</script>"
-    records = [r.model_copy(update={"target_set": evil}) if r.target_set == made[0][0].target_set else r for r in made[0]]
+    records = [
+        r.model_copy(update={"target_set": evil}) if r.target_set == made[0][0].target_set else r for r in made[0]
+    ]
     table = agreement(frame(records), n_bootstrap=200, n_permutations=200)
     page = report_html(records, table, None, f"because {evil}", evil)
     assert "<script" not in page and "&lt;script&gt;" in page
@@ -45,7 +47,9 @@ def test_every_text_is_escaped(made) -> None:
 def test_points_are_the_held_out_predictions_of_the_fit(made) -> None:
     records, _, fit, _ = made
     points = held_out_points(frame(records), fit, "accuracy")
-    row = next(r for r in fit.validation if r["outcome"] == "accuracy" and r["split"] == "configuration" and r["chosen"])
+    row = next(
+        r for r in fit.validation if r["outcome"] == "accuracy" and r["split"] == "configuration" and r["chosen"]
+    )
     assert len(points) == row["n_configurations"]
     error = (points["predicted"] - points["measured"]).abs().mean()
     assert error == pytest.approx(row["mae"], rel=0.5)  # the row chooses its family again in every fold

@@ -34,9 +34,7 @@ def spec_of(digest: str, *, seed: int = 0, size: int = 10, image_steps: int = 32
             "protocol": 1,
             "sources": {"gratings": digest},
             "target": {"name": "t", "classes": ["a", "b", "c"], "test": {"source": "gratings"}},
-            "stages": [
-                {"data": {"source": "gratings", "samples_per_class": size, **data}, "image_steps": image_steps}
-            ],
+            "stages": [{"data": {"source": "gratings", "samples_per_class": size, **data}, "image_steps": image_steps}],
             "model": {"name": "predictor_small", "image_size": 16, "head": 8},
             "recipe": {"batch_size": 32, "learning_rate": 0.05},
             "seeds": {"data": seed, "training": seed},
@@ -71,7 +69,7 @@ def test_others_are_never_targets(folder) -> None:
 
 
 def test_more_images_than_there_are_names_every_class(folder) -> None:
-    with pytest.raises(DataError, match="'a' of gratings .train.: 31 asked, 30 there.*'c' of gratings"):
+    with pytest.raises(DataError, match=r"'a' of gratings .train.: 31 asked, 30 there.*'c' of gratings"):
         choose(spec_of(folder[1], size=31), 0, opener(folder))
     others = [{"source": "gratings", "n_classes": 4, "samples_per_class": 4}]
     with pytest.raises(DataError, match="other classes of gratings: 4 asked, 3 there"):
@@ -202,7 +200,7 @@ def test_unreadable_images_are_named(tmp_path) -> None:
 
 
 def test_wrong_content_is_refused(folder) -> None:
-    with pytest.raises(DataError, match="has other content than the grid says; found sha256:.*needed sha256:0"):
+    with pytest.raises(DataError, match=r"has other content than the grid says; found sha256:.*needed sha256:0"):
         open_source("gratings", folder[0] / "gratings.parquet", "sha256:" + "0" * 64)
     with pytest.raises(DataError, match="no such file or folder"):
         open_source("gone", folder[0] / "gone.parquet", "sha256:" + "0" * 64)

@@ -38,7 +38,8 @@ JITTER, HUE, P_JITTER, P_GREY, P_BLUR, SIGMA = 0.4, 0.1, 0.8, 0.2, 0.5, (0.1, 2.
 def augment(pixels: Tensor, name: str, generator: torch.Generator, *, flip: bool = True) -> Tensor:
     """(B, 3, S, S) uint8 -> (B, 3, S, S) float32, augmented and normalised, on the device of `pixels`.
 
-    flip : mirror half of the images. The generator lives on the CPU, so that the same draws are made whatever the device is.
+    flip : mirror half of the images
+    The generator lives on the CPU, so that the same draws are made whatever the device is.
     """
     preset = PRESETS[name]
     images = pixels.float().div_(255.0)

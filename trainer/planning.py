@@ -89,7 +89,11 @@ def check_sources(grid: Grid, data_dir: Path) -> None:
     """Raise DataError naming every file of the grid that the image folder lacks."""
     if not data_dir.is_dir():
         raise DataError("no such folder", where=str(data_dir), remedy="name the folder of the images with --data")
-    missing = [f"{name} ({source.file})" for name, source in grid.sources.items() if source.file and not (data_dir / source.file).exists()]
+    missing = [
+        f"{name} ({source.file})"
+        for name, source in grid.sources.items()
+        if source.file and not (data_dir / source.file).exists()
+    ]
     if missing:
         raise DataError(
             f"the grid's sources are not there: {listed(missing)}",

@@ -26,8 +26,14 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
         click.echo(f"{grid.study}: {done} of {len(planned)} runs are in the registry already", err=True)
     if sys.stderr.isatty():
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-        from rich.progress import TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         columns = (
             TextColumn("{task.description}"),

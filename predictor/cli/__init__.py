@@ -31,7 +31,9 @@ class LazyGroup(click.Group):
             return None
         return importlib.import_module(f"predictor.cli.{cmd_name}_command").command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -72,5 +74,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PREDICTOR_DEBUG"):
             raise
-        click.echo(f"internal error: {type(error).__name__}: {error}. Set PREDICTOR_DEBUG=1 for the traceback.", err=True)
+        click.echo(
+            f"internal error: {type(error).__name__}: {error}. Set PREDICTOR_DEBUG=1 for the traceback.", err=True
+        )
         sys.exit(1)

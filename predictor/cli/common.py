@@ -14,7 +14,9 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FORMAT: Decorator = click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 RUNS: Decorator = click.argument("runs", type=click.Path(path_type=Path))
-STUDIES: Decorator = click.option("--study", "studies", multiple=True, metavar="NAME", help="Only this; may be repeated.")
+STUDIES: Decorator = click.option(
+    "--study", "studies", multiple=True, metavar="NAME", help="Only this; may be repeated."
+)
 OUTCOMES: Decorator = click.option(
     "--outcome", "outcomes", multiple=True, metavar="NAME", help="Only this, e.g. accuracy; may be repeated."
 )

@@ -155,7 +155,12 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int) -> list[st
     if item.outside:
         parts = [f"{e['indicator']} {e['value']:.4g} (fit saw {e['low']:.4g} to {e['high']:.4g})" for e in item.outside]
         lines.append(_line("range", "OUTSIDE " + "; ".join(parts)))
-        lines.append(_line("remedy", f"train subsamples of {item.manifest} at 3 sizes, add the runs to the registry: predictor fit RUNS"))
+        lines.append(
+            _line(
+                "remedy",
+                f"train subsamples of {item.manifest} at 3 sizes, add the runs to the registry: predictor fit RUNS",
+            )
+        )
     else:
         lines.append(_line("range", "inside"))
     return lines

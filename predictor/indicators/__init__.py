@@ -1,7 +1,8 @@
 """Cheap numbers computed from a label distribution before training. One family a file; all in one registry.
 
 >>> from predictor.distribution import LabelDistribution
->>> compute(LabelDistribution.from_counts({"cat": 60, "dog": 20}), ["n_samples", "long_tail@0.8mean"])["n_samples"].value
+>>> d = LabelDistribution.from_counts({"cat": 60, "dog": 20})
+>>> compute(d, ["n_samples", "long_tail@0.8mean"])["n_samples"].value
 80.0
 """
 

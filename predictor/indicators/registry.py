@@ -115,7 +115,9 @@ def _resolved(name: str) -> tuple[Indicator, tuple[object, ...]]:
         return entry, entry.parse(parameter)
     except ValueError:
         example = f"{base}@{entry.defaults[0]}"
-        raise PredictorError(f"indicator {name!r} has no readable parameter", remedy=f"write it like {example}") from None
+        raise PredictorError(
+            f"indicator {name!r} has no readable parameter", remedy=f"write it like {example}"
+        ) from None
 
 
 def compute(distribution: LabelDistribution, names: Sequence[str] | None = None) -> dict[str, IndicatorValue]:

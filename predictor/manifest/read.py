@@ -85,7 +85,9 @@ def _column(table: Table, name: str, option: str, *, given: bool) -> str:
     if name in table.columns:
         return name
     found = ", ".join(map(repr, table.columns))
-    candidates = [c for c in table.columns if c.lower() in ("label", "class", "class_name", "category", "target", "wnid")]
+    candidates = [
+        c for c in table.columns if c.lower() in ("label", "class", "class_name", "category", "target", "wnid")
+    ]
     near = difflib.get_close_matches(name, table.columns, n=1) or candidates[:1]
     remedy = f"Name it with {option} {near[0]}, or rename it" if near else f"Name it with {option} COLUMN"
     raise ManifestError(f"missing column {name!r}; found {found}", where=str(table.path), remedy=remedy)
@@ -114,7 +116,9 @@ def _split(table: Table, split: str | None) -> tuple[str, list[str]]:
     if wanted not in sizes:
         found = ", ".join(repr(name) for name in list(sizes)[:SHOWN])
         raise ManifestError(
-            f"no row of split {wanted!r}; found {found}", where=str(table.path), remedy="choose one with --split, or 'all'"
+            f"no row of split {wanted!r}; found {found}",
+            where=str(table.path),
+            remedy="choose one with --split, or 'all'",
         )
     left = sum(sizes.values()) - sizes[wanted]
     notes = [f"split {wanted!r} taken, {left:,} rows of other splits left out"] if split is None and left else []
@@ -151,8 +155,8 @@ def _count_rows(
 ) -> list[tuple[str, str, int]]:
     found = table.connection.execute(
         f"SELECT row, nullif(trim(label), ''), source, trim(n) FROM (SELECT row_number() OVER () AS row, "
-        f"{quoted_name(label)}::VARCHAR AS label, {source} AS source, {quoted_name(count)}::VARCHAR AS n, {where} AS taken "
-        f"FROM {table.relation}) WHERE taken ORDER BY row"
+        f"{quoted_name(label)}::VARCHAR AS label, {source} AS source, {quoted_name(count)}::VARCHAR AS n, "
+        f"{where} AS taken FROM {table.relation}) WHERE taken ORDER BY row"
     ).fetchall()
     bad: list[str] = []
     twice: list[str] = []

@@ -78,7 +78,8 @@ def study_rows(records: Sequence[RunRecord]) -> list[dict[str, str]]:
         rows.append(
             {
                 "study": study,
-                "provenance": ", ".join(sorted({r.provenance for r in own})) + (" (held out)" if own[0].held_out else ""),
+                "provenance": ", ".join(sorted({r.provenance for r in own}))
+                + (" (held out)" if own[0].held_out else ""),
                 "configurations": number(len({r.configuration_id for r in own})),
                 "runs": number(len(own)),
                 "diverged": number(sum(r.status == "diverged" for r in own)),

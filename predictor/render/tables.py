@@ -15,7 +15,9 @@ FORMATS = ("table", "json", "csv", "markdown")
 MAX_WIDTH = 400  # columns: a table is cut by the terminal, not by us
 
 
-def rows_text(rows: Sequence[Row], fmt: str, columns: Sequence[str] | None = None, formats: Formats | None = None) -> str:
+def rows_text(
+    rows: Sequence[Row], fmt: str, columns: Sequence[str] | None = None, formats: Formats | None = None
+) -> str:
     """Rows in one of the formats table, csv, markdown and json.
 
     columns : which, in this order; by default those of all rows, in order of appearance
@@ -40,7 +42,11 @@ def rows_text(rows: Sequence[Row], fmt: str, columns: Sequence[str] | None = Non
         return stream.getvalue().rstrip("\n")
     cells = [[_cell(row.get(name), (formats or {}).get(name)) for name in names] for row in rows]
     if fmt == "markdown":
-        lines = [names, ["---"] * len(names), *([c.replace("|", "\\|").replace("\n", " ") for c in row] for row in cells)]
+        lines = [
+            names,
+            ["---"] * len(names),
+            *([c.replace("|", "\\|").replace("\n", " ") for c in row] for row in cells),
+        ]
         out = ["| " + " | ".join(line) + " |" for line in lines]
         out[1] = "|" + "|".join(["---"] * len(names)) + "|"
         return "\n".join(out)

@@ -159,7 +159,9 @@ def _manifest(name: str, path: Path) -> Source:
         raise DataError(f"is not a readable CSV file: {error}", where=str(path)) from None
     if not rows or not {"path", "label"} <= set(rows[0]):
         found = ", ".join(map(repr, rows[0])) if rows else "no row"
-        raise DataError(f"missing column 'path' or 'label'; found {found}", where=str(path), remedy="name the columns so")
+        raise DataError(
+            f"missing column 'path' or 'label'; found {found}", where=str(path), remedy="name the columns so"
+        )
     files = [path.parent / row["path"] for row in rows]
     if missing := [f"line {i + 2}: {rows[i]['path']}" for i, file in enumerate(files) if not file.is_file()]:
         raise DataError(f"{len(missing)} images are not there: {listed(missing)}", where=str(path))

@@ -114,7 +114,11 @@ def _train(run: PlannedRun, grid: Grid, job: Job) -> Outcome:
     from trainer.run import run_spec
 
     def between_steps(step: int, n_steps: int) -> None:
-        if _STOP.is_set() or multiprocessing.parent_process() is None or not multiprocessing.parent_process().is_alive():
+        if (
+            _STOP.is_set()
+            or multiprocessing.parent_process() is None
+            or not multiprocessing.parent_process().is_alive()
+        ):
             raise StopRequested
 
     study_dir = job.runs_dir / grid.study
