@@ -93,8 +93,9 @@ def test_missing_labels_are_counted(tmp_path) -> None:
         ("file,class\n1,2\n", r"m.csv: missing column 'label'; found 'file', 'class'. Name it with --label class"),
         (
             "label,count\na,1\nb,12O\nc,1.5\nd,-3\ne,nan\nf,\ng,inf\n",
-            "m.csv: 6 bad counts, first at line 3: '12O' is not a whole number; line 4: '1.5' is not a whole "
-            "number; line 5: '-3' is negative; line 6: 'nan' is not a whole number; line 7: the count is missing; line 8: 'inf'",
+            "m.csv: 6 bad counts, first at line 3: '12O' is not a whole number; line 4: '1.5' is not a whole number; "
+            "line 5: '-3' is negative; line 6: 'nan' is not a whole number; line 7: the count is missing; "
+            "line 8: 'inf'",
         ),
         (
             "label,count\na,1\nb,2\na,3\n",
