@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,9 @@ def command(
         rows = [flat_row(row) for row in fit.validation]
         click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
     else:
-        rows = [shown_row(row) for row in fit.validation]
         click.echo(head(fit))
-        click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
+        for title, rows in blocks(fit.validation):
+            click.echo(f"{title}\n{rows_text(rows, form)}\n")
         click.echo(foot(fit, written))
 
 
@@ -88,15 +89,29 @@ def foot(fit: Fit, written: Path) -> str:
         "",
         f"{CHOSEN} chosen; its row repeats the choice inside every fold. Seeds of a configuration are averaged.",
         *(f"{split}: {SPLITS[split]}" for split in present),
-        "MAE, RMSE, width and floor in points; ranks and decisions inside target sets; covered: nominal 90 %, with the "
+        "MAE, RMSE and width in points; ranks and decisions inside target sets; covered: nominal 90 %, with the "
         "exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
-        "known level: MAE when the level of each target set is known; ceiling, floor: best rank agreement and least "
-        "MAE that seed noise allows.",
+        "known level: MAE when the level of each target set is known; noise: best rank agreement and least MAE that "
+        "seed noise allows.",
         *reasons,
         *(f"left out: {line}" for line in fit.content["left_out"]),
         f"written: {written}",
     ]
     return "\n".join(lines)
+
+
+def blocks(validation: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """The table cut by outcome and split: a title with what all its rows share, and the rows."""
+    made = []
+    for (outcome, split), group in groupby(validation, key=lambda row: (row["outcome"], row["split"])):
+        own = list(group)
+        first = own[0]
+        title = (
+            f"{outcome.upper()}   {split}   n = {first['n_configurations']} configurations, {first['n_runs']} runs   "
+            f"noise: rank ceiling {_number(first['noise_ceiling'], 3)}, least MAE {_points(first['noise_floor'])}"
+        )
+        made.append((title, [shown_row(row) for row in own]))
+    return made
 
 
 def shown_row(row: Mapping[str, Any]) -> dict[str, str]:
@@ -107,8 +122,6 @@ def shown_row(row: Mapping[str, Any]) -> dict[str, str]:
         low, high = row["coverage_low"]["0.9"], row["coverage_high"]["0.9"]
         coverage = f"{covered[0]}/{covered[1]} [{_number(low, 2)}, {_number(high, 2)}]"
     return {
-        "outcome": row["outcome"],
-        "split": row["split"],
         "family": f"{row['family']} {CHOSEN}" if row["chosen"] else row["family"],
         "MAE": _points(row["mae"]),
         "known level": _points(row["mae_without_level"]),
@@ -119,10 +132,6 @@ def shown_row(row: Mapping[str, Any]) -> dict[str, str]:
         "covered": coverage,
         "width": _points(row["width"]["0.9"]),
         **{f"skill {name}": _number(row["skill"][key], 2) for key, name in _SKILLS.items()},
-        "ceiling": _number(row["noise_ceiling"], 3),
-        "floor": _points(row["noise_floor"]),
-        "configurations": str(row["n_configurations"]),
-        "runs": str(row["n_runs"]),
     }
 
 

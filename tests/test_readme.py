@@ -1,0 +1,57 @@
+"""The README is true: its console blocks print what they say, its commands and links exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+def steps(block: str) -> list[tuple[str, str]]:
+    """(command, output) of each '$ ' line and what stands below it."""
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    return [tuple(part.split("\n", 1)) for part in parts]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("block", CONSOLE, ids=range(len(CONSOLE)))
+def test_console_blocks_print_what_they_say(block: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("fit.json"))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command, output in steps(block):
+        done = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PATH": path}
+        )
+        assert done.returncode == 0, done.stderr
+        printed = [line.rstrip() for line in done.stdout.strip("\n").split("\n")]
+        wanted = [line.rstrip() for line in output.strip("\n").split("\n")]
+        assert printed == wanted, f"$ {command}"
+
+
+def test_there_is_a_real_prediction() -> None:
+    assert any("predictor predict" in block for block in CONSOLE)
+    assert "TODO" not in README
+
+
+def test_ci_runs_the_readmes_own_commands() -> None:
+    for name, must in (("main-command", "predictor fit runs/"), ("test-command", "pytest")):
+        block = re.search(rf"<!-- {name} -->\n```sh\n(.*?)```", README, re.DOTALL)
+        assert block and must in block[1] and block[1].count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "runs/README.md"])
+def test_files_that_are_named_exist(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:predictor|trainer|runs|tests|benchmarks|notebooks)/[\w./-]+)`", text):
+        if path not in ("runs/fit.json",):
+            assert (ROOT / path).exists(), path
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).exists(), target
