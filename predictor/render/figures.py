@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOG_ABOVE = 20.0  # largest over smallest value of an indicator: beyond it the axis is logarithmic
+FEW_COLUMNS = 4  # of a heat map: up to that many their names fit side by side
 DPI = 110
 
 
@@ -30,16 +31,18 @@ def agreement_map(table: pd.DataFrame) -> Figure:
     ).astype(float)
     grid = grid.loc[grid.abs().mean(axis=1).sort_values(ascending=False).index]
     grid.columns = [f"{target_set} · {outcome.removeprefix('shift:')}" for target_set, outcome in grid.columns]
-    figure, axes = _axes(width=max(6.0, 2.6 + 0.62 * grid.shape[1]), height=1.9 + 0.34 * len(grid))
+    few = grid.shape[1] <= FEW_COLUMNS
+    figure, axes = _axes(width=max(6.0, 2.6 + 0.62 * grid.shape[1]), height=(0.9 if few else 2.1) + 0.34 * len(grid))
     sns.heatmap(
         grid, vmin=-1, vmax=1, cmap="vlag", annot=True, fmt=".2f", annot_kws={"size": 8}, linewidths=0.5, ax=axes,
-        cbar_kws={"label": "Spearman's rho"},
+        cbar=not few, cbar_kws=None if few else {"label": "Spearman's rho"},
     )  # fmt: skip
     axes.set_facecolor("0.88")
     axes.set(xlabel="", ylabel="")
-    axes.tick_params(axis="x", rotation=50)
+    axes.tick_params(axis="y", rotation=0)
+    axes.tick_params(axis="x", rotation=0 if few else 50)
     for label in axes.get_xticklabels():
-        label.set_ha("right")
+        label.set_ha("center" if few else "right")
     return figure
 
 

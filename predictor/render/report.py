@@ -175,7 +175,7 @@ def validation_rows(fit: Fit) -> list[dict[str, str]]:
                 "width": points(row["width"].get(LEVEL) if row["width"] else None),
                 "skill: mean": two(skill["mean"]),
                 "log N": two(skill["log_n"]),
-                "log N + log H": two(skill["log_n_log_h"]),
+                "log N + H": two(skill["log_n_log_h"]),
                 "nearest": two(skill["nearest"]),
                 "n": f"{row['n_configurations']} ({row['n_runs']} runs)",
             }
