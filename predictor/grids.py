@@ -79,7 +79,7 @@ class _Top(BaseModel):
     target_sets: dict[str, GridTargetSet] = Field(min_length=1)
     model: Model
     recipe: dict[str, Any]
-    seeds: list[int] = Field(min_length=1)
+    seeds: list[int | Seeds] = Field(min_length=1)  # a number is data seed and training seed at once
     grid: list[dict[str, Any]] = []
     random: list[dict[str, Any]] = []
 
@@ -125,7 +125,7 @@ def load_grid(path: str | Path) -> Grid:
         faults.add(("study",), f"{top.study!r} is no study name; use a-z, 0-9, '.', '_' and '-', a letter first")
     if not top.grid and not top.random:
         faults.add((), "neither 'grid' nor 'random' names any configuration")
-    if len(set(top.seeds)) < len(top.seeds):
+    if len(set(map(_seeds, top.seeds))) < len(top.seeds):
         faults.add(("seeds",), "a seed stands twice")
     for name in set(top.recipe) - {*RECIPE_AXES, "image_steps", "epochs"}:
         faults.add(("recipe", name), "unknown key" + near(name, [*RECIPE_AXES, "image_steps", "epochs"]))
@@ -358,7 +358,7 @@ def _runs(top: _Top, choice: dict[str, Any]) -> Iterator[PlannedRun]:
             ),
             "model": top.model,
             "recipe": recipe,
-            "seeds": Seeds(data=seed, training=seed),
+            "seeds": _seeds(seed),
         }
         if steps["image_steps"] is None:
             once = RunSpec.model_validate({**draft, "stages": ({"data": data, "image_steps": 1},)})
@@ -368,6 +368,10 @@ def _runs(top: _Top, choice: dict[str, Any]) -> Iterator[PlannedRun]:
         spec = RunSpec.model_validate({**draft, "stages": ({"data": data, "image_steps": image_steps},)})
         planned_counts(spec)  # impossible profiles show here, before anything is trained
         yield PlannedRun(spec=spec, axes=axes, target_set=name, domain=target.domain)
+
+
+def _seeds(value: int | Seeds) -> Seeds:
+    return value if isinstance(value, Seeds) else Seeds(data=value, training=value)
 
 
 def _profile(value: Any) -> Profile:

@@ -150,6 +150,12 @@ def test_ranks_follow_the_data_seed_alone(tmp_path) -> None:
         assert all(planned_counts(a).target_counts <= planned_counts(b).target_counts)
 
 
+def test_data_seed_and_training_seed_can_be_told_apart(tmp_path) -> None:
+    text = GRID.replace("[0, 1, 2]", "[0, {data: 0, training: 5}]") + BLOCK
+    seeds = {(run.spec.seeds.data, run.spec.seeds.training) for run in load(tmp_path, text).runs}
+    assert seeds == {(0, 0), (0, 5)}
+
+
 def test_blended_sources_are_no_test_sets(tmp_path) -> None:
     text = GRID + "grid:\n  - {target_set: t/a, samples_per_class: 10, blend: {source: o, share: 0.3}}\n"
     spec = load(tmp_path, text).runs[0].spec

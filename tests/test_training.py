@@ -68,6 +68,16 @@ def test_others_are_never_targets(folder) -> None:
     assert data.distribution.other_counts.tolist() == [4, 4]
 
 
+def test_a_blend_takes_its_share_from_the_second_source(folder) -> None:
+    """Here the second source is the test split of the same file; both parts are there, each from its own rows."""
+    source = opener(folder)("gratings")
+    data = {"blend": {"source": "gratings", "share": 0.3, "split": "test"}}
+    chosen = choose(spec_of(folder[1], **data), 0, opener(folder))
+    assert [len(part.rows) for part in chosen] == [7, 3] * 3
+    assert {split for part in chosen[1::2] for split in source.splits[part.rows].tolist()} == {"test"}
+    assert len(training_set(spec_of(folder[1], **data), 0, opener(folder)).labels) == 30
+
+
 def test_more_images_than_there_are_names_every_class(folder) -> None:
     with pytest.raises(DataError, match=r"'a' of gratings .train.: 31 asked, 30 there.*'c' of gratings"):
         choose(spec_of(folder[1], size=31), 0, opener(folder))

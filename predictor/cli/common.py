@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import glob
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from predictor.render.tables import FORMATS
+
+if TYPE_CHECKING:
+    from predictor.distribution import LabelDistribution
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -32,3 +36,30 @@ def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def read_manifests(
+    manifests: Sequence[str], *, label: str | None, count: str | None, split: str | None, targets: Path | None
+) -> dict[str, LabelDistribution]:
+    """{argument: label distribution}; how each was read is said on standard error.
+
+    One argument is one manifest; a quoted pattern that names no file stands for the files it matches.
+    """
+    from predictor.manifest import open_manifest, read_targets
+
+    tested = read_targets(targets) if targets else None
+    read = {}
+    for path in _expanded(manifests):
+        manifest = open_manifest(path, label=label, count=count, split=split, targets=tested)
+        for note in manifest.notes:
+            click.echo(f"{path}: {note}", err=True)
+        read[path] = manifest.distribution
+    return read
+
+
+def _expanded(manifests: Sequence[str]) -> list[str]:
+    paths: list[str] = []
+    for argument in manifests:
+        matches = sorted(glob.glob(argument)) if not Path(argument).exists() else []
+        paths += matches or [argument]
+    return list(dict.fromkeys(paths))

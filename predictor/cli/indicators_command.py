@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, manifest_options
+from predictor.cli.common import FORMAT, manifest_options, read_manifests
 from predictor.errors import ManifestError
 from predictor.render.tables import json_text, number, rows_text
 
@@ -37,17 +36,9 @@ def command(
         rows = indicators.listing()
         click.echo(json_text({"schema_version": 1, "indicators": rows}) if form == "json" else rows_text(rows, form))
         return
-    from predictor.manifest import open_manifest, read_targets
-
     if not manifests:
         raise ManifestError("no manifest named", remedy="give a CSV or Parquet file, or --list")
-    tested = read_targets(targets) if targets else None
-    distributions = {}
-    for path in _expanded(manifests):
-        manifest = open_manifest(path, label=label, count=count, split=split, targets=tested)
-        for note in manifest.notes:
-            click.echo(f"{path}: {note}", err=True)
-        distributions[path] = manifest.distribution
+    distributions = read_manifests(manifests, label=label, count=count, split=split, targets=targets)
     if merge:
         first, *rest = distributions.values()
         for other in rest:
@@ -80,12 +71,3 @@ def command(
 
 def _shown(value: float | None, reason: str | None) -> str:
     return f"undefined: {reason}" if value is None else number(value)
-
-
-def _expanded(manifests: tuple[str, ...]) -> list[str]:
-    """One argument is one manifest; a quoted pattern that names no file stands for the files it matches."""
-    paths: list[str] = []
-    for argument in manifests:
-        matches = sorted(glob.glob(argument)) if not Path(argument).exists() else []
-        paths += matches or [argument]
-    return list(dict.fromkeys(paths))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT, manifest_options
+from predictor.cli.common import FORMAT, manifest_options, read_manifests
 
 if TYPE_CHECKING:
     from predictor.inference import Comparison, OutcomePrediction, Prediction, Predictions
@@ -52,15 +50,8 @@ def command(
 ) -> None:
     """Predict accuracies from label MANIFESTs before training; several are ranked and compared."""
     from predictor.inference import find_fit, predict
-    from predictor.manifest import open_manifest, read_targets
 
-    tested = read_targets(targets) if targets else None
-    read = {}
-    for path in expanded(manifests):
-        manifest = open_manifest(path, label=label, count=count, split=split, targets=tested)
-        for note in manifest.notes:
-            click.echo(f"{path}: {note}", err=True)
-        read[path] = manifest.distribution
+    read = read_manifests(manifests, label=label, count=count, split=split, targets=targets)
     fit, where = find_fit(fit_path)
     found = predict(
         fit,
@@ -81,15 +72,6 @@ def command(
 
         rows = flat_rows(found)
         click.echo(rows_text(rows, form, list(rows[0]), {}))
-
-
-def expanded(arguments: Sequence[str]) -> list[str]:
-    """A quoted pattern that names no file stands for the files that it matches."""
-    found: list[str] = []
-    for argument in arguments:
-        matches = sorted(glob.glob(argument)) if not Path(argument).exists() else []
-        found += matches or [argument]
-    return list(dict.fromkeys(found))
 
 
 def flat_rows(found: Predictions) -> list[dict[str, Any]]:
