@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from predictor.records import read_registry
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
@@ -34,6 +36,15 @@ def test_console_blocks_print_what_they_say(block: str, tmp_path: Path) -> None:
         printed = [line.rstrip() for line in done.stdout.strip("\n").split("\n")]
         wanted = [line.rstrip() for line in output.strip("\n").split("\n")]
         assert printed == wanted, f"$ {command}"
+
+
+def test_the_grid_trains(tmp_path: Path) -> None:
+    (tmp_path / "grid.yaml").write_text(re.search(r"<!-- grid -->\n```yaml\n(.*?)```", README, re.DOTALL)[1])
+    words = [sys.executable, "-m", "trainer", "run", "grid.yaml"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    records = read_registry(tmp_path / "runs")
+    assert len(records) == 4 and all(record.outcomes["accuracy"].value > 0.5 for record in records)
 
 
 def test_there_is_a_real_prediction() -> None:

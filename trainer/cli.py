@@ -79,6 +79,8 @@ def run(
     from trainer.provenance import code_commit
 
     grid = load_grid(grid_file)
+    if data_dir is None and all(source.file is None for source in grid.sources.values()):
+        data_dir = Path()  # only built-in sources
     if data_dir is None:
         raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
     if len(grid.runs) > LARGE and not yes:
