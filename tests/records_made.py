@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from predictor.records import Counted, Environment, Outcome, RunRecord, Seconds, StageCounts
+from predictor.records import Counted, Environment, Outcome, RunRecord, Seconds, StageCounts, write_record
 from predictor.spec import RunSpec, planned_counts
 
 CLASSES = ("bee", "bus", "cat")
@@ -80,3 +81,9 @@ def edited(record: RunRecord, **changes: Any) -> RunRecord:
             inner = inner[step]
         inner[last] = value
     return RunRecord.model_validate(content)
+
+
+def write_many(runs: Path, seeds: range) -> None:
+    """Write a record for each seed; here, where a spawned process can import it."""
+    for seed in seeds:
+        write_record(runs, made_record(seed))

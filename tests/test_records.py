@@ -8,7 +8,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from records_made import edited, made_record, made_spec
+from records_made import edited, made_record, made_spec, write_many
 
 from predictor import records
 from predictor.errors import RegistryError
@@ -62,14 +62,9 @@ def test_a_record_that_contradicts_itself_is_not_written(tmp_path: Path) -> None
     assert not list(tmp_path.rglob("*.json"))
 
 
-def _write_many(runs: Path, seeds: range) -> None:
-    for seed in seeds:
-        write_record(runs, made_record(seed))
-
-
 def test_many_writers_on_one_folder(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write_many, args=(tmp_path, range(30))) for _ in range(3)]
+    writers = [context.Process(target=write_many, args=(tmp_path, range(30))) for _ in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:
