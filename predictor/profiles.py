@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Counts = NDArray[np.int64]
 Shape = Literal["balanced", "exponential", "step", "zipf", "natural", "explicit"]
@@ -21,7 +21,39 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Edit(BaseModel):
+class Part(BaseModel):
+    """Base of everything a spec is made of: frozen, no unknown key, no NaN, no number written as text or as true.
+
+    pydantic alone reads '10' and true as numbers; in a grid each of them is a slip of the pen.
+
+    >>> Edit.model_validate({"truncate_head": True})
+    Traceback (most recent call last):
+    pydantic_core._pydantic_core.ValidationError: 1 validation error for Edit
+    truncate_head
+      Value error, needs a number [type=value_error, input_value=True, input_type=bool]
+        ...
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number(cls, value: Any, info: ValidationInfo) -> Any:
+        if _leaves(cls.model_fields[str(info.field_name)].annotation) <= {int, float, type(None)}:
+            for item in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(item, bool | str):
+                    raise ValueError("needs a number")
+        return value
+
+
+def _leaves(annotation: Any) -> set[Any]:
+    if hasattr(annotation, "__metadata__"):
+        return _leaves(annotation.__origin__)
+    arguments = [a for a in get_args(annotation) if a is not Ellipsis]
+    return set().union(*map(_leaves, arguments)) if arguments else {annotation}
+
+
+class Edit(Part):
     """One change to the counts of a shape; exactly one field is set.
 
     truncate_head : no class keeps more than this many images
@@ -31,8 +63,6 @@ class Edit(BaseModel):
     >>> Edit(truncate_head=50).label
     'truncate_head=50'
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     truncate_head: Annotated[int, Field(ge=1)] | None = None
     rebalance_tail: Annotated[int, Field(ge=1)] | None = None
@@ -51,7 +81,7 @@ class Edit(BaseModel):
         return f"{name}={value}"
 
 
-class Profile(BaseModel):
+class Profile(Part):
     """How the images are spread over the target classes, largest class first.
 
     ratio : largest over smallest class (exponential), large over small classes (step)
@@ -65,12 +95,10 @@ class Profile(BaseModel):
     'step(ratio=10,share=0.5)'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     shape: Shape = "balanced"
-    ratio: Annotated[float, Field(ge=1)] | None = None
+    ratio: Annotated[float, Field(ge=1, le=1e9)] | None = None
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    exponent: Annotated[float, Field(ge=0)] | None = None
+    exponent: Annotated[float, Field(ge=0, le=50)] | None = None
     counts: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     edits: tuple[Edit, ...] = ()
     keep_total: bool = False

@@ -8,19 +8,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from predictor.distribution import LabelDistribution
-from predictor.profiles import Profile, profile_counts
+from predictor.profiles import Part, Profile, profile_counts
 
 ID_LENGTH = 16  # hex digits: collisions among a billion runs are below 1 in 10
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class TestSet(_Part):
+class TestSet(Part):
     """Images to test on: a source and its split."""
 
     __test__ = False  # not a test class, whatever its name says to pytest
@@ -29,7 +25,7 @@ class TestSet(_Part):
     split: str = "test"
 
 
-class TargetSet(_Part):
+class TargetSet(Part):
     """The tested classes together with their test images and shifts."""
 
     name: str
@@ -44,7 +40,7 @@ class TargetSet(_Part):
         return self
 
 
-class Others(_Part):
+class Others(Part):
     """Classes that are only trained on: how many, how large, from where."""
 
     source: str
@@ -53,7 +49,7 @@ class Others(_Part):
     split: str = "train"
 
 
-class Blend(_Part):
+class Blend(Part):
     """Share of every target class's images that comes from a second source."""
 
     source: str
@@ -61,7 +57,7 @@ class Blend(_Part):
     split: str = "train"
 
 
-class StageData(_Part):
+class StageData(Part):
     """What one stage trains on. `samples_per_class` is the mean over the target classes, before edits."""
 
     source: str
@@ -72,14 +68,14 @@ class StageData(_Part):
     others: tuple[Others, ...] = ()
 
 
-class Stage(_Part):
+class Stage(Part):
     """One stage of training: data and the number of images shown, counted with repetition."""
 
     data: StageData
     image_steps: Annotated[int, Field(ge=1)]
 
 
-class Model(_Part):
+class Model(Part):
     """A network by its timm name; `head` is the width of the classifier, unused logits allowed."""
 
     name: str
@@ -87,7 +83,7 @@ class Model(_Part):
     head: Annotated[int, Field(ge=2)] = 1000
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """Optimiser, schedule and augmentation. `warmup` is a share of the steps; `flip` allows mirrored images."""
 
     batch_size: Annotated[int, Field(ge=2)] = 128
@@ -100,14 +96,14 @@ class Recipe(_Part):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class Seeds(_Part):
+class Seeds(Part):
     """data: which images, which class gets which rank. training: initial weights, order, augmentation."""
 
     data: Annotated[int, Field(ge=0)]
     training: Annotated[int, Field(ge=0)]
 
 
-class RunSpec(_Part):
+class RunSpec(Part):
     """Everything that decides a training run. Sources stand with their content digests, never with a path.
 
     Raises pydantic.ValidationError for anything impossible.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,20 @@ def test_faults_of_the_input_exit_with_2_and_no_traceback(words, message, tmp_pa
     done = subprocess.run([sys.executable, "-m", "predictor", *words], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_trainer_without_torch_says_what_to_install(tmp_path) -> None:
+    grid = (ROOT / "runs" / "first-look" / "grid.yaml").read_text()
+    (tmp_path / "grid.yaml").write_text(grid)
+    for name in set(re.findall(r"file: ([\w.-]+)", grid)):
+        (tmp_path / name).touch()
+    block = BLOCK.format(blocked=["torch"]).replace("ImportError(", "ModuleNotFoundError(")
+    block = block.replace('"blocked: " + name)', '"blocked: " + name, name=name)')
+    words = ["trainer", "run", str(tmp_path / "grid.yaml"), "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    done = python(f"{block}\nsys.argv = {words!r}\nfrom trainer.cli import main\nmain()")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "training needs torch, which is not installed. pip install 'predictor[train]'" in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_layers() -> None:

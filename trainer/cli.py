@@ -9,6 +9,7 @@ import click
 
 from predictor.errors import DataError, PredictorError
 
+TRAIN_EXTRA = ("torch", "torchvision", "timm", "PIL", "pyarrow")
 GRID = click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
 DATA = click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder that holds the sources' files.")
 RUNS = click.option(
@@ -138,6 +139,11 @@ def main() -> None:
         trainer.main(standalone_mode=False)
     except PredictorError as error:
         click.echo(str(error), err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name not in TRAIN_EXTRA:
+            raise
+        click.echo(f"training needs {error.name}, which is not installed. pip install 'predictor[train]'", err=True)
         sys.exit(2)
     except click.exceptions.Abort:
         click.echo("aborted", err=True)
