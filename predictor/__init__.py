@@ -18,8 +18,11 @@ _PUBLIC = {
     "agreement": "predictor.agreement",
     "compute": "predictor.indicators",
     "fit_registry": "predictor.fitting",
+    "find_fit": "predictor.inference",
     "frame": "predictor.records",
     "indicator": "predictor.indicators",
+    "load_fit": "predictor.inference",
+    "predict": "predictor.inference",
     "read_manifest": "predictor.manifest",
     "read_registry": "predictor.records",
 }

@@ -31,7 +31,7 @@ class TargetSet(Part):
     name: str
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     test: TestSet
-    shifts: dict[str, TestSet] = {}
+    shifts: dict[str, TestSet] = {}  # noqa: RUF012 - pydantic copies a default
 
     @model_validator(mode="after")
     def _distinct(self) -> TargetSet:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from predictor.inference import shipped_fit
 from predictor.records import read_registry
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,19 @@ def test_the_grid_trains(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     records = read_registry(tmp_path / "runs")
     assert len(records) == 4 and all(record.outcomes["accuracy"].value > 0.5 for record in records)
+
+
+def test_the_validation_table_is_the_shipped_fits() -> None:
+    rows = [r for r in shipped_fit().validation if r["chosen"] and r["split"] == "configuration"]
+    assert rows
+    for row in rows:
+        inside, n = row["covered"]["0.9"]
+        bounds = f"[{row['coverage_low']['0.9']:.2f}, {row['coverage_high']['0.9']:.2f}]"
+        skill = " | ".join(f"{row['skill'][name]:.2f}" for name in ("mean", "log_n", "log_n_log_h", "nearest"))
+        assert (
+            f"| {row['outcome']} | {100 * row['mae']:.1f} | {row['spearman']:.2f} | {inside} of {n} {bounds} | {skill} "
+            f"| {row['n_configurations']} ({row['n_runs']}) |\n"
+        ) in README
 
 
 def test_there_is_a_real_prediction() -> None:

@@ -25,7 +25,8 @@ def command(runs: Path, studies: tuple[str, ...], output: Path) -> None:
 
     records = read_registry(runs, list(studies) or None)
     fit, reason = try_fit(records)
-    page = report_html(records, agreement(frame(records)), fit, reason, f"Registry {runs.resolve().name}")
+    title = f"Registry {runs.resolve().name}"
+    page = report_html(records, agreement(frame(records)), fit, reason, title, _card(runs))
     temporary = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         temporary.write_text(page, encoding="utf-8")
@@ -36,3 +37,11 @@ def command(runs: Path, studies: tuple[str, ...], output: Path) -> None:
             f"cannot be written: {error.strerror}", where=str(output), remedy="name a writable file with --output"
         ) from None
     click.echo(f"{output}: {len(page) / 1e6:.1f} MB, {len(records)} runs")
+
+
+def _card(runs: Path) -> str | None:
+    """The registry's own data card, if it has a readable one."""
+    try:
+        return (runs / "README.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,13 +32,15 @@ def agreement_map(table: pd.DataFrame) -> Figure:
         index="indicator", columns=["target_set", "outcome"], values="value", aggfunc="first", sort=False
     ).astype(float)
     grid = grid.loc[grid.abs().mean(axis=1).sort_values(ascending=False).index]
-    grid.columns = [f"{target_set} · {outcome.removeprefix('shift:')}" for target_set, outcome in grid.columns]
+    grid.columns = [plain(f"{target_set} · {outcome.removeprefix('shift:')}") for target_set, outcome in grid.columns]
+    grid.index = [plain(name) for name in grid.index]
     few = grid.shape[1] <= FEW_COLUMNS
     figure, axes = _axes(width=max(6.0, 2.6 + 0.62 * grid.shape[1]), height=(0.9 if few else 2.1) + 0.34 * len(grid))
-    sns.heatmap(
-        grid, vmin=-1, vmax=1, cmap="vlag", annot=True, fmt=".2f", annot_kws={"size": 8}, linewidths=0.5, ax=axes,
-        cbar=not few, cbar_kws=None if few else {"label": "Spearman's rho"},
-    )  # fmt: skip
+    with quiet_glyphs():
+        sns.heatmap(
+            grid, vmin=-1, vmax=1, cmap="vlag", annot=True, fmt=".2f", annot_kws={"size": 8}, linewidths=0.5, ax=axes,
+            cbar=not few, cbar_kws=None if few else {"label": "Spearman's rho"},
+        )  # fmt: skip
     axes.set_facecolor("0.88")
     axes.set(xlabel="", ylabel="")
     axes.tick_params(axis="y", rotation=0)
@@ -69,12 +73,12 @@ def indicator_against_outcome(frame: pd.DataFrame, indicators: Sequence[str], ou
             error = np.stack([own["mean"] - own["min"], own["max"] - own["mean"]])
             axes.errorbar(
                 own[f"ind_{name}"], own["mean"], yerr=error, fmt="o", ms=4.5, lw=1, alpha=0.8,
-                color=colours[target_set], label=target_set,
+                color=colours[target_set], label=plain(target_set),
             )  # fmt: skip
         values = points[f"ind_{name}"].dropna()
         if len(values) and values.min() > 0 and values.max() / values.min() > LOG_ABOVE:
             axes.set_xscale("log")
-        axes.set(xlabel=name, ylabel=f"{outcome} (%)")
+        axes.set(xlabel=plain(name), ylabel=f"{plain(outcome)} (%)")
         axes.grid(alpha=0.25)
     handles, labels = np.atleast_1d(panels)[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6), frameon=False)
@@ -96,20 +100,40 @@ def predicted_against_measured(points: pd.DataFrame, outcome: str) -> Figure:
         error = 100 * np.stack([own["predicted"] - own["low"], own["high"] - own["predicted"]]).clip(min=0)
         axes.errorbar(
             100 * own["measured"], 100 * own["predicted"], yerr=error, fmt="o", ms=4.5, lw=0.8, alpha=0.8,
-            color=colours[target_set], label=target_set,
+            color=colours[target_set], label=plain(target_set),
         )  # fmt: skip
-    low, high = axes.get_xlim()
+    ends = 100 * points[["measured", "predicted", "low", "high"]].to_numpy(float)
+    low, high = max(0.0, ends.min() - 3), min(100.0, ends.max() + 3)
     axes.plot([low, high], [low, high], color="0.5", lw=1, zorder=0)
-    axes.set(xlabel=f"measured {outcome} (%)", ylabel=f"predicted {outcome} (%), 90 % interval")
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")  # so that the line stands at 45 degrees
+    axes.set(xlabel=f"measured {plain(outcome)} (%)", ylabel=f"predicted {plain(outcome)} (%), 90 % interval")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, loc="upper left")
     return figure
 
 
+def plain(name: str) -> str:
+    """A user's name as matplotlib text: a pair of dollar signs would be read as a formula.
+
+    >>> plain("$5")
+    '\\\\$5'
+    """
+    return name.replace("$", r"\$")
+
+
+@contextmanager
+def quiet_glyphs() -> Iterator[None]:
+    """No warning for characters that the figures' font lacks: they show as boxes, the tables hold the full name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
 def data_uri(figure: Figure) -> str:
     """A figure as a PNG inside a `data:` address."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=DPI)
+    with quiet_glyphs():
+        figure.savefig(stream, format="png", dpi=DPI)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
 
 

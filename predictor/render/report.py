@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,11 +34,17 @@ class Picture:
 
 
 def report_html(
-    records: Sequence[RunRecord], table: AgreementTable, fit: Fit | None, fit_reason: str | None, title: str
+    records: Sequence[RunRecord],
+    table: AgreementTable,
+    fit: Fit | None,
+    fit_reason: str | None,
+    title: str,
+    card: str | None = None,
 ) -> str:
     """The page. Every text is escaped; nothing is fetched from anywhere.
 
     fit : None where the runs allow none; `fit_reason` then says why
+    card : text of the registry's data card, shown as it stands
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -58,6 +66,10 @@ def report_html(
         n_configurations=len({(r.study, r.configuration_id) for r in records}),
         n_target_sets=len({r.target_set for r in records if r.provenance == "trained"}),
         n_domains=len({r.domain for r in records if r.provenance == "trained"}),
+        summary=summary_lines(summary, fit),
+        citations=citations(records),
+        card=card,
+        version=version("predictor"),
         pictures=pictures(frame, table, fit),
         blocks=blocks,
         notes=table.notes,
@@ -118,11 +130,14 @@ def pictures(frame: Any, table: AgreementTable, fit: Fit | None) -> list[Picture
         )
     for outcome in fit.content["outcomes"] if fit else ():
         points = held_out_points(frame, fit, outcome)
+        row = headline(fit, outcome)
+        counted = row["covered"].get(LEVEL) if row and row["covered"] else None
+        nested = f"; the table's, chosen anew in every fold, hold {counted[0]} of {counted[1]}" if counted else ""
         inside = int(((points["low"] <= points["measured"]) & (points["measured"] <= points["high"])).sum())
         add(
             f"Predicted against measured: {outcome}",
             f"Every point was predicted by a fit that had not seen its configuration; intervals made from the other "
-            f"folds' errors hold {inside} of {len(points)} (nominal 90 %).",
+            f"folds' errors hold {inside} of {len(points)} (nominal 90 %){nested}.",
             lambda points=points, outcome=outcome: figures.predicted_against_measured(points, outcome),
         )
     return made
@@ -141,10 +156,68 @@ def held_out_points(frame: Any, fit: Fit, outcome: str) -> Any:
     points = means.loc[held["configurations"]].reset_index(drop=True).rename(columns={column: "measured"})
     share = points["measured"].to_numpy(float).clip(1e-4, 1 - 1e-4)
     eta = np.log(share / (1 - share)) - residual
-    half = np.array([np.quantile(np.abs(residual[fold != own]), float(LEVEL)) for own in fold])
+    half = np.array([half_width(np.abs(residual[fold != own]), float(LEVEL)) for own in fold])
     for name, value in (("predicted", eta), ("low", eta - half), ("high", eta + half)):
         points[name] = 1 / (1 + np.exp(-value))
     return points
+
+
+def half_width(errors: Any, level: float) -> float:
+    """Conformal quantile of absolute errors: the ceil(level * (n + 1))-th smallest; the largest where n is too small.
+
+    >>> half_width(np.arange(1.0, 20.0), 0.9)
+    18.0
+    """
+    return float(np.sort(errors)[min(math.ceil(level * (len(errors) + 1) - 1e-9), len(errors)) - 1])
+
+
+def headline(fit: Fit, outcome: str, split: str = "configuration") -> dict[str, Any] | None:
+    """The validation row of the chosen family on one kind of held-out runs."""
+    rows = (r for r in fit.validation if r["outcome"] == outcome and r["split"] == split and r["chosen"])
+    return next(rows, None)
+
+
+def summary_lines(agreement_rows: Sequence[dict[str, Any]], fit: Fit | None) -> list[str]:
+    """What a reader takes home: how well the fit predicts, and what ranks accuracy best in each target set."""
+    lines = []
+    for outcome in ("accuracy", "robustness"):
+        row = headline(fit, outcome) if fit else None
+        if row is None:
+            continue
+        covered = row["covered"].get(LEVEL) if row["covered"] else None
+        cover = f"; its 90 % intervals held {covered[0]} of {covered[1]}" if covered else "; coverage not measured"
+        lines.append(
+            f"On configurations that it had not seen, the fit misses {outcome} by {100 * row['mae']:.1f} points on "
+            f"average{cover} ({row['n_configurations']} configurations, {row['n_runs']} runs)."
+        )
+        new = headline(fit, outcome, "target_set") if fit else None
+        if new:
+            lines.append(
+                f"On target sets that it had not seen, it misses {outcome} by {100 * new['mae']:.1f} points; "
+                f"Spearman's rho there is {new['spearman']:.2f}."
+            )
+    tried: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in agreement_rows:
+        if row["outcome"] == "accuracy":
+            tried.setdefault((row["study"], row["target_set"]), []).append(row)
+    for (study, target_set), rows in tried.items():
+        best = max(rows, key=lambda r: abs(r["spearman"]))
+        interval = "undefined" if best["low"] is None else f"{best['low']:+.2f} to {best['high']:+.2f}"
+        lines.append(
+            f"{study}, {target_set}: of {len(rows)} indicators {best['indicator']} agrees best with accuracy, rho "
+            f"{best['spearman']:+.2f} (interval {interval}; {best['n_configurations']} configurations)."
+        )
+    return lines
+
+
+def citations(records: Sequence[RunRecord]) -> list[str]:
+    """Who reported the rows that were not trained here."""
+    lines = {}
+    for record in records:
+        text = getattr(record.data, "citation", None) or record.citation
+        if record.provenance != "trained" and text:
+            lines[f"{record.study}: {record.provenance}, not trained here. {text}"] = None
+    return list(lines)
 
 
 def validation_rows(fit: Fit) -> list[dict[str, str]]:
