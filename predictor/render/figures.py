@@ -103,7 +103,7 @@ def predicted_against_measured(points: pd.DataFrame, outcome: str) -> Figure:
             color=colours[target_set], label=plain(target_set),
         )  # fmt: skip
     ends = 100 * points[["measured", "predicted", "low", "high"]].to_numpy(float)
-    low, high = max(0.0, ends.min() - 3), min(100.0, ends.max() + 3)
+    low, high = max(-2.0, ends.min() - 3), min(102.0, ends.max() + 3)
     axes.plot([low, high], [low, high], color="0.5", lw=1, zorder=0)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")  # so that the line stands at 45 degrees
     axes.set(xlabel=f"measured {plain(outcome)} (%)", ylabel=f"predicted {plain(outcome)} (%), 90 % interval")

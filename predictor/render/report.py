@@ -185,7 +185,7 @@ def summary_lines(agreement_rows: Sequence[dict[str, Any]], fit: Fit | None) -> 
         if row is None:
             continue
         covered = row["covered"].get(LEVEL) if row["covered"] else None
-        cover = f"; its 90 % intervals held {covered[0]} of {covered[1]}" if covered else "; coverage not measured"
+        cover = f"; its 90\u00a0% intervals held {covered[0]} of {covered[1]}" if covered else "; coverage not measured"
         lines.append(
             f"On configurations that it had not seen, the fit misses {outcome} by {100 * row['mae']:.1f} points on "
             f"average{cover} ({row['n_configurations']} configurations, {row['n_runs']} runs)."
@@ -202,9 +202,10 @@ def summary_lines(agreement_rows: Sequence[dict[str, Any]], fit: Fit | None) -> 
             tried.setdefault((row["study"], row["target_set"]), []).append(row)
     for (study, target_set), rows in tried.items():
         best = max(rows, key=lambda r: abs(r["spearman"]))
+        noun = "indicator" if len(rows) == 1 else "indicators"
         interval = "undefined" if best["low"] is None else f"{best['low']:+.2f} to {best['high']:+.2f}"
         lines.append(
-            f"{study}, {target_set}: of {len(rows)} indicators {best['indicator']} agrees best with accuracy, rho "
+            f"{study}, {target_set}: of {len(rows)} {noun} {best['indicator']} agrees best with accuracy, rho "
             f"{best['spearman']:+.2f} (interval {interval}; {best['n_configurations']} configurations)."
         )
     return lines

@@ -1,0 +1,199 @@
+"""From a grid file to its planned runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from predictor.errors import SpecError
+from predictor.grids.checks import (
+    DESIGN_KEYS,
+    blocks,
+    check_block,
+    check_level,
+    check_recipe,
+    check_target_sets,
+    read_level,
+)
+from predictor.grids.faults import Faults, Place
+from predictor.grids.levels import crossed, drawn
+from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, PlannedRun
+from predictor.spec import Recipe, RunSpec, Stage, StageData, TargetSet, planned_counts
+
+DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
+
+
+def load_grid(path: str | Path) -> Grid:
+    """Read a grid file and expand it.
+
+    A configuration that stands in two blocks is kept once, where it stands first.
+    Raises SpecError with all faults of the file, each with its line, and near matches for unknown names.
+    """
+    path = Path(path)
+    document = _read(path)
+    faults = Faults(path, document)
+    content = _plain(document)
+    file = _checked(content, faults)
+    usable = not len(faults)  # what all blocks share is sound: those that are sound themselves can be expanded
+    runs: dict[str, PlannedRun] = {}
+    for where, block in blocks(content):
+        if check_block(block, where, content, faults) and usable and file is not None:
+            for run in _expanded(file, block, where, content, faults):
+                runs.setdefault(run.spec.run_id, run)
+    faults.stop()
+    assert file is not None  # else there were faults
+    return Grid(
+        study=file.study,
+        held_out=file.held_out,
+        protocol=file.protocol,
+        sources=file.sources,
+        domains={name: target.domain for name, target in file.target_sets.items()},
+        runs=list(runs.values()),
+    )
+
+
+def _read(path: Path) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError("no such grid file", where=str(path), remedy="name an existing YAML file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"cannot be read: {error}", where=str(path)) from None
+    try:
+        document = YAML(typ="rt").load(text)  # YAML 1.2: 'NO' is a label, 1e-3 is a number; keeps line numbers
+    except MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise SpecError(f"{line}is not YAML: {error.problem or error.context}", where=str(path)) from None
+    except (YAMLError, ValueError) as error:  # ValueError: an impossible date
+        raise SpecError(f"is not YAML: {' '.join(str(error).split())}", where=str(path)) from None
+    if not isinstance(document, dict):
+        raise SpecError("holds no grid", where=str(path), remedy="it needs study, sources, target_sets, model, ...")
+    return document
+
+
+def _plain(value: Any) -> Any:
+    """ruamel's containers and scalars as plain Python ones."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def _checked(content: dict[str, Any], faults: Faults) -> GridFile | None:
+    """Check everything but the blocks."""
+    file = None
+    try:
+        file = GridFile.model_validate(content)
+    except ValidationError as error:
+        faults.add_error((), error, [GridFile])
+    check_target_sets(content, faults)
+    check_recipe(content, faults)
+    if not content.get("grid") and not content.get("random"):
+        faults.add((), "neither 'grid' nor 'random' names any configuration")
+    return file
+
+
+def _expanded(
+    file: GridFile, block: dict[str, Any], where: Place, content: dict[str, Any], faults: Faults
+) -> Iterator[PlannedRun]:
+    """The runs of one block; what is impossible only in combination is noted at the block."""
+    if where[0] == "random":
+        yield from _designed(file, block, where, content, faults)
+        return
+    for choice in crossed(block):
+        try:
+            yield from _runs(file, choice)
+        except ValueError as error:  # pydantic's are ValueErrors
+            faults.add_error(where, error)
+
+
+def _designed(
+    file: GridFile, design: dict[str, Any], where: Place, content: dict[str, Any], faults: Faults
+) -> Iterator[PlannedRun]:
+    """The runs of a random design: as many different configurations as its sample says."""
+    axes = {name: value for name, value in design.items() if name not in DESIGN_KEYS}
+    sample, seen = design["sample"], set()
+    draws = drawn(axes, design["seed"])
+    for _ in range(DRAWS_PER_SAMPLE * sample):
+        before = len(faults)
+        choice = next(draws)
+        for axis, level in choice.items():  # a drawn level exists only now
+            check_level(axis, level, (*where, axis), content, faults)
+        if len(faults) > before:
+            return
+        try:
+            runs = _runs(file, choice)
+        except ValueError as error:
+            faults.add_error(where, error)
+            return
+        if runs[0].spec.configuration_id not in seen:
+            seen.add(runs[0].spec.configuration_id)
+            yield from runs
+        if len(seen) == sample:
+            return
+    faults.add(
+        (*where, "sample"),
+        f"only {len(seen)} different configurations in {DRAWS_PER_SAMPLE * sample} draws, {sample} are asked for; "
+        "widen the ranges or ask for fewer",
+    )
+
+
+def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
+    """One configuration with every seed of the file."""
+    levels = {axis: read_level(axis, value) for axis, value in choice.items()}
+    name = levels["target_set"]
+    target = file.target_sets[name]
+    own = {} if target.flip is None else {"flip": target.flip}
+    recipe = {**file.recipe, **own, **{k: levels[k] for k in RECIPE_AXES if k in levels}}
+    steps = {k: recipe.pop(k) for k in SCHEDULES if k in recipe}
+    steps = {k: levels[k] for k in SCHEDULES if k in levels} or steps
+    blends, others = levels.get("blend", []), levels.get("others", [])
+    profile = levels.get("profile", read_level("profile", "balanced"))
+    data = StageData(
+        source=target.source,
+        split=target.train_split,
+        samples_per_class=levels["samples_per_class"],
+        profile=profile,
+        blend=blends[0] if blends else None,
+        others=tuple(others),
+    )
+    # a shift whose images are trained on is no test set of that run
+    trained = {part.source for part in (*blends, *others)}
+    shifts = {shift: test for shift, test in target.shifts.items() if test.source not in trained}
+    used = {target.source, *trained, *(test.source for test in shifts.values())}
+    test = {"source": target.source, "split": target.test_split}
+    shared = {
+        "protocol": file.protocol,
+        "sources": {source: file.sources[source].digest for source in sorted(used)},
+        "target": TargetSet(name=name, classes=target.classes, test=test, shifts=shifts),
+        "model": file.model,
+        "recipe": Recipe.model_validate(recipe),
+    }
+    once = RunSpec(**shared, stages=(Stage(data=data, image_steps=1),), seeds=file.seeds[0])
+    planned = planned_counts(once)  # impossible profiles show here, before anything is trained
+    image_steps = steps["image_steps"] if "image_steps" in steps else round(steps["epochs"] * planned.n_samples)
+    stage = Stage.model_validate({"data": data, "image_steps": image_steps})
+    axes: dict[str, str | int | float] = {
+        "samples_per_class": data.samples_per_class,
+        "profile": profile.label,
+        "others": "+".join(f"{o.source}:{o.n_classes}x{o.samples_per_class}" for o in others) or "none",
+    }
+    if blends:
+        axes["blend"] = f"{blends[0].source}:{blends[0].share:g}"
+    axes |= {k: levels[k] for k in (*SCHEDULES, *RECIPE_AXES) if k in levels}
+    return [
+        PlannedRun(
+            spec=RunSpec(**shared, stages=(stage,), seeds=seeds), axes=axes, target_set=name, domain=target.domain
+        )
+        for seeds in file.seeds
+    ]

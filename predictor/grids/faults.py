@@ -1,0 +1,112 @@
+"""Faults of a grid file: each with its line, all of them in one error."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from predictor.errors import SpecError, listed
+
+Place = tuple[str | int, ...]
+
+
+def near(name: str, known: Iterable[Any]) -> str:
+    """The nearest known name as a question, else all known names.
+
+    >>> near("profle", ["profile", "others"])
+    "; did you mean 'profile'?"
+    >>> near("xyz", ["profile", "others"])
+    '; known: others, profile'
+    """
+    names = sorted(map(str, known))
+    matches = difflib.get_close_matches(str(name), names, n=1)
+    return f"; did you mean '{matches[0]}'?" if matches else "; known: " + ", ".join(names)
+
+
+@dataclass
+class Faults:
+    """Collects every fault of a file with its line, so that a user mends them in one go.
+
+    document : what ruamel.yaml's round-trip loader gave; it knows the lines
+    """
+
+    path: Path
+    document: Any
+    found: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def add(self, where: Place, text: str) -> None:
+        """Note one fault at a place of the document, the same one only once."""
+        number = line(self.document, where)
+        name = ".".join(str(part) for part in where)
+        self.found.setdefault(f"line {number}: {name + ': ' if name else ''}{text}", number)
+
+    def add_error(self, where: Place, error: Exception, models: Sequence[type[BaseModel]] = ()) -> None:
+        """Note what pydantic, or a check of our own, found at a place.
+
+        models : what was read there; names the known keys where one is unknown
+        """
+        if not isinstance(error, ValidationError):
+            self.add(where, str(error))
+            return
+        for fault in error.errors():
+            place = fault["loc"]
+            if fault["type"] == "extra_forbidden":
+                known = [name for model in models for name in _fields(model, place[:-1])]
+                self.add((*where, *place), "unknown key" + near(str(place[-1]), known))
+            else:
+                self.add((*where, *place), problem(fault))
+
+    def stop(self) -> None:
+        """Raise SpecError with all faults in the order of their lines, if there is any."""
+        if self.found:
+            raise SpecError(listed(sorted(self.found, key=lambda text: self.found[text])), where=str(self.path))
+
+
+def problem(fault: Any) -> str:
+    """One fault of pydantic in words, with what was found."""
+    text = fault["msg"].removeprefix("Value error, ")
+    found = fault.get("input")
+    if fault["type"] == "missing" or not isinstance(found, str | int | float):
+        return text
+    if fault["type"] == "string_type":
+        text += "; write it in quotes"
+    return f"{text} (found {found!r})"
+
+
+def line(document: Any, where: Place) -> int:
+    """The line, counted from 1, of the innermost part of `where` that the document has."""
+    number = document.lc.line + 1 if hasattr(document, "lc") else 1
+    for part in where:
+        places = getattr(document, "lc", None)
+        try:
+            number = (places.key(part) if isinstance(document, dict) else places.item(part))[0] + 1
+            document = document[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return number
+
+
+def _fields(model: type[BaseModel], where: Place) -> list[str]:
+    """Names that a mapping at `where` may hold, as far as the model's annotations tell."""
+    for part in where:
+        entry = model.model_fields.get(str(part))
+        inner = [] if entry is None else _models(entry.annotation)
+        if inner:
+            model = inner[0]
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if hasattr(annotation, "__metadata__"):
+        return _models(annotation.__origin__)
+    return [m for argument in getattr(annotation, "__args__", ()) for m in _models(argument)]

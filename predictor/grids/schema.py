@@ -1,0 +1,108 @@
+"""What a grid file may say, and what it becomes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from predictor.profiles import Part
+from predictor.spec import Model, Recipe, RunSpec, Seeds, TestSet
+
+STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # a folder name: no separator, and neither '.' nor '..'
+SCHEDULES = ("image_steps", "epochs")
+RECIPE_AXES = tuple(Recipe.model_fields)
+AXES = ("target_set", "samples_per_class", "profile", "blend", "others", *SCHEDULES, *RECIPE_AXES)
+
+
+class Source(Part):
+    """Where a source's images are: a file or folder below the image folder, and the digest of its content."""
+
+    digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64}|builtin:.+)$")
+    file: str | None = None
+
+
+def _test_set(value: Any) -> Any:
+    return {"source": value} if isinstance(value, str) else value
+
+
+class GridTargetSet(Part):
+    """A target set as a grid states it. `flip` overrides the recipe's: characters must not be mirrored."""
+
+    domain: str
+    source: str
+    classes: tuple[str, ...]
+    train_split: str = "train"
+    test_split: str = "test"
+    shifts: dict[str, Annotated[TestSet, BeforeValidator(_test_set)]] = Field(default_factory=dict)
+    flip: bool | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(classes) < 2:
+            raise ValueError("a target set needs at least 2 classes")
+        if twice := sorted({name for name in classes if classes.count(name) > 1}):
+            raise ValueError(f"class {twice[0]!r} stands twice")
+        return classes
+
+
+def _seeds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("a seed is a whole number >= 0, or {data: NUMBER, training: NUMBER}")
+    return {"data": value, "training": value}
+
+
+class GridFile(Part):
+    """The whole file. Blocks are read axis by axis later, so that each fault gets its own line."""
+
+    study: str
+    protocol: int = Field(ge=1)
+    held_out: bool = False
+    sources: dict[str, Source] = Field(min_length=1)
+    target_sets: dict[str, GridTargetSet] = Field(min_length=1)
+    model: Model
+    recipe: dict[str, Any]
+    seeds: list[Annotated[Seeds, BeforeValidator(_seeds)]] = Field(min_length=1)
+    grid: list[dict[str, Any]] = Field(default_factory=list)
+    random: list[dict[str, Any]] = Field(default_factory=list)
+
+    @field_validator("study")
+    @classmethod
+    def _named(cls, study: str) -> str:
+        if not STUDY_NAME.fullmatch(study):
+            raise ValueError("is no study name; use a-z, 0-9, '.', '_' and '-', a letter or digit first")
+        return study
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[Seeds]) -> list[Seeds]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands twice")
+        return seeds
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """One run of a grid: its spec, and its place in the design."""
+
+    spec: RunSpec
+    axes: dict[str, str | int | float]
+    target_set: str
+    domain: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A study: its sources and every run in order, the seeds of a configuration one after the other."""
+
+    study: str
+    held_out: bool
+    protocol: int
+    sources: dict[str, Source]
+    domains: dict[str, str]
+    runs: list[PlannedRun]
