@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Counts = NDArray[np.int64]
+Images = Annotated[int, Field(ge=1, le=10**9)]  # of one class; far below what floats and 64 bits hold exactly
 Shape = Literal["balanced", "exponential", "step", "zipf", "natural", "explicit"]
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -69,9 +70,9 @@ class Edit(Part):
     'truncate_head=50'
     """
 
-    truncate_head: Annotated[int, Field(ge=1)] | None = None
-    rebalance_tail: Annotated[int, Field(ge=1)] | None = None
-    delete_proportionally: Annotated[int, Field(ge=1)] | None = None
+    truncate_head: Images | None = None
+    rebalance_tail: Images | None = None
+    delete_proportionally: Images | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Edit:
@@ -104,7 +105,7 @@ class Profile(Part):
     ratio: Annotated[float, Field(ge=1, le=1e9)] | None = None
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     exponent: Annotated[float, Field(ge=0, le=50)] | None = None
-    counts: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    counts: tuple[Images, ...] | None = None
     edits: tuple[Edit, ...] = ()
     keep_total: bool = False
 

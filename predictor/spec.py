@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from predictor.distribution import LabelDistribution
-from predictor.profiles import Part, Profile, profile_counts
+from predictor.profiles import Images, Part, Profile, profile_counts
 
 ID_LENGTH = 16  # hex digits: collisions among a billion runs are below 1 in 10
 
@@ -45,7 +45,7 @@ class Others(Part):
 
     source: str
     n_classes: Annotated[int, Field(ge=1)]
-    samples_per_class: Annotated[int, Field(ge=1)]
+    samples_per_class: Images
     split: str = "train"
 
 
@@ -61,7 +61,7 @@ class StageData(Part):
     """What one stage trains on. `samples_per_class` is the mean over the target classes, before edits."""
 
     source: str
-    samples_per_class: Annotated[int, Field(ge=1)]
+    samples_per_class: Images
     split: str = "train"
     profile: Profile = Profile()
     blend: Blend | None = None
@@ -72,7 +72,7 @@ class Stage(Part):
     """One stage of training: data and the number of images shown, counted with repetition."""
 
     data: StageData
-    image_steps: Annotated[int, Field(ge=1)]
+    image_steps: Annotated[int, Field(ge=1, le=10**15)]
 
 
 class Model(Part):

@@ -220,6 +220,7 @@ def test_flip_of_a_target_set_overrides_the_recipe(tmp_path) -> None:
             ("shape: step, ratio: 10, share: 0.5", "shape: explicit, counts: [1, 2]"),
             "line 14: grid.0: profile explicit names 2 counts for 4 classes",
         ),
+        (("[10, 20]", f"[{10**30}]"), "grid.0.samples_per_class.0: Input should be less than or equal to 1000000000"),
         (("[10, 20]", "[]"), "line 15: grid.0.samples_per_class: names no level"),
         (("[10, 20]", "[10, '20']"), "line 15: grid.0.samples_per_class.1: needs a number (found '20')"),
         (("[10, 20]", "[10, true]"), "line 15: grid.0.samples_per_class.1: needs a number (found True)"),
@@ -235,7 +236,10 @@ def test_flip_of_a_target_set_overrides_the_recipe(tmp_path) -> None:
         (("target_set: t/a\n    samples", "samples"), "line 14: grid.0: axis 'target_set' is missing"),
         ((", image_steps: 3000", ""), "line 14: grid.0: neither the block nor the recipe says image_steps or epochs"),
         (("learning_rate: 1e-1, ", ""), "line 14: grid.0: neither the block nor the recipe says learning_rate"),
-        (("image_steps: 3000", "epochs: .inf"), "line 10: recipe.epochs: needs a finite number above 0 (found inf)"),
+        (
+            ("image_steps: 3000", "epochs: .inf"),
+            "line 10: recipe.epochs: needs a number above 0 and up to a million (found inf)",
+        ),
         (
             ("image_steps: 3000", "image_steps: 3000, epochs: 2"),
             "line 10: recipe.epochs: names both image_steps and epochs",

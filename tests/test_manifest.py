@@ -118,6 +118,13 @@ def test_ten_bad_counts_are_shown_and_the_rest_counted(tmp_path) -> None:
         read_manifest(write(tmp_path, text))
 
 
+def test_lines_are_those_of_the_file(tmp_path) -> None:
+    """Blank lines and quoted line breaks move them; underscores make no number."""
+    text = 'label,count\n\na,1\n"b\nb",2\nc,1_000\n'
+    with pytest.raises(ManifestError, match="first at line 6: '1_000' is not a whole number"):
+        read_manifest(write(tmp_path, text))
+
+
 def test_no_such_file_and_no_table(tmp_path) -> None:
     with pytest.raises(ManifestError, match=r"gone.csv: no such file"):
         read_manifest(tmp_path / "gone.csv")

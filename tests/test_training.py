@@ -86,6 +86,14 @@ def test_more_images_than_there_are_names_every_class(folder) -> None:
         choose(spec_of(folder[1], others=others), 0, opener(folder))
 
 
+def test_no_image_is_taken_twice(folder) -> None:
+    twice = [{"source": "gratings", "n_classes": 3, "samples_per_class": n} for n in (4, 8)]
+    with pytest.raises(DataError, match=r"two parts of the recipe take class '[def]' from gratings .train."):
+        choose(spec_of(folder[1], others=twice), 0, opener(folder))
+    with pytest.raises(DataError, match=r"class '[abc]' from gratings .train., so the same images twice"):
+        choose(spec_of(folder[1], blend={"source": "gratings", "share": 0.3}), 0, opener(folder))
+
+
 def test_batches_cover_every_image_once_an_epoch() -> None:
     batches = Batches(np.arange(10, dtype=np.uint64), 4, 34, training_seed=0)
     rows = np.concatenate([batches[step] for step in range(n_steps(34, 4))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,8 +39,8 @@ def read_level(axis: str, value: Any) -> Any:
     if axis == "target_set":
         return value
     if axis == "epochs":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"needs a finite number above 0 (found {value!r})")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e6:
+            raise ValueError(f"needs a number above 0 and up to a million (found {value!r})")
         return value
     try:
         if axis == "samples_per_class":

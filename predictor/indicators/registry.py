@@ -114,7 +114,7 @@ def _resolved(name: str) -> tuple[Indicator, tuple[object, ...]]:
     try:
         return entry, entry.parse(parameter)
     except ValueError:
-        example = f"{base}@{entry.defaults[0]}"
+        example = f"{base}@{entry.defaults[0] if entry.defaults else 5}"
         raise PredictorError(
             f"indicator {name!r} has no readable parameter", remedy=f"write it like {example}"
         ) from None

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import SHOWN, ManifestError, listed
-from predictor.manifest.tables import Table, open_table, quoted_name
+from predictor.manifest.tables import Table, open_table, quoted_name, row_lines
 
 ALL_SPLITS = "all"
 MAX_COUNT = 2**53  # beyond it a count read from a float is not exact
+MAX_LINES = 2_000_000  # rows of a count file whose lines are looked up for messages
 FILE_IDS = 100  # that many sources, a new one in most rows: the column holds file ids, not sources
 
 
@@ -162,8 +163,9 @@ def _count_rows(
     twice: list[str] = []
     rows: dict[tuple[str, str], tuple[int, str]] = {}
     missing = 0
+    lines = row_lines(table.path) if table.first_line is not None and len(found) <= MAX_LINES else None
     for row, name, origin, text in found:
-        place = f"row {row}" if table.first_line is None else f"line {row + table.first_line - 1}"
+        place = f"line {lines[row - 1]}" if lines and row <= len(lines) else f"row {row}"
         if name is None:
             missing += 1
             continue
@@ -199,6 +201,8 @@ def _whole(text: str | None) -> tuple[int, str | None]:
     if text is None or text == "":
         return 0, "the count is missing"
     try:
+        if "_" in text:  # Python reads 1_000 as a number, a manifest does not
+            raise ValueError
         number = int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError:
         return 0, f"{text!r} is not a whole number"

@@ -75,6 +75,26 @@ def quoted_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def row_lines(path: Path) -> list[int] | None:
+    """The line on which each row of a CSV ends: blank lines hold no row, a quoted cell may span several lines.
+
+    None for a compressed file.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd":
+        return None
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+        reader = csv.reader(stream, delimiter=_delimiter(head.split(b"\n", 1)[0]))
+        next(reader, None)
+        return [reader.line_num for row in reader if row]
+
+
+def _delimiter(first: bytes) -> str:
+    best = max((b",", b"\t", b";"), key=first.count)
+    return best.decode() if best in first else ","
+
+
 def _quoted(path: Path) -> str:
     # DuckDB takes *, ? and [ in a path for a pattern; in brackets they are themselves
     text = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
@@ -99,8 +119,7 @@ def _csv(path: Path, head: bytes) -> str:
         raise ManifestError(
             "has no header in its first line", where=str(path), remedy="it needs a header line with a column 'label'"
         )
-    delimiter = max((b",", b"\t", b";"), key=first.count).decode() if first else ","
-    delimiter = delimiter if delimiter.encode() in first else ","
+    delimiter = _delimiter(first)
     escaped = delimiter.replace("\t", "\\t")
     shape = "all_varchar = true"
     if first:  # with the columns stated nothing is guessed: a guess would skip rows that do not fit

@@ -35,7 +35,8 @@ class TrainingSet:
 
 
 def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> list[Chosen]:
-    """The images of one stage. Raises DataError listing every class that has fewer images than asked for.
+    """The images of one stage. Raises DataError listing every class that has fewer images than asked for, or
+    where two parts of the recipe would take the same images: a record counts images, each once.
 
     Within a class images are taken in a random order that depends on the data seed alone, so a smaller class is a
     subset of a larger one. Other classes are drawn by the data seed from the source's classes that are no targets.
@@ -43,8 +44,17 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
     data, seed = spec.stages[stage].data, spec.seeds.data
     chosen: list[Chosen] = []
     short: list[str] = []
+    taken: set[tuple[str, str, str]] = set()
 
     def take(label: str, source: str, split: str, count: int) -> None:
+        if count and (label, source, split) in taken:
+            raise DataError(
+                f"two parts of the recipe take class {label!r} from {source} ({split}), so the same images twice",
+                where=f"run {spec.run_id}",
+                remedy="blend with another source or split, and name each source of other classes once",
+            )
+        if count:
+            taken.add((label, source, split))
         rows = source_of(source).rows(label, split)
         if len(rows) < count:
             short.append(f"{label!r} of {source} ({split}): {count} asked, {len(rows)} there")
