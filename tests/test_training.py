@@ -87,7 +87,7 @@ def test_more_images_than_there_are_names_every_class(folder) -> None:
 
 
 def test_no_image_is_taken_twice(folder) -> None:
-    twice = [{"source": "gratings", "n_classes": 3, "samples_per_class": n} for n in (4, 8)]
+    twice = [{"source": "gratings", "n_classes": 2, "samples_per_class": n} for n in (4, 8)]
     with pytest.raises(DataError, match=r"two parts of the recipe take class '[def]' from gratings .train."):
         choose(spec_of(folder[1], others=twice), 0, opener(folder))
     with pytest.raises(DataError, match=r"class '[abc]' from gratings .train., so the same images twice"):
