@@ -44,7 +44,7 @@ class Others(Part):
     """Classes that are only trained on: how many, how large, from where."""
 
     source: str
-    n_classes: Annotated[int, Field(ge=1)]
+    n_classes: Annotated[int, Field(ge=1, le=10**6)]
     samples_per_class: Images
     split: str = "train"
 
@@ -80,7 +80,7 @@ class Model(Part):
 
     name: str
     image_size: Annotated[int, Field(ge=8)] = 32
-    head: Annotated[int, Field(ge=2)] = 1000
+    head: Annotated[int, Field(ge=2, le=10**6)] = 1000
 
 
 class Recipe(Part):

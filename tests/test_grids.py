@@ -285,17 +285,24 @@ def test_study_names_cannot_leave_the_registry(tmp_path, study) -> None:
     [
         (
             ("sample: 4", "sample: 0"),
-            "line 14: random.0.sample: a random design needs a whole number 'sample' >= 1 (found 0)",
+            "line 14: random.0.sample: a random design needs a whole number 'sample' from 1 to 100000 (found 0)",
         ),
         (
             ("sample: 4", "sample: true"),
-            "random.0.sample: a random design needs a whole number 'sample' >= 1 (found True)",
+            "random.0.sample: a random design needs a whole number 'sample' from 1 to 100000 (found True)",
+        ),
+        (
+            ("sample: 4", f"sample: {10**30}"),
+            "line 14: random.0.sample: a random design needs a whole number 'sample'",
         ),
         (
             ("seed: 7", "seed: -7"),
-            "line 15: random.0.seed: a random design needs a whole number 'seed' >= 0 (found -7)",
+            "line 15: random.0.seed: a random design needs a whole number 'seed' from 0 to 4294967295 (found -7)",
         ),
-        (("    seed: 7\n", ""), "a random design needs a whole number 'seed' >= 0 (found None)"),
+        (
+            ("    seed: 7\n", ""),
+            "a random design needs a whole number 'seed' from 0 to 4294967295 (found None)",
+        ),
         (
             ("[5, 200]", "[200, 5]"),
             "line 17: random.0.samples_per_class: log_uniform needs [low, high], two numbers in this order; found [200",

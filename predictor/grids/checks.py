@@ -13,7 +13,7 @@ from predictor.grids.schema import AXES, RECIPE_AXES, SCHEDULES
 from predictor.profiles import Edit, Profile
 from predictor.spec import Blend, Others, Recipe, Stage, StageData
 
-DESIGN_KEYS = ("sample", "seed")
+DESIGN_KEYS = {"sample": (1, 100_000), "seed": (0, 2**32 - 1)}  # and their ranges
 PARTS: dict[str, tuple[type[BaseModel], ...]] = {"profile": (Profile, Edit), "others": (Others,), "blend": (Blend,)}
 _DATA = StageData(source="any", samples_per_class=1)
 
@@ -135,10 +135,11 @@ def check_block(block: dict[str, Any], where: Place, content: dict[str, Any], fa
                 check_level(axis, level, (*where, axis, number), content, faults)
         elif axis not in DESIGN_KEYS:
             check_level(axis, value, (*where, axis), content, faults)
-    for key, least in (("sample", 1), ("seed", 0)) if random else ():
+    for key, (least, most) in DESIGN_KEYS.items() if random else ():
         value = block.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            faults.add((*where, key), f"a random design needs a whole number {key!r} >= {least} (found {value!r})")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            text = f"a random design needs a whole number {key!r} from {least} to {most} (found {value!r})"
+            faults.add((*where, key), text)
     _check_complete(block, where, content, faults)
     return len(faults) == before
 
