@@ -1,0 +1,35 @@
+"""A CSV file `path,label[,split][,group]`, paths relative to it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from predictor.errors import DataError, listed
+from trainer.data.readers.folder import of_files
+from trainer.data.sources import Source
+
+
+def read(name: str, path: Path) -> Source:
+    """Open the list. Raises DataError where it is no such CSV file or names images that are not there."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"is not a readable CSV file: {error}", where=str(path)) from None
+    if not rows or not {"path", "label"} <= set(rows[0]):
+        found = ", ".join(map(repr, rows[0])) if rows else "no row"
+        raise DataError(
+            f"missing column 'path' or 'label'; found {found}", where=str(path), remedy="name the columns so"
+        )
+    files = [path.parent / row["path"] for row in rows]
+    if missing := [f"line {i + 2}: {rows[i]['path']}" for i, file in enumerate(files) if not file.is_file()]:
+        raise DataError(f"{len(missing)} images are not there: {listed(missing)}", where=str(path))
+    return of_files(
+        name,
+        files,
+        [row["label"] for row in rows],
+        [row.get("split") or "train" for row in rows],
+        [row["path"] for row in rows],
+        [row["group"] for row in rows] if "group" in rows[0] else None,
+    )
