@@ -100,17 +100,19 @@ def test_a_planted_confounder_is_caught() -> None:
     size = frame["ind_n_samples"].to_numpy()
     frame["ind_noise"] = size + generator.normal(0, 6, 40)
     frame["out_accuracy"] = size / 50 + generator.normal(0, 0.1, 40)
-    table = agreement(frame, given="n_samples")
+    table = agreement(frame)
     raw = pick(table, indicator="noise", statistic="spearman")
     partial = pick(table, indicator="noise", statistic="partial_spearman")
     assert raw.value > 0.6 and raw.p < 0.01
     assert abs(partial.value) < 0.4 and partial.given == "n_samples" and partial.low < 0 < partial.high
+    verdicts = table.summary().set_index("indicator")["verdict"]
+    assert verdicts["noise"] == "predicts only through size" and verdicts["n_samples"] == "predicts"
 
 
 def test_undefined_has_a_reason_and_nothing_is_nan() -> None:
     frame = made()
     frame.loc[frame.index[:6], "ind_noise"] = np.nan  # two configurations lack it
-    table = agreement(frame, given="n_samples")
+    table = agreement(frame)
     assert pick(table, indicator="constant", statistic="gamma").reason == "the indicator is 1 in every configuration"
     assert pick(table, indicator="noise", statistic="gamma").n_configurations == 10
     for row in table.rows:
@@ -149,11 +151,17 @@ def test_unknown_names() -> None:
 def test_command_in_every_format() -> None:
     words = [str(RUNS), "--study", "published-table3"]
     rows = json.loads(CliRunner().invoke(command, [*words, "--format", "json"]).stdout)["rows"]
+    assert {row["statistic"] for row in rows} >= {"spearman", "gamma", "somers_d", "granulated_kendall", "sign_error"}
     assert set(rows[0]) == {
         "study", "target_set", "indicator", "outcome", "statistic", "given", "value", "low", "high", "p", "q",
         "n_configurations", "n_runs", "tied_share", "reason",
     }  # fmt: skip
     printed = CliRunner().invoke(command, words).stdout
-    assert "-0.9083" in printed and "-1.0000" in printed and "n = 9 configurations find |rho| >= 0.82" in printed
+    assert "n = 9 configurations find |rho| >= 0.82" in printed
+    best = next(line for line in printed.splitlines() if line.startswith("long_tail@500"))
+    assert best.split() == ["long_tail@500", "-0.91", "-", "-0.92", ".011", "31%", "9", "9", "predicts"]
+    assert "no interval: no concordant pair (long_tail@500, long_tail@100)" in printed
+    everything = CliRunner().invoke(command, [*words, "--all"]).stdout
+    assert "-0.9083" in everything and "-1.0000" in everything
     assert CliRunner().invoke(command, [*words, "--format", "csv"]).stdout.startswith("study,target_set,indicator")
     assert "**published-table3" in CliRunner().invoke(command, [*words, "--format", "markdown"]).stdout

@@ -329,7 +329,7 @@ def test_frame_has_a_row_per_run(tmp_path: Path) -> None:
     first = table.iloc[0]
     assert (first["spec_model"], first["spec_image_size"], first["spec_image_steps"]) == ("predictor_small", 32, 600)
     assert (first["spec_learning_rate"], first["env_device"], first["axis_profile"]) == (0.1, "cpu", "balanced")
-    known = ("axis_", "spec_", "ind_", "out_", "env_")
+    known = ("axis_", "spec_", "ind_", "out_", "noise_", "env_")
     assert all(c.startswith(known) for c in table.columns[8:])
 
 

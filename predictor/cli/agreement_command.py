@@ -10,56 +10,77 @@ import click
 from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES
 from predictor.render.tables import json_text, rows_text
 
-ALL_STATISTICS = ("spearman", "kendall_tau_b", "gamma", "somers_d", "decision_accuracy")
-
 
 @click.command(name="agreement")
 @RUNS
 @STUDIES
 @OUTCOMES
 @click.option("--indicator", "indicators", multiple=True, metavar="NAME", help="Only this; may be repeated.")
-@click.option("--given", metavar="NAME", help="Also partial Spearman with this indicator held fixed, e.g. n_samples.")
-@click.option("--all", "everything", is_flag=True, help="Every statistic, and indicators that never vary.")
+@click.option(
+    "--given", metavar="NAME", default="n_samples", show_default=True,
+    help="Also partial Spearman with this indicator held fixed; 'none' for none.",
+)  # fmt: skip
+@click.option(
+    "--by", multiple=True, metavar="AXIS",
+    help="Where in the design: pairs that differ in this axis of the grid alone; may be repeated.",
+)  # fmt: skip
+@click.option("--within", multiple=True, metavar="AXIS", help="Permute only inside the levels of this axis.")
+@click.option("--all", "everything", is_flag=True, help="Every statistic and outcome, and what never varies.")
+@click.option(
+    "--adjust", type=click.Choice(["benjamini_hochberg", "max_t"]), default="benjamini_hochberg", show_default=True,
+    help="How p becomes q over the table.",
+)  # fmt: skip
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap and permutation.")
+@click.option(
+    "--draws", type=click.IntRange(100), default=10_000, show_default=True, help="Of bootstrap and permutation."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of bootstrap and permutation.")
 @FORMAT
 def command(
     runs: Path,
     studies: tuple[str, ...],
     outcomes: tuple[str, ...],
     indicators: tuple[str, ...],
-    given: str | None,
+    given: str,
+    by: tuple[str, ...],
+    within: tuple[str, ...],
     everything: bool,
+    adjust: str,
     level: float,
+    draws: int,
     seed: int,
     form: str,
 ) -> None:
-    """Say how well each indicator ranks each outcome of the registry RUNS."""
-    from predictor.agreement import DEFAULT_STATISTICS, Agreement, agreement
+    """Say how well each indicator ranks each outcome of the registry RUNS.
+
+    JSON and CSV hold every statistic whatever is asked for.
+    """
+    from predictor.agreement import ALL_STATISTICS, Agreement, agreement
     from predictor.records import frame, read_registry
 
+    data = form in ("json", "csv")
     table = agreement(
         frame(read_registry(runs, list(studies) or None)),
         indicators=indicators or None,
         outcomes=outcomes or None,
-        statistics=ALL_STATISTICS if everything else DEFAULT_STATISTICS,
-        given=given,
+        statistics=ALL_STATISTICS if everything or data else ("spearman",),
+        given=None if given == "none" else given,
+        by=by,
+        blocks=[f"axis_{name}" for name in within],
         level=level,
+        adjust=adjust,
+        n_bootstrap=draws,
+        n_permutations=draws,
         seed=seed,
     )
+    rows, pooled = ([asdict(row) for row in part] for part in (table.rows, table.pooled))
     if form == "json":
-        click.echo(json_text({"schema_version": 1, "rows": [asdict(row) for row in table.rows]}))
+        noise = [asdict(row) for row in table.noise]
+        click.echo(json_text({"schema_version": 1, "rows": rows, "pooled": pooled, "noise": noise}))
         return
     if form == "csv":
-        click.echo(rows_text([asdict(row) for row in table.rows], "csv", list(Agreement.__dataclass_fields__)))
+        click.echo(rows_text([*rows, *pooled], "csv", list(Agreement.__dataclass_fields__)))
         return
-    every = table.summary_rows()
-    rows = [row for row in every if everything or indicators or row.get("spearman") is not None]
     from predictor.render.agreement import agreement_text
 
-    click.echo(agreement_text(rows, form, level))
-    notes = list(table.notes)
-    if hidden := len(every) - len(rows):
-        notes.append(f"{hidden} rows without a value (never varying or missing) are left out; --all says why")
-    for note in notes:
-        click.echo(note, err=form == "markdown")
+    click.echo(agreement_text(table, form, everything=everything, by=by, named=bool(indicators)))

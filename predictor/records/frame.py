@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from predictor.records.noise import outcome_noise
 from predictor.records.schema import Reported, RunRecord
 from predictor.records.store import collector_paused
 from predictor.spec import Model, Recipe, Stage, StageData
@@ -19,7 +20,8 @@ def frame(records: Sequence[RunRecord], indicators: Sequence[str] | None = None)
     """One row per run, in the order given.
 
     Columns: run_id, configuration_id, study, target_set, domain, provenance, status, held_out, then the families
-    axis_* (of the grid), spec_*, ind_* (float), out_* (float), env_*. A cell that does not apply is missing.
+    axis_* (of the grid), spec_*, ind_* (float), out_* (float), noise_* (standard deviation of an outcome that comes
+    from its finite test images), env_*. A cell that does not apply is missing.
     indicators : these alone; None: all of them
     `.attrs["reasons"]` says why indicators are missing: {column: {reason: number of runs}}.
 
@@ -38,6 +40,7 @@ def frame(records: Sequence[RunRecord], indicators: Sequence[str] | None = None)
         columns |= _family("ind_", values, kind="float64")
         outcomes = [{name: outcome.value for name, outcome in record.outcomes.items()} for record in records]
         columns |= _family("out_", outcomes, kind="float64")
+        columns |= _family("noise_", outcome_noise([record.outcomes for record in records]), kind="float64")
         columns |= _family("env_", [_environment(record) for record in records])
         table = pd.DataFrame(columns)
         table.attrs["reasons"] = reasons

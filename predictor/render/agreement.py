@@ -1,45 +1,199 @@
-"""Agreement for a reader: one block a target set and outcome, an indicator a line."""
+"""Agreement for a reader: one block a target set and outcome, an indicator a line, a verdict in words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 from predictor.render.tables import rows_text
 
-SHORT = {"spearman": "rho", "kendall_tau_b": "tau-b", "n_configurations": "n", "n_runs": "runs", "tied_share": "ties"}
+if TYPE_CHECKING:
+    from predictor.agreement import AgreementTable, Noise
+
+WIDTH = 120
+MAIN_OUTCOMES = ("accuracy", "robustness")  # shown by default where they were measured; the shifts with --all
+ALONG = "stratified_gamma@"
+Row = Mapping[str, Any]
 
 
-def agreement_text(rows: Sequence[dict[str, Any]], fmt: str, level: float) -> str:
-    """Rows of `AgreementTable.summary_rows` as text in 'table' or 'markdown'."""
+def agreement_text(
+    table: AgreementTable, fmt: str, *, everything: bool = False, by: Sequence[str] = (), named: bool = False
+) -> str:
+    """The table as text in 'table' or 'markdown': what is pooled first, then each target set, then notes.
+
+    everything : every statistic, every outcome, and indicators without a value; by : only the columns along these axes
+    named : the caller chose the indicators: those without a value are shown as well
+    """
+    rows, pooled = table.summary_rows(), [] if by else table.pooled_rows()
+    outcomes = {row["outcome"] for row in rows}
+    main = outcomes if everything or not outcomes & set(MAIN_OUTCOMES) else outcomes & set(MAIN_OUTCOMES)
+    main = outcomes if len(outcomes) <= len(MAIN_OUTCOMES) else main
+    noise = {(n.study, n.target_set, n.outcome): n for n in table.noise}
     blocks = []
-    for (study, target_set, outcome), group in groupby(rows, key=lambda r: (r["study"], r["target_set"], r["outcome"])):
-        shown = [line(row, level) for row in group]
-        title = f"{study}   TARGET SET {target_set}   OUTCOME {outcome}"
-        title = f"**{title}**\n" if fmt == "markdown" else title
-        blocks.append(f"{title}\n{rows_text(shown, fmt)}")
-    return "\n\n".join(blocks) if blocks else "no indicator varies in these runs"
+    for (study, outcome), group in groupby(pooled, key=lambda r: (r["study"], r["outcome"])):
+        if outcome in main:
+            own, same = _distinct(list(group), everything)
+            lines = [_pooled_line(row, table.level) for row in own]
+            blocks.append(_block(f"{study}   ALL TARGET SETS   OUTCOME {outcome}", rows_text(lines, fmt), same, fmt))
+    hidden = 0
+    for key, group in groupby(rows, key=lambda r: (r["study"], r["target_set"], r["outcome"])):
+        every = list(group)
+        if key[2] not in main:
+            continue
+        own = [row for row in every if everything or named or row.get("spearman") is not None]
+        hidden += len(every) - len(own)
+        if not own:
+            continue
+        own, same = _distinct(own, everything or named)
+        parts = [] if by else [rows_text([line(row, table.level) for row in own], fmt)]
+        if everything and not by:
+            parts.append(rows_text([_more(row) for row in own], fmt))
+        if by or everything:
+            parts += [text for text in [_along(own, by, fmt)] if text]
+        title = f"{key[0]}   TARGET SET {key[1]}   OUTCOME {key[2]}"
+        blocks.append(
+            _block(title, "\n\n".join(parts), [*same, *([] if by else [*_why(own), *_limits(noise.get(key))])], fmt)
+        )
+    notes = list(table.notes)
+    if by:
+        notes.append(
+            "gamma of the pairs that differ in this axis alone, its interval or p permuted inside them; profile: at "
+            "equal n_samples; a dash: no such pair is untied"
+        )
+    if left := sorted(outcomes - main):
+        notes.append(f"also measured: {', '.join(left)}; --all or --outcome NAME shows them")
+    if hidden:
+        notes.append(f"{hidden} rows without a value (never varying or missing) are left out; --all says why")
+    text = "\n\n".join(blocks) if blocks else "no indicator varies in these runs"
+    wrapped = [note if fmt == "markdown" else fill(note, WIDTH, subsequent_indent="  ") for note in notes]
+    return "\n".join([text, *([""] if fmt == "markdown" and notes else []), *wrapped])
 
 
-def line(row: dict[str, Any], level: float) -> dict[str, str]:
-    """One indicator: statistics with an interval, p, adjusted p (q), ties, n, and why something is missing."""
-    skip = {"study", "target_set", "outcome", "indicator", "low", "high", "p", "q", "reason", "tied_share"}
-    skip |= {"n_configurations", "n_runs", "spearman"}
+def _distinct(rows: Sequence[Row], everything: bool) -> tuple[list[Row], list[str]]:
+    """One row for indicators that rank these configurations alike in every number, and a line that says so."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        numbers = (row.get(name) for name in ("spearman", "low", "high", "p", "tied_share", "n_configurations"))
+        groups.setdefault((*numbers, row["indicator"] if everything else None), []).append(row)
+    same = [f"{', '.join(r['indicator'] for r in g[1:])} as {g[0]['indicator']}" for g in groups.values() if len(g) > 1]
+    return [group[0] for group in groups.values()], [f"the same ranks: {'; '.join(same)}"] if same else []
+
+
+def line(row: Row, level: float) -> dict[str, str]:
+    """One indicator: rho, its interval, rho with size held fixed, adjusted p (q), ties, evidence, verdict."""
+    given = next((name for name in row if name.startswith("partial_spearman given ")), None)
     shown = {"indicator": row["indicator"], "rho": _signed(row.get("spearman"))}
-    interval = "-" if row.get("low") is None else f"[{row['low']:+.2f}, {row['high']:+.2f}]"
-    shown[f"{level:.0%} interval"] = interval
-    shown |= {SHORT.get(name, name): _signed(row[name]) for name in row if name not in skip}
-    shown |= {"p": _p(row.get("p")), "q": _p(row.get("q"))}
+    shown[f"{level:.0%} interval"] = _interval(row)
+    if given:
+        name = given.removeprefix("partial_spearman given ")
+        shown[f"given {'size' if name == 'n_samples' else name}"] = _signed(row[given])
+    shown["q"] = _p(row.get("q"))
     shown["ties"] = "-" if row["tied_share"] is None else f"{row['tied_share']:.0%}"
     shown |= {"n": str(row["n_configurations"]), "runs": str(row["n_runs"])}
-    shown["note"] = (row.get("reason") or "").split(":")[0]
+    shown["verdict"] = row["verdict"] or f"- {(row.get('reason') or '').split(':')[0]}"
     return shown
 
 
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.4f}"
+def _pooled_line(row: Row, level: float) -> dict[str, str]:
+    shown = line(row, level)
+    verdict = shown.pop("verdict")
+    del shown["ties"]
+    without = row["without_one"]
+    shown["I2"] = "-" if row.get("i_squared@spearman") is None else f"{row['i_squared@spearman']:.0%}"
+    shown["without one"] = f"{without[0]:+.2f}..{without[1]:+.2f}" if without else "-"
+    return {**shown, "verdict": verdict}
+
+
+def _more(row: Row) -> dict[str, str]:
+    """The other statistics of one indicator."""
+    sign = {True: "+", False: "-"}.get((row.get("spearman") or 0) > 0, "")
+    coverage = row.get("decision_coverage")
+
+    def information(name: str) -> str:
+        value = row.get(name)
+        return "-" if value is None else f"{value:.3f} ({sign})"
+
+    mean, worst = row.get("sign_error"), row.get("sign_error_worst")
+    decided = row.get("decision_accuracy")
+    return {
+        "indicator": row["indicator"],
+        "rho": _signed(row.get("spearman"), 4),
+        "p": _p(row.get("p")),
+        "tau-b": _signed(row.get("kendall_tau_b"), 4),
+        "gamma": _signed(row.get("gamma"), 4),
+        "Somers d": _signed(row.get("somers_d"), 4),
+        "decides right": "-" if decided is None else f"{decided:.1%} of {coverage:.0%}",
+        "granulated": _signed(row.get("granulated_kendall"), 3),
+        "CMI": information("conditional_mutual_information"),
+        "CMI (PGDL)": information("conditional_mutual_information_pgdl"),
+        "sign error": "-" if mean is None or worst is None else f"{mean:.2f}, {worst:.2f}",
+    }
+
+
+def _along(rows: Sequence[Row], by: Sequence[str], fmt: str) -> str | None:
+    """Gamma along each axis that has pairs here."""
+    names = [f"{ALONG}{axis}" for axis in by] or list(
+        dict.fromkeys(name for row in rows for name in row if name.startswith(ALONG) and row[name] is not None)
+    )
+    if not names:
+        return None
+    shown = [
+        {"indicator": row["indicator"], **{_axis(name): _with_p(row, name) for name in names}}
+        for row in rows
+        if any(row.get(name) is not None for name in names)
+    ]
+    return rows_text(shown, fmt) if shown else "no two configurations differ in one of these axes alone"
+
+
+def _axis(name: str) -> str:
+    return f"along {name.removeprefix(ALONG)}"
+
+
+def _with_p(row: Row, name: str) -> str:
+    if row.get(name) is None:
+        return "-"
+    low, high, p = row["along"].get(name, (None, None, None))
+    between = "" if low is None else f" [{low:+.2f}, {high:+.2f}]"
+    return f"{row[name]:+.2f}{between} p {_p(p)}"
+
+
+def _why(rows: Sequence[Row]) -> Iterator[str]:
+    """Why intervals are missing, one line a reason."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.get("spearman") is not None and row.get("low") is None:
+            reasons.setdefault((row.get("reason") or "").split(":")[0], []).append(row["indicator"])
+    for reason, names in reasons.items():
+        yield f"no interval: {reason} ({', '.join(names)})"
+
+
+def _limits(noise: Noise | None) -> Iterator[str]:
+    """What noise leaves to predict."""
+    if noise is None or (noise.seed is None and noise.binomial is None):
+        return
+    parts = [f"{100 * noise.seed:.1f} points a run by seed"] if noise.seed is not None else []
+    parts += [f"{100 * noise.binomial:.1f} by its test images"] if noise.binomial is not None else []
+    if noise.ceiling is None:
+        yield f"noise: {', '.join(parts)}; what a predictor could reach is unknown: {noise.reason}"
+        return
+    yield f"noise: {', '.join(parts)}; no predictor can be expected to reach a rho above {noise.ceiling:.2f}"
+
+
+def _block(title: str, body: str, footer: Sequence[str], fmt: str) -> str:
+    if fmt == "markdown":
+        return "\n\n".join([f"**{title}**", body, *footer])
+    return "\n".join([title, body, *(fill(text, WIDTH, subsequent_indent="  ") for text in footer)])
+
+
+def _interval(row: Row) -> str:
+    return "-" if row.get("low") is None else f"[{row['low']:+.2f}, {row['high']:+.2f}]"
+
+
+def _signed(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:+.{digits}f}"
 
 
 def _p(value: float | None) -> str:
-    return "-" if value is None else ("< .001" if value < 0.001 else f"{value:.3f}")
+    return "-" if value is None else ("< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0"))

@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from predictor.errors import PredictorError
+from predictor.records.noise import binomial_noise
+
+__all__ = ["binomial_noise", "exact_interval", "noise_ceiling", "seed_noise"]
 
 
 def exact_interval(inside: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -26,22 +29,6 @@ def exact_interval(inside: int, n: int, level: float = 0.95) -> tuple[float, flo
         raise PredictorError(f"{inside} of {n} is not a share")
     bounds = stats.binomtest(inside, n).proportion_ci(level, method="exact")
     return float(bounds.low), float(bounds.high)
-
-
-def binomial_noise(correct: ArrayLike, tested: ArrayLike) -> float:
-    """Standard deviation of a class-balanced accuracy from its finite test images.
-
-    correct, tested : (C,) counts per class; sqrt(sum_c p_c (1 - p_c) / n_c) / C, which is sqrt(p (1 - p) / n) where
-    all classes are alike
-
-    >>> round(binomial_noise([50, 50], [100, 100]), 4)
-    0.0354
-    """
-    right, of = np.asarray(correct, float), np.asarray(tested, float)
-    if right.shape != of.shape or not of.size or (of < 1).any() or (right < 0).any() or (right > of).any():
-        raise PredictorError("correct and tested must hold, for each class, 0 <= correct <= tested and tested >= 1")
-    share = right / of
-    return float(np.sqrt(np.sum(share * (1 - share) / of)) / of.size)
 
 
 def seed_noise(values: ArrayLike, configurations: Sequence[Hashable]) -> float | None:

@@ -1,0 +1,137 @@
+"""The result: frozen rows in long format, and the one table that a reader needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from predictor.agreement.verdict import verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+POOLED = "(pooled)"  # the target set of a pooled row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """One statistic of one indicator against one outcome. A value, bound or p that is missing has a reason."""
+
+    study: str
+    target_set: str
+    indicator: str
+    outcome: str
+    statistic: str
+    given: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    q: float | None
+    n_configurations: int
+    n_runs: int
+    tied_share: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """How far one outcome of one target set can be known at all (standard deviations in the outcome's unit).
+
+    seed : of one run around its configuration's mean; binomial : from the finite test images
+    ceiling : rank agreement that the true values would reach with the measured means; None has a reason
+    """
+
+    study: str
+    target_set: str
+    outcome: str
+    seed: float | None
+    binomial: float | None
+    ceiling: float | None
+    n_configurations: int
+    n_runs: int
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgreementTable:
+    """Agreements in long format.
+
+    rows : of each target set; pooled : over the target sets, and without each of them; level : of the intervals
+    noise : of each target set and outcome
+    """
+
+    rows: tuple[Agreement, ...]
+    level: float
+    notes: tuple[str, ...] = field(default=())
+    pooled: tuple[Agreement, ...] = field(default=())
+    noise: tuple[Noise, ...] = field(default=())
+
+    def to_frame(self) -> pd.DataFrame:
+        """(rows, fields) one row per statistic of each target set: the columns of the JSON contract."""
+        return _frame(self.rows)
+
+    def pooled_frame(self) -> pd.DataFrame:
+        """The same columns for what is pooled over target sets."""
+        return _frame(self.pooled)
+
+    def summary(self) -> pd.DataFrame:
+        """One row per target set, outcome and indicator: the statistics side by side, strongest |rho| first."""
+        import pandas as pd
+
+        return pd.DataFrame([{k: v for k, v in row.items() if k != "along"} for row in self.summary_rows()])
+
+    def summary_rows(self) -> list[dict[str, Any]]:
+        """The rows of `summary` as plain dictionaries."""
+        return _wide(self.rows, self.level)
+
+    def pooled_rows(self) -> list[dict[str, Any]]:
+        """One row per outcome and indicator over all target sets, with I^2 and the range without one target set."""
+        without: dict[tuple[str, str, str], list[float]] = {}
+        for row in self.pooled:
+            if row.target_set != POOLED and row.statistic == "spearman" and row.value is not None:
+                without.setdefault((row.study, row.outcome, row.indicator), []).append(row.value)
+        wide = _wide([row for row in self.pooled if row.target_set == POOLED], self.level, "few target sets")
+        for entry in wide:
+            values = without.get((entry["study"], entry["outcome"], entry["indicator"]))
+            entry["without_one"] = (min(values), max(values)) if values else None
+        return wide
+
+    def plot(self) -> Figure:
+        """Heat map of Spearman's rho: a row an indicator, a column a target set and outcome; grey: undefined."""
+        from predictor.render.figures import agreement_map
+
+        return agreement_map(self.to_frame())
+
+
+def _frame(rows: Sequence[Agreement]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame([asdict(row) for row in rows], columns=list(Agreement.__dataclass_fields__))
+
+
+def _wide(rows: Sequence[Agreement], level: float, few: str = "n too small") -> list[dict[str, Any]]:
+    cells: dict[tuple[str, str, str, str], list[Agreement]] = {}
+    for row in rows:
+        cells.setdefault((row.study, row.target_set, row.outcome, row.indicator), []).append(row)
+    wide = []
+    for (study, target_set, outcome, indicator), own in cells.items():
+        entry: dict[str, Any] = {
+            "study": study, "target_set": target_set, "outcome": outcome, "indicator": indicator,
+        }  # fmt: skip
+        for row in own:
+            entry[row.statistic if row.given is None else f"{row.statistic} given {row.given}"] = row.value
+            if row.statistic == "spearman":
+                entry |= {"low": row.low, "high": row.high, "p": row.p, "q": row.q, "reason": row.reason}
+            for name in ("tied_share", "n_configurations", "n_runs", "reason"):  # a partial one may rest on fewer
+                entry.setdefault(name, getattr(row, name))
+        raw = next((row for row in own if row.statistic == "spearman"), None)
+        fixed = next((row for row in own if row.statistic == "partial_spearman"), None)
+        entry["along"] = {row.statistic: (row.low, row.high, row.p) for row in own if "@" in row.statistic}
+        entry["verdict"] = verdict(raw, fixed, level, few) if raw else None
+        wide.append(entry)
+    return sorted(
+        wide, key=lambda e: (e["study"], e["target_set"], e["outcome"], -abs(e.get("spearman") or 0))
+    )  # fmt: skip
