@@ -64,6 +64,7 @@ class Edit(Part):
 
     truncate_head : no class keeps more than this many images
     rebalance_tail : classes below are filled up to this many
+    rebalance_middle : [low, high]: classes with low or more but fewer than high are filled up to high
     delete_proportionally : delete as many samples as truncate_head at the same k would, from all classes in proportion
 
     >>> Edit(truncate_head=50).label
@@ -72,19 +73,22 @@ class Edit(Part):
 
     truncate_head: Images | None = None
     rebalance_tail: Images | None = None
+    rebalance_middle: tuple[Images, Images] | None = None
     delete_proportionally: Images | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Edit:
         if sum(value is not None for value in self.model_dump().values()) != 1:
             raise ValueError("an edit names exactly one of " + ", ".join(type(self).model_fields))
+        if self.rebalance_middle and self.rebalance_middle[0] >= self.rebalance_middle[1]:
+            raise ValueError("rebalance_middle needs [low, high], low below high")
         return self
 
     @property
     def label(self) -> str:
         """Short name for axes and tables."""
         ((name, value),) = self.model_dump(exclude_none=True).items()
-        return f"{name}={value}"
+        return f"{name}=" + ("..".join(map(str, value)) if isinstance(value, tuple) else str(value))
 
 
 class Profile(Part):
@@ -197,5 +201,8 @@ def _edited(counts: Counts, edit: Edit) -> Counts:
         return np.minimum(counts, edit.truncate_head)
     if edit.rebalance_tail is not None:
         return np.maximum(counts, edit.rebalance_tail)
+    if edit.rebalance_middle is not None:
+        low, high = edit.rebalance_middle
+        return np.where((counts >= low) & (counts < high), high, counts)
     kept = int(np.minimum(counts, edit.delete_proportionally).sum())
     return apportion(counts.astype(float), kept)

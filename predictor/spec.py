@@ -58,29 +58,25 @@ class Blend(Part):
 
 
 class StageData(Part):
-    """What one stage trains on. `samples_per_class` is the mean over the target classes, before edits."""
+    """What one stage trains on. `samples_per_class` is the mean over the target classes, before edits.
+
+    With 0 the stage trains on other classes alone: pretraining on another label set.
+    """
 
     source: str
-    samples_per_class: Images
+    samples_per_class: Annotated[int, Field(ge=0, le=10**9)]
     split: str = "train"
     profile: Profile = Profile()
     blend: Blend | None = None
     others: tuple[Others, ...] = ()
 
-
-class Stage(Part):
-    """One stage of training: data and the number of images shown, counted with repetition."""
-
-    data: StageData
-    image_steps: Annotated[int, Field(ge=1, le=10**15)]
-
-
-class Model(Part):
-    """A network by its timm name; `head` is the width of the classifier, unused logits allowed."""
-
-    name: str
-    image_size: Annotated[int, Field(ge=8)] = 32
-    head: Annotated[int, Field(ge=2, le=10**6)] = 1000
+    @model_validator(mode="after")
+    def _something(self) -> StageData:
+        if not self.samples_per_class and not self.others:
+            raise ValueError("a stage without target images (samples_per_class 0) needs other classes")
+        if not self.samples_per_class and (self.blend or self.profile != Profile()):
+            raise ValueError("a stage without target images (samples_per_class 0) has neither profile nor blend")
+        return self
 
 
 class Recipe(Part):
@@ -94,6 +90,25 @@ class Recipe(Part):
     augmentation: Literal["simclr", "simclr-mild", "crop", "none"] = "simclr"
     flip: bool = True
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Stage(Part):
+    """One stage of training: data and the number of images shown, counted with repetition.
+
+    recipe : of this stage alone; without one the stage takes the recipe of the spec
+    """
+
+    data: StageData
+    image_steps: Annotated[int, Field(ge=1, le=10**15)]
+    recipe: Recipe | None = None
+
+
+class Model(Part):
+    """A network by its timm name; `head` is the width of the classifier, unused logits allowed."""
+
+    name: str
+    image_size: Annotated[int, Field(ge=8)] = 32
+    head: Annotated[int, Field(ge=2, le=10**6)] = 1000
 
 
 class Seeds(Part):
@@ -120,13 +135,18 @@ class RunSpec(Part):
     @model_validator(mode="after")
     def _consistent(self) -> RunSpec:
         used = {self.target.test.source, *(shift.source for shift in self.target.shifts.values())}
+        others: dict[tuple[str, str], int] = {}  # of one source a smaller number of classes is part of a larger one
         for stage in self.stages:
-            used.add(stage.data.source)
-            used |= {other.source for other in stage.data.others}
+            if stage.data.samples_per_class:
+                used.add(stage.data.source)
             used |= {stage.data.blend.source} if stage.data.blend else set()
-            width = len(self.target.classes) + sum(other.n_classes for other in stage.data.others)
-            if width > self.model.head:
-                raise ValueError(f"{width} classes do not fit a head of width {self.model.head}")
+            for other in stage.data.others:
+                used.add(other.source)
+                key = other.source, other.split
+                others[key] = max(others.get(key, 0), other.n_classes)
+        width = len(self.target.classes) + sum(others.values())
+        if width > self.model.head:
+            raise ValueError(f"{width} classes do not fit a head of width {self.model.head}")
         if used != set(self.sources):
             raise ValueError(f"the spec uses sources {sorted(used)} and states digests of {sorted(self.sources)}")
         return self
@@ -141,6 +161,10 @@ class RunSpec(Part):
         if not seeds:
             del content["seeds"]
         return canonical_json(content)
+
+    def recipe_of(self, stage: int) -> Recipe:
+        """The recipe of one stage."""
+        return self.stages[stage].recipe or self.recipe
 
     @property
     def run_id(self) -> str:
@@ -195,6 +219,8 @@ def ranked_classes(target: TargetSet, data_seed: int) -> list[str]:
 def target_counts(spec: RunSpec, stage: int = -1) -> dict[str, int]:
     """{class: images wanted} of the target classes in one stage."""
     data = spec.stages[stage].data
+    if not data.samples_per_class:
+        return {}
     counts: NDArray[np.int64] = profile_counts(data.profile, len(spec.target.classes), data.samples_per_class)
     return dict(zip(ranked_classes(spec.target, spec.seeds.data), counts.tolist(), strict=True))
 

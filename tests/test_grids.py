@@ -201,7 +201,7 @@ def test_flip_of_a_target_set_overrides_the_recipe(tmp_path) -> None:
         ),
         (
             ("samples_per_class: [10, 20]", "samples_per_class: [0, 20]"),
-            "line 15: grid.0.samples_per_class.0: Input should be greater than or equal to 1 (found 0)",
+            "line 15: grid.0.samples_per_class.0: needs 1 or more; 0 belongs to a stage of a plan (found 0)",
         ),
         (("target_set: t/a", "target_set: t/b"), "unknown target set 't/b'; did you mean 't/a'?"),
         (("ratio: 10, share", "ratio: ten, share"), "line 16: grid.0.profile.1.ratio: needs a number (found 'ten')"),
@@ -382,3 +382,55 @@ def test_missing_and_empty_files(tmp_path) -> None:
 def test_near_names_the_nearest_or_all() -> None:
     assert near("profle", ["profile", "others"]) == "; did you mean 'profile'?"
     assert near("xyz", ["profile", "others"]) == "; known: others, profile"
+
+
+PLANS = """
+stage_plans:
+  one: [{}]
+  many-then-few: [{share: 0.5}, {share: 0.5, others: none}]
+  others-then-few: [{share: 0.25, samples_per_class: 0}, {share: 0.75, others: none, learning_rate: 0.01}]
+"""
+
+
+def test_stage_plans_say_what_differs_from_the_block(tmp_path) -> None:
+    block = """
+grid:
+  - target_set: t/a
+    stages: [one, many-then-few, others-then-few]
+    samples_per_class: 20
+    others: {source: s, n_classes: 3, samples_per_class: 5}
+"""
+    one, many, pretrained = load(tmp_path, GRID + block + PLANS).runs[::3]
+    assert [len(run.spec.stages) for run in (one, many, pretrained)] == [1, 2, 2]
+    assert one.axes["stages"] == "one" and sum(s.image_steps for s in one.spec.stages) == 3000
+    first, second = many.spec.stages
+    assert (first.image_steps, second.image_steps) == (1500, 1500)
+    assert first.data.others and not second.data.others and first.recipe is None
+    first, second = pretrained.spec.stages
+    assert (first.image_steps, second.image_steps) == (750, 2250)
+    assert first.data.samples_per_class == 0 and second.data.samples_per_class == 20
+    assert second.recipe.learning_rate == 0.01 and pretrained.spec.recipe.learning_rate == 0.1
+    assert planned_counts(pretrained.spec, 0).target_counts.sum() == 0
+    assert planned_counts(pretrained.spec, 0).n_samples == 15
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("{share: 0.25,", "{share: 1.25,"), "stage_plans.others-then-few.0.share: needs a number above 0 and up to 1"),
+        (("{share: 0.25,", "{shar: 0.25,"), "stage_plans.others-then-few.0.shar: unknown key; did you mean 'share'?"),
+        (("[one,", "[on,"), "grid.0.stages.0: unknown stage plan 'on'; did you mean 'one'?"),
+        (("samples_per_class: 0}", "samples_per_class: 0, others: none}"), "needs other classes"),
+    ],
+)
+def test_faults_of_stage_plans_are_named(tmp_path, change, message) -> None:
+    block = """
+grid:
+  - target_set: t/a
+    stages: [one, others-then-few]
+    samples_per_class: 20
+    others: {source: s, n_classes: 3, samples_per_class: 5}
+"""
+    with pytest.raises(SpecError) as error:
+        load(tmp_path, (GRID + block + PLANS).replace(*change))
+    assert message in str(error.value)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from predictor.grids.faults import Faults, Place, near, problem
 from predictor.grids.levels import check_ranges
-from predictor.grids.schema import AXES, RECIPE_AXES, SCHEDULES
+from predictor.grids.schema import AXES, RECIPE_AXES, SCHEDULES, STAGE_KEYS
 from predictor.profiles import Edit, Profile
 from predictor.spec import Blend, Others, Recipe, Stage, StageData
 
@@ -36,7 +36,11 @@ def read_level(axis: str, value: Any) -> Any:
         if axis == "blend" and len(several) > 1:
             raise ValueError("a data set has one blend at a time")
         return several
-    if axis == "target_set":
+    if axis in ("target_set", "stages"):
+        return value
+    if axis == "share":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+            raise ValueError(f"needs a number above 0 and up to 1 (found {value!r})")
         return value
     if axis == "epochs":
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e6:
@@ -44,6 +48,8 @@ def read_level(axis: str, value: Any) -> Any:
         return value
     try:
         if axis == "samples_per_class":
+            if value == 0 and not isinstance(value, bool):
+                raise ValueError("needs 1 or more; 0 belongs to a stage of a plan (found 0)")
             return StageData.model_validate({"source": "any", axis: value}).samples_per_class
         if axis == "image_steps":
             return Stage.model_validate({"data": _DATA, axis: value}).image_steps
@@ -58,6 +64,11 @@ def check_level(axis: str, value: Any, where: Place, content: dict[str, Any], fa
         known = names(content, "target_sets")
         if not isinstance(value, str) or value not in known:
             faults.add(where, f"unknown target set {value!r}" + near(str(value), known))
+        return
+    if axis == "stages":
+        known = names(content, "stage_plans")
+        if not isinstance(value, str) or value not in known:
+            faults.add(where, f"unknown stage plan {value!r}" + near(str(value), known))
         return
     try:
         level = read_level(axis, value)
@@ -86,6 +97,20 @@ def check_target_sets(content: dict[str, Any], faults: Faults) -> None:
             for shift, entry in _mapping(target, "shifts").items():
                 source = entry.get("source") if isinstance(entry, dict) else entry
                 check_source(source, (*where, "shifts", shift), content, faults)
+
+
+def check_stage_plans(content: dict[str, Any], faults: Faults) -> None:
+    """Note everything wrong with the stages of the plans."""
+    for name, plan in _mapping(content, "stage_plans").items():
+        for number, stage in enumerate(plan if isinstance(plan, list) else []):
+            where = ("stage_plans", name, number)
+            for key, value in stage.items() if isinstance(stage, dict) else ():
+                if key not in STAGE_KEYS:
+                    faults.add((*where, key), "unknown key" + near(key, STAGE_KEYS))
+                elif key != "samples_per_class" or value != 0 or isinstance(value, bool):
+                    check_level(key, value, (*where, key), content, faults)
+            if isinstance(stage, dict) and set(SCHEDULES) <= set(stage):
+                faults.add((*where, "epochs"), "names both image_steps and epochs; one follows from the other")
 
 
 def check_recipe(content: dict[str, Any], faults: Faults) -> None:

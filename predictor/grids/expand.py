@@ -15,12 +15,13 @@ from predictor.grids.checks import (
     check_block,
     check_level,
     check_recipe,
+    check_stage_plans,
     check_target_sets,
     read_level,
 )
 from predictor.grids.faults import Faults, Place
 from predictor.grids.levels import crossed, drawn
-from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, PlannedRun
+from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, GridTargetSet, PlannedRun
 from predictor.spec import Recipe, RunSpec, Stage, StageData, TargetSet, planned_counts
 
 DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
@@ -97,6 +98,7 @@ def _checked(content: dict[str, Any], faults: Faults) -> GridFile | None:
     except ValidationError as error:
         faults.add_error((), error, [GridFile])
     check_target_sets(content, faults)
+    check_stage_plans(content, faults)
     check_recipe(content, faults)
     if not content.get("grid") and not content.get("random"):
         faults.add((), "neither 'grid' nor 'random' names any configuration")
@@ -155,20 +157,12 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
     target = file.target_sets[name]
     own = {} if target.flip is None else {"flip": target.flip}
     recipe = {**file.recipe, **own, **{k: levels[k] for k in RECIPE_AXES if k in levels}}
-    steps = {k: recipe.pop(k) for k in SCHEDULES if k in recipe}
-    steps = {k: levels[k] for k in SCHEDULES if k in levels} or steps
-    blends, others = levels.get("blend", []), levels.get("others", [])
-    profile = levels.get("profile", read_level("profile", "balanced"))
-    data = StageData(
-        source=target.source,
-        split=target.train_split,
-        samples_per_class=levels["samples_per_class"],
-        profile=profile,
-        blend=blends[0] if blends else None,
-        others=tuple(others),
-    )
+    schedule = {k: recipe.pop(k) for k in SCHEDULES if k in recipe}
+    whole = levels if set(SCHEDULES) & set(levels) else {**levels, **schedule}
+    plan = [_stage_levels(whole, part) for part in file.stage_plans.get(levels.get("stages", ""), [{}])]
+    data = [_stage_data(target, stage) for stage in plan]
     # a shift whose images are trained on is no test set of that run
-    trained = {part.source for part in (*blends, *others)}
+    trained = {part.source for stage in data for part in (*((stage.blend,) if stage.blend else ()), *stage.others)}
     shifts = {shift: test for shift, test in target.shifts.items() if test.source not in trained}
     used = {target.source, *trained, *(test.source for test in shifts.values())}
     test = {"source": target.source, "split": target.test_split}
@@ -179,21 +173,56 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
         "model": file.model,
         "recipe": Recipe.model_validate(recipe),
     }
-    once = RunSpec(**shared, stages=(Stage(data=data, image_steps=1),), seeds=file.seeds[0])
-    planned = planned_counts(once)  # impossible profiles show here, before anything is trained
-    image_steps = steps["image_steps"] if "image_steps" in steps else round(steps["epochs"] * planned.n_samples)
-    stage = Stage.model_validate({"data": data, "image_steps": image_steps})
-    axes: dict[str, str | int | float] = {
-        "samples_per_class": data.samples_per_class,
-        "profile": profile.label,
-        "others": "+".join(f"{o.source}:{o.n_classes}x{o.samples_per_class}" for o in others) or "none",
-    }
-    if blends:
-        axes["blend"] = f"{blends[0].source}:{blends[0].share:g}"
-    axes |= {k: levels[k] for k in (*SCHEDULES, *RECIPE_AXES) if k in levels}
+    once = RunSpec(**shared, stages=tuple(Stage(data=part, image_steps=1) for part in data), seeds=file.seeds[0])
+    stages = []
+    for number, (part, stage) in enumerate(zip(data, plan, strict=True)):
+        planned = planned_counts(once, number)  # impossible profiles show here, before anything is trained
+        steps = stage["image_steps"] if "image_steps" in stage else stage["epochs"] * planned.n_samples
+        changed = {k: stage[k] for k in RECIPE_AXES if k in stage and stage[k] != levels.get(k)}
+        own_recipe = Recipe.model_validate({**recipe, **changed}) if changed else None
+        content = {"data": part, "image_steps": round(steps * stage.get("share", 1)), "recipe": own_recipe}
+        stages.append(Stage.model_validate(content))
     return [
         PlannedRun(
-            spec=RunSpec(**shared, stages=(stage,), seeds=seeds), axes=axes, target_set=name, domain=target.domain
+            spec=RunSpec(**shared, stages=tuple(stages), seeds=seeds),
+            axes=_axes(levels),
+            target_set=name,
+            domain=target.domain,
         )
         for seeds in file.seeds
     ]
+
+
+def _stage_levels(levels: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """The levels of a block as one stage of a plan changes them; its own schedule takes the place of the block's."""
+    own = {k: 0 if k == "samples_per_class" and v == 0 else read_level(k, v) for k, v in part.items()}
+    if own.get("samples_per_class") == 0:
+        own = {"profile": read_level("profile", "balanced"), "blend": [], **own}
+    kept = {k: v for k, v in levels.items() if not (k in SCHEDULES and set(SCHEDULES) & set(own))}
+    return {**kept, **own}
+
+
+def _stage_data(target: GridTargetSet, levels: dict[str, Any]) -> StageData:
+    blends = levels.get("blend", [])
+    return StageData(
+        source=target.source,
+        split=target.train_split,
+        samples_per_class=levels["samples_per_class"],
+        profile=levels.get("profile", read_level("profile", "balanced")),
+        blend=blends[0] if blends else None,
+        others=tuple(levels.get("others", [])),
+    )
+
+
+def _axes(levels: dict[str, Any]) -> dict[str, str | int | float]:
+    """The place of a configuration in the design, in words and numbers."""
+    profile = levels.get("profile", read_level("profile", "balanced"))
+    others = levels.get("others", [])
+    axes: dict[str, str | int | float] = {
+        "samples_per_class": levels["samples_per_class"],
+        "profile": profile.label,
+        "others": "+".join(f"{o.source}:{o.n_classes}x{o.samples_per_class}" for o in others) or "none",
+    }
+    if blends := levels.get("blend"):
+        axes["blend"] = f"{blends[0].source}:{blends[0].share:g}"
+    return axes | {k: levels[k] for k in ("stages", *SCHEDULES, *RECIPE_AXES) if k in levels}

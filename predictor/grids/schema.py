@@ -14,13 +14,15 @@ from predictor.spec import Model, Recipe, RunSpec, Seeds, TestSet
 STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # a folder name: no separator, and neither '.' nor '..'
 SCHEDULES = ("image_steps", "epochs")
 RECIPE_AXES = tuple(Recipe.model_fields)
-AXES = ("target_set", "samples_per_class", "profile", "blend", "others", *SCHEDULES, *RECIPE_AXES)
+DATA_AXES = ("samples_per_class", "profile", "blend", "others")
+AXES = ("target_set", "stages", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)
+STAGE_KEYS = ("share", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)  # what a stage of a plan may say of its own
 
 
 class Source(Part):
     """Where a source's images are: a file or folder below the image folder, and the digest of its content."""
 
-    digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64}|builtin:.+)$")
+    digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64}|builtin:.+|fractals:.+)$")
     file: str | None = None
 
 
@@ -58,7 +60,11 @@ def _seeds(value: Any) -> Any:
 
 
 class GridFile(Part):
-    """The whole file. Blocks are read axis by axis later, so that each fault gets its own line."""
+    """The whole file. Blocks are read axis by axis later, so that each fault gets its own line.
+
+    stage_plans : name -> stages, one after the other; each says what differs from its block, and `share`, its part of
+        the block's schedule. The axis `stages` names plans.
+    """
 
     study: str
     protocol: int = Field(ge=1)
@@ -68,6 +74,7 @@ class GridFile(Part):
     model: Model
     recipe: dict[str, Any]
     seeds: list[Annotated[Seeds, BeforeValidator(_seeds)]] = Field(min_length=1)
+    stage_plans: dict[str, Annotated[list[dict[str, Any]], Field(min_length=1)]] = Field(default_factory=dict)
     grid: list[dict[str, Any]] = Field(default_factory=list)
     random: list[dict[str, Any]] = Field(default_factory=list)
 
