@@ -18,11 +18,11 @@ import torch
 
 from predictor.grids import load_grid
 from predictor.spec import RunSpec
-from trainer.data.selection import training_set
+from trainer.data.selection import training_sets
 from trainer.data.sources import Source, open_source
+from trainer.device import choose_precision, prepare
 from trainer.evaluate import score, target_logits
-from trainer.loop import new_state, train
-from trainer.networks import create
+from trainer.stages import Training
 
 
 def with_validation(source: Source) -> Source:
@@ -35,22 +35,30 @@ def with_validation(source: Source) -> Source:
 
 def validation_accuracy(spec: RunSpec, source: Source, rate: float) -> float:
     """Class-balanced accuracy on the validation split after the spec's training at another rate."""
-    data = training_set(spec, 0, lambda _: source)
-    torch.manual_seed(spec.seeds.training)
-    model = create(spec.model.name, head=spec.model.head, image_size=spec.model.image_size)
-    recipe = spec.recipe.model_copy(update={"learning_rate": rate})
-    state = new_state(model.to(memory_format=torch.channels_last), recipe)
-    steps = spec.stages[0].image_steps
-    if not train(state, data, image_steps=steps, recipe=recipe, training_seed=spec.seeds.training):
+    spec = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"learning_rate": rate})})
+    precision = choose_precision("cpu")
+    training = Training(
+        spec,
+        training_sets(spec, lambda _: source),
+        device="cpu",
+        precision=precision,
+        compiled=False,
+        checkpoint=None,
+        progress=None,
+    )
+    trained = training.run()
+    if not trained.finite:
         return float("nan")
     rows = [source.rows(name, "validation") for name in spec.target.classes]
     labels = torch.tensor(np.repeat(np.arange(len(rows)), [len(part) for part in rows]))
     pixels = source.pixels(np.concatenate(rows), spec.model.image_size)
-    return score(target_logits(model, pixels, len(rows), "cpu"), labels, spec.target.classes).balanced
+    logits = target_logits(trained.model, pixels, len(rows), "cpu", precision)
+    return score(logits, labels, spec.target.classes).balanced
 
 
 def main(grid_file: str, folder: str, target_set: str, *rates: str) -> None:
     torch.set_num_threads(1)
+    prepare("cpu")
     grid = load_grid(grid_file)
     planned = [run for run in grid.runs if run.target_set == target_set and run.axes["others"] == "none"]
     stage = planned[0].spec.stages[0]

@@ -17,7 +17,7 @@ from predictor.records import finished_ids, read_registry
 
 GRID = """
 study: tiny
-protocol: 1
+protocol: 2
 sources:
   gratings: {{file: gratings.parquet, digest: "{gratings}"}}
   noisy: {{file: noisy.parquet, digest: "{noisy}"}}

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from images import write_source
+from torch import nn
 
 from predictor.errors import DataError, SpecError
+from predictor.records.schema import RunRecord
 from predictor.spec import RunSpec
 from trainer import checkpoint
-from trainer.data.selection import choose, epoch_order, training_set
+from trainer.data.selection import choose, epoch_order, training_sets
 from trainer.data.sources import BUILTIN, Source, decode, open_source
 from trainer.evaluate import score, target_logits
-from trainer.loop import Batches, learning_rate, n_steps, new_state, train
-from trainer.networks import create
-from trainer.run import initialised, outcomes_of, run_spec
+from trainer.loop import Batches, State, learning_rate, n_steps, new_state, train
+from trainer.networks import create, network
+from trainer.networks.small import SmallNet
+from trainer.run import outcomes_of, run_spec
+from trainer.stages import Training
 
 CLASSES = ["a", "b", "c", "d", "e", "f"]
 
@@ -25,13 +30,13 @@ CLASSES = ["a", "b", "c", "d", "e", "f"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     path = tmp_path_factory.mktemp("images")
-    return path, write_source(path / "gratings.parquet", CLASSES, train=30, test=10, seed=3)
+    return path, write_source(path / "gratings.parquet", CLASSES, train=30, test=10, seed=3, noise=160.0)
 
 
-def spec_of(digest: str, *, seed: int = 0, size: int = 10, image_steps: int = 320, **data) -> RunSpec:
+def spec_of(digest: str, *, seed: int = 0, size: int = 10, image_steps: int = 960, **data) -> RunSpec:
     return RunSpec.model_validate(
         {
-            "protocol": 1,
+            "protocol": 2,
             "sources": {"gratings": digest},
             "target": {"name": "t", "classes": ["a", "b", "c"], "test": {"source": "gratings"}},
             "stages": [{"data": {"source": "gratings", "samples_per_class": size, **data}, "image_steps": image_steps}],
@@ -42,12 +47,24 @@ def spec_of(digest: str, *, seed: int = 0, size: int = 10, image_steps: int = 32
     )
 
 
+def fresh_state(spec: RunSpec) -> State:
+    net = network(spec.model, spec.seeds.training, device="cpu", precision="fp32", batch=32, compiled=False)
+    return new_state(net.model, spec.recipe)
+
+
+def recorded(spec: RunSpec, folder: tuple[Path, str], **how) -> RunRecord:
+    return run_spec(
+        spec, study="t", axes={}, domain="d", held_out=False, data_dir=folder[0],
+        files={"gratings": "gratings.parquet"}, device="cpu", threads=1, commit="c", **how,
+    )  # fmt: skip
+
+
 def opener(folder: tuple[Path, str]):
     return lambda name: open_source(name, folder[0] / "gratings.parquet", folder[1])
 
 
 def test_a_smaller_class_is_a_subset_in_the_same_relative_order(folder) -> None:
-    small, large = (training_set(spec_of(folder[1], size=n), 0, opener(folder)) for n in (5, 20))
+    small, large = (training_sets(spec_of(folder[1], size=n), opener(folder))[0] for n in (5, 20))
     assert set(small.keys) < set(large.keys)
     for epoch in range(3):
         of_small = small.keys[epoch_order(small.keys, 7, epoch)]
@@ -62,7 +79,7 @@ def test_other_data_seed_other_images(folder) -> None:
 
 def test_others_are_never_targets(folder) -> None:
     others = [{"source": "gratings", "n_classes": 2, "samples_per_class": 4}]
-    data = training_set(spec_of(folder[1], others=others), 0, opener(folder))
+    data = training_sets(spec_of(folder[1], others=others), opener(folder))[0]
     assert data.classes[:3] == ["a", "b", "c"] and set(data.classes[3:]) < {"d", "e", "f"}
     assert np.bincount(data.labels).tolist() == [10, 10, 10, 4, 4]
     assert data.distribution.other_counts.tolist() == [4, 4]
@@ -75,7 +92,7 @@ def test_a_blend_takes_its_share_from_the_second_source(folder) -> None:
     chosen = choose(spec_of(folder[1], **data), 0, opener(folder))
     assert [len(part.rows) for part in chosen] == [7, 3] * 3
     assert {split for part in chosen[1::2] for split in source.splits[part.rows].tolist()} == {"test"}
-    assert len(training_set(spec_of(folder[1], **data), 0, opener(folder)).labels) == 30
+    assert len(training_sets(spec_of(folder[1], **data), opener(folder))[0].labels) == 30
 
 
 def test_more_images_than_there_are_names_every_class(folder) -> None:
@@ -114,9 +131,9 @@ def test_learning_rate_rises_and_falls_to_zero(folder) -> None:
 def test_continued_from_a_checkpoint_gives_the_same_bits(folder, tmp_path, cut) -> None:
     spec = spec_of(folder[1])
     torch.set_num_threads(1)
-    data = training_set(spec, 0, opener(folder))
+    data = training_sets(spec, opener(folder))[0]
     how = {"image_steps": 320, "recipe": spec.recipe, "training_seed": 0}
-    whole = new_state(initialised(spec, "cpu"), spec.recipe)
+    whole = fresh_state(spec)
     assert train(whole, data, **how)
 
     class Stop(Exception):
@@ -128,41 +145,153 @@ def test_continued_from_a_checkpoint_gives_the_same_bits(folder, tmp_path, cut) 
             raise Stop
 
     with pytest.raises(Stop):
-        train(new_state(initialised(spec, "cpu"), spec.recipe), data, **how, between_steps=stop)
-    again = new_state(initialised(spec_of(folder[1], seed=5), "cpu"), spec.recipe)
-    assert checkpoint.load(tmp_path / "run.pt", again, "cpu") == (0, 1.5) and again.step == cut
+        train(fresh_state(spec), data, **how, between_steps=stop)
+    again = fresh_state(spec_of(folder[1], seed=5))
+    content = checkpoint.read(tmp_path / "run.pt", "cpu")
+    checkpoint.restore(content, again)
+    assert (content.stage, content.seconds, again.step) == (0, 1.5, cut)
     assert train(again, data, **how)
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
 
 
-def test_a_damaged_checkpoint_is_no_checkpoint(folder, tmp_path) -> None:
-    spec = spec_of(folder[1])
+def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path) -> None:
     (tmp_path / "run.pt").write_bytes(b"PK\x03\x04 torn")
-    state = new_state(initialised(spec, "cpu"), spec.recipe)
-    assert checkpoint.load(tmp_path / "run.pt", state, "cpu") is None
-    assert checkpoint.load(tmp_path / "run.pt", state, "cpu") is None  # and it is gone
+    assert checkpoint.read(tmp_path / "run.pt", "cpu") is None
+    assert not (tmp_path / "run.pt").exists()
 
 
 def test_a_run_twice_is_the_same_run_and_another_seed_is_not(folder) -> None:
-    def outcome(seed: int):
-        return run_spec(
-            spec_of(folder[1], seed=seed), study="t", axes={}, domain="d", held_out=False, data_dir=folder[0],
-            files={"gratings": "gratings.parquet"}, device="cpu", threads=1, commit="c",
-        ).outcomes  # fmt: skip
-
-    assert outcome(0) == outcome(0)
-    assert outcome(0) != outcome(1)
+    first, again, other = (recorded(spec_of(folder[1], seed=seed), folder).outcomes for seed in (0, 0, 1))
+    assert first == again != other
 
 
 def test_a_diverged_run_says_so(folder) -> None:
     spec = spec_of(folder[1])
     spec = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"learning_rate": 1e12})})
-    record = run_spec(
-        spec, study="t", axes={}, domain="d", held_out=False, data_dir=folder[0],
-        files={"gratings": "gratings.parquet"}, device="cpu", threads=1, commit="c",
-    )  # fmt: skip
+    record = recorded(spec, folder)
     assert record.status == "diverged" and record.outcomes == {}
+
+
+def test_another_protocol_is_refused(folder) -> None:
+    spec = spec_of(folder[1]).model_copy(update={"protocol": 1})
+    with pytest.raises(SpecError, match=r"asks for protocol 1; this trainer trains protocol 2. state protocol: 2 in"):
+        recorded(spec, folder)
+
+
+def two_stages(digest: str, others: dict, **recipe) -> RunSpec:
+    """Other classes alone, then the targets alone."""
+    content = spec_of(digest).content()
+    pretrain = {"data": {"source": "gratings", "samples_per_class": 0, "others": [others]}, "image_steps": 160}
+    content["stages"] = [{**pretrain, **recipe}, content["stages"][0]]
+    return RunSpec.model_validate(content)
+
+
+def test_stages_train_on_their_own_label_sets(folder) -> None:
+    others = {"source": "gratings", "n_classes": 2, "samples_per_class": 6}
+    spec = two_stages(folder[1], others)
+    first, second = training_sets(spec, opener(folder))
+    assert first.distribution.target_counts.sum() == 0 and first.distribution.n_samples == 12
+    assert set(first.labels) == {3, 4} and set(second.labels) == {0, 1, 2}
+    record = recorded(spec, folder)
+    assert [stage.image_steps for stage in record.data.stages] == [160, 960]
+    assert [stage.distribution.n_samples for stage in record.data.stages] == [12, 30]
+    alone = recorded(spec_of(folder[1]), folder)
+    assert record.outcomes != alone.outcomes and record.run_id != alone.run_id
+
+
+def test_a_class_has_one_place_in_the_head_through_all_stages(folder) -> None:
+    content = two_stages(folder[1], {"source": "gratings", "n_classes": 3, "samples_per_class": 6}).content()
+    content["stages"][1]["data"]["others"] = [{"source": "gratings", "n_classes": 2, "samples_per_class": 4}]
+    first, second = training_sets(RunSpec.model_validate(content), opener(folder))
+    place = {}
+    for data in (first, second):
+        assert data.classes == first.classes
+        for label in set(data.labels.tolist()):
+            shown = data.pixels[data.labels == label][0].tobytes()
+            assert place.setdefault(label, shown) == shown or label < 3
+    assert set(second.labels.tolist()) - {0, 1, 2} < set(first.labels.tolist())
+
+
+def test_a_stage_may_have_a_recipe_of_its_own(folder) -> None:
+    others = {"source": "gratings", "n_classes": 2, "samples_per_class": 6}
+    still = {"batch_size": 32, "learning_rate": 1e-9}
+    spec = two_stages(folder[1], others, recipe=still)
+    assert spec.recipe_of(0).learning_rate == 1e-9 and spec.recipe_of(1) == spec.recipe
+    weights = []
+    for each in (spec, two_stages(folder[1], others)):
+        training = Training(
+            each, training_sets(each, opener(folder)),
+            device="cpu", precision="fp32", compiled=False, checkpoint=None, progress=None,
+        )  # fmt: skip
+        weights.append(training.run().model.state_dict()["fc.weight"])
+    assert not torch.equal(*weights)
+
+
+@pytest.mark.parametrize("cut", [2, 7, 12])
+def test_stopped_anywhere_in_two_stages_and_continued_gives_the_same_record(folder, tmp_path, cut) -> None:
+    spec = two_stages(folder[1], {"source": "gratings", "n_classes": 2, "samples_per_class": 6})
+    whole = recorded(spec, folder)
+    told = 0
+
+    def progress(step: int, steps: int) -> None:
+        nonlocal told
+        told += 1
+        if told == cut:
+            raise KeyboardInterrupt
+
+    how = {"checkpoint_dir": tmp_path}
+    with mock.patch("trainer.stages.PROGRESS_SECONDS", -1.0), pytest.raises(KeyboardInterrupt):
+        recorded(spec, folder, **how, progress=progress)
+    assert (tmp_path / f"{spec.run_id}.pt").exists()
+    assert recorded(spec, folder, **how).outcomes == whole.outcomes
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_too_large_for_memory_is_split_and_recorded(folder, tmp_path) -> None:
+    """A network that has memory for 12 images: a batch of 32 is run as pieces of 8, with the gradient of the whole."""
+    forward = SmallNet.forward
+
+    def short_of_memory(self, x):
+        if self.training and len(x) > 12:
+            raise torch.OutOfMemoryError("no memory for more than 12 images")
+        return forward(self, x)
+
+    with mock.patch.object(SmallNet, "forward", short_of_memory):
+        record = recorded(spec_of(folder[1]), folder, checkpoint_dir=tmp_path)
+    assert record.status == "completed" and record.environment.micro_batch == 8
+    assert recorded(spec_of(folder[1]), folder).environment.micro_batch is None
+
+
+def test_pieces_of_a_batch_have_the_gradient_of_the_whole(folder) -> None:
+    """With batch norm in evaluation mode, pieces change nothing but the order of a sum."""
+    spec = spec_of(folder[1])
+    (data,) = training_sets(spec, opener(folder))
+    weights = []
+    for micro_batch in (None, 8):
+        state = fresh_state(spec)
+        state.model.train = lambda mode=True, model=state.model: nn.Module.train(model, False)
+        train(state, data, image_steps=96, recipe=spec.recipe, training_seed=0, micro_batch=micro_batch)
+        weights.append(state.model.state_dict())
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, atol=1e-5, rtol=1e-4)
+
+
+def test_a_network_that_never_fits_says_so(folder) -> None:
+    with (
+        mock.patch.object(SmallNet, "forward", side_effect=torch.OutOfMemoryError("none at all")),
+        pytest.raises(torch.OutOfMemoryError, match="none at all"),
+    ):
+        recorded(spec_of(folder[1]), folder)
+
+
+def test_records_say_on_what_and_how_they_were_trained(folder) -> None:
+    record = recorded(spec_of(folder[1]), folder, precision="fp32")
+    assert (record.environment.device, record.environment.threads, record.environment.precision) == ("cpu", 1, "fp32")
+    assert record.environment.device_name and torch.__version__.startswith(record.environment.versions["torch"])
+    assert record.seconds.train > 0 and record.seconds.load > 0 and record.seconds.evaluate > 0
+    assert record.images_per_second > 0 and record.peak_memory_bytes > 10**7
+    assert record.energy.joules is not None or record.energy.reason
 
 
 def test_an_untargeted_class_is_never_predicted(folder) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from trainer.randomness import uniforms

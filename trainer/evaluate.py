@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trainer.augment import normalise
 from trainer.data.sources import Pixels
+from trainer.device import Precision, autocast
 
 BATCH = 500
 
@@ -46,14 +47,16 @@ class Tested:
 
 
 @torch.inference_mode()
-def target_logits(model: nn.Module, pixels: Pixels, n_targets: int, device: str) -> Tensor:
+def target_logits(
+    model: nn.Module, pixels: Pixels, n_targets: int, device: str, precision: Precision = "fp32"
+) -> Tensor:
     """(N, n_targets) logits on the CPU. Targets stand first in the head; all others are left out, as if at -inf."""
     model.eval()
     parts = []
     for first in range(0, len(pixels), BATCH):
         images = normalise(torch.from_numpy(pixels[first : first + BATCH]).to(device))
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-            logits = model(images.contiguous(memory_format=torch.channels_last))
+        with autocast(device, precision):
+            logits = model(images)
         parts.append(logits[:, :n_targets].float().cpu())
     return torch.cat(parts)
 

@@ -15,19 +15,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from predictor.spec import Recipe, seeded
+from predictor.spec import Recipe
+from trainer import randomness
 from trainer.augment import augment
 from trainer.data.selection import TrainingSet, epoch_order
+from trainer.device import Precision, autocast
 
-CHECK_EVERY = 50  # steps between two looks at the loss: each look waits for the device
+LOOK_EVERY = 50  # steps, at least, between two looks at the loss: each look waits for the device
 
 
 @dataclass
 class State:
-    """What a stage needs to go on: network, optimiser and the next step."""
+    """What a stage needs to go on: network, optimiser and the next step.
+
+    forward : the network as it is called on whole batches; on CUDA a compiled one with the same weights
+    """
 
     model: nn.Module
     optimiser: torch.optim.Optimizer
+    forward: Callable[[Tensor], Tensor]
     step: int = 0
 
 
@@ -44,13 +50,15 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def new_state(model: nn.Module, recipe: Recipe) -> State:
+def new_state(model: nn.Module, recipe: Recipe, forward: Callable[[Tensor], Tensor] | None = None) -> State:
     """Optimiser for a network; weight decay on matrices and kernels only, as is usual."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    optimiser = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
-    return State(model, optimiser)
+    optimiser = torch.optim.SGD(
+        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
+    )
+    return State(model, optimiser, forward or model)
 
 
 def train(
@@ -62,34 +70,46 @@ def train(
     training_seed: int,
     stage: int = 0,
     device: str = "cpu",
+    precision: Precision = "fp32",
+    micro_batch: int | None = None,
     between_steps: Callable[[State, int], None] | None = None,
 ) -> bool:
     """Train to the end of the stage from wherever `state` stands; False where the loss stopped being finite.
 
+    micro_batch : images at once on the device; gradients of a batch are added up, so its size stays the recipe's
     between_steps : called before each step with the state and the number of steps; what it raises ends the training
     """
     pixels = torch.from_numpy(data.pixels).to(device)
     labels = torch.from_numpy(data.labels).to(device)
     batches = Batches(data.keys, recipe.batch_size, image_steps, training_seed)
+    draws = randomness.key("augment", training_seed, stage)
     steps = n_steps(image_steps, recipe.batch_size)
-    autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda")
+    look = max(LOOK_EVERY, len(data.keys) // recipe.batch_size)
+    finite = torch.ones((), dtype=torch.bool, device=device)
     state.model.train()
     while state.step < steps:
         if between_steps:
             between_steps(state, steps)
-        rows = torch.from_numpy(batches[state.step]).to(device)
-        draws = generator("augment", training_seed, stage, state.step)
-        images = augment(pixels[rows], recipe.augmentation, draws, flip=recipe.flip)
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(state.step, steps, recipe)
-        with autocast:
-            logits = state.model(images.contiguous(memory_format=torch.channels_last))
-            loss = F.cross_entropy(logits.float(), labels[rows], label_smoothing=recipe.label_smoothing)
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        rows = _moved(torch.from_numpy(batches[state.step]), device)
+        first = state.step * recipe.batch_size
+        for start in range(0, len(rows), micro_batch or len(rows)):
+            part = rows[start : start + (micro_batch or len(rows))]
+            images = augment(pixels[part], recipe.augmentation, draws, first + start, flip=recipe.flip)
+            # a compiled network is made for whole batches; the last, smaller one goes around it
+            forward = state.forward if len(part) == (micro_batch or recipe.batch_size) else state.model
+            with autocast(device, precision):
+                logits = forward(images)
+            loss = F.cross_entropy(
+                logits.float(), labels[part], reduction="sum", label_smoothing=recipe.label_smoothing
+            ) / len(rows)
+            loss.backward()
+            finite &= torch.isfinite(loss.detach())
         state.optimiser.step()
+        state.optimiser.zero_grad(set_to_none=True)
         state.step += 1
-        if (state.step % CHECK_EVERY == 0 or state.step == steps) and not _finite(loss):
+        if (state.step % look == 0 or state.step == steps) and not finite.item():
             return False
     return True
 
@@ -114,10 +134,6 @@ class Batches:
         return np.concatenate([self._orders[e][place[epoch == e]] for e in needed])
 
 
-def generator(*key: str | int) -> torch.Generator:
-    """A torch generator on the CPU that depends on nothing but its key."""
-    return torch.Generator().manual_seed(int(seeded(*key).integers(2**63)))
-
-
-def _finite(loss: Tensor) -> bool:
-    return bool(torch.isfinite(loss.detach()).item())
+def _moved(rows: Tensor, device: str) -> Tensor:
+    """To the device without waiting for it."""
+    return rows.pin_memory().to(device, non_blocking=True) if device == "cuda" else rows

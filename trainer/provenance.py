@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -20,6 +21,17 @@ def code_commit() -> str:
         return f"predictor {version('predictor')}"
     changed = _git(package.parent, "status", "--porcelain", "--untracked-files=no", "--", "trainer", "predictor")
     return commit + ("+changed" if changed else "")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the numbers."""
+    found = {"python": platform.python_version()}
+    for name in ("torch", "timm", "numpy", "pillow", "predictor"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

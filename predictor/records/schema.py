@@ -138,11 +138,16 @@ class Energy(_Part):
 
 
 class Environment(_Part):
-    """The machine and the code that made a run."""
+    """The machine and the code that made a run.
+
+    micro_batch : images at once on the device, where a whole batch did not fit its memory
+    """
 
     device: str
     device_name: str | None = None
     threads: int | None = None
+    precision: Literal["bf16", "fp32"] | None = None
+    micro_batch: int | None = None
     versions: dict[str, str] = {}
     commit: str | None = None
 

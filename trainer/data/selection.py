@@ -84,10 +84,17 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
     return chosen
 
 
-def training_set(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> TrainingSet:
-    """Decode the chosen images of one stage."""
-    chosen = choose(spec, stage, source_of)
-    others = sorted({(part.source, part.label) for part in chosen if part.label not in spec.target.classes})
+def training_sets(spec: RunSpec, source_of: Callable[[str], Source]) -> list[TrainingSet]:
+    """Decode the chosen images of every stage. A class has one place in the head through all stages."""
+    stages = [choose(spec, stage, source_of) for stage in range(len(spec.stages))]
+    every = {(part.source, part.label) for chosen in stages for part in chosen}
+    others = sorted(key for key in every if key[1] not in spec.target.classes)
+    return [_training_set(spec, chosen, others, source_of) for chosen in stages]
+
+
+def _training_set(
+    spec: RunSpec, chosen: list[Chosen], others: list[tuple[str, str]], source_of: Callable[[str], Source]
+) -> TrainingSet:
     position = {("", label): i for i, label in enumerate(spec.target.classes)}
     position |= {key: len(spec.target.classes) + i for i, key in enumerate(others)}
     pixels = [source_of(part.source).pixels(part.rows, spec.model.image_size) for part in chosen]

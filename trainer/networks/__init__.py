@@ -2,20 +2,84 @@
 
 from __future__ import annotations
 
-from torch import nn
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
 
 from predictor.errors import SpecError
 from predictor.grids import near
-from trainer.networks import small  # noqa: F401 - registers its models
+from predictor.spec import Model, seeded
+from trainer.device import Precision, autocast, memory_format
+from trainer.networks import adapted, small  # noqa: F401 - they register their models
 
-__all__ = ["create"]
+__all__ = ["Network", "check_name", "create", "network"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network on its device. forward: how whole batches are run; compile_seconds: spent on that just now."""
+
+    model: nn.Module
+    forward: Callable[[Tensor], Tensor]
+    compile_seconds: float = 0.0
+
+
+def check_name(name: str) -> None:
+    """Raise SpecError for a name timm does not know, with near matches."""
+    import timm
+
+    if not timm.is_model(name):
+        raise SpecError(f"unknown model {name!r}{near(name, timm.list_models())[:200]}", remedy="use a timm name")
 
 
 def create(name: str, *, head: int, image_size: int) -> nn.Module:
     """A fresh network with `head` logits. Raises SpecError for a name timm does not know, with near matches."""
     import timm
 
-    if not timm.is_model(name):
-        raise SpecError(f"unknown model {name!r}{near(name, timm.list_models())[:200]}", remedy="use a timm name")
+    check_name(name)
     size = {"img_size": image_size} if "vit" in name or "swin" in name else {}
     return timm.create_model(name, pretrained=False, num_classes=head, in_chans=3, **size)
+
+
+def network(
+    model: Model, training_seed: int, *, device: str, precision: Precision, batch: int, compiled: bool
+) -> Network:
+    """A network with weights that depend on the training seed alone, made on the CPU whatever the device is.
+
+    batch : images of one call to `forward`
+    compiled : compile once per (model, batch, size) and process; the next run takes that one with new weights in place
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seeded("weights", training_seed).integers(2**63)))
+        fresh = create(model.name, head=model.head, image_size=model.image_size)
+    if not compiled:
+        fresh = fresh.to(device).to(memory_format=memory_format(fresh))
+        return Network(fresh, fresh)
+    before = _compiled.cache_info().misses
+    clock = time.perf_counter()
+    kept, forward = _compiled(model.name, model.head, model.image_size, batch, device, precision)
+    seconds = time.perf_counter() - clock if _compiled.cache_info().misses > before else 0.0
+    kept.load_state_dict(fresh.state_dict())
+    return Network(kept, forward, seconds)
+
+
+@lru_cache(maxsize=4)
+def _compiled(
+    name: str, head: int, image_size: int, batch: int, device: str, precision: Precision
+) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+    """Compile forward and backward by running them once on an empty batch."""
+    model = create(name, head=head, image_size=image_size).to(device)
+    model = model.to(memory_format=memory_format(model)).train()
+    forward = torch.compile(model, dynamic=False)
+    images = torch.zeros(batch, 3, image_size, image_size, device=device).contiguous(memory_format=torch.channels_last)
+    with autocast(device, precision):
+        logits = forward(images)
+    logits.float().sum().backward()
+    model.zero_grad(set_to_none=True)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return model, forward

@@ -1,0 +1,79 @@
+"""What a device wants: precision, memory order, exactness, and how it names itself."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import resource
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+Precision = Literal["bf16", "fp32"]
+
+
+def choose_precision(device: str) -> Precision:
+    """bf16 autocast where the hardware multiplies it: on CUDA, and on CPUs with AMX tiles; else fp32."""
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return "bf16" if tiles() else "fp32"
+
+
+def autocast(device: str, precision: Precision) -> torch.autocast:
+    """Autocast to bf16, or nothing. Its weight cache is off: weights change at every step."""
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
+
+
+def memory_format(model: nn.Module) -> torch.memory_format:
+    """channels_last for networks of convolutions; a patch embedding or group norm gains nothing or loses by it."""
+    kernels = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.stride != m.kernel_size]
+    grouped = any(isinstance(m, nn.GroupNorm) for m in model.modules())
+    return torch.channels_last if kernels and not grouped else torch.contiguous_format
+
+
+@cache
+def prepare(device: str) -> None:
+    """Once per process: exact kernels on CUDA; on a CPU keep freed memory, since every step asks for it again.
+
+    glibc returns large blocks to the system at once; faulting them in again took half of an augmentation's time.
+    """
+    if device == "cuda":
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+        return
+    try:
+        libc = ctypes.CDLL(None)
+        mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of mallopt(3)
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, (1 << 31) - 1)
+    except (OSError, AttributeError):
+        pass  # another C library: only slower
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short. torch has a class for that on CUDA, on a CPU only a text."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def device_name(device: str) -> str:
+    """The name the hardware gives itself."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: of this process on a CPU, of its tensors on CUDA."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux

@@ -1,0 +1,159 @@
+"""The stages of one run, one after the other: checkpoints between steps, smaller batches where memory is short."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from predictor.spec import RunSpec
+from trainer import checkpoint
+from trainer.data.selection import TrainingSet
+from trainer.device import Precision, out_of_memory
+from trainer.loop import State, new_state, train
+from trainer.networks import Network, network
+
+CHECKPOINT_SECONDS = 15.0
+PROGRESS_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A network after its last stage. micro_batch: images at once where a whole batch did not fit, else None."""
+
+    model: nn.Module
+    finite: bool
+    seconds: float
+    compile_seconds: float
+    micro_batch: int | None
+
+
+class Training:
+    """Everything between the images and the trained network of one run.
+
+    checkpoint : file of the half-done run, or None to keep none; progress : see `trainer.run.run_spec`
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        sets: Sequence[TrainingSet],
+        *,
+        device: str,
+        precision: Precision,
+        compiled: bool,
+        checkpoint: Path | None,
+        progress: Callable[[int, int], None] | None,
+    ):
+        self.spec, self.sets, self.device, self.precision, self.compiled = spec, sets, device, precision, compiled
+        self.checkpoint, self.progress = checkpoint, progress
+        self.micro_batch: int | None = None
+
+    def run(self) -> Trained:
+        """Train all stages. Raises torch.OutOfMemoryError where not even single images fit the device."""
+        while True:
+            try:
+                return self._run()
+            except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+                size = (self.micro_batch or self.spec.recipe.batch_size) // 2
+                if size < 1 or not out_of_memory(error):
+                    raise
+                self.micro_batch = size
+            self.forget()  # what larger pieces began, smaller ones cannot continue to the bit
+            if self.device == "cuda":
+                torch.cuda.empty_cache()
+
+    def forget(self) -> None:
+        """Delete the checkpoint."""
+        if self.checkpoint:
+            self.checkpoint.unlink(missing_ok=True)
+
+    def _run(self) -> Trained:
+        spec = self.spec
+        batch = self.micro_batch or spec.recipe.batch_size
+        net = network(
+            spec.model,
+            spec.seeds.training,
+            device=self.device,
+            precision=self.precision,
+            batch=batch,
+            compiled=self.compiled,
+        )
+        first, before, state = self._resumed(net)
+        clock = _Clock(before)
+        finite = True
+        for number in range(first, len(spec.stages)):
+            if number > first:
+                state = new_state(net.model, spec.recipe_of(number), net.forward)
+            finite = train(
+                state,
+                self.sets[number],
+                image_steps=spec.stages[number].image_steps,
+                recipe=spec.recipe_of(number),
+                training_seed=spec.seeds.training,
+                stage=number,
+                device=self.device,
+                precision=self.precision,
+                micro_batch=self.micro_batch,
+                between_steps=self._between_steps(number, clock),
+            )
+            if not finite:
+                break
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return Trained(
+            model=net.model,
+            finite=finite,
+            seconds=clock.seconds(),
+            compile_seconds=net.compile_seconds,
+            micro_batch=self.micro_batch,
+        )
+
+    def _resumed(self, net: Network) -> tuple[int, float, State]:
+        """Stage, seconds trained before, and state: of the checkpoint where there is a usable one."""
+        content = checkpoint.read(self.checkpoint, self.device) if self.checkpoint else None
+        stage = content.stage if content and content.micro_batch == self.micro_batch else 0
+        state = new_state(net.model, self.spec.recipe_of(stage), net.forward)
+        if content and content.micro_batch == self.micro_batch:
+            checkpoint.restore(content, state)
+            return stage, content.seconds, state
+        return 0, 0.0, state
+
+    def _between_steps(self, stage: int, clock: _Clock) -> Callable[[State, int], None]:
+        def save(state: State) -> None:
+            if self.checkpoint:
+                checkpoint.save(self.checkpoint, state, stage, clock.seconds(), self.micro_batch)
+
+        def between(state: State, steps: int) -> None:
+            if self.checkpoint and clock.due("checkpoint", CHECKPOINT_SECONDS):
+                save(state)
+            if self.progress and clock.due("progress", PROGRESS_SECONDS):
+                try:
+                    self.progress(state.step, steps)
+                except BaseException:
+                    save(state)
+                    raise
+
+        return between
+
+
+class _Clock:
+    """Seconds of training, those before a resume included, and what is due again. Unmoved by a clock that is set."""
+
+    def __init__(self, before: float):
+        self._before, self._start = before, time.monotonic()
+        self._last: dict[str, float] = {}
+
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._start
+
+    def due(self, what: str, every: float) -> bool:
+        now = time.monotonic()
+        if now - self._last.setdefault(what, self._start) <= every:
+            return False
+        self._last[what] = now
+        return True
