@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -61,6 +62,13 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, fmt: str) -> No
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads a process (auto: cores / workers).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--retry", type=click.IntRange(min=0), default=0, show_default=True, help="Tries again after a failure.")
+@click.option(
+    "--bad-images",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="Images that cannot be used: an error, or left out and named in the record.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before a grid of more than 1,000 runs.")
 def run(
     grid_file: Path,
@@ -70,6 +78,7 @@ def run(
     threads: int | None,
     device: str,
     retry: int,
+    bad_images: Literal["error", "skip"],
     yes: bool,
 ) -> None:
     """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops."""
@@ -92,7 +101,14 @@ def run(
     chosen = choose_device(device)
     n_workers, n_threads = choose_workers(workers, threads, chosen)
     keep_grid(grid_file, grid, runs_dir)
-    job = Job(data_dir=data_dir, runs_dir=runs_dir, device=chosen, threads=n_threads, commit=code_commit())
+    job = Job(
+        data_dir=data_dir,
+        runs_dir=runs_dir,
+        device=chosen,
+        threads=n_threads,
+        commit=code_commit(),
+        bad_images=bad_images,
+    )
     with reporter(grid, runs_dir) as report:
         outcomes = run_grid(grid, job, workers=n_workers, retry=retry + 1, report=report)
     last = {outcome.run_id: outcome for outcome in outcomes}

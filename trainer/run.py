@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from predictor.errors import DataError, SpecError
+from predictor.errors import DataError, SpecError, listed
 from predictor.records.schema import (
     Counted,
     Energy,
@@ -23,8 +24,9 @@ from predictor.records.schema import (
 )
 from predictor.spec import RunSpec, TestSet
 from trainer import PROTOCOL
+from trainer.data.report import data_report
 from trainer.data.selection import training_sets
-from trainer.data.sources import Source, open_source
+from trainer.data.sources import BadImages, Source, open_source
 from trainer.device import Precision, choose_precision, device_name, peak_memory, prepare
 from trainer.energy import EnergyMeter
 from trainer.evaluate import Tested, score, target_logits
@@ -46,6 +48,7 @@ def run_spec(
     precision: Precision | None = None,
     compiled: bool | None = None,
     commit: str = "",
+    bad_images: BadImages = "error",
     checkpoint_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RunRecord:
@@ -53,6 +56,7 @@ def run_spec(
 
     files : source name -> file or folder below data_dir (None: built in)
     precision : None takes what the device is fast at; compiled : None compiles on CUDA
+    bad_images : whether an image that cannot be used ends the run or is left out and named in the record
     checkpoint_dir : where a half-done run keeps its state; a run that was stopped continues from there
     progress : called now and then with (step, steps of the stage); what it raises ends the run after a checkpoint
     A batch that does not fit the device's memory is split in halves until it does: the run starts again with those.
@@ -72,9 +76,11 @@ def run_spec(
     clock = time.perf_counter()
     meter = EnergyMeter(device)
 
+    @cache
     def source_of(name: str) -> Source:
         file = files[name]
-        return open_source(name, data_dir / file if file else None, spec.sources[name])
+        source = open_source(name, data_dir / file if file else None, spec.sources[name])
+        return source.view(bad_images=bad_images, threads=threads)
 
     sets = training_sets(spec, source_of)
     tests = {"accuracy": spec.target.test, **{f"shift:{name}": s for name, s in spec.target.shifts.items()}}
@@ -137,6 +143,7 @@ def run_spec(
             commit=commit,
         ),
         started_at=started.isoformat(timespec="seconds"),
+        data_report=data_report(source_of(name) for name in spec.sources),
     )
     training.forget()
     return record
@@ -174,13 +181,18 @@ def outcomes_of(tested: Mapping[str, Tested], n_targets: int) -> dict[str, Outco
 
 
 def _test_rows(spec: RunSpec, test: TestSet, source: Source) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and labels (positions among the targets) of a test set. The clean one must cover every target."""
-    rows = [source.rows(name, test.split) for name in spec.target.classes]
+    """Rows and labels (positions among the targets) of a test set, decoded. The clean one must cover every target."""
+    size = spec.model.image_size
+    rows = [source.usable(source.rows(name, test.split), size) for name in spec.target.classes]
     empty = [name for name, found in zip(spec.target.classes, rows, strict=True) if not len(found)]
     if empty and (test == spec.target.test or len(empty) == len(rows)):
+        why = [source.lacks(name, test.split) or f"no usable image of {name!r}" for name in empty]
         raise DataError(
-            f"no image to test class {empty[0]!r}" + (f" and {len(empty) - 1} more" if len(empty) > 1 else ""),
+            f"no image to test class {empty[0]!r}"
+            + (f" and {len(empty) - 1} more: " if len(empty) > 1 else ": ")
+            + listed(list(dict.fromkeys(why))),
             where=f"{test.source} ({test.split})",
             remedy="drop the class from the target set or name another test set",
         )
+    source.load(np.concatenate(rows), size)  # a bad image shows before the training, not after it
     return np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(found) for found in rows])

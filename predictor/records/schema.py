@@ -153,9 +153,18 @@ class Environment(_Part):
 
 
 class DataReport(_Part):
-    """Images that could not be used."""
+    """Images that a run met and that are not plain 8-bit images. A record with bad images was trained without them.
+
+    bad_images : left out of training or test because they cannot be used, by name with the reason; the first 100
+    n_bad_images : how many there were
+    converted_images : changed on the way to 8-bit RGB, by name with what was done; the first 100
+    n_converted : {what was done: images}
+    """
 
     bad_images: tuple[str, ...] = ()
+    n_bad_images: Count = 0
+    converted_images: tuple[str, ...] = ()
+    n_converted: dict[str, Count] = {}
 
 
 class RunRecord(_Part):

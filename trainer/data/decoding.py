@@ -1,26 +1,151 @@
-"""Encoded bytes -> uint8 RGB of one size."""
+"""Encoded bytes -> uint8 RGB of one size, or the reason why an image cannot be used.
+
+Still images in 8 bits become RGB without a change of any value. What needs more than that is noted by name:
+
+| image | what happens |
+|---|---|
+| empty, truncated, damaged, of another format | bad |
+| more than 64 million pixels | bad; nothing of it is decoded |
+| animated, or several pages | bad: which frame would it be? (the extra pictures in a camera's MPO file do not count) |
+| 32-bit whole numbers or floats | bad: their range is not known |
+| 16 bits a channel | scaled to 8 bits: grey to the nearest level, colour to the high byte as Pillow reads it; noted |
+| CMYK, LAB, YCbCr, HSV | converted to RGB by Pillow; noted |
+| alpha, or a transparent colour | composed on white; noted where any pixel is not opaque |
+| palette, grey, black and white | the same colours in RGB |
+
+Orientation tags and colour profiles are not applied, as in torchvision and timm.
+"""
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 MAX_PIXELS = 64_000_000  # a larger image is a decompression bomb, not a training image
+# photographs and drawings; no format that starts another program (EPS) or that is only made to hold others
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+THREADED_BYTES = 8_192  # smaller images decode faster than threads hand the interpreter over
+
+
+class BadImage(ValueError):
+    """An image that cannot be used; the text says why."""
 
 
 def decode(encoded: bytes, size: int) -> Pixels:
-    """Encoded image -> (3, size, size) uint8 RGB, resized (bilinear, antialiased) where its size differs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(encoded)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
-            rgb = image.convert("RGB")
+    """Encoded image -> (3, size, size) uint8 RGB, resized (bilinear, antialiased) where its size differs.
+
+    Raises BadImage.
+    """
+    with _no_bomb_warning():
+        return _decode(encoded, size)[0]
+
+
+def decode_all(
+    read: Callable[[int], bytes], rows: Sequence[int], size: int, *, threads: int = 1
+) -> Iterator[tuple[int, Pixels | BadImage, str]]:
+    """(row, pixels or what is wrong, what was converted or '') of each row, in order.
+
+    threads : for images of more than 8 KB; Pillow decodes them outside the interpreter's lock
+    """
+
+    def one(row: int) -> tuple[int, Pixels | BadImage, str]:
+        encoded = read(row)
+        try:
+            return row, *_decode(encoded, size)
+        except BadImage as error:
+            return row, error, ""
+
+    with _no_bomb_warning():
+        if threads == 1 or len(rows) < 2 * threads or len(read(rows[0])) < THREADED_BYTES:
+            yield from map(one, rows)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            for first in range(0, len(rows), 64 * threads):  # bounds what is decoded and not yet taken
+                yield from pool.map(one, rows[first : first + 64 * threads])
+
+
+def open_rgb(encoded: bytes) -> tuple[Image.Image, str]:
+    """Encoded image -> RGB at its own size, and what was converted ('' for a plain 8-bit image). Raises BadImage."""
+    if not encoded:
+        raise BadImage("is empty, 0 bytes")
+    try:
+        with Image.open(io.BytesIO(encoded), formats=_formats()) as image:
+            _check(image)
+            return _to_rgb(image)
+    except (BadImage, MemoryError):
+        raise
+    except UnidentifiedImageError:
+        raise BadImage(f"is no image in a known format ({', '.join(_formats())})") from None
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
+        raise BadImage(str(error) or type(error).__name__) from None
+
+
+def _decode(encoded: bytes, size: int) -> tuple[Pixels, str]:
+    rgb, converted = open_rgb(encoded)
     if rgb.size != (size, size):
         rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(rgb).transpose(2, 0, 1)
+    return np.asarray(rgb).transpose(2, 0, 1), converted
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+@contextmanager
+def _no_bomb_warning() -> Iterator[None]:
+    """Pillow warns of sizes that are an error here. Around whole batches: filters belong to all threads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def _check(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise BadImage(f"has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise BadImage(f"animated: {image.n_frames} {'pages' if image.format == 'TIFF' else 'frames'}")
+    if image.mode == "F" or (image.mode == "I" and not _is_deep(image)):
+        raise BadImage("has 32 bits a pixel, whose range is not known")
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether an image that is not decoded yet has more than 8 bits a channel."""
+    if image.mode.startswith("I;16"):
+        return True
+    how = image.tile[0][3] if image.tile else ""  # what Pillow's decoder is told: names the layout of the file
+    if image.format == "PPM":
+        return image.mode == "I" or (isinstance(how, tuple) and max(how[1:], default=0) > 255)
+    return image.format in ("PNG", "TIFF") and ";16" in str(how)
+
+
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, str]:
+    converted = ["16 bits a channel to 8"] if _is_deep(image) else []
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.uint32)
+        levels = ((values * 255 + 32767) // 65535).astype(np.uint8)  # 65535 = 255 * 257
+        if "transparency" in image.info:
+            levels[values == image.info["transparency"]] = 255
+            converted.append("transparency composed on white")
+        image = Image.fromarray(levels)
+    if image.mode == "RGB" and "transparency" not in image.info:
+        image.load()
+        return image, ", ".join(converted)
+    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] < 255:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            converted.append("transparency composed on white")
+    elif image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+        converted.append(f"{image.mode} to RGB")
+    return image.convert("RGB"), ", ".join(converted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import DataError, listed
 from predictor.spec import RunSpec, blended_count, seeded, target_counts
 from trainer.data.sources import Pixels, Source
+from trainer.data.splits import derived, overlapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,32 +37,44 @@ class TrainingSet:
 
 
 def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> list[Chosen]:
-    """The images of one stage. Raises DataError listing every class that has fewer images than asked for, or
-    where two parts of the recipe would take the same images: a record counts images, each once.
+    """The images of one stage. Raises DataError listing every class that is not there or has fewer images than asked
+    for, or where two parts of the recipe would take the same images: a record counts images, each once.
 
     Within a class images are taken in a random order that depends on the data seed alone, so a smaller class is a
-    subset of a larger one. Other classes are drawn by the data seed from the source's classes that are no targets.
+    subset of a larger one. Bad images that are to be left out are passed over in that order.
+    Other classes are drawn by the data seed from the source's classes that are no targets.
     """
     data, seed = spec.stages[stage].data, spec.seeds.data
     chosen: list[Chosen] = []
     short: list[str] = []
-    taken: set[tuple[str, str, str]] = set()
+    unknown: list[str] = []
+    taken: dict[tuple[str, str], list[str]] = defaultdict(list)
 
     def take(label: str, source: str, split: str, count: int) -> None:
-        if count and (label, source, split) in taken:
+        if not count:
+            return
+        if any(overlapping(split, other) for other in taken[label, source]):
             raise DataError(
                 f"two parts of the recipe take class {label!r} from {source} ({split}), so the same images twice",
                 where=f"run {spec.run_id}",
                 remedy="blend with another source or split, and name each source of other classes once",
             )
-        if count:
-            taken.add((label, source, split))
-        rows = source_of(source).rows(label, split)
-        if len(rows) < count:
-            short.append(f"{label!r} of {source} ({split}): {count} asked, {len(rows)} there")
-        elif count:
-            order = seeded("images", seed, source, label).permutation(len(rows))
-            chosen.append(Chosen(label=label, source=source, rows=rows[order[:count]]))
+        taken[label, source].append(split)
+        _check_untested(spec, label, source, split)
+        images = source_of(source)
+        if lack := images.lacks(label, split):
+            unknown.append(lack)
+            return
+        rows = images.rows(label, split)
+        order = seeded("images", seed, source, label).permutation(len(rows))
+        usable = images.usable(rows[order], spec.model.image_size, at_most=count)
+        if len(usable) < count:
+            bad = len(rows) - len(usable) if images.bad_images == "skip" else 0
+            short.append(
+                f"{label!r} of {source} ({split}): {count} asked, {len(usable)} there"
+                + (f" and {bad} that cannot be used" if bad else "")
+            )
+        chosen.append(Chosen(label=label, source=source, rows=usable))
 
     for label, count in target_counts(spec, stage).items():
         blended = blended_count(count, data.blend)
@@ -75,13 +89,29 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
         order = seeded("others", seed, other.source).permutation(len(names))
         for i in order[: other.n_classes].tolist():
             take(names[i], other.source, other.split, other.samples_per_class)
+    if unknown:
+        raise DataError(
+            listed(list(dict.fromkeys(unknown))), where=f"run {spec.run_id}", remedy="name the class as the source does"
+        )
     if short:
         raise DataError(
-            f"more images asked for than there are: {listed(short)}",
+            f"more images asked for than there are: {listed(sorted(short))}",
             where=f"run {spec.run_id}",
             remedy="ask for fewer samples per class, fewer other classes, or a milder profile",
         )
     return chosen
+
+
+def _check_untested(spec: RunSpec, label: str, source: str, split: str) -> None:
+    """Refuse to train on what is tested, as far as names tell: a derived split lies inside the one it comes from."""
+    for test in (spec.target.test, *spec.target.shifts.values()):
+        between = derived(split) or derived(test.split)
+        if label in spec.target.classes and test.source == source and between and overlapping(split, test.split):
+            raise DataError(
+                f"trains on {source} ({split}) and tests on {source} ({test.split}), which share images",
+                where=f"run {spec.run_id}",
+                remedy="train on SPLIT:fit where SPLIT:validation is tested, with the same groups",
+            )
 
 
 def training_sets(spec: RunSpec, source_of: Callable[[str], Source]) -> list[TrainingSet]:
@@ -97,6 +127,9 @@ def _training_set(
 ) -> TrainingSet:
     position = {("", label): i for i, label in enumerate(spec.target.classes)}
     position |= {key: len(spec.target.classes) + i for i, key in enumerate(others)}
+    for name in sorted({part.source for part in chosen}):  # each source at once: one error names all its bad images
+        rows = np.concatenate([part.rows for part in chosen if part.source == name])
+        source_of(name).load(rows, spec.model.image_size)
     pixels = [source_of(part.source).pixels(part.rows, spec.model.image_size) for part in chosen]
     labels = [position.get(("", part.label), position.get((part.source, part.label), -1)) for part in chosen]
     sizes = [len(part.rows) for part in chosen]

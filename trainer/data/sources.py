@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from predictor.errors import DataError, listed
-from trainer.data.decoding import MAX_PIXELS, Pixels, decode
+from trainer.data.decoding import MAX_PIXELS, BadImage, Pixels, decode, decode_all
+from trainer.data.splits import Derived, content_groups, derived, in_validation, numbered_groups
+from trainer.data.store import Store
 
-__all__ = ["BUILTIN", "MAX_PIXELS", "Pixels", "Source", "decode", "open_source"]
+__all__ = ["BUILTIN", "MAX_PIXELS", "BadImages", "Pixels", "Source", "decode", "open_source", "read_source"]
 BUILTIN = "builtin:digits"
+BadImages = Literal["error", "skip"]
 
 
 @dataclass
@@ -27,6 +31,9 @@ class Source:
     ids : (R,) str, what each image is called in its source; None where it has no name
     groups : (R,) str, images that belong together (families of fonts, photographs of one object); None: unknown
     ids_are_content : whether the digest covers the ids
+    bad_images : whether an image that cannot be used is an error or left out; threads : of the decoder
+    bad, converted : row -> why it cannot be used, or what was converted, of the images decoded so far
+    met : (R,) bool, the images that were asked for through this view
     """
 
     name: str
@@ -38,36 +45,134 @@ class Source:
     ids: NDArray[np.str_] | None = None
     groups: NDArray[np.str_] | None = None
     ids_are_content: bool = False
-    _decoded: dict[int, tuple[Pixels, NDArray[np.bool_]]] = field(default_factory=dict)
+    bad_images: BadImages = "error"
+    threads: int = 1
+    bad: dict[int, str] = field(default_factory=dict, repr=False)
+    converted: dict[int, str] = field(default_factory=dict, repr=False)
+    met: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool), repr=False)
+    _stores: dict[int, Store] = field(default_factory=dict, repr=False)
+    _by_label: dict[str, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    _masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.met = np.zeros(len(self.labels), bool)
+
+    def view(self, *, bad_images: BadImages = "error", threads: int = 1) -> Source:
+        """The same images, decoded ones shared, for one run: with its own rules and its own account in `met`."""
+        return replace(self, bad_images=bad_images, threads=threads)
 
     def rows(self, label: str, split: str) -> NDArray[np.int64]:
-        """Rows of one class in one split, in file order."""
-        return np.flatnonzero((self.labels == label) & (self.splits == split))
+        """Rows of one class in one split, in file order. Raises DataError as `in_split`."""
+        rows = self._of_label().get(label, np.zeros(0, np.int64))
+        return rows[self.in_split(split)[rows]]
 
     def classes(self, split: str) -> list[str]:
-        """Names of the classes that have images in a split, sorted."""
-        return sorted(set(self.labels[self.splits == split].tolist()))
+        """Names of the classes that have images in a split, sorted. Raises DataError as `in_split`."""
+        return sorted(set(self.labels[self.in_split(split)].tolist()))
+
+    def in_split(self, split: str) -> NDArray[np.bool_]:
+        """(R,) whether each image belongs to a split, also to one derived from it (`trainer.data.splits`).
+
+        Raises DataError for a derived split of a source whose images cannot be grouped so.
+        """
+        if split not in self._masks:
+            mask, part = self.splits == split, derived(split)
+            if part and not mask.any():
+                mask = self._derived(part)
+            self._masks[split] = mask
+        return self._masks[split]
+
+    def _derived(self, part: Derived) -> NDArray[np.bool_]:
+        rows = np.flatnonzero(self.splits == part.base)
+        if part.neighbours:
+            if self.ids is None or not self.ids_are_content:
+                raise DataError(
+                    f"groups of {part.neighbours} neighbours need images that are numbered in a column 'source'",
+                    where=self.name,
+                    remedy="use a Parquet source with that column, or state the groups in a column 'group'",
+                )
+            try:
+                groups = numbered_groups(self.ids[rows], part.neighbours)
+            except ValueError as error:
+                raise DataError(str(error), where=self.name, remedy="state the groups in a column 'group'") from None
+        else:
+            groups = content_groups(self.read, rows) if self.groups is None else self.groups[rows].tolist()
+        chosen = np.array([in_validation(group) for group in groups], dtype=bool)
+        mask = np.zeros(len(self.labels), bool)
+        mask[rows[chosen == (part.part == "validation")]] = True
+        return mask
+
+    def lacks(self, label: str, split: str) -> str | None:
+        """What is not there, with near matches: the class, or the split; None where both are."""
+        if label not in self._of_label():
+            return f"class {label!r} is not in {self.name}{_near(label, list(self._of_label()))}"
+        part = derived(split)
+        if not self.in_split(split).any() and not (part and (self.splits == part.base).any()):
+            return f"{self.name} has no split {split!r}{_near(split, sorted(set(self.splits.tolist())))}"
+        return None
+
+    def _of_label(self) -> dict[str, NDArray[np.int64]]:
+        if not self._by_label:  # once for all views
+            names, codes = np.unique(self.labels, return_inverse=True)
+            parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+            self._by_label.update(zip(names.tolist(), parts, strict=True))
+        return self._by_label
+
+    def load(self, rows: NDArray[np.int64], size: int) -> None:
+        """Decode what is not decoded yet. Raises DataError naming every image that cannot be used, unless left out."""
+        self.met[rows] = True
+        store = self._stores.setdefault(size, Store(len(self.labels)))
+        rows = np.unique(rows)
+        missing = [row for row in rows[~store.has(rows)].tolist() if row not in self.bad]
+        good: list[int] = []
+        decoded: list[Pixels] = []
+        for row, pixels, converted in decode_all(self.read, missing, size, threads=self.threads):
+            if isinstance(pixels, BadImage):
+                self.bad[row] = str(pixels)
+                continue
+            if converted:
+                self.converted[row] = converted
+            good.append(row)
+            decoded.append(pixels)
+        if good:
+            store.add(np.array(good), np.stack(decoded))
+        if self.bad_images == "error":
+            self._refuse(rows)
+
+    def usable(self, rows: NDArray[np.int64], size: int, at_most: int | None = None) -> NDArray[np.int64]:
+        """The first images in the order of `rows` that can be used, at most so many.
+
+        Where bad images are an error nothing is decoded here. Raises DataError only for unreadable files.
+        """
+        wanted = len(rows) if at_most is None else at_most
+        if self.bad_images == "error":
+            return rows[:wanted]
+        found: list[int] = []
+        seen = 0
+        while len(found) < wanted and seen < len(rows):
+            some = rows[seen : seen + wanted - len(found)]
+            self.load(some, size)
+            found += [row for row in some.tolist() if row not in self.bad]
+            seen += len(some)
+        return np.array(found, dtype=np.int64)
 
     def pixels(self, rows: NDArray[np.int64], size: int) -> Pixels:
-        """(n, 3, size, size) uint8 RGB. Raises DataError naming every image that cannot be read."""
-        if size not in self._decoded:
-            shape = (len(self.labels), 3, size, size)
-            self._decoded[size] = np.empty(shape, np.uint8), np.zeros(len(self.labels), bool)
-        pixels, ready = self._decoded[size]
-        faults = []
-        for row in np.unique(rows[~ready[rows]]).tolist():
-            try:
-                pixels[row] = decode(self.read(row), size)
-                ready[row] = True
-            except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-                faults.append(f"{self.describe(row)}: {error}")
-        if faults:
+        """(n, 3, size, size) uint8 RGB. Raises DataError naming every image that cannot be used."""
+        if not len(rows):
+            return np.empty((0, 3, size, size), np.uint8)
+        self.load(rows, size)
+        self._refuse(rows)
+        return self._stores[size].take(rows)
+
+    def _refuse(self, rows: NDArray[np.int64]) -> None:
+        if found := sorted(self.bad.keys() & set(rows.tolist()) if self.bad else ()):
+            faults = [f"{self.describe(row)}: {self.bad[row]}" for row in found]
             raise DataError(
                 f"{len(faults)} unreadable images: {listed(faults)}",
                 where=self.name,
-                remedy="mend or remove them; the file's digest in the grid changes with that",
+                remedy="mend or remove them (the digest in the grid changes with that), "
+                "or leave them out with --bad-images skip",
             )
-        return pixels[rows]
 
 
 @lru_cache(maxsize=32)
@@ -102,3 +207,10 @@ def read_source(name: str, location: Path | None) -> Source:
     if location.is_dir():
         return folder.read(name, location)
     return (parquet if location.suffix == ".parquet" else manifest).read(name, location)
+
+
+def _near(name: str, names: list[str]) -> str:
+    matches = difflib.get_close_matches(name, names, n=3)
+    if matches:
+        return f"; did you mean {' or '.join(map(repr, matches))}?"
+    return f"; it has {listed([repr(other) for other in names])}"

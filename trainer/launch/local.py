@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from predictor.errors import PredictorError
 from predictor.grids import Grid, PlannedRun
@@ -32,6 +32,7 @@ class Job:
     device: str
     threads: int
     commit: str
+    bad_images: Literal["error", "skip"] = "error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +135,7 @@ def _train(run: PlannedRun, grid: Grid, job: Job) -> Outcome:
             device=job.device,
             threads=job.threads,
             commit=job.commit,
+            bad_images=job.bad_images,
             checkpoint_dir=study_dir / "checkpoints",
             progress=between_steps,
         )
