@@ -51,8 +51,14 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup)
 @click.version_option(package_name="predictor")
-def predictor() -> None:
+@click.option("--load", "own", multiple=True, metavar="FILE|MODULE", help="Own indicators: Python that registers them.")
+def predictor(own: tuple[str, ...]) -> None:
     """Predict accuracy and robustness of an image classifier from its data set's labels, before training."""
+    if own:
+        from predictor.indicators.own import load
+
+        for name in own:
+            load(name)
 
 
 def main() -> None:

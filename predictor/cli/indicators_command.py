@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from predictor.cli.common import FORMAT, manifest_options, read_manifests
 from predictor.errors import ManifestError
-from predictor.render.tables import json_text, number, rows_text
+from predictor.render.tables import json_text, rows_text
+
+if TYPE_CHECKING:
+    from predictor.distribution import LabelDistribution
+
+SOURCES_SHOWN = 10  # a manifest of more sources has their shares computed by name only
 
 
 @click.command(name="indicators")
@@ -17,6 +24,11 @@ from predictor.render.tables import json_text, number, rows_text
 @click.option("--list", "listing", is_flag=True, help="List every indicator: what it is, unit, direction, source.")
 @click.option("--merge", is_flag=True, help="Add the manifests up to one.")
 @click.option("--name", "names", multiple=True, help="Only this, e.g. long_tail@20; may be repeated.")
+@click.option("--test", metavar="MANIFEST", help="Labels of the test set (its split 'test'), for kl_test.")
+@click.option("--synthetic", multiple=True, metavar="SOURCE", help="A source of rendered images; may be repeated.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw the rank-frequency curves."
+)
 @FORMAT
 def command(
     manifests: tuple[str, ...],
@@ -27,10 +39,14 @@ def command(
     listing: bool,
     merge: bool,
     names: tuple[str, ...],
+    test: str | None,
+    synthetic: tuple[str, ...],
+    plot: Path | None,
     form: str,
 ) -> None:
     """Print the indicators of each MANIFEST (CSV, TSV or Parquet; a row per sample or per class)."""
     from predictor import indicators
+    from predictor.render.comparison import comparison_text
 
     if listing:
         rows = indicators.listing()
@@ -41,10 +57,15 @@ def command(
     distributions = read_manifests(manifests, label=label, count=count, split=split, targets=targets)
     if merge:
         first, *rest = distributions.values()
-        for other in rest:
-            first = first.merge(other)
-        distributions = {" + ".join(distributions): first}
-    found = {path: indicators.compute(d, names or None) for path, d in distributions.items()}
+        distributions = {" + ".join(distributions): first.merge(*rest)}
+    context = indicators.Context(test=_test_set(test, label, count), synthetic=frozenset(synthetic))
+    if not names:
+        names = (*indicators.DEFAULT_NAMES, *_source_names(distributions.values()))
+    found = {path: indicators.compute(d, names, context) for path, d in distributions.items()}
+    if plot:
+        from predictor.render.rank_frequency import write_rank_frequency
+
+        write_rank_frequency(distributions, plot)
     if form == "json":
         content = [
             {
@@ -58,16 +79,26 @@ def command(
         ]
         click.echo(json_text({"schema_version": 1, "manifests": content}))
         return
-    rows = []
-    for name in next(iter(found.values())):
-        values = {path: found[path][name] for path in found}
-        unit = next(iter(values.values())).unit
-        row: dict[str, object] = {"indicator": name, "unit": unit}
-        for path, value in values.items():
-            row[path] = value.value if form == "csv" else _shown(value.value, value.reason)
-        rows.append(row)
-    click.echo(rows_text(rows, form))
+    click.echo(comparison_text(found, form))
 
 
-def _shown(value: float | None, reason: str | None) -> str:
-    return f"undefined: {reason}" if value is None else number(value)
+def _test_set(path: str | None, label: str | None, count: str | None) -> LabelDistribution | None:
+    """The labels of the test set: the split 'test' where the manifest has splits."""
+    if path is None:
+        return None
+    from predictor.manifest import read_manifest
+
+    try:
+        return read_manifest(path, label=label, count=count, split="test")
+    except ManifestError as error:
+        if "column 'split'" not in error.problem:
+            raise
+        return read_manifest(path, label=label, count=count)
+
+
+def _source_names(distributions: Iterable[LabelDistribution]) -> list[str]:
+    """A share for every source, where there are few enough to read."""
+    from predictor.indicators import source_names
+
+    names = source_names(distributions)
+    return names if len(names) <= SOURCES_SHOWN else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from predictor.errors import FitError
 from predictor.indicators import compute
 from predictor.inference.cases import Case, level_key
 from predictor.models.base import Floats, Row
+from predictor.records.context import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
 
 DEFAULT_IMAGE_SIZE = 32  # what predictor.spec leaves out of a stored spec
@@ -26,20 +27,19 @@ class Selection:
     records: tuple[RunRecord, ...]
     left_out: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
-    _computed: dict[str, dict[str, float]] = field(default_factory=dict, compare=False)
+    _computed: dict[Hashable, dict[str, float]] = field(default_factory=dict, compare=False)
 
     def indicators(self, record: RunRecord) -> dict[str, float]:
         """Indicators of a run's label distribution, computed once for each distinct one."""
         if isinstance(record.data, Reported):
             return dict(record.data.indicators)
-        distribution = record.distribution
-        assert distribution is not None
-        if distribution.digest not in self._computed:
-            found = compute(distribution)
-            self._computed[distribution.digest] = {
-                name: item.value for name, item in found.items() if item.value is not None
-            }
-        return self._computed[distribution.digest]
+        key = indicator_key(record)
+        if key not in self._computed:
+            distribution = record.distribution
+            assert distribution is not None
+            found = compute(distribution, context=indicator_context(record))
+            self._computed[key] = {name: item.value for name, item in found.items() if item.value is not None}
+        return self._computed[key]
 
 
 def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -> Selection:

@@ -6,15 +6,30 @@
 80.0
 """
 
-from predictor.indicators import imbalance, scale, tail  # noqa: F401 - they register their indicators
+from predictor.indicators import scale, imbalance, tail, zipf, sources  # noqa: F401, I001 - they register, in this order
 from predictor.indicators.registry import (
     DEFAULT_NAMES,
+    Context,
     Indicator,
     IndicatorValue,
+    Undefined,
     compute,
     indicator,
     known,
     listing,
 )
+from predictor.indicators.sources import SYNTHETIC, source_names
 
-__all__ = ["DEFAULT_NAMES", "Indicator", "IndicatorValue", "compute", "indicator", "known", "listing"]
+__all__ = [
+    "DEFAULT_NAMES",
+    "SYNTHETIC",
+    "Context",
+    "Indicator",
+    "IndicatorValue",
+    "Undefined",
+    "compute",
+    "indicator",
+    "known",
+    "listing",
+    "source_names",
+]

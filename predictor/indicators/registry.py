@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import PredictorError
@@ -19,12 +20,34 @@ class Undefined(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a few indicators need beside the label distribution. One that names a field as a keyword-only argument
+    of its function is given it.
+
+    test : labels of the test set; None where it is unknown
+    stages : label distributions of all training stages, the first one first; empty: there is only this one
+    synthetic : names of sources that hold rendered images, beside those whose name says so
+    """
+
+    test: LabelDistribution | None = None
+    stages: tuple[LabelDistribution, ...] = ()
+    synthetic: frozenset[str] = frozenset()
+
+
+DIRECTIONS = {1: "more helps", -1: "more hurts", 0: "open"}
+NOTHING_MORE = Context()
+_OF_CONTEXT = {field.name for field in fields(Context)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Indicator:
     """A registered indicator or family.
 
     direction : +1 more should help, -1 more should hurt, 0 no expectation
     bounds : (low, high), None where open
     parse : text behind '@' -> arguments of the function; None for a single indicator
+    parameter : what the text behind '@' is called
+    needs : fields of `Context` that the function takes
     """
 
     name: str
@@ -34,12 +57,28 @@ class Indicator:
     direction: int
     source: str
     parse: Callable[[str], tuple[object, ...]] | None
+    parameter: str
     defaults: tuple[str, ...]
+    needs: tuple[str, ...]
 
     @property
     def summary(self) -> str:
         """First line of the docstring."""
         return (self.function.__doc__ or "").strip().split("\n")[0]
+
+    @property
+    def definition(self) -> str:
+        """The docstring up to its example, in one line."""
+        text = inspect.cleandoc(self.function.__doc__ or "").split(">>>")[0]
+        return " ".join(text.split())
+
+    @property
+    def range(self) -> str:
+        """The bounds in words."""
+        low, high = self.bounds
+        if low is not None and high is not None:
+            return f"{low:g} to {high:g}"
+        return "any" if low is None and high is None else f">= {low:g}" if high is None else f"<= {high:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +98,29 @@ def indicator(
     direction: int = 0,
     name: str | None = None,
     parse: Callable[[str], tuple[object, ...]] | None = None,
+    parameter: str = "x",
     defaults: Sequence[str] = (),
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Register `function(distribution[, parameters]) -> float` under its own name.
 
-    parse, defaults : for a family: how the text behind '@' is read (ValueError refuses it), and which members
-        belong to the default set
-    Raises PredictorError for a name that is taken.
+    parse, parameter, defaults : for a family: how the text behind '@' is read (ValueError refuses it), what it is
+        called, and which members belong to the default set
+    A keyword-only argument named like a field of `Context` is filled from it.
+    Raises PredictorError for a name that is taken or cannot be written, and for an argument that nothing fills.
     """
 
     def register(function: Callable[..., float]) -> Callable[..., float]:
         own = name or function.__name__
         if own in _REGISTRY:
             raise PredictorError(f"an indicator named {own!r} is registered already", remedy="choose another name")
+        if "@" in own or own != own.strip() or not own:
+            raise PredictorError(f"an indicator cannot be named {own!r}", remedy="write it like a function's name")
+        arguments = inspect.signature(function).parameters.values()
+        needs = tuple(argument.name for argument in arguments if argument.kind is inspect.Parameter.KEYWORD_ONLY)
+        if strange := sorted(set(needs) - _OF_CONTEXT):
+            raise PredictorError(
+                f"indicator {own!r} asks for {strange[0]!r}", remedy=f"it can be given {', '.join(sorted(_OF_CONTEXT))}"
+            )
         _REGISTRY[own] = Indicator(
             name=own,
             function=function,
@@ -80,7 +129,9 @@ def indicator(
             direction=direction,
             source=source,
             parse=parse,
+            parameter=parameter,
             defaults=tuple(defaults),
+            needs=needs,
         )
         DEFAULT_NAMES.extend([f"{own}@{d}" for d in defaults] if parse else [own])
         return function
@@ -114,13 +165,15 @@ def _resolved(name: str) -> tuple[Indicator, tuple[object, ...]]:
     try:
         return entry, entry.parse(parameter)
     except ValueError:
-        example = f"{base}@{entry.defaults[0] if entry.defaults else 5}"
+        example = f"{base}@{entry.defaults[0] if entry.defaults else entry.parameter}"
         raise PredictorError(
             f"indicator {name!r} has no readable parameter", remedy=f"write it like {example}"
         ) from None
 
 
-def compute(distribution: LabelDistribution, names: Sequence[str] | None = None) -> dict[str, IndicatorValue]:
+def compute(
+    distribution: LabelDistribution, names: Sequence[str] | None = None, context: Context = NOTHING_MORE
+) -> dict[str, IndicatorValue]:
     """{name: value or reason} of a label distribution; by default every registered indicator.
 
     Raises PredictorError for an unknown name.
@@ -128,8 +181,9 @@ def compute(distribution: LabelDistribution, names: Sequence[str] | None = None)
     values: dict[str, IndicatorValue] = {}
     for name in names if names is not None else DEFAULT_NAMES:
         entry, arguments = _resolved(name)
+        given = {need: getattr(context, need) for need in entry.needs}
         try:
-            value = float(entry.function(distribution, *arguments))
+            value = float(entry.function(distribution, *arguments, **given))
         except Undefined as reason:
             values[name] = IndicatorValue(value=None, unit=entry.unit, reason=str(reason))
             continue
@@ -140,15 +194,23 @@ def compute(distribution: LabelDistribution, names: Sequence[str] | None = None)
     return values
 
 
+def registered() -> list[Indicator]:
+    """Every indicator and family, in order of registration."""
+    return list(_REGISTRY.values())
+
+
 def listing() -> list[dict[str, object]]:
-    """One row an indicator or family: name, unit, direction, source, summary."""
+    """One row an indicator or family: name, unit, range, direction, summary, source."""
     return [
         {
-            "name": entry.name if entry.parse is None else f"{entry.name}@{','.join(entry.defaults)}",
+            "name": entry.name
+            if entry.parse is None
+            else f"{entry.name}@{','.join(entry.defaults) or entry.parameter}",
             "unit": entry.unit,
-            "direction": {1: "more helps", -1: "more hurts", 0: "open"}[entry.direction],
+            "range": entry.range,
+            "direction": DIRECTIONS[entry.direction],
             "what": entry.summary,
             "source": entry.source,
         }
-        for entry in _REGISTRY.values()
+        for entry in registered()
     ]

@@ -5,31 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.indicators.imbalance import _present
+from predictor.indicators.common import PAPER, all_tested, limit, positive, tested, threshold
 from predictor.indicators.registry import Undefined, indicator
-
-
-def _threshold(text: str) -> tuple[float, bool]:
-    relative = text.endswith("mean")
-    value = float(text.removesuffix("mean"))
-    if not 0 < value < float("inf"):
-        raise ValueError(text)
-    return value, relative
-
-
-def _exponent(text: str) -> tuple[float]:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError(text)
-    return (value,)
 
 
 @indicator(
     unit="share",
     bounds=(0, 1),
     direction=-1,
-    source="Feuer & Hegde 2023, section 4.2.1 (k = 500 and 100; relative: against their mean of 1,250)",
-    parse=_threshold,
+    source=f"{PAPER}, section 4.2.1 (k = 500 and 100; relative: against their mean of 1,250)",
+    parse=threshold,
+    parameter="k",
     defaults=("500", "100", "0.4mean", "0.08mean"),
 )
 def long_tail(distribution: LabelDistribution, k: float, relative: bool = False) -> float:
@@ -39,8 +25,48 @@ def long_tail(distribution: LabelDistribution, k: float, relative: bool = False)
     >>> long_tail(d, 100), long_tail(d, 0.5, relative=True)
     (0.5, 0.5)
     """
-    counts = _present(distribution)
-    return float((counts < (k * counts.mean() if relative else k)).mean())
+    counts = tested(distribution)
+    return float((counts < limit(counts, k, relative)).mean())
+
+
+@indicator(
+    unit="share",
+    bounds=(0, 1),
+    direction=-1,
+    source=f"the classes of long_tail, {PAPER}, weighted by their samples",
+    parse=threshold,
+    parameter="k",
+    defaults=("100", "0.4mean"),
+)
+def tail_mass(distribution: LabelDistribution, k: float, relative: bool = False) -> float:
+    """Share of the target samples in classes with fewer than k samples, or fewer than k times the mean class size.
+
+    >>> tail_mass(LabelDistribution.from_counts({"a": 60, "b": 30, "c": 10}), 50)
+    0.4
+    """
+    counts = tested(distribution)
+    return float(counts[counts < limit(counts, k, relative)].sum() / counts.sum())
+
+
+@indicator(
+    unit="share",
+    bounds=(0, 1),
+    direction=1,
+    source="many-, medium- and few-shot classes of Liu et al. 2019 (more than 100, 20 to 100, fewer than 20)",
+    parse=threshold,
+    parameter="k",
+    defaults=("1", "20"),
+)
+def coverage(distribution: LabelDistribution, k: float, relative: bool = False) -> float:
+    """Share of the target classes with at least k samples, or at least k times the mean target class size.
+
+    >>> coverage(LabelDistribution.from_counts({"a": 60, "b": 20}, targets=["a", "b", "c", "d"]), 20)
+    0.5
+    """
+    counts = distribution.ranked_target_counts
+    if not len(counts):
+        raise Undefined("there is no target class")
+    return float((counts >= limit(counts, k, relative)).mean())
 
 
 @indicator(unit="log images", bounds=(0, None), direction=1, source="mean of log n_c")
@@ -50,10 +76,7 @@ def mean_log_count(distribution: LabelDistribution) -> float:
     >>> round(mean_log_count(LabelDistribution.from_counts({"a": 100, "b": 1})), 4)
     2.3026
     """
-    counts = _present(distribution)
-    if counts.min() == 0:
-        raise Undefined(f"{int((counts == 0).sum())} target classes have no image")
-    return float(np.log(counts).mean())
+    return float(np.log(all_tested(distribution)).mean())
 
 
 @indicator(
@@ -61,7 +84,8 @@ def mean_log_count(distribution: LabelDistribution) -> float:
     bounds=(0, 1),
     direction=-1,
     source="power-law learning curves, Hestness et al. 2017; exponent .5 by default",
-    parse=_exponent,
+    parse=positive,
+    parameter="b",
     defaults=("0.5",),
 )
 def power_difficulty(distribution: LabelDistribution, b: float) -> float:
@@ -70,7 +94,4 @@ def power_difficulty(distribution: LabelDistribution, b: float) -> float:
     >>> power_difficulty(LabelDistribution.from_counts({"a": 100, "b": 25}), 0.5)
     0.15000000000000002
     """
-    counts = _present(distribution)
-    if counts.min() == 0:
-        raise Undefined(f"{int((counts == 0).sum())} target classes have no image")
-    return float((counts ** -float(b)).mean())
+    return float((all_tested(distribution) ** -float(b)).mean())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from predictor.records.context import indicator_context, indicator_key
 from predictor.records.noise import outcome_noise
 from predictor.records.schema import Reported, RunRecord
 from predictor.records.store import collector_paused
@@ -68,11 +69,9 @@ def _indicators(
             reported = record.data.indicators
             rows.append(reported if names is None else {name: reported.get(name) for name in names})
             continue
-        stage = record.data.stages[-1]
-        # the stored columns stand for the distribution's digest, at a fraction of its cost
-        key = (stage.classes, stage.sources, stage.counts, stage.targets)
+        key = indicator_key(record)
         if key not in known:
-            computed = compute(stage.distribution, names)
+            computed = compute(record.data.stages[-1].distribution, names, indicator_context(record))
             known[key] = (
                 {name: result.value for name, result in computed.items()},
                 {name: result.reason for name, result in computed.items() if result.value is None and result.reason},

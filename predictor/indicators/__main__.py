@@ -1,0 +1,13 @@
+"""Writes docs/indicators.md of a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from predictor.indicators.page import documentation
+
+if __name__ == "__main__":
+    page = Path("docs") / "indicators.md"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(documentation(), encoding="utf-8")
+    print(page)
