@@ -20,7 +20,7 @@ from predictor.errors import DataError
 from predictor.records.schema import RunRecord
 from predictor.spec import RunSpec
 from trainer import PROTOCOL
-from trainer.data.decoding import BadImage, decode, decode_all, open_rgb
+from trainer.data.decoding import BadImage, decode, for_each, open_rgb
 from trainer.data.readers.digests import file_digest
 from trainer.data.selection import choose
 from trainer.data.sources import open_source
@@ -186,10 +186,12 @@ def test_threads_decode_the_same_in_the_same_order() -> None:
         for i in range(12)
     ]
     large[5] = large[5][:9000]
-    alone, together = (list(decode_all(large.__getitem__, range(12), 32, threads=n)) for n in (1, 3))
-    assert [row for row, _, _ in together] == list(range(12))
+    alone, together = (
+        list(for_each(lambda encoded: decode(encoded, 32), large.__getitem__, range(12), threads=n)) for n in (1, 3)
+    )
+    assert [row for row, _ in together] == list(range(12))
     assert isinstance(alone[5][1], BadImage) and str(together[5][1]) == str(alone[5][1])
-    assert all(np.array_equal(a[1], b[1]) for a, b in zip(alone, together, strict=True) if a[0] != 5)
+    assert all(np.array_equal(a, b) for (row, a), (_, b) in zip(alone, together, strict=True) if row != 5)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`trainer plan | run | status`: parse, one library call, print."""
+"""`trainer plan | run | status | cache`: parse, one library call, print."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ RUNS = click.option(
 )
 FORMAT = click.option(
     "--format", "fmt", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
+)
+BAD_IMAGES = click.option(
+    "--bad-images",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="Images that cannot be used: an error, or left out and named.",
 )
 
 
@@ -62,13 +69,7 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, fmt: str) -> No
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads a process (auto: cores / workers).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--retry", type=click.IntRange(min=0), default=0, show_default=True, help="Tries again after a failure.")
-@click.option(
-    "--bad-images",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    show_default=True,
-    help="Images that cannot be used: an error, or left out and named in the record.",
-)
+@BAD_IMAGES
 @click.option("--yes", is_flag=True, help="Do not ask before a grid of more than 1,000 runs.")
 def run(
     grid_file: Path,
@@ -147,6 +148,51 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
             f"{grid.study}: {summary['n_finished']} of {summary['n_runs']} runs finished, {summary['n_failed']} failed "
             f"and open, {summary['n_diverged']} diverged; {hours:.2f} h trained"
         )
+
+
+@trainer.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--size", type=int, default=256, show_default=True, help="Pixels of a side; smaller images stay as they are."
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Images decoded side by side (default: cores).")
+@BAD_IMAGES
+@FORMAT
+def cache(
+    source: Path, out: Path, size: int, threads: int | None, bad_images: Literal["error", "skip"], fmt: str
+) -> None:
+    """Shrink the images of SOURCE (Parquet, folder or CSV list) once, into the Parquet source OUT.
+
+    Runs on OUT decode small images instead of large ones. The digest it prints belongs into the grid.
+    """
+    from predictor.render.tables import json_text, rows_text
+    from trainer.data.cache import write_cache
+    from trainer.data.sources import read_source
+    from trainer.planning import usable_cores
+    from trainer.progress import counter
+
+    opened = read_source(source.stem, source)
+    with counter("images", len(opened.labels)) as progress:
+        cached = write_cache(
+            opened, out, size, threads=threads or usable_cores(), bad_images=bad_images, progress=progress
+        )
+    row = {
+        "file": str(cached.file),
+        "digest": cached.digest,
+        "n_images": cached.n_images,
+        "n_bytes": cached.n_bytes,
+        "n_bad": len(cached.bad),
+        "n_converted": len(cached.converted),
+    }
+    if fmt == "json":
+        click.echo(json_text({"schema_version": 1, **row, "bad": cached.bad, "converted": cached.converted}))
+        return
+    click.echo(rows_text([row], fmt))
+    if fmt == "table":
+        for fault in cached.bad:
+            click.echo(f"left out: {fault}", err=True)
+        click.echo(f'sources: {{{source.stem}: {{file: {cached.file.name}, digest: "{cached.digest}"}}}}')
 
 
 def main() -> None:

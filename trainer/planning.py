@@ -137,7 +137,7 @@ def choose_device(wanted: str) -> str:
 
 def choose_workers(wanted: str, threads: int | None, device: str) -> tuple[int, int]:
     """(processes, threads of each). On a CPU one process a core is fastest: small steps do not parallelise."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     if wanted == "auto":
         workers = max(1, cores // (threads or 1)) if device == "cpu" else 1
     elif wanted.isdigit() and int(wanted) >= 1:
@@ -145,3 +145,8 @@ def choose_workers(wanted: str, threads: int | None, device: str) -> tuple[int, 
     else:
         raise PredictorError(f"--workers is {wanted!r}", remedy="give a whole number >= 1, or 'auto'")
     return workers, threads or max(1, cores // workers)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

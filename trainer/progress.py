@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,3 +68,25 @@ def _line(outcome: Outcome) -> str:
     accuracy = "" if outcome.accuracy is None else f" accuracy {outcome.accuracy:.1%}"
     seconds = f" {outcome.seconds:.1f} s" if outcome.seconds else ""
     return f"{outcome.run_id} {outcome.status}{accuracy}{seconds}{' ' if outcome.message else ''}{outcome.message}"
+
+
+@contextmanager
+def counter(what: str, total: int, *, seconds: float = 10.0) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with how many are done; a bar on a terminal, else a line now and then."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.update(task, completed=done)
+        return
+    told = time.monotonic()
+
+    def line(done: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > seconds:
+            told = time.monotonic()
+            click.echo(f"{what}: {done:,} of {total:,}", err=True)
+
+    yield line

@@ -24,12 +24,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
+Done = TypeVar("Done")
 MAX_PIXELS = 64_000_000  # a larger image is a decompression bomb, not a training image
 # photographs and drawings; no format that starts another program (EPS) or that is only made to hold others
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
@@ -46,30 +48,38 @@ def decode(encoded: bytes, size: int) -> Pixels:
     Raises BadImage.
     """
     with _no_bomb_warning():
-        return _decode(encoded, size)[0]
+        return decoded(encoded, size)[0]
 
 
-def decode_all(
-    read: Callable[[int], bytes], rows: Sequence[int], size: int, *, threads: int = 1
-) -> Iterator[tuple[int, Pixels | BadImage, str]]:
-    """(row, pixels or what is wrong, what was converted or '') of each row, in order.
+def decoded(encoded: bytes, size: int) -> tuple[Pixels, str]:
+    """As `decode`, with what was converted on the way ('' for a plain 8-bit image)."""
+    rgb, converted = open_rgb(encoded)
+    if rgb.size != (size, size):
+        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(rgb).transpose(2, 0, 1), converted
+
+
+def for_each(
+    work: Callable[[bytes], Done], read: Callable[[int], bytes], rows: Sequence[int], *, threads: int = 1
+) -> Iterator[tuple[int, Done | BadImage]]:
+    """(row, what `work` made of the encoded image, or what is wrong with it), in order.
 
     threads : for images of more than 8 KB; Pillow decodes them outside the interpreter's lock
     """
 
-    def one(row: int) -> tuple[int, Pixels | BadImage, str]:
+    def one(row: int) -> tuple[int, Done | BadImage]:
         encoded = read(row)
         try:
-            return row, *_decode(encoded, size)
+            return row, work(encoded)
         except BadImage as error:
-            return row, error, ""
+            return row, error
 
     with _no_bomb_warning():
         if threads == 1 or len(rows) < 2 * threads or len(read(rows[0])) < THREADED_BYTES:
             yield from map(one, rows)
             return
         with ThreadPoolExecutor(threads) as pool:
-            for first in range(0, len(rows), 64 * threads):  # bounds what is decoded and not yet taken
+            for first in range(0, len(rows), 64 * threads):  # bounds what is done and not yet taken
                 yield from pool.map(one, rows[first : first + 64 * threads])
 
 
@@ -87,13 +97,6 @@ def open_rgb(encoded: bytes) -> tuple[Image.Image, str]:
         raise BadImage(f"is no image in a known format ({', '.join(_formats())})") from None
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise BadImage(str(error) or type(error).__name__) from None
-
-
-def _decode(encoded: bytes, size: int) -> tuple[Pixels, str]:
-    rgb, converted = open_rgb(encoded)
-    if rgb.size != (size, size):
-        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(rgb).transpose(2, 0, 1), converted
 
 
 @cache

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import DataError, listed
-from trainer.data.decoding import MAX_PIXELS, BadImage, Pixels, decode, decode_all
+from trainer.data.decoding import MAX_PIXELS, BadImage, Pixels, decode, decoded, for_each
 from trainer.data.splits import Derived, content_groups, derived, in_validation, numbered_groups
 from trainer.data.store import Store
 
@@ -96,11 +96,15 @@ class Source:
             except ValueError as error:
                 raise DataError(str(error), where=self.name, remedy="state the groups in a column 'group'") from None
         else:
-            groups = content_groups(self.read, rows) if self.groups is None else self.groups[rows].tolist()
+            groups = self.group_names(rows)
         chosen = np.array([in_validation(group) for group in groups], dtype=bool)
         mask = np.zeros(len(self.labels), bool)
         mask[rows[chosen == (part.part == "validation")]] = True
         return mask
+
+    def group_names(self, rows: NDArray[np.int64]) -> list[str]:
+        """The group of each image; where the source states none, each image is its own, named by its content."""
+        return content_groups(self.read, rows) if self.groups is None else self.groups[rows].tolist()
 
     def lacks(self, label: str, split: str) -> str | None:
         """What is not there, with near matches: the class, or the split; None where both are."""
@@ -125,17 +129,18 @@ class Source:
         rows = np.unique(rows)
         missing = [row for row in rows[~store.has(rows)].tolist() if row not in self.bad]
         good: list[int] = []
-        decoded: list[Pixels] = []
-        for row, pixels, converted in decode_all(self.read, missing, size, threads=self.threads):
-            if isinstance(pixels, BadImage):
-                self.bad[row] = str(pixels)
+        images: list[Pixels] = []
+        for row, done in for_each(lambda encoded: decoded(encoded, size), self.read, missing, threads=self.threads):
+            if isinstance(done, BadImage):
+                self.bad[row] = str(done)
                 continue
+            pixels, converted = done
             if converted:
                 self.converted[row] = converted
             good.append(row)
-            decoded.append(pixels)
+            images.append(pixels)
         if good:
-            store.add(np.array(good), np.stack(decoded))
+            store.add(np.array(good), np.stack(images))
         if self.bad_images == "error":
             self._refuse(rows)
 
