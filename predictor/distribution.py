@@ -62,7 +62,7 @@ class LabelDistribution:
         """
         rows = [(name, "", n) for name, n in counts.items()] if isinstance(counts, Mapping) else list(counts)
         _check(rows)
-        rows.sort(key=operator.itemgetter(0, 1))
+        rows.sort()
         keys = [(name, source) for name, source, count in rows if count]
         values = np.fromiter((count for _, _, count in rows if count), dtype=np.int64, count=len(keys))
         starts = _starts(keys)
@@ -175,6 +175,8 @@ class LabelDistribution:
     def counts_by_source(self) -> dict[str, int]:
         """{source: labels}, sorted by source."""
         place = {source: i for i, source in enumerate(sorted(set(self.sources)))}
+        if len(place) == 1:
+            return dict.fromkeys(place, int(self.counts.sum()))
         total = np.zeros(len(place), dtype=np.int64)
         np.add.at(total, np.fromiter(map(place.__getitem__, self.sources), dtype=np.int64), self.counts)
         return dict(zip(place, total.tolist(), strict=True))
@@ -285,7 +287,7 @@ def _known(kind: str, names: Iterable[str], known: set[str]) -> frozenset[str]:
 
 def _check(rows: Sequence[tuple[str, str, int]]) -> None:
     """Refuse what cannot be counted; the quick tests of whole columns spare a look at every cell."""
-    names, sources, counts = zip(*rows, strict=True) if rows else ((), (), ())
+    names, sources, counts = ([row[i] for row in rows] for i in range(3))
     if set(map(type, names)) | set(map(type, sources)) > {str}:
         for name, source in zip(names, sources, strict=True):
             if not isinstance(name, str) or not isinstance(source, str):

@@ -27,6 +27,7 @@ POINTS = 400  # of a curve that has more classes, evenly spread over the logarit
 IN_ONE_PALETTE = 10  # curves: beyond it the colours go round the wheel
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)))  # told apart without colour, and where curves coincide
 LEGEND_INSIDE = 4  # curves: more names stand beside the axes
+LONGEST_NAME = 40  # characters in the legend
 
 
 def write_rank_frequency(distributions: Mapping[str, LabelDistribution], path: Path) -> None:
@@ -61,7 +62,8 @@ def rank_frequency(distributions: Mapping[str, LabelDistribution]) -> Figure:
 
     n = len(distributions)
     beside = n > LEGEND_INSIDE
-    figure = Figure(figsize=(8.6 if beside else 6.4, 4.6), layout="constrained")  # no pyplot: no global state
+    height = max(4.6, 0.3 + 0.17 * n) if beside else 4.6  # room for every name
+    figure = Figure(figsize=(8.6 if beside else 6.4, height), layout="constrained")  # no pyplot: no global state
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     colours = sns.color_palette("colorblind", n) if n <= IN_ONE_PALETTE else sns.husl_palette(n, s=0.9, l=0.5)
@@ -74,7 +76,7 @@ def rank_frequency(distributions: Mapping[str, LabelDistribution]) -> Figure:
             ranks, counts[ranks - 1], color=colours[i], linestyle=DASHES[i % len(DASHES)], lw=1.8,
             marker="o" if len(counts) <= MARKED else None, ms=4, alpha=0.9,
             zorder=2 + i % len(DASHES) / 10,  # dashes above a whole line: both are seen where they coincide
-            label=f"{plain(name)} ({len(counts):,} classes, {distribution.n_samples:,} images)",
+            label=curve_name(name, distribution),
         )  # fmt: skip
     _logarithmic(axes, distributions)
     axes.set(xlabel="rank of the class by its images", ylabel="images of the class")
@@ -85,6 +87,17 @@ def rank_frequency(distributions: Mapping[str, LabelDistribution]) -> Figure:
     else:
         axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def curve_name(name: str, distribution: LabelDistribution) -> str:
+    """What the legend says of a curve: the end of a long name, and its size.
+
+    >>> curve_name("a.csv", LabelDistribution.from_counts({"cat": 1000, "dog": 500}))
+    'a.csv (2 classes, 1,500 images)'
+    """
+    short = name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+    text = f"{plain(short)} ({distribution.n_classes:,} classes, {distribution.n_samples:,} images)"
+    return f" {text}" if text.startswith("_") else text  # a legend leaves out what begins with an underscore
 
 
 def shown_ranks(n_classes: int) -> NDArray[np.int64]:
@@ -106,8 +119,8 @@ def _logarithmic(axes: Any, distributions: Mapping[str, LabelDistribution]) -> N
     n_ranks = max((len(own) for own in counts), default=1)
     low = min((int(own[-1]) for own in counts), default=1)
     high = max((int(own[0]) for own in counts), default=1)
-    for axis, (start, end) in ((axes.xaxis, (1, n_ranks)), (axes.yaxis, (low, high))):
-        axis.axes.set_xscale("log") if axis is axes.xaxis else axis.axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
+    for axis, start, end in ((axes.xaxis, 1, n_ranks), (axes.yaxis, low, high)):
         narrow = end / start < 50  # few decades: 2 and 5 are named too
         axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if narrow else (1,), numticks=12))
         axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
