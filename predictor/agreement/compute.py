@@ -88,13 +88,15 @@ def agreement(
         request = replace(request, given=None)
         notes.append(f"nothing is held fixed: these runs have no {SIZE}")
     checked(frame, request)
+    if "status" in frame and (diverged := int(frame["status"].eq("diverged").sum())):
+        notes.append(f"{diverged} of {len(frame)} runs diverged and have no outcome: what is said holds for the others")
     wanted = list(dict.fromkeys([*request.indicators, *([request.given] if request.given else [])]))
     columns = [*(f"ind_{name}" for name in wanted), *(f"out_{name}" for name in request.outcomes)]
     noises = [f"noise_{name}" for name in request.outcomes if f"noise_{name}" in frame]
     varying = settings_of(frame)
     grouped = frame.groupby(UNIT, sort=True)
     means, runs = grouped[columns + noises].mean(), grouped[columns].count()
-    settings = grouped[[*varying, *request.blocks]].first()
+    settings = grouped[list(dict.fromkeys([*varying, *request.blocks]))].first()
     joint = {name: MaxT(n_permutations) for name in ("spearman", "partial_spearman")} if adjust == "max_t" else None
     rows: list[Agreement] = []
     sizes: dict[tuple[str, str], int] = {}

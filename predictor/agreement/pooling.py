@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from predictor.agreement.table import POOLED, Agreement
 from predictor.statistics.meta import fisher_z, random_effects
@@ -32,7 +33,8 @@ def pooled(rows: Sequence[Agreement], kinds: Mapping[str, str], level: float) ->
         yield from _pool(usable, study, POOLED, level, len(sets))
         for name in sets if len(sets) > 2 else ():
             rest = [row for row in usable if row.target_set != name]
-            yield next(_pool(rest, study, f"(without {name})", level, len(sets) - 1))
+            left = next(_pool(rest, study, f"(without {name})", level, len(sets) - 1))
+            yield replace(left, reason=f"shows what {name} decides; its p is not adjusted")
 
 
 def _pool(rows: Sequence[Agreement], study: str, target_set: str, level: float, n_sets: int) -> Iterator[Agreement]:

@@ -132,6 +132,4 @@ def _wide(rows: Sequence[Agreement], level: float, few: str = "n too small") -> 
         entry["along"] = {row.statistic: (row.low, row.high, row.p) for row in own if "@" in row.statistic}
         entry["verdict"] = verdict(raw, fixed, level, few) if raw else None
         wide.append(entry)
-    return sorted(
-        wide, key=lambda e: (e["study"], e["target_set"], e["outcome"], -abs(e.get("spearman") or 0))
-    )  # fmt: skip
+    return sorted(wide, key=lambda e: (e["study"], e["target_set"], e["outcome"], -abs(e.get("spearman") or 0)))

@@ -62,6 +62,12 @@ def agreement_text(
             "gamma of the pairs that differ in this axis alone, its interval or p permuted inside them; profile: at "
             "equal n_samples; a dash: no such pair is untied"
         )
+    if everything:
+        notes.append(
+            "decides: right of the pairs with distinct outcomes, a tie half, of those that it decides; Psi: granulated "
+            "Kendall; CMI, PGDL: conditional mutual information after Jiang et al. and after the competition, with the "
+            "sign of rho; wrong sign: mean and worst over single changes of the design"
+        )
     if left := sorted(outcomes - main):
         notes.append(f"also measured: {', '.join(left)}; --all or --outcome NAME shows them")
     if hidden:
@@ -92,7 +98,7 @@ def line(row: Row, level: float) -> dict[str, str]:
     shown["q"] = _p(row.get("q"))
     shown["ties"] = "-" if row["tied_share"] is None else f"{row['tied_share']:.0%}"
     shown |= {"n": str(row["n_configurations"]), "runs": str(row["n_runs"])}
-    shown["verdict"] = row["verdict"] or f"- {(row.get('reason') or '').split(':')[0]}"
+    shown["verdict"] = row["verdict"] or "-"
     return shown
 
 
@@ -123,12 +129,12 @@ def _more(row: Row) -> dict[str, str]:
         "p": _p(row.get("p")),
         "tau-b": _signed(row.get("kendall_tau_b"), 4),
         "gamma": _signed(row.get("gamma"), 4),
-        "Somers d": _signed(row.get("somers_d"), 4),
-        "decides right": "-" if decided is None else f"{decided:.1%} of {coverage:.0%}",
-        "granulated": _signed(row.get("granulated_kendall"), 3),
+        "Somers": _signed(row.get("somers_d"), 4),
+        "decides": "-" if decided is None else f"{decided:.1%} of {coverage:.0%}",
+        "Psi": _signed(row.get("granulated_kendall"), 3),
         "CMI": information("conditional_mutual_information"),
-        "CMI (PGDL)": information("conditional_mutual_information_pgdl"),
-        "sign error": "-" if mean is None or worst is None else f"{mean:.2f}, {worst:.2f}",
+        "PGDL": information("conditional_mutual_information_pgdl"),
+        "wrong sign": "-" if mean is None or worst is None else f"{mean:.2f}, {worst:.2f}",
     }
 
 
@@ -160,13 +166,14 @@ def _with_p(row: Row, name: str) -> str:
 
 
 def _why(rows: Sequence[Row]) -> Iterator[str]:
-    """Why intervals are missing, one line a reason."""
+    """Why intervals or values are missing, one line a reason."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
-        if row.get("spearman") is not None and row.get("low") is None:
-            reasons.setdefault((row.get("reason") or "").split(":")[0], []).append(row["indicator"])
+        if row.get("low") is None:
+            what = "no value" if row.get("spearman") is None else "no interval"
+            reasons.setdefault(f"{what}: {(row.get('reason') or '').split(':')[0]}", []).append(row["indicator"])
     for reason, names in reasons.items():
-        yield f"no interval: {reason} ({', '.join(names)})"
+        yield f"{reason} ({', '.join(names)})"
 
 
 def _limits(noise: Noise | None) -> Iterator[str]:

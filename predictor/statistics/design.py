@@ -29,7 +29,7 @@ def codes(columns: Sequence[Sequence[object]]) -> Codes:
     for column in columns:
         names: dict[object, int] = {}
         coded.append([names.setdefault("missing" if value != value else (value,), len(names)) for value in column])
-    return np.array(coded, dtype=np.int64).reshape(len(columns), -1)
+    return np.array(coded, dtype=np.int64).reshape(len(columns), len(columns[0]) if len(columns) else 0)
 
 
 def strata_along(settings: Codes, axis: int) -> Codes:
