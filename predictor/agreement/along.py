@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from predictor.agreement.battery import Judged
 from predictor.agreement.request import Request
 from predictor.statistics.design import (
+    Information,
     conditional_mutual_information,
     granulated_kendall,
     permuted_granulated,
@@ -23,6 +24,7 @@ from predictor.statistics.resampling import Orders, permutation_p
 
 Floats = NDArray[np.float64]
 FEWER = 999  # permutations at most: each one compares every cell of the design anew
+VARIANTS = {"conditional_mutual_information": "jiang", "conditional_mutual_information_pgdl": "pgdl"}
 NO_AXES = "no axis of the grid varies over these configurations"
 OF_DESIGN = "the design, not chance, chose its cells: no interval and no p are made for it"
 
@@ -67,9 +69,11 @@ def along_axes(
         return
     if "granulated_kendall" in wanted:
         yield "granulated_kendall", _granulated(x, y, design, request, seed)
-    for name, variant in (("conditional_mutual_information", "jiang"), ("conditional_mutual_information_pgdl", "pgdl")):
-        if name in wanted:
-            yield name, [[_information(a, b, design, variant) for b in y] for a in x]
+    if asked := [name for name in VARIANTS if name in wanted]:
+        information = conditional_mutual_information(x, y, design.settings)
+        for name in asked:
+            own = information[VARIANTS[name]]
+            yield name, [[_information(own, k, m, design, name) for m in range(len(y))] for k in range(len(x))]
     if {"sign_error", "sign_error_worst"} & set(wanted):
         found = robust_sign_error(x, y, design.settings, noise, directions)
         for name, values in (("sign_error", found.mean), ("sign_error_worst", found.worst)):
@@ -145,17 +149,12 @@ def _granulated(
     return rows
 
 
-def _information(x: Floats, y: Floats, design: Design, variant: str) -> Judged:
-    found = conditional_mutual_information(x, y, design.settings, variant)
-    if np.isnan(found.value):
-        few = (
-            "fewer than two axes vary"
-            if variant == "pgdl" and len(design.axes) < 2
-            else "no axes leave an outcome open"
-        )
-        return Judged(value=None, reason=few)
-    least = ", ".join(design.axes[a] for a in found.axes) or "nothing"
-    return Judged(value=found.value, reason=f"least given {least}; it has no sign, interval or p")
+def _information(found: Information, k: int, m: int, design: Design, name: str) -> Judged:
+    if np.isnan(found.value[k, m]):
+        few = VARIANTS[name] == "pgdl" and len(design.axes) < 2
+        return Judged(value=None, reason="fewer than two axes vary" if few else "no axes leave an outcome open")
+    least = ", ".join(design.axes[a] for a in found.axes[k][m]) or "nothing"
+    return Judged(value=float(found.value[k, m]), reason=f"least given {least}; it has no sign, interval or p")
 
 
 def _share(value: float, environments: int) -> Judged:

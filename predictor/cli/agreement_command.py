@@ -22,7 +22,8 @@ from predictor.render.tables import json_text, rows_text
 )  # fmt: skip
 @click.option(
     "--by", multiple=True, metavar="AXIS",
-    help="Where in the design: pairs that differ in this axis of the grid alone; may be repeated.",
+    help="Where in the design: pairs that differ in this axis of the grid alone, e.g. samples_per_class (V-scaling), "
+    "others (H-scaling), profile (imbalance at equal size); may be repeated.",
 )  # fmt: skip
 @click.option("--within", multiple=True, metavar="AXIS", help="Permute only inside the levels of this axis.")
 @click.option("--all", "everything", is_flag=True, help="Every statistic and outcome, and what never varies.")

@@ -12,10 +12,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.statistics.pairs import pairs_inside
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 NOISE_REACH = 1.959963984540054  # standard errors: a gap within the 95 % range of test-image noise is no gap
-MOST_CELLS = 250_000  # of a conditioning set: settings of one configuration times settings of the other
+MOST_SETTINGS = 500  # of a conditioning set; beyond it nearly every pair has a cell of its own
+MOST_COUNTS = 4_000_000  # cells whose counts are held at once: 288 MB
 HELD = 4_000_000  # pairs held at once: 32 MB
 
 
@@ -68,102 +71,124 @@ def granulated_kendall(x: Floats, y: Floats, settings: Codes) -> Granulated:
     ([0.0, 1.0], 0.5)
     """
     cells = _cells(settings)
-    taus = cells.taus(x, y[:, None])[:, :, 0]
-    psi = np.array([_mean(np.moveaxis(taus[..., cells.axis == a], -1, 0)) for a in range(len(settings))])
-    psi = psi.reshape(-1, len(x), len(y))
+    psi, finite = cells.psi(x, y[:, None])
     return Granulated(
-        value=_mean(psi),
-        by_axis=psi,
-        eligible=np.array([(cells.axis == a).sum() for a in range(len(settings))]),
-        finite=np.array([(~np.isnan(taus[..., cells.axis == a])).sum(-1) for a in range(len(settings))]),
+        value=_mean(psi[:, 0]), by_axis=psi[:, 0], eligible=cells.eligible, finite=finite[:, 0].astype(np.int64)
     )
 
 
 def permuted_granulated(x: Floats, y: Floats, settings: Codes, orders: Iterable[NDArray[np.int64]]) -> Iterator[Floats]:
     """Parts (p, K, M) of Psi for y taken in each order."""
     cells = _cells(settings)
-    size = max(1, HELD // max(len(x) * len(y) * len(cells.i), 1))
+    size = max(1, HELD // max(len(y) * len(cells.i), 1))
     for block in orders:
         for first in range(0, len(block), size):
-            taus = cells.taus(x, y[:, block[first : first + size]])
-            psi = np.stack([_mean(np.moveaxis(taus[..., cells.axis == a], -1, 0)) for a in range(len(settings))])
-            yield _mean(psi).transpose(2, 0, 1)
+            yield _mean(cells.psi(x, y[:, block[first : first + size]])[0])
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Cells:
-    """Pairs (i, j) of configurations that share a cell, cell after cell; first pair and axis of each cell."""
+    """Pairs (i, j) of configurations that share a cell, cell after cell and axis after axis.
+
+    first : of the pairs of each cell; size : pairs of each cell; eligible : cells of each axis
+    """
 
     i: Codes
     j: Codes
     first: Codes
-    axis: Codes
+    size: Codes
+    eligible: Codes
 
-    def taus(self, x: Floats, y: Floats) -> Floats:
-        """(K, M, p, cells) tau-b in each cell; x (K, n), y (M, p, n)."""
+    def psi(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """(axes, p, K, M) mean tau-b over the finite cells of each axis, and their number; x (K, n), y (M, p, n).
+
+        tau-b is a product of signs scaled by their number in the cell: its sum over cells is one matrix product.
+        """
+        a, known_a = self._scaled(np.sign(x[:, self.i] - x[:, self.j]))
+        b, known_b = self._scaled(np.sign(y[..., self.i] - y[..., self.j]))
+        values, numbers, cell, pair = [], [], 0, 0
+        for n_cells in self.eligible.tolist():
+            n_pairs = int(self.size[cell : cell + n_cells].sum())
+            pairs, cells = slice(pair, pair + n_pairs), slice(cell, cell + n_cells)
+            total = (b[..., pairs] @ a[:, pairs].T).transpose(1, 2, 0)  # (M, p, K) -> (p, K, M)
+            number = (known_b[..., cells] @ known_a[:, cells].T).transpose(1, 2, 0)
+            values.append(np.where(number > 0, total / np.maximum(number, 1), np.nan))
+            numbers.append(number)
+            cell, pair = cell + n_cells, pair + n_pairs
+        shape = (len(self.eligible), y.shape[1], len(x), len(y))
+        return np.array(values).reshape(shape), np.array(numbers).reshape(shape)
+
+    def _scaled(self, signs: Floats) -> tuple[Floats, Floats]:
+        """Signs over the root of their number in the cell, and which cells have one."""
         if not len(self.first):
-            return np.empty((len(x), *y.shape[:2], 0))
-        signs_x, signs_y = np.sign(x[:, self.i] - x[:, self.j]), np.sign(y[..., self.i] - y[..., self.j])
-        net = np.add.reduceat(signs_x[:, None, None] * signs_y, self.first, axis=-1)
-        untied_x, untied_y = (np.add.reduceat(np.abs(s), self.first, axis=-1) for s in (signs_x, signs_y))
-        below = untied_x[:, None, None] * untied_y
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(below > 0, net / np.sqrt(below), np.nan)
+            return signs, np.empty((*signs.shape[:-1], 0))
+        untied = np.add.reduceat(np.abs(signs), self.first, axis=-1)
+        scale = 1 / np.sqrt(np.maximum(untied, 1))
+        return signs * np.repeat(scale, self.size, axis=-1), (untied > 0).astype(float)
 
 
 def _cells(settings: Codes) -> _Cells:
     """Cells of every axis that hold two of its settings or more."""
-    left, right, first, of = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [], []
-    place = 0
+    left, right, sizes, eligible = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [], []
     for axis in range(len(settings)):
-        strata = strata_along(settings, axis)
-        order = np.argsort(strata, kind="stable")
-        for members in np.split(order, np.flatnonzero(np.diff(strata[order])) + 1):
-            if len(set(settings[axis, members].tolist())) > 1:
-                i, j = np.triu_indices(len(members), 1)
-                left.append(members[i])
-                right.append(members[j])
-                first.append(place)
-                of.append(axis)
-                place += len(i)
+        strata, level = strata_along(settings, axis), settings[axis]
+        lowest, highest = np.full(strata.max() + 1, level.max()), np.zeros(strata.max() + 1, np.int64)
+        np.minimum.at(lowest, strata, level)
+        np.maximum.at(highest, strata, level)
+        i, j = pairs_inside(strata)
+        varies = (highest > lowest)[strata[i]]
+        left.append(i[varies])
+        right.append(j[varies])
+        per_cell = np.bincount(strata[i[varies]], minlength=1)
+        sizes += per_cell[per_cell > 0].tolist()
+        eligible.append(int((per_cell > 0).sum()))
+    size = np.array(sizes, np.int64)
     return _Cells(
-        i=np.concatenate(left), j=np.concatenate(right), first=np.array(first, np.int64), axis=np.array(of, np.int64)
-    )
+        i=np.concatenate(left), j=np.concatenate(right), first=np.cumsum(size) - size, size=size,
+        eligible=np.array(eligible, np.int64),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Information:
-    """Conditional mutual information over conditional entropy, in [0, 1]; and the axes that give the least."""
+    """Conditional mutual information over conditional entropy (K, M), in [0, 1]; and the axes that give the least."""
 
-    value: float
-    axes: tuple[int, ...]
+    value: Floats
+    axes: list[list[tuple[int, ...]]]
 
 
-def conditional_mutual_information(x: Floats, y: Floats, settings: Codes, variant: str = "jiang") -> Information:
+def conditional_mutual_information(x: Floats, y: Floats, settings: Codes) -> dict[str, Information]:
     """Least share of the outcome's sign that the indicator's sign explains, given the settings of few axes.
 
     V : sign of a pair's difference, U_S : both configurations' settings on the axes S; I(V_x; V_y | U_S) divided by
-    H(V_y | U_S). It has no sign: a reversed indicator scores as well.
-    variant : 'jiang' (Jiang et al. 2020: S of at most two axes, cells weighted by their pairs, ties a third sign) or
+    H(V_y | U_S). It has no sign: a reversed indicator scores as well. Two variants, by name:
+    'jiang' (Jiang et al. 2020: S of at most two axes, cells weighted by their pairs, ties a third sign) and
     'pgdl' (scorer of the NeurIPS 2020 competition: pairs of axes only, cells unweighted, 'greater or not' over all
     ordered pairs, each configuration with itself among them). Scores were published times 100.
-    nan, without axes, where no set of axes leaves an outcome open.
+    nan, without axes, where no set of axes leaves an outcome open; sets with more than 500 settings are not tried.
 
-    >>> x, settings = np.array([1.0, 2, 3, 4]), np.array([[0, 1, 0, 1], [0, 0, 1, 1]])
-    >>> conditional_mutual_information(x, x, settings).value
-    1.0
+    >>> x, settings = np.array([[1.0, 2, 3, 4]]), np.array([[0, 1, 0, 1], [0, 0, 1, 1]])
+    >>> found = conditional_mutual_information(x, x, settings)
+    >>> float(found["jiang"].value[0, 0]), float(found["pgdl"].value[0, 0])
+    (1.0, nan)
     """
-    sizes = range(3) if variant == "jiang" else [2]
-    best = Information(value=np.nan, axes=())
-    for axes in (axes for size in sizes for axes in combinations(range(len(settings)), size)):
-        chosen = settings[list(axes)]
-        cell = np.unique(chosen, axis=1, return_inverse=True)[1].reshape(-1) if axes else np.zeros(len(x), int)
-        if (cell.max() + 1) ** 2 > MOST_CELLS:
+    shape = (len(x), len(y))
+    found = {
+        name: Information(value=np.full(shape, np.nan), axes=[[() for _ in y] for _ in x]) for name in ("jiang", "pgdl")
+    }
+    for axes in (axes for size in range(3) for axes in combinations(range(len(settings)), size)):
+        cell = np.unique(settings[list(axes)], axis=1, return_inverse=True)[1].reshape(-1) if axes else None
+        cell = np.zeros(x.shape[1], np.int64) if cell is None else cell
+        if cell.max() + 1 > MOST_SETTINGS:
             continue
-        share = _information_share(_sign_table(x, y, cell, variant), weighted=variant == "jiang")
-        if not np.isnan(share) and not share >= best.value:
-            best = Information(value=share, axes=axes)
-    return best
+        for k, m, table in _sign_tables(x, y, cell):
+            shares = {"jiang": _information_share(table.reshape(-1, 3, 3), weighted=True)}
+            if len(axes) == 2:
+                shares["pgdl"] = _information_share(_greater_or_not(table, cell), weighted=False)
+            for name, share in shares.items():
+                if not np.isnan(share) and not share >= found[name].value[k, m]:
+                    found[name].value[k, m], found[name].axes[k][m] = share, axes
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,18 +216,21 @@ def robust_sign_error(
     rates = []
     for axis in range(len(settings)):
         strata, level = strata_along(settings, axis), settings[axis]
-        i, j = np.triu_indices(x.shape[1], 1)
-        inside = (strata[i] == strata[j]) & (level[i] != level[j])
-        i, j = i[inside], j[inside]
+        i, j = pairs_inside(strata)
         low, high = np.minimum(level[i], level[j]), np.maximum(level[i], level[j])
-        names, environment = np.unique(low * (level.max() + 1) + high, return_inverse=True)
-        member = (environment[:, None] == np.arange(len(names))).astype(float)  # (pairs, environments)
+        change = low * (level.max() + 1) + high
+        order = np.argsort(change, kind="stable")
+        order = order[(low < high)[order]]
+        if not len(order):
+            continue
+        i, j, change = i[order], j[order], change[order]
+        first = np.concatenate([[0], np.flatnonzero(np.diff(change)) + 1])
         gap = y[:, i] - y[:, j]
         weight = (np.abs(gap) > NOISE_REACH * np.hypot(known[:, i], known[:, j])).astype(float)
         wrong = (1 - toward[:, None, None] * np.sign(x[:, i] - x[:, j])[:, None] * np.sign(gap)[None]) / 2
-        of = weight @ member
+        of = np.add.reduceat(weight, first, axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            rates.append(np.where(of > 0, (wrong * weight[None]) @ member / of, np.nan))
+            rates.append(np.where(of > 0, np.add.reduceat(wrong * weight[None], first, axis=2) / of, np.nan))
     rate = np.concatenate(rates, axis=2) if rates else np.empty((len(x), len(y), 0))
     worst = np.where(np.isnan(rate), -np.inf, rate).max(axis=2, initial=-np.inf)
     return SignError(
@@ -212,22 +240,37 @@ def robust_sign_error(
     )
 
 
-def _sign_table(x: Floats, y: Floats, cell: Codes, variant: str) -> Floats:
-    """(cells, signs of y, signs of x) number of ordered pairs, counted in chunks."""
-    n, n_cells, signs = len(x), int(cell.max()) + 1, 3 if variant == "jiang" else 2
-    table = np.zeros(n_cells**2 * signs**2)
-    size = max(1, HELD // n)
-    for first in range(0, n, size):
-        rows = np.arange(first, min(first + size, n))
-        if signs == 3:
-            sx, sy = ((np.sign(v[rows, None] - v[None]) + 1).astype(np.int64) for v in (x, y))
-        else:
-            sx, sy = ((v[rows, None] > v[None]).astype(np.int64) for v in (x, y))
-        place = ((cell[rows, None] * n_cells + cell[None]) * signs + sy) * signs + sx
-        if signs == 3:
-            place = place[rows[:, None] != np.arange(n)[None]]
-        table += np.bincount(place.ravel(), minlength=len(table))
-    return table.reshape(-1, signs, signs)
+def _sign_tables(x: Floats, y: Floats, cell: Codes) -> Iterator[tuple[int, int, Floats]]:
+    """(k, m, (cells, cells, signs of y, signs of x)): number of ordered pairs, counted in chunks of rows."""
+    n, n_cells = x.shape[1], int(cell.max()) + 1
+    group = max(1, MOST_COUNTS // n_cells**2)
+    pairs = [(k, m) for m in range(len(y)) for k in range(len(x))]
+    for start in range(0, len(pairs), group):
+        part = pairs[start : start + group]
+        counts = np.zeros((len(part), n_cells**2 * 9))
+        size = max(1, HELD // n)
+        for first in range(0, n, size):
+            rows = np.arange(first, min(first + size, n))
+            later = rows[:, None] < np.arange(n)[None]  # each pair once; its mirror is added below
+            i, j = rows[np.nonzero(later)[0]], np.nonzero(later)[1]
+            place = (cell[i] * n_cells + cell[j]) * 9
+            ks, ms = {k for k, _ in part}, {m for _, m in part}
+            sx = {k: (np.sign(x[k, i] - x[k, j]) + 1).astype(np.int8) for k in ks}
+            sy = {m: 3 * (np.sign(y[m, i] - y[m, j]) + 1).astype(np.int8) for m in ms}
+            for row, (k, m) in enumerate(part):
+                counts[row] += np.bincount(place + (sy[m] + sx[k]), minlength=counts.shape[1])
+        for row, (k, m) in enumerate(part):
+            once = counts[row].reshape(n_cells, n_cells, 3, 3)
+            yield k, m, once + once.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+
+
+def _greater_or_not(table: Floats, cell: Codes) -> Floats:
+    """(cells, 2, 2) from signs to 'greater or not', each configuration paired with itself as well."""
+    greater = np.stack([table[:, :, :2].sum(2), table[:, :, 2]], axis=2)
+    greater = np.stack([greater[..., :2].sum(3), greater[..., 2]], axis=3)
+    own = np.arange(len(table))
+    greater[own, own, 0, 0] += np.bincount(cell)
+    return greater.reshape(-1, 2, 2)
 
 
 def _information_share(table: Floats, weighted: bool) -> float:

@@ -141,6 +141,21 @@ def pair_counts(x: Floats, y: Floats) -> PairCounts:
     return PairCounts(**{name: value[0, 0] for name, value in vars(counts).items()})
 
 
+def pairs_inside(strata: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(pairs,) first and second configuration of every pair inside a stratum, stratum after stratum.
+
+    >>> [part.tolist() for part in pairs_inside(np.array([0, 1, 0, 1, 1]))]
+    [[0, 1, 1, 3], [2, 3, 4, 4]]
+    """
+    order = np.argsort(strata, kind="stable")
+    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for members in np.split(order, np.flatnonzero(np.diff(strata[order])) + 1):
+        i, j = np.triu_indices(len(members), 1)
+        left.append(members[i])
+        right.append(members[j])
+    return np.concatenate(left), np.concatenate(right)
+
+
 def weighted_pairs(x: Floats, y: Floats, weights: Floats) -> PairCounts:
     """(B, K, M) counts where each configuration stands as often as its weight says.
 
@@ -170,10 +185,7 @@ def permuted_net(
     With the ties of x and of y fixed, tau-b, Somers' d and decision accuracy are increasing functions of it, and gamma
     has its sign: one permutation test serves them all (Kendall's S).
     """
-    i, j = np.triu_indices(x.shape[1], 1)
-    if strata is not None:
-        inside = strata[i] == strata[j]
-        i, j = i[inside], j[inside]
+    i, j = pairs_inside(np.zeros(x.shape[1], np.int64) if strata is None else strata)
     signs = np.sign(x[:, i] - x[:, j]).astype(np.float32)
     places = stats.rankdata(y, method="dense", axis=1).astype(np.int32)  # whole numbers compare faster
     size = max(1, HELD // max(len(y) * len(i), 1))

@@ -11,7 +11,7 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 MOST_ORDERS = 400_000  # all orders are taken up to this many: 9 configurations in one block
-MOST_LEFT_OUT = 2000  # rows of the jackknife
+MOST_LEFT_OUT = 500  # rows of the jackknife
 HELD = 4_000_000  # places of orders held at once: 32 MB
 SAME = 1e-9  # equal but for rounding
 
@@ -27,7 +27,7 @@ def resample_weights(n: int, draws: int, generator: np.random.Generator) -> Floa
 
 
 def without_each(n: int) -> Floats:
-    """(n, n) weights that leave one configuration out each; at most 2,000 groups beyond as many configurations.
+    """(n, n) weights that leave one configuration out each; beyond 500 configurations, 500 groups of them.
 
     >>> without_each(3).tolist()
     [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
