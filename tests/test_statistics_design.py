@@ -18,7 +18,7 @@ from predictor.statistics.design import (
     robust_sign_error,
     strata_along,
 )
-from predictor.statistics.meta import fisher_z, random_effects
+from predictor.statistics.meta import combined_p, fisher_z, random_effects
 from predictor.statistics.pairs import pair_sums
 from predictor.statistics.resampling import Orders
 
@@ -233,6 +233,16 @@ def test_equal_effects_do_not_pass_for_certain() -> None:
     found = random_effects([0.5, 0.5], [0.1, 0.1])
     assert found.error == pytest.approx(math.sqrt(0.05)) and found.p > 0.05, "Knapp and Hartung alone would say 0"
     assert random_effects([50.0] * 40, [1e-9] * 40).p > 0
+
+
+def test_permutation_p_of_target_sets_add_up_and_opposite_signs_cancel() -> None:
+    # one test alone is itself; two equal ones: scores add, z = 2 * 1.6449 / sqrt(2)
+    assert combined_p([0.03], [-1], [2]) == pytest.approx(0.03)
+    assert combined_p([0.1, 0.1], [1, 1], [1, 1]) == pytest.approx(2 * stats.norm.sf(1.6448536 * math.sqrt(2)))
+    assert combined_p([0.001, 0.001], [1, -1], [1, 1]) == pytest.approx(1)
+    rng = np.random.default_rng(4)
+    p = [combined_p(rng.uniform(size=5), rng.choice([-1, 1], 5), [3, 3, 2, 1, 1]) for _ in range(500)]
+    assert stats.kstest(p, "uniform").pvalue > 0.01
 
 
 def test_fisher_z_of_a_perfect_rho_is_finite() -> None:

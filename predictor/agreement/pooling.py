@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from predictor.agreement.table import POOLED, Agreement
-from predictor.statistics.meta import fisher_z, random_effects
+from predictor.statistics.meta import combined_p, fisher_z, random_effects
 
 STATISTICS = ("spearman", "partial_spearman")
 
@@ -16,7 +16,8 @@ def pooled(rows: Sequence[Agreement], kinds: Mapping[str, str], level: float) ->
     """Random-effects meta-analysis of Fisher's z, per indicator and outcome, over target sets of one kind of study.
 
     kinds : study -> provenance; trained runs and reported ones are not mixed
-    Rows: '(pooled)' with its interval and p, its 'i_squared', and '(without NAME)' for each target set left out where
+    The interval is of the mean over a population of target sets; p, from the permutation p of each, is of no agreement
+    in any of them. Rows: '(pooled)', its 'i_squared', and '(without NAME)' for each target set left out where
     at least two remain.
     """
     groups: dict[tuple[str, str, str, str, str | None], list[Agreement]] = {}
@@ -55,12 +56,22 @@ def _pool(rows: Sequence[Agreement], study: str, target_set: str, level: float, 
     }
     yield Agreement(
         **shared, statistic=first.statistic, value=math.tanh(found.effect), low=math.tanh(found.low),
-        high=math.tanh(found.high), p=found.p, reason=None,
+        high=math.tanh(found.high), p=_p(rows), reason=None,
     )  # fmt: skip
     yield Agreement(
         **shared, statistic=f"i_squared@{first.statistic}", value=found.i_squared, low=None, high=None, p=found.q_p,
         reason=f"share of the variance between {n_sets} target sets; p is Cochran's Q's; no interval is made for it",
     )  # fmt: skip
+
+
+def _p(rows: Sequence[Agreement]) -> float:
+    """Of no agreement in any target set, from the permutation p of each."""
+    known = [row for row in rows if row.p is not None and row.value is not None]
+    return combined_p(
+        [row.p or 1.0 for row in known],
+        [row.value or 0.0 for row in known],
+        [math.sqrt(row.n_configurations - 3 - _held(row)) for row in known],
+    )
 
 
 def _held(row: Agreement) -> int:

@@ -47,7 +47,7 @@ def agreement_text(
         if not own:
             continue
         own, same = _distinct(own, everything or named)
-        parts = [] if by else [rows_text([line(row, table.level) for row in own], fmt)]
+        parts = [] if by else [rows_text([line(row, table.level, 4 if everything else 2) for row in own], fmt)]
         if everything and not by:
             parts.append(rows_text([_more(row) for row in own], fmt))
         if by or everything:
@@ -87,10 +87,10 @@ def _distinct(rows: Sequence[Row], everything: bool) -> tuple[list[Row], list[st
     return [group[0] for group in groups.values()], [f"the same ranks: {'; '.join(same)}"] if same else []
 
 
-def line(row: Row, level: float) -> dict[str, str]:
+def line(row: Row, level: float, digits: int = 2) -> dict[str, str]:
     """One indicator: rho, its interval, rho with size held fixed, adjusted p (q), ties, evidence, verdict."""
     given = next((name for name in row if name.startswith("partial_spearman given ")), None)
-    shown = {"indicator": row["indicator"], "rho": _signed(row.get("spearman"))}
+    shown = {"indicator": row["indicator"], "rho": _signed(row.get("spearman"), digits)}
     shown[f"{level:.0%} interval"] = _interval(row)
     if given:
         name = given.removeprefix("partial_spearman given ")
@@ -105,7 +105,7 @@ def line(row: Row, level: float) -> dict[str, str]:
 def _pooled_line(row: Row, level: float) -> dict[str, str]:
     shown = line(row, level)
     verdict = shown.pop("verdict")
-    del shown["ties"]
+    del shown["ties"], shown["runs"]  # of each target set; here they leave no room for what is said
     without = row["without_one"]
     shown["I2"] = "-" if row.get("i_squared@spearman") is None else f"{row['i_squared@spearman']:.0%}"
     shown["without one"] = f"{without[0]:+.2f}..{without[1]:+.2f}" if without else "-"
@@ -125,7 +125,6 @@ def _more(row: Row) -> dict[str, str]:
     decided = row.get("decision_accuracy")
     return {
         "indicator": row["indicator"],
-        "rho": _signed(row.get("spearman"), 4),
         "p": _p(row.get("p")),
         "tau-b": _signed(row.get("kendall_tau_b"), 4),
         "gamma": _signed(row.get("gamma"), 4),
@@ -203,4 +202,4 @@ def _signed(value: float | None, digits: int = 2) -> str:
 
 
 def _p(value: float | None) -> str:
-    return "-" if value is None else ("< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0"))
+    return "-" if value is None else ("<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0"))

@@ -74,6 +74,19 @@ def random_effects(
     )
 
 
+def combined_p(p_values: Sequence[float], signs: Sequence[float], weights: Sequence[float]) -> float:
+    """Two-sided p of no effect anywhere against one in a common direction, from independent two-sided p (Stouffer).
+
+    signs : of each effect; opposite effects cancel. Never exactly 0.
+
+    >>> round(combined_p([0.05, 0.05], [1, 1], [1, 1]), 4), round(combined_p([0.05, 0.05], [1, -1], [1, 1]), 4)
+    (0.0056, 1.0)
+    """
+    one_sided = [p / 2 if sign > 0 else 1 - p / 2 for p, sign in zip(p_values, signs, strict=True)]
+    up = stats.combine_pvalues(one_sided, method="stouffer", weights=weights)
+    return max(float(2 * stats.norm.sf(abs(up.statistic))), np.finfo(float).tiny)
+
+
 def fisher_z(rho: float, n: int, held: int = 0) -> tuple[float, float]:
     """Fisher's z of a rank correlation and its sampling variance (1 + rho^2 / 2) / (n - 3) (Bonett and Wright 2000).
 
