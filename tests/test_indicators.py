@@ -13,7 +13,7 @@ from scipy import stats
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import PredictorError
-from predictor.indicators import DEFAULT_NAMES, Context, compute, indicator, known, listing, source_names
+from predictor.indicators import DEFAULT_NAMES, Context, compute, indicator, known, listing, source_names, with_errors
 from predictor.indicators.page import documentation
 from predictor.indicators.registry import _REGISTRY
 
@@ -55,7 +55,8 @@ def test_a_value_inside_the_stated_bounds_or_a_reason(counts, n_without, n_other
 
 @given(st.lists(st.integers(1, 5000), min_size=2, max_size=40))
 def test_single_label_data_leaves_undefined_only_what_was_not_given(counts) -> None:
-    missing = {name: found.reason for name, found in compute(of(counts)).items() if found.value is None}
+    everything = compute(of(counts), with_errors(DEFAULT_NAMES))
+    missing = {name: found.reason for name, found in everything.items() if found.value is None}
     assert missing == {
         "other_samples_per_class": "every class is a target",
         "kl_test": "no test set is given (--test FILE); against equal test shares it is kl_uniform",
@@ -215,6 +216,12 @@ def test_undefined_says_why() -> None:
 def test_unknown_names(name, message) -> None:
     with pytest.raises(PredictorError, match=message):
         compute(of([1, 2]), [name])
+
+
+def test_a_standard_error_stands_beside_its_indicator_and_is_none() -> None:
+    assert "zipf_exponent_se" not in DEFAULT_NAMES and "zipf_exponent_se" in {row["name"] for row in listing()}
+    names = with_errors(DEFAULT_NAMES)
+    assert names[names.index("zipf_exponent") + 1] == "zipf_exponent_se" and len(names) == len(DEFAULT_NAMES) + 1
 
 
 def test_empty_data_gives_reasons_alone() -> None:

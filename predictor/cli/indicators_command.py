@@ -60,7 +60,7 @@ def command(
         distributions = {" + ".join(distributions): first.merge(*rest)}
     context = indicators.Context(test=_test_set(test, label, count), synthetic=frozenset(synthetic))
     if not names:
-        names = (*indicators.DEFAULT_NAMES, *_source_names(distributions.values()))
+        names = (*indicators.with_errors(indicators.DEFAULT_NAMES), *_source_names(distributions.values()))
     found = {path: indicators.compute(d, names, context) for path, d in distributions.items()}
     if plot:
         from predictor.render.rank_frequency import write_rank_frequency

@@ -17,6 +17,7 @@ from predictor.indicators.registry import (
     indicator,
     known,
     listing,
+    with_errors,
 )
 from predictor.indicators.sources import SYNTHETIC, source_names
 
@@ -32,4 +33,5 @@ __all__ = [
     "known",
     "listing",
     "source_names",
+    "with_errors",
 ]

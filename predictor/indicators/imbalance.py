@@ -149,12 +149,10 @@ def kl_test(distribution: LabelDistribution, *, test: LabelDistribution | None) 
     if test is None:
         raise Undefined("no test set is given (--test FILE); against equal test shares it is kl_uniform")
     tested(distribution)
-    counts = distribution.target_counts
-    names = [name for name, count in zip(distribution.target_names, counts.tolist(), strict=True) if count]
-    known = dict(zip(test.class_names, test.class_counts.tolist(), strict=True))
-    if missing := [name for name in names if name not in known]:
-        raise Undefined(f"{len(missing)} target classes have no test image, first {missing[0]!r}")
-    p = counts[counts > 0] / counts.sum()
-    q = np.array([known[name] for name in names], dtype=float)
-    total = sum(known.get(name, 0) for name in distribution.target_names)  # of all targets, trained on or not
-    return max(0.0, float((p * np.log(p / (q / total))).sum()))
+    here = distribution.target_counts
+    there = test.with_targets(distribution.target_names).target_counts  # of the same classes in the same order
+    if (missing := np.flatnonzero((here > 0) & (there == 0))).size:
+        first = distribution.target_names[missing[0]]
+        raise Undefined(f"{missing.size} target classes have no test image, first {first!r}")
+    p, q = (counts[here > 0] / counts.sum() for counts in (here, there))
+    return max(0.0, float((p * np.log(p / q)).sum()))

@@ -48,6 +48,7 @@ class Indicator:
     parse : text behind '@' -> arguments of the function; None for a single indicator
     parameter : what the text behind '@' is called
     needs : fields of `Context` that the function takes
+    error_of : the indicator whose standard error this is; None: an indicator
     """
 
     name: str
@@ -60,6 +61,7 @@ class Indicator:
     parameter: str
     defaults: tuple[str, ...]
     needs: tuple[str, ...]
+    error_of: str | None
 
     @property
     def summary(self) -> str:
@@ -100,11 +102,13 @@ def indicator(
     parse: Callable[[str], tuple[object, ...]] | None = None,
     parameter: str = "x",
     defaults: Sequence[str] = (),
+    error_of: str | None = None,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Register `function(distribution[, parameters]) -> float` under its own name.
 
     parse, parameter, defaults : for a family: how the text behind '@' is read (ValueError refuses it), what it is
         called, and which members belong to the default set
+    error_of : name of the indicator whose standard error this is: shown beside it, never taken for an indicator
     A keyword-only argument named like a field of `Context` is filled from it.
     Raises PredictorError for a name that is taken or cannot be written, and for an argument that nothing fills.
     """
@@ -132,8 +136,10 @@ def indicator(
             parameter=parameter,
             defaults=tuple(defaults),
             needs=needs,
+            error_of=error_of,
         )
-        DEFAULT_NAMES.extend([f"{own}@{d}" for d in defaults] if parse else [own])
+        if error_of is None:
+            DEFAULT_NAMES.extend([f"{own}@{d}" for d in defaults] if parse else [own])
         return function
 
     return register
@@ -192,6 +198,16 @@ def compute(
         else:
             values[name] = IndicatorValue(value=value, unit=entry.unit)
     return values
+
+
+def with_errors(names: Sequence[str]) -> list[str]:
+    """The names, each followed by its standard error where one is registered.
+
+    >>> with_errors(["gini", "zipf_exponent"])
+    ['gini', 'zipf_exponent', 'zipf_exponent_se']
+    """
+    errors = {entry.error_of: entry.name for entry in registered() if entry.error_of}
+    return [shown for name in names for shown in (name, errors.get(name)) if shown]
 
 
 def registered() -> list[Indicator]:

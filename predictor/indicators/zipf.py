@@ -36,7 +36,7 @@ def zipf_exponent(distribution: LabelDistribution) -> float:
     return _fit(distribution)[0]
 
 
-@indicator(unit="exponent", bounds=(0, None), source=SOURCE + "; Fisher information")
+@indicator(unit="exponent", bounds=(0, None), source=SOURCE + "; Fisher information", error_of="zipf_exponent")
 def zipf_exponent_se(distribution: LabelDistribution) -> float:
     """Standard error of `zipf_exponent`, 1 / sqrt(N Var_s[log r]): as if the images were drawn one by one.
 
