@@ -15,6 +15,7 @@ from typing import Any
 _PUBLIC = {
     "LabelDistribution": "predictor.distribution",
     "PredictorError": "predictor.errors",
+    "Undefined": "predictor.indicators",
     "agreement": "predictor.agreement",
     "compute": "predictor.indicators",
     "fit_registry": "predictor.fitting",
