@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from images import pattern, write_source
 from PIL import Image
 
 from predictor.errors import DataError
+from predictor.grids import load_grid
+from predictor.records import check, frame, read_registry
 from predictor.records.schema import RunRecord
 from predictor.spec import RunSpec
 from trainer import PROTOCOL
@@ -306,3 +310,31 @@ def test_a_bad_test_image_shows_before_training(tmp_path) -> None:
             progress=lambda *step: steps.append(step),
         )  # fmt: skip
     assert steps == []
+
+
+def test_the_command_stops_or_leaves_out(mixed, tmp_path) -> None:
+    """The whole way: an error names the images and writes no record; --bad-images skip finishes the same grid."""
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(
+        f"""
+study: mended
+protocol: {PROTOCOL}
+sources: {{mixed: {{file: mixed.parquet, digest: "{mixed[1]}"}}}}
+target_sets: {{ab: {{domain: gratings, source: mixed, classes: [a, b]}}}}
+model: {{name: predictor_small, image_size: 16, head: 4}}
+recipe: {{batch_size: 16, image_steps: 64, learning_rate: 0.05}}
+seeds: [0]
+grid: [{{target_set: ab, samples_per_class: 16}}]
+"""
+    )
+    words = ["run", grid, "--data", mixed[0].parent, "--runs", tmp_path / "runs", "--workers", 1, "--threads", 1]
+    command = [sys.executable, "-m", "trainer", *map(str, words), "--device", "cpu"]
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert failed.returncode == 2 and "unreadable images: row " in failed.stderr
+    assert "or leave them out with --bad-images skip" in failed.stderr
+    assert not list((tmp_path / "runs" / "mended").glob("????????????????.json"))
+    done = subprocess.run([*command, "--bad-images", "skip"], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    (record,) = read_registry(tmp_path / "runs")
+    assert record.run_id == load_grid(grid).runs[0].spec.run_id and record.data_report.n_bad_images == 5
+    assert check(tmp_path / "runs") == [] and frame([record])["env_n_bad_images"].tolist() == [5]

@@ -292,7 +292,9 @@ def test_others_blends_and_bad_images() -> None:
     assert record_faults(named) == [], "the spec does not know the names of other classes"
     fewer = edited(named, data__stages__0__counts__0=6)
     assert record_faults(fewer) == ["stage 1: 6 images of class 'bee' from 'photos'; the spec asks for 7"]
-    assert record_faults(edited(fewer, data_report={"bad_images": ["photos, row 3"]})) == []
+    reported = {"bad_images": ["photos: row 3: is empty, 0 bytes"], "n_bad_images": 1}
+    assert record_faults(edited(named, data_report=reported)) == []
+    assert record_faults(edited(fewer, data_report=reported)), "the next image takes the place of a bad one"
 
 
 def test_a_spec_with_its_defaults_written_out_has_the_same_id() -> None:

@@ -77,7 +77,7 @@ def _stage_faults(stage: StageCounts) -> list[str]:
 
 
 def _recipe_faults(record: RunRecord, data: Counted) -> list[str]:
-    """The class counts must be the ones that the spec asks for; fewer only where bad images were reported."""
+    """The class counts must be the ones that the spec asks for, also where bad images were passed over."""
     try:
         spec = RunSpec.model_validate(record.spec)
     except ValidationError as error:
@@ -99,9 +99,6 @@ def _recipe_faults(record: RunRecord, data: Counted) -> list[str]:
             continue
         found_counts, wanted_counts = _comparable(stage.distribution), _comparable(wanted)
         if found_counts == wanted_counts:
-            continue
-        more = {key: n for key, n in found_counts.items() if n > wanted_counts.get(key, 0)}
-        if record.data_report.bad_images and not more:
             continue
         key = min(k for k in found_counts | wanted_counts if found_counts.get(k, 0) != wanted_counts.get(k, 0))
         found, asked = found_counts.get(key, 0), wanted_counts.get(key, 0)

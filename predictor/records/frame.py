@@ -119,4 +119,5 @@ def _environment(record: RunRecord) -> dict[str, Any]:
         "threads": machine.threads,
         "seconds": record.seconds.total if record.seconds else None,
         "images_per_second": record.images_per_second,
+        "n_bad_images": record.data_report.n_bad_images,
     }
