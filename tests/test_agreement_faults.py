@@ -66,6 +66,15 @@ def test_what_else_is_asked_for_moves_no_number(runs: pd.DataFrame) -> None:
     assert summary.loc[("robustness", "a"), "n_configurations"] == 10
 
 
+def test_the_number_of_seeds_breaks_no_tie(runs: pd.DataFrame) -> None:
+    """(0.1 + 0.1 + 0.1) / 3 is not 0.1 in floating point."""
+    third = runs.iloc[:6].assign(run_id=[f"x{i}" for i in range(6)])
+    both = pd.concat([runs, third]).assign(ind_b=0.1)
+    assert sum([0.1] * 3) / 3 != 0.1
+    row = only(agreement(both, indicators=["b"], statistics=["spearman"], given=None), outcome="accuracy")
+    assert row.value is None and row.reason == "the indicator is 0.1 in every configuration"
+
+
 def test_another_seed_moves_the_draws_and_not_the_value(runs: pd.DataFrame) -> None:
     wanted = {"indicator": "a", "outcome": "accuracy", "statistic": "spearman"}
     a, b = (only(agreement(runs, seed=s, statistics=["spearman"]), **wanted) for s in (0, 1))

@@ -34,6 +34,7 @@ from predictor.statistics.multiplicity import MaxT, adjusted, detectable_rho
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pandas.api.typing import DataFrameGroupBy
 
 Floats = NDArray[np.float64]
 IMBALANCE = "axis_profile"  # imbalance is compared at equal size: some profiles also take images away
@@ -95,7 +96,7 @@ def agreement(
     noises = [f"noise_{name}" for name in request.outcomes if f"noise_{name}" in frame]
     varying = settings_of(frame)
     grouped = frame.groupby(UNIT, sort=True)
-    means, runs = grouped[columns + noises].mean(), grouped[columns].count()
+    means, runs = _means(grouped[columns + noises]), grouped[columns].count()
     settings = grouped[list(dict.fromkeys([*varying, *request.blocks]))].first()
     joint = {name: MaxT(n_permutations) for name in ("spearman", "partial_spearman")} if adjust == "max_t" else None
     rows: list[Agreement] = []
@@ -256,6 +257,12 @@ class _TargetSet:
     def _seed(self, request: Request) -> np.random.SeedSequence:
         """A stream for each target set: their permutations are independent, and no other request moves them."""
         return np.random.SeedSequence([request.seed, zlib.crc32(f"{self.study}/{self.target_set}".encode())])
+
+
+def _means(grouped: DataFrameGroupBy) -> pd.DataFrame:
+    """Means over seeds; equal values stay what they are: 0.1 + 0.1 + 0.1 over 3 would no longer tie with 0.1."""
+    low = grouped.min()
+    return grouped.mean().where(low != grouped.max(), low)
 
 
 def _alike(values: Floats, which: Sequence[int]) -> list[list[int]]:
