@@ -112,7 +112,8 @@ def agreement(
     together = list(pooled(rows, kinds, level))
     if together:
         main = [row for row in together if row.target_set == POOLED]
-        together = [*_with_q(main, None if joint is None else {}), *(row for row in together if row.target_set != POOLED)]
+        others = [row for row in together if row.target_set != POOLED]
+        together = [*_with_q(main, None if joint is None else {}), *others]
     return AgreementTable(
         rows=tuple(_with_q(rows, joint)),
         level=level,
