@@ -10,6 +10,7 @@ from scipy import stats
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
 from trainer import augment as ours
+from trainer import kernels
 from trainer.randomness import key, uniforms
 
 
@@ -157,3 +158,28 @@ def test_noflip_never_mirrors() -> None:
     ramp = torch.linspace(0, 255, 32).to(torch.uint8).view(1, 1, 1, 32).expand(256, 3, 32, 32)
     out = ours.augment(ramp, "simclr-mild", key("ramp"), flip=False)
     assert bool((out[..., -1].mean((1, 2)) > out[..., 0].mean((1, 2))).all())
+
+
+@pytest.mark.parametrize("preset", ["simclr", "simclr-mild", "crop"])
+@pytest.mark.parametrize("size", [8, 28, 32])
+def test_kernels_equal_the_tensor_code(preset, size) -> None:
+    pixels = torch.randint(0, 256, (200, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    pixels[:4] = torch.tensor([0, 255, 7, 255], dtype=torch.uint8).view(4, 1, 1, 1)  # without any colour or contrast
+    drawn = ours.draws(ours.PRESETS[preset], key(5, "augment"), 0, len(pixels), size)
+    bicubic = ours.PRESETS[preset].bicubic
+    got = kernels.augmented(pixels, drawn, bicubic, ours.MEAN, ours.STD)
+    want = ours.augmented(pixels, drawn, bicubic=bicubic)
+    torch.testing.assert_close(got, want, atol=3e-5, rtol=0)
+    assert got.stride() == want.stride()
+
+
+def test_kernels_give_the_same_bits_on_any_number_of_threads() -> None:
+    pixels = torch.randint(0, 256, (37, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    threads, results = torch.get_num_threads(), []
+    try:
+        for number in (1, 2, 3):
+            torch.set_num_threads(number)
+            results.append(ours.augment(pixels, "simclr", key(1), 9))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])

@@ -3,18 +3,19 @@
 Chen et al. 2020 in torchvision's terms: RandomResizedCrop, horizontal flip, ColorJitter .4/.4/.4/.1 in a random order
 at p .8, greyscale at p .2, Gaussian blur with a kernel of 5 at p .5. torchvision's v2 transforms draw one parameter
 for a whole batch; here each image draws its own, and each operation equals torchvision's for the same parameters.
+What is drawn is the same on every device; CPUs carry it out image by image (`trainer.kernels`), GPUs as tensor code.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 
 import torch
 from torch import Tensor
 
+from trainer import kernels
 from trainer.randomness import uniforms
 
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601-2, as torchvision and Pillow
@@ -24,7 +25,6 @@ TRIES = 10  # boxes that torchvision draws before it takes the whole image
 JITTER, HUE, P_JITTER, P_GREY, P_BLUR, SIGMA = 0.4, 0.1, 0.8, 0.2, 0.5, (0.1, 2.0)
 ORDERS = tuple(permutations(range(4)))  # of the four jitters
 COLUMNS = 2 * TRIES + 12  # uniform numbers of an image
-CPU_CHUNK = 128  # images at once on a CPU: what they need stays in its second-level cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,24 +51,50 @@ def augment(pixels: Tensor, name: str, key: int, first: int = 0, *, flip: bool =
     flip : mirror half of the images (where the preset crops)
     """
     preset = PRESETS[name]
-    step = CPU_CHUNK if pixels.device.type == "cpu" else max(1, len(pixels))
-    parts = [
-        _augmented(pixels[start : start + step], preset, key, first + start, flip)
-        for start in range(0, len(pixels), step)
-    ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts).contiguous(memory_format=torch.channels_last)
+    if preset.scale is None:
+        return normalise(pixels)
+    drawn = draws(preset, key, first, len(pixels), pixels.shape[-1], pixels.device, flip=flip)
+    if pixels.device.type == "cpu":
+        return kernels.augmented(pixels, drawn, preset.bicubic, MEAN, STD)
+    return augmented(pixels, drawn, bicubic=preset.bicubic)
 
 
-def _augmented(pixels: Tensor, preset: Preset, key: int, first: int, flip: bool) -> Tensor:
-    n, size = len(pixels), pixels.shape[-1]
+def draws(
+    preset: Preset, key: int, first: int, n: int, size: int, device: str | torch.device = "cpu", *, flip: bool = True
+) -> dict[str, Tensor]:
+    """Everything random about n images.
+
+    boxes : (n, 4) top, left, height, width of the crop in pixels; mirrored : (n,) bool
+    orders : (n, 4) which jitter comes at each place: 0 brightness, 1 contrast, 2 saturation, 3 hue, -1 none
+    factors : (n, 4) of the four jitters; greyed : (n,) bool; sigmas : (n,) of the blur, 0 for none
+    """
+    u = uniforms(key, first, n, COLUMNS, device)
+    crop, rest = u[:, : 2 * TRIES + 2], u[:, 2 * TRIES + 2 :]
+    factors = torch.cat([(1 - JITTER) + 2 * JITTER * rest[:, 2:5], 2 * HUE * rest[:, 5:6] - HUE], 1)
+    orders = torch.tensor(ORDERS, device=device)[(rest[:, 6] * len(ORDERS)).long()]
+    jittered, blurred = rest[:, 1] < P_JITTER * preset.colour, rest[:, 8] < P_BLUR * preset.colour
+    return {
+        "boxes": torch.stack(crop_boxes(crop, preset.scale or 1.0, size), 1),
+        "mirrored": rest[:, 0] < (0.5 if flip else 0.0),
+        "factors": factors,
+        "orders": orders.masked_fill(~jittered.unsqueeze(1), -1),
+        "greyed": rest[:, 7] < P_GREY * preset.colour,
+        "sigmas": (SIGMA[0] + rest[:, 9] * (SIGMA[1] - SIGMA[0])) * blurred,
+    }
+
+
+def augmented(pixels: Tensor, drawn: dict[str, Tensor], *, bicubic: bool) -> Tensor:
+    """What `draws` says, as tensor code for any device: no value is looked at, so nothing waits for the device."""
     images = _by_rows(pixels).float().mul_(1 / 255).transpose(1, 2)
-    if preset.scale is not None:
-        u = uniforms(key, first, n, COLUMNS, pixels.device)
-        crop, rest = u[:, : 2 * TRIES + 2], u[:, 2 * TRIES + 2 :]
-        mirrored = rest[:, 0] < (0.5 if flip else 0.0)
-        images = resized_crop(images, *crop_boxes(crop, preset.scale, size), mirrored, bicubic=preset.bicubic)
-        if preset.colour:
-            images = _colour(images, rest[:, 1:])
+    images = resized_crop(images, *drawn["boxes"].unbind(1), drawn["mirrored"], bicubic=bicubic)
+    for place in range(4):
+        for number, jitter in enumerate((brighten, contrast, saturate, adjust_hue)):
+            changed = jitter(images, drawn["factors"][:, number])
+            images = torch.where((drawn["orders"][:, place] == number).view(-1, 1, 1, 1), changed, images)
+    images = torch.where(drawn["greyed"].view(-1, 1, 1, 1), grey(images), images)
+    sigmas = drawn["sigmas"]
+    blurred = blur(images, sigmas.clamp(min=SIGMA[0]))
+    images = torch.where((sigmas > 0).view(-1, 1, 1, 1), blurred, images)
     return images.sub_(MEAN).div_(STD).contiguous(memory_format=torch.channels_last)
 
 
@@ -165,27 +191,6 @@ def _placed(places: Tensor, weights: Tensor, size: int, across: bool = False) ->
     return matrix.scatter_add_(2, places, weights)
 
 
-def _colour(images: Tensor, u: Tensor) -> Tensor:
-    """Jitter in an order of its own for each image, grey and blur, each on the images that drew it."""
-    factors = (1 - JITTER) + 2 * JITTER * u[:, 1:4]
-    parameters = (*factors.unbind(1), 2 * HUE * u[:, 4] - HUE)
-    orders = torch.tensor(ORDERS, device=u.device)[(u[:, 5] * len(ORDERS)).long()]
-    orders = orders.masked_fill((u[:, 0] >= P_JITTER).unsqueeze(1), -1)
-    for place in range(4):
-        for number, jitter in enumerate((brighten, contrast, saturate, adjust_hue)):
-            images = _where(orders[:, place] == number, jitter, images, parameters[number])
-    images = _where(u[:, 6] < P_GREY, _greyed, images, u[:, 6])
-    return _where(u[:, 7] < P_BLUR, blur, images, SIGMA[0] + u[:, 8] * (SIGMA[1] - SIGMA[0]))
-
-
-def _where(chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor], images: Tensor, parameter: Tensor) -> Tensor:
-    """Change the chosen images. A CPU computes those alone; on a GPU the choice must not wait for the device."""
-    if images.device.type != "cpu":
-        return torch.where(chosen.view(-1, 1, 1, 1), change(images, parameter), images)
-    rows = chosen.nonzero()[:, 0]
-    return images.index_copy_(0, rows, change(images[rows], parameter[rows])) if len(rows) else images
-
-
 def brighten(images: Tensor, factor: Tensor) -> Tensor:
     """Blend with black, as torchvision's adjust_brightness. factor : (B,) >= 0"""
     return (images * factor.view(-1, 1, 1, 1)).clamp_(0.0, 1.0)
@@ -207,10 +212,6 @@ def grey(images: Tensor) -> Tensor:
     """(B, 3, S, S) -> (B, 1, S, S) luma."""
     red, green, blue = images.split(1, 1)
     return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
-
-
-def _greyed(images: Tensor, _: Tensor) -> Tensor:
-    return grey(images).expand_as(images)
 
 
 def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:

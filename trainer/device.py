@@ -48,7 +48,7 @@ def prepare(device: str) -> None:
     try:
         libc = ctypes.CDLL(None)
         mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of mallopt(3)
-        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(mmap_threshold, 1 << 25)  # the largest that glibc takes
         libc.mallopt(trim_threshold, (1 << 31) - 1)
     except (OSError, AttributeError):
         pass  # another C library: only slower
