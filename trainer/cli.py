@@ -68,8 +68,33 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, fmt: str) -> No
 @click.option("--workers", default="auto", show_default=True, help="Processes side by side, or 'auto'.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads a process (auto: cores / workers).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True, help="Of the steps."
+)
+@click.option(
+    "--compile",
+    "compiled",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="Compile the network (auto: on CUDA).",
+)
 @click.option("--retry", type=click.IntRange(min=0), default=0, show_default=True, help="Tries again after a failure.")
 @BAD_IMAGES
+@click.option("--only-failed", is_flag=True, help="Train only runs that failed before.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=900.0,
+    show_default=True,
+    help="Seconds without a sign of life until a run has failed.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GIB",
+    help="Memory that one process may hold; above it the run is out of memory.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before a grid of more than 1,000 runs.")
 def run(
     grid_file: Path,
@@ -78,13 +103,19 @@ def run(
     workers: str,
     threads: int | None,
     device: str,
+    precision: Literal["auto", "fp32", "bf16"],
+    compiled: Literal["auto", "on", "off"],
     retry: int,
     bad_images: Literal["error", "skip"],
+    only_failed: bool,
+    timeout: float,
+    memory_limit: float | None,
     yes: bool,
 ) -> None:
     """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops."""
     from predictor.grids import load_grid
-    from trainer.launch.local import Job, run_grid
+    from trainer.launch.job import FAILED, Job
+    from trainer.launch.local import run_grid
     from trainer.planning import LARGE, check_sources, choose_device, choose_workers, keep_grid
     from trainer.progress import reporter
     from trainer.provenance import code_commit
@@ -102,18 +133,24 @@ def run(
     chosen = choose_device(device)
     n_workers, n_threads = choose_workers(workers, threads, chosen)
     keep_grid(grid_file, grid, runs_dir)
-    job = Job(
+    job = Job.of(
+        grid,
         data_dir=data_dir,
         runs_dir=runs_dir,
         device=chosen,
         threads=n_threads,
         commit=code_commit(),
         bad_images=bad_images,
+        precision=None if precision == "auto" else precision,
+        compiled=None if compiled == "auto" else compiled == "on",
     )
+    limits = {"timeout": timeout, "memory_limit": memory_limit * 2**30 if memory_limit else None}
     with reporter(grid, runs_dir) as report:
-        outcomes = run_grid(grid, job, workers=n_workers, retry=retry + 1, report=report)
+        outcomes = run_grid(
+            grid, job, workers=n_workers, retry=retry + 1, only_failed=only_failed, report=report, **limits
+        )
     last = {outcome.run_id: outcome for outcome in outcomes}
-    failed = [outcome for outcome in last.values() if outcome.status == "failed"]
+    failed = [outcome for outcome in last.values() if outcome.status in FAILED]
     if failed:
         raise PredictorError(
             f"{len(failed)} of {len(last)} runs failed, first: {failed[0].message}",

@@ -15,7 +15,7 @@ from predictor.grids import Grid
 from predictor.records import finished_ids
 
 if TYPE_CHECKING:
-    from trainer.launch.local import Outcome
+    from trainer.launch.job import Outcome
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
             task = bar.add_task(grid.study, total=len(planned), completed=done)
 
             def advance(outcome: Outcome) -> None:
-                if outcome.status in ("completed", "diverged"):
+                if outcome.status in ("completed", "diverged", "elsewhere"):
                     bar.advance(task)
                 else:
                     bar.console.print(_line(outcome), markup=False)
@@ -58,7 +58,7 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
 
     def line(outcome: Outcome) -> None:
         nonlocal count
-        count += outcome.status in ("completed", "diverged")
+        count += outcome.status in ("completed", "diverged", "elsewhere")
         click.echo(f"{count}/{len(planned)} {_line(outcome)}", err=True)
 
     yield line

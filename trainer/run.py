@@ -57,7 +57,8 @@ def run_spec(
     files : source name -> file or folder below data_dir (None: built in)
     precision : None takes what the device is fast at; compiled : None compiles on CUDA
     bad_images : whether an image that cannot be used ends the run or is left out and named in the record
-    checkpoint_dir : where a half-done run keeps its state; a run that was stopped continues from there
+    checkpoint_dir : where a half-done run keeps its state; a run that was stopped continues from there. Whoever keeps
+        the record deletes it then
     progress : called now and then with (step, steps of the stage); what it raises ends the run after a checkpoint
     A batch that does not fit the device's memory is split in halves until it does: the run starts again with those.
     Raises DataError for images that are missing, unreadable or too few; SpecError for an unknown model or another
@@ -111,7 +112,7 @@ def run_spec(
     seconds = Seconds(
         load=load_seconds, compile=trained.compile_seconds, train=trained.seconds, evaluate=time.perf_counter() - clock
     )
-    record = RunRecord(
+    return RunRecord(
         run_id=spec.run_id,
         configuration_id=spec.configuration_id,
         study=study,
@@ -145,8 +146,6 @@ def run_spec(
         started_at=started.isoformat(timespec="seconds"),
         data_report=data_report(source_of(name) for name in spec.sources),
     )
-    training.forget()
-    return record
 
 
 def outcomes_of(tested: Mapping[str, Tested], n_targets: int) -> dict[str, Outcome]:

@@ -4,7 +4,7 @@
 >>> table = frame(read_registry("runs", ["published-table3"]))  # doctest: +SKIP
 """
 
-from predictor.records.attempts import read_attempts, write_attempt
+from predictor.records.attempts import failed_ids, read_attempts, write_attempt
 from predictor.records.check import check
 from predictor.records.faults import record_faults
 from predictor.records.frame import frame
@@ -23,7 +23,7 @@ from predictor.records.schema import (
     StageCounts,
     content_id,
 )
-from predictor.records.store import finished_ids, read_registry, study_folders, write_record
+from predictor.records.store import Finished, finished_ids, read_registry, study_folders, write_record
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -31,6 +31,7 @@ __all__ = [
     "DataReport",
     "Energy",
     "Environment",
+    "Finished",
     "Intersection",
     "Outcome",
     "Reported",
@@ -39,6 +40,7 @@ __all__ = [
     "StageCounts",
     "check",
     "content_id",
+    "failed_ids",
     "finished_ids",
     "frame",
     "pack",

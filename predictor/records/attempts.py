@@ -47,6 +47,15 @@ def read_attempts(study_dir: str | Path) -> dict[Path, dict[str, Any]]:
     return attempts
 
 
+def failed_ids(study_dir: str | Path) -> set[str]:
+    """Runs of a study that have an attempt, whether they have a record by now or not; from file names alone.
+
+    >>> failed_ids("no/such/folder")
+    set()
+    """
+    return {path.name.partition(".")[0] for path in Path(study_dir, FOLDER).glob("[!.]*.json")}
+
+
 def _order(path: Path) -> tuple[str, int, str]:
     run_id, _, number = path.stem.partition(".")
     return run_id, int(number) if number.isdecimal() else 0, number

@@ -178,6 +178,32 @@ def finished_ids(study_dir: str | Path) -> set[str]:
     return ids
 
 
+class Finished:
+    """Runs of one study that have a record, whoever writes them meanwhile: `run_id in finished`.
+
+    Asking for a run costs a look at its file, not a listing of the folder.
+    """
+
+    def __init__(self, study_dir: str | Path):
+        self._folder = Path(study_dir)
+        self._ids = finished_ids(self._folder)
+        self._parts = {part.name for part in part_files(self._folder)}
+
+    def __contains__(self, run_id: object) -> bool:
+        if run_id in self._ids:
+            return True
+        if (self._folder / f"{run_id}.json").exists():
+            self._ids.add(str(run_id))
+        else:
+            self._look_for_parts()  # after the look at the JSON file, as in stored_records
+        return run_id in self._ids
+
+    def _look_for_parts(self) -> None:
+        while (part := self._folder / f"runs-{len(self._parts) + 1:03d}.parquet").exists():
+            self._parts.add(part.name)
+            self._ids.update(part_column(part, "run_id"))
+
+
 def write_record(runs_dir: str | Path, record: RunRecord) -> Path:
     """Add a record to its study, whole or not at all. A record already there wins and stays as it is.
 

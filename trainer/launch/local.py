@@ -1,185 +1,203 @@
 """Train the runs of a grid in long-lived processes on this machine.
 
-The registry is the only state: a run is done when its record is there, half done when its checkpoint is.
+The registry is the only state: a run is done when its record is there, half done when its checkpoint is, and being
+trained while its lease is.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-from predictor.errors import PredictorError
+from predictor.errors import RegistryError
 from predictor.grids import Grid, PlannedRun
-from predictor.records import finished_ids, write_attempt, write_record
+from predictor.records import write_attempt
+from trainer.launch.job import FAILED, Job, Outcome
+from trainer.launch.pool import POLL_SECONDS, Worker, context_of, ready
+from trainer.launch.schedule import LOOK_SECONDS, Schedule
 
-POLL_SECONDS = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What every worker needs to know, besides the run itself."""
-
-    data_dir: Path
-    runs_dir: Path
-    device: str
-    threads: int
-    commit: str
-    bad_images: Literal["error", "skip"] = "error"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How one try of a run ended: 'completed', 'diverged', 'failed' or 'stopped'."""
-
-    run_id: str
-    status: str
-    seconds: float = 0.0
-    accuracy: float | None = None
-    message: str = ""
-
-
-class StopRequested(Exception):
-    """Raised inside a run between two steps when the user asked to stop."""
+TIMEOUT = 900.0  # seconds without a sign of life: loading, compiling and testing give none
 
 
 def run_grid(
-    grid: Grid, job: Job, *, workers: int, retry: int = 1, report: Callable[[Outcome], None] | None = None
+    grid: Grid,
+    job: Job,
+    *,
+    workers: int,
+    retry: int = 1,
+    timeout: float = TIMEOUT,
+    memory_limit: float | None = None,
+    only_failed: bool = False,
+    report: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Train every run of the grid that has no record yet; returns how each try ended.
 
-    A run that fails leaves an attempt and never stops the others; it is tried `retry` times. The first SIGINT or
-    SIGTERM lets the running ones save a checkpoint and stop, the second ends them at once.
+    retry : tries of a run that fails; each leaves an attempt and never stops the others
+    timeout : seconds without a sign of life after which a worker is killed and its run has failed
+    memory_limit : bytes that one worker may hold; None: no limit
+    only_failed : the runs alone that have an attempt and no record
+
+    The first SIGINT or SIGTERM lets the running ones save a checkpoint and stop, the second ends them at once.
+    Raises RegistryError where the registry cannot be written; half-done runs keep their checkpoints.
     """
-    done = finished_ids(job.runs_dir / grid.study)
-    queue = [run for run in grid.runs if run.spec.run_id not in done]
-    tries: dict[str, int] = {}
-    outcomes: list[Outcome] = []
-    context = multiprocessing.get_context("spawn")  # fork after torch has started threads can hang
-    stop = context.Event()
-    with _signals(stop):
-        while queue and not stop.is_set():
-            with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(stop,)) as pool:
-                for run, outcome in _drain(pool, queue, grid, job, workers, stop):
-                    tries[outcome.run_id] = tries.get(outcome.run_id, 0) + 1
-                    outcomes.append(outcome)
-                    if report:
-                        report(outcome)
-                    if outcome.status == "failed" and tries[outcome.run_id] < retry:
-                        queue.append(run)
-    return outcomes
+    scheduler = Scheduler(
+        grid, job, retry=retry, timeout=timeout, memory_limit=memory_limit, only_failed=only_failed, report=report
+    )
+    return scheduler.train(workers)
 
 
-def _drain(
-    pool: ProcessPoolExecutor, queue: list[PlannedRun], grid: Grid, job: Job, workers: int, stop: Any
-) -> Iterator[tuple[PlannedRun, Outcome]]:
-    """Feed the pool in order and yield what comes back; ends when the queue is empty or the pool is broken."""
-    running: dict[Future[Outcome], PlannedRun] = {}
-    while running or (queue and not stop.is_set()):
-        while queue and len(running) < workers and not stop.is_set():
-            run = queue.pop(0)
-            try:
-                running[pool.submit(_train, run, grid, job)] = run
-            except BrokenProcessPool:
-                queue.insert(0, run)
-                break
-        if not running:
-            return
-        for future in wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done:
-            run = running.pop(future)
-            try:
-                yield run, future.result()
-            except BrokenProcessPool:
-                # one worker died (killed, out of memory): the pool is lost, its checkpoints are not
-                yield run, _failed(run, grid, job, "a worker process died", "")
-                return_to_queue = list(running.values())
-                queue[:0] = return_to_queue
-                return
+class Scheduler:
+    """One process that gives runs to workers and sees to them; see `run_grid`."""
 
+    def __init__(
+        self,
+        grid: Grid,
+        job: Job,
+        *,
+        retry: int,
+        timeout: float,
+        memory_limit: float | None,
+        only_failed: bool,
+        report: Callable[[Outcome], None] | None,
+    ):
+        self.job, self.retry, self.timeout, self.memory_limit = job, retry, timeout, memory_limit
+        self.report = report or (lambda outcome: None)
+        self.schedule = Schedule(grid, job, only_failed=only_failed)
+        self.context = context_of()
+        self.signals: list[int] = []
+        self.bell, self.rope = self.context.Pipe(duplex=False)  # a signal ends the wait for workers
+        self.workers: list[Worker] = []
+        self.outcomes: list[Outcome] = []
+        self.tries: Counter[str] = Counter()
+        self.unwritable: Outcome | None = None
 
-def _start(stop: Any) -> None:
-    global _STOP
-    _STOP = stop
-    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides; a terminal sends Ctrl-C to all
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _train(run: PlannedRun, grid: Grid, job: Job) -> Outcome:
-    from trainer.run import run_spec
-
-    def between_steps(step: int, n_steps: int) -> None:
-        if (
-            _STOP.is_set()
-            or multiprocessing.parent_process() is None
-            or not multiprocessing.parent_process().is_alive()
+    def train(self, n_workers: int) -> list[Outcome]:
+        """Train until nothing is left or somebody said stop."""
+        with (
+            tempfile.TemporaryDirectory(prefix="trainer-", ignore_cleanup_errors=True) as logs,
+            self._signals(),
         ):
-            raise StopRequested
+            try:
+                while self._hand_out(n_workers, Path(logs)):
+                    if self.stopping:
+                        for worker in self.workers:
+                            worker.stop()
+                    if len(self.signals) > 1:
+                        raise SystemExit(128 + self.signals[1])
+                    busy = any(worker.run for worker in self.workers)
+                    ready(self.workers, self.bell, POLL_SECONDS if busy else LOOK_SECONDS)
+                    if self.bell.poll():
+                        self.bell.recv()
+                    for worker in self.workers:
+                        self._attend(worker)
+            finally:
+                for worker in self.workers:
+                    worker.end()
+                    if worker.lease:
+                        worker.lease.release()
+        if self.unwritable:
+            remedy = "the same command continues where it was"
+            raise RegistryError(f"the grid was stopped: {self.unwritable.message}", remedy=remedy)
+        return self.outcomes
 
-    study_dir = job.runs_dir / grid.study
-    try:
-        record = run_spec(
-            run.spec,
-            study=grid.study,
-            axes=run.axes,
-            domain=run.domain,
-            held_out=grid.held_out,
-            data_dir=job.data_dir,
-            files={name: source.file for name, source in grid.sources.items()},
-            device=job.device,
-            threads=job.threads,
-            commit=job.commit,
-            bad_images=job.bad_images,
-            checkpoint_dir=study_dir / "checkpoints",
-            progress=between_steps,
-        )
-    except StopRequested:
-        return Outcome(run_id=run.spec.run_id, status="stopped")
-    except PredictorError as error:
-        return _failed(run, grid, job, str(error), "")
-    except Exception as error:  # one bad run must not stop a grid; the attempt keeps the traceback
-        return _failed(run, grid, job, f"{type(error).__name__}: {error}", traceback.format_exc())
-    write_record(job.runs_dir, record)
-    accuracy = record.outcomes.get("accuracy")
-    return Outcome(
-        run_id=run.spec.run_id,
-        status=record.status,
-        seconds=record.seconds.total if record.seconds else 0.0,
-        accuracy=accuracy.value if accuracy else None,
-    )
+    def _hand_out(self, n_workers: int, logs: Path) -> bool:
+        """Give every idle worker a run; False where nothing is left to wait for."""
+        idle = [worker for worker in self.workers if not worker.run]
+        while self.schedule and not self.stopping and (idle or len(self.workers) < n_workers):
+            if not idle:
+                idle = [Worker(self.context, self.job, logs / f"{len(self.workers)}.log")]
+                self.workers += idle
+            if not self.schedule.hand(idle.pop()):
+                break
+        for run_id in self.schedule.elsewhere():
+            self.report(Outcome(run_id=run_id, status="elsewhere"))
+        return any(worker.run for worker in self.workers) or (bool(self.schedule) and not self.stopping)
 
+    def _attend(self, worker: Worker) -> None:
+        """See to one worker: take its outcome; kill it where it hangs, eats memory or lost its lease."""
+        run, lease = worker.run, worker.lease
+        try:
+            outcome, dead = worker.receive(), False
+        except EOFError:
+            outcome, dead = None, True
+        if run is None or lease is None:
+            if dead:
+                worker.replace()
+            return
+        run_id = run.spec.run_id
+        if outcome is None:
+            if dead:
+                status, message = "failed", worker.end()
+            elif lapse := worker.lapse(self.timeout, self.memory_limit):
+                status, message = lapse
+                worker.end(ask=True)
+            elif lease.beat():
+                return
+            else:  # another scheduler found this one silent for too long and trains the run
+                status, message = "stopped", "another scheduler took it over"
+                worker.end()
+                self.schedule.again(run)
+            if self.schedule.finished(run):  # it wrote its record and died before it could say so
+                status, message = "completed", ""
+            outcome = Outcome(run_id=run_id, status=status, message=message)
+            dead = True
+        elif outcome.traceback:  # after an error that nobody foresaw a process, and its GPU, is not trusted
+            worker.end()
+            dead = True
+        self._note(worker, run, outcome)
+        lease.release()
+        worker.lease = None
+        if dead:
+            worker.replace()
+        worker.run = None
 
-def _failed(run: PlannedRun, grid: Grid, job: Job, message: str, trace: str) -> Outcome:
-    write_attempt(
-        job.runs_dir,
-        study=grid.study,
-        run_id=run.spec.run_id,
-        attempt={"status": "failed", "message": message, "traceback": trace, "device": job.device},
-    )
-    return Outcome(run_id=run.spec.run_id, status="failed", message=message)
+    def _note(self, worker: Worker, run: PlannedRun, outcome: Outcome) -> None:
+        """Keep and report how a try ended; plan another one where the run failed too seldom."""
+        self.outcomes.append(outcome)
+        self.tries[outcome.run_id] += 1
+        if outcome.status in FAILED:
+            self._keep_attempt(worker, outcome)
+            if self.tries[outcome.run_id] < self.retry:
+                self.schedule.again(run)
+        if outcome.status == "unwritable":
+            self.unwritable = outcome
+        self.report(outcome)
 
+    def _keep_attempt(self, worker: Worker, outcome: Outcome) -> None:
+        attempt = {
+            "status": outcome.status,
+            "message": outcome.message,
+            "traceback": outcome.traceback,
+            "log": worker.tail(),
+            "step": worker.step,
+            "device": self.job.device,
+            "commit": self.job.commit,
+        }
+        try:
+            write_attempt(self.job.runs_dir, study=self.job.study, run_id=outcome.run_id, attempt=attempt)
+        except RegistryError as error:
+            self.unwritable = Outcome(run_id=outcome.run_id, status="unwritable", message=str(error))
 
-@contextmanager
-def _signals(stop: Any) -> Iterator[None]:
-    """First signal: set `stop`. Second: the default action, at once."""
+    @property
+    def stopping(self) -> bool:
+        """Whether no more runs are handed out."""
+        return bool(self.signals or self.unwritable)
 
-    def handler(number: int, frame: object) -> None:
-        if stop.is_set():
-            for child in multiprocessing.active_children():
-                child.kill()
-            raise SystemExit(128 + number)
-        stop.set()
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """First signal: stop after a checkpoint. Second: end now. Noted here, heeded between two looks at workers."""
 
-    numbers: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
+        def handler(number: int, frame: object) -> None:
+            self.signals.append(number)
+            self.rope.send(None)
+
+        before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, previous in before.items():
+                signal.signal(number, previous)

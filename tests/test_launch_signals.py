@@ -1,0 +1,69 @@
+"""Ctrl-C, SIGTERM and kill -9 while a real grid of digits trains: nothing is lost, nothing half-written stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from launch_made import write_grid
+
+from predictor.grids import load_grid
+from predictor.records import check, read_registry
+from trainer.launch import lease as leases
+from trainer.launch.job import Job
+from trainer.launch.local import run_grid
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+def start_training(grid: Path, runs: Path) -> subprocess.Popen[str]:
+    """Returns as soon as two workers have runs."""
+    command = [sys.executable, "-m", "trainer", "run", grid, "--runs", runs, "--workers", "2", "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    end = time.monotonic() + 60
+    while len(list(runs.glob("tiny/checkpoints/*.lease"))) < 2:
+        assert time.monotonic() < end and process.poll() is None, "it does not begin"
+        time.sleep(0.01)
+    return process
+
+
+def results(runs: Path) -> dict[str, object]:
+    """What must not depend on who was killed."""
+    return {r.run_id: (r.spec, r.data, r.outcomes, r.status) for r in read_registry(runs)}
+
+
+def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(tmp_path: Path) -> None:
+    grid, runs = write_grid(tmp_path, [8], [0, 1, 2], image_steps=6_000), tmp_path / "runs"
+    folder = runs / "tiny" / "checkpoints"
+    planned = load_grid(grid)
+    settings = {"data_dir": tmp_path, "device": "cpu", "threads": 1, "commit": ""}
+    run_grid(planned, Job.of(planned, runs_dir=tmp_path / "calm", **settings), workers=2)
+
+    process = start_training(grid, runs)
+    os.killpg(process.pid, signal.SIGTERM)  # a batch system tells all processes
+    printed = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and printed.endswith("stopped; the same command continues where it was\n")
+    assert len(list(folder.glob("*.pt"))) == 2 and not list(folder.glob("*.lease")) and "Traceback" not in printed
+
+    process = start_training(grid, runs)
+    os.killpg(process.pid, signal.SIGINT)  # so does a terminal
+    time.sleep(0.03)
+    os.kill(process.pid, signal.SIGINT)
+    printed = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "Traceback" not in printed and "stopped" not in printed, printed
+    assert not list(folder.glob("*.lease"))
+
+    process = start_training(grid, runs)
+    process.kill()
+    process.communicate()
+    began = time.monotonic()
+    run_grid(planned, Job.of(planned, runs_dir=runs, **settings), workers=2)
+    assert time.monotonic() - began < leases.LEASE_SECONDS, "on one machine nobody waits for a lease of the dead"
+
+    assert results(runs) == results(tmp_path / "calm") and len(results(runs)) == 3 and check(runs) == []
+    assert not list(folder.iterdir()) and not list((runs / "tiny").glob(".*"))
