@@ -1,0 +1,1 @@
+"""One reader a format: a module with `recognises(path, head)` and `read(path, request)`."""

@@ -1,0 +1,65 @@
+"""What every reader says of options its format cannot do, of images without a label and of cells it cannot use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from predictor.errors import SHOWN, ManifestError
+from predictor.manifest.counted import Request
+
+OPTIONS = {"label": "--label", "count": "--count", "where": "--where"}
+
+
+def refuse(request: Request, format: str, where: str, *options: str) -> None:
+    """Raise ManifestError where the request sets one of these fields, which the format has no use for.
+
+    >>> refuse(Request(where="a > 1"), "an image folder", "data", "count", "where")
+    Traceback (most recent call last):
+    predictor.errors.ManifestError: data: --where says nothing about an image folder. leave --where out
+    """
+    for option in options:
+        if getattr(request, option) is not None:
+            name = OPTIONS[option]
+            raise ManifestError(f"{name} says nothing about {format}", where=where, remedy=f"leave {name} out")
+
+
+def without_label(n: int, request: Request, where: str, detail: str = "") -> tuple[str, ...]:
+    """The note about n images without a label. Raises ManifestError where the request wants none.
+
+    >>> without_label(2, Request(), "a.csv", ", first 'x.jpg'")
+    ("2 images without a label left out, first 'x.jpg'",)
+    """
+    if not n:
+        return ()
+    noun = "1 image" if n == 1 else f"{n:,} images"
+    if request.missing == "error":
+        raise ManifestError(
+            f"{noun} without a label{detail}", where=where, remedy="label them, or leave them out with --missing drop"
+        )
+    return (f"{noun} without a label left out{detail}",)
+
+
+@dataclass
+class Faults:
+    """Labels that cannot be used: the first ten are kept, the rest counted."""
+
+    shown: list[str] = field(default_factory=list)
+    n: int = 0
+
+    def add(self, problem: str) -> None:
+        """Note one bad label: where it stands and what is wrong."""
+        self.n += 1
+        if len(self.shown) < SHOWN:
+            self.shown.append(problem)
+
+    def join(self, other: Faults) -> None:
+        """Note those of another part of the manifest."""
+        self.n += other.n
+        self.shown = [*self.shown, *other.shown][:SHOWN]
+
+    def check(self, where: str, remedy: str) -> None:
+        """Raise ManifestError where there is one."""
+        if self.n:
+            kind = "bad label" if self.n == 1 else "bad labels"
+            rest = f"; and {self.n - len(self.shown):,} more" if self.n > len(self.shown) else ""
+            raise ManifestError(f"{self.n:,} {kind}: {'; '.join(self.shown)}{rest}", where=where, remedy=remedy)
