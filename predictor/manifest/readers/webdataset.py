@@ -20,6 +20,7 @@ from pathlib import Path
 
 from predictor.errors import ManifestError, listed
 from predictor.manifest.counted import Counted, Request
+from predictor.manifest.readers.files import files_in, stems
 from predictor.manifest.readers.limits import Faults, refuse, without_label
 from predictor.manifest.readers.splits import chosen_splits, split_in
 from predictor.manifest.readers.tar import MAX_READ, is_tar, members
@@ -29,7 +30,6 @@ LABELS = (".cls", ".json", ".txt", ".id")  # members that may hold a label
 MEMBER = "cls"  # the member that holds the label, by default
 KEYS = ("label", "cls", "class", "class_name", "category", "target", "wnid")  # of a .json member, the first it has
 MANY = 100  # members, endings or keys looked at where a few tell
-MAX_FOLDERS = 50  # more folders than that are classes of an image folder, not parts of a set of shards
 MAX_SHARDS = 1_000_000
 WORTH = 1 << 26  # bytes of shards that are worth starting processes
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
@@ -86,7 +86,7 @@ def read(path: Path, request: Request) -> Counted:
     if not shards:
         raise ManifestError("no shard found", where=str(path), remedy="name .tar files, a folder or a pattern of them")
     base = path if path.is_dir() else Path(os.path.commonpath([shard.parent for shard in shards]))
-    splits = {shard: split_in(_stems(shard.relative_to(base))) for shard in shards}
+    splits = {shard: split_in(stems(shard, base)) for shard in shards}
     taken, notes = chosen_splits(splits.values(), request, str(path))
     total = Shard()
     for shard in _read_all([shard for shard in shards if splits[shard] in taken], request.label):
@@ -199,8 +199,7 @@ def _quiet() -> None:
 def _shards(path: Path) -> list[Path]:
     """The shards of a file, a folder (its own and those of its folders), a pattern or a range."""
     if path.is_dir():
-        folders = [path, *_folders(path)]
-        return sorted(folder / name for folder in folders for name in _names(folder) if name.lower().endswith(ENDINGS))
+        return files_in(path, ENDINGS)
     if path.exists():
         return [path]
     if span := _RANGE.search(str(path)):
@@ -210,22 +209,6 @@ def _shards(path: Path) -> list[Path]:
         before, after = str(path)[: span.start()], str(path)[span.end() :]
         return [Path(f"{before}{i:0{len(low)}d}{after}") for i in range(int(low), int(high) + 1)]
     return sorted(Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name))
-
-
-def _folders(path: Path) -> list[Path]:
-    folders = [path / name for name in _names(path) if "." not in name and (path / name).is_dir()]
-    return folders if len(folders) <= MAX_FOLDERS else []
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return [name for name in os.listdir(folder) if not name.startswith(".")]
-    except OSError as error:
-        raise ManifestError(f"cannot be listed: {error.strerror}", where=str(folder)) from None
-
-
-def _stems(path: Path) -> tuple[str, ...]:
-    return (*path.parts[:-1], path.name.partition(".")[0])
 
 
 def _has_labels(shard: Path) -> bool:

@@ -1,0 +1,165 @@
+"""Columns of an Arrow or a Parquet file, counted by DuckDB a chunk at a time; nothing else can be read meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from predictor.errors import ManifestError, listed
+from predictor.manifest.readers.features import UNLABELLED, LabelColumn, of_schema
+from predictor.manifest.tables import quoted_name
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+MAX_BATCH = 1 << 30  # bytes of the needed columns of one Arrow batch, once unpacked
+ROWS = "samples"  # what the table is called in SQL
+
+
+@dataclass(frozen=True)
+class Columns:
+    """An open file. features : {} where its schema says nothing of them"""
+
+    path: Path
+    names: tuple[str, ...]
+    features: dict[str, object]
+    connection: duckdb.DuckDBPyConnection
+    schema: pa.Schema | None = None  # of an Arrow file
+
+    def count(self, column: LabelColumn, where: str | None) -> tuple[list[tuple[str | None, int]], int, int | None]:
+        """((cell, count), images, images with a label); the last is None where a cell is one label."""
+        name, condition = quoted_name(column.name), f"({where}\n)" if where else "true"
+        if not column.many:
+            rows = self._query(
+                f"SELECT {name}::VARCHAR, count(*) FROM {ROWS} WHERE {condition} GROUP BY 1", column, where
+            )
+            return rows, sum(n for _, n in rows), None
+        lists = f"SELECT {name}::VARCHAR[] AS cells FROM {ROWS} WHERE {condition}"
+        rows = self._query(
+            f"SELECT cell, count(*) FROM (SELECT unnest(cells) AS cell FROM ({lists})) GROUP BY 1", column, where
+        )
+        missing = "''" if column.names is None else f"'{UNLABELLED}'"
+        named = f"len([cell FOR cell IN cells IF trim(cell) <> {missing}]) > 0"
+        ((n, labelled),) = self._query(f"SELECT count(*), count(*) FILTER ({named}) FROM ({lists})", column, where)
+        return rows, n, labelled
+
+    def _query(self, sql: str, column: LabelColumn, where: str | None) -> list[tuple]:
+        import duckdb
+
+        try:
+            return (
+                self.connection.execute(sql).fetchall() if self.schema is None else self._of_stream(sql, column, where)
+            )
+        except (duckdb.ProgrammingError, duckdb.PermissionException, duckdb.DataError) as error:
+            if where is None:
+                raise
+            raise ManifestError(
+                f"--where {where!r} cannot be used: {_first_line(error)}",
+                where=str(self.path),
+                remedy=f"it is an SQL condition on the columns {listed(list(map(repr, self.names)))}",
+            ) from None
+
+    def _of_stream(self, sql: str, column: LabelColumn, where: str | None) -> list[tuple]:
+        import pyarrow as pa
+
+        said = (where or "").lower()
+        needed = [i for i, name in enumerate(self.names) if name == column.name or name.lower() in said]
+        failed: list[Exception] = []
+        with _stream(self.path, needed) as (schema, batches):  # which is read once: every query opens its own
+            stream = pa.RecordBatchReader.from_batches(schema, _checked(batches, failed))
+            self.connection.register(ROWS, stream)
+            try:
+                return self.connection.execute(sql).fetchall()
+            except Exception:
+                if failed:  # instead of what DuckDB makes of it
+                    raise failed[0] from None
+                raise
+            finally:
+                self.connection.unregister(ROWS)
+
+
+@contextmanager
+def open_columns(path: Path) -> Iterator[Columns]:
+    """Open an Arrow (stream or file) or a Parquet file. Raises ManifestError for what cannot be read."""
+    import duckdb
+
+    try:
+        with path.open("rb") as file:
+            parquet = file.read(4) == b"PAR1"
+        with duckdb.connect() as connection:
+            yield _parquet(path, connection) if parquet else _arrow(path, connection)
+    except (duckdb.Error, MemoryError, OverflowError) as error:
+        raise _unreadable(path, error) from None
+    except OSError as error:
+        raise ManifestError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+
+
+def _parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> Columns:
+    literal = "'" + str(path).replace("'", "''") + "'"
+    _shut(connection, f"[{literal}]")
+    metadata = dict(connection.execute(f"SELECT key, value FROM parquet_kv_metadata({literal})").fetchall())
+    connection.execute(f"CREATE TEMP VIEW {ROWS} AS SELECT * FROM read_parquet({literal}, hive_partitioning = false)")
+    names = [row[0] for row in connection.execute(f"DESCRIBE {ROWS}").fetchall()]
+    return Columns(path, tuple(names), of_schema(metadata, str(path)), connection)
+
+
+def _arrow(path: Path, connection: duckdb.DuckDBPyConnection) -> Columns:
+    _shut(connection, "[]")
+    with _stream(path, None) as (schema, _):
+        return Columns(path, tuple(schema.names), of_schema(schema.metadata, str(path)), connection, schema)
+
+
+def _shut(connection: duckdb.DuckDBPyConnection, allowed: str) -> None:
+    """Let the connection open nothing but these files, for good."""
+    connection.execute(f"SET allowed_paths = {allowed}")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+@contextmanager
+def _stream(path: Path, needed: list[int] | None) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+    """(schema, batches) with the needed columns only; the file is mapped, so the others are not even read."""
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise ManifestError(
+            "is an Arrow file, which pyarrow reads", where=str(path), remedy="pip install pyarrow"
+        ) from None
+    try:
+        with pa.memory_map(str(path)) as file:
+            whole = file.read(6) == b"ARROW1"
+            file.seek(0)
+            options = pa.ipc.IpcReadOptions(included_fields=needed or [], use_threads=False)
+            reader = (pa.ipc.open_file if whole else pa.ipc.open_stream)(file, options=options)
+            batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if whole else iter(reader)
+            yield reader.schema, batches
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _checked(batches: Iterator[pa.RecordBatch], failed: list[Exception]) -> Iterator[pa.RecordBatch]:
+    """The batches, each of them valid: the engine trusts what it is given."""
+    try:
+        for batch in batches:
+            batch.validate(full=True)
+            if batch.nbytes > MAX_BATCH:
+                raise ManifestError(f"a batch of {batch.nbytes:,} bytes of labels; the limit is {MAX_BATCH:,}")
+            yield batch
+    except Exception as error:
+        failed.append(error)
+        raise
+
+
+def _unreadable(path: Path, error: Exception) -> ManifestError:
+    return ManifestError(
+        f"is not readable: {_first_line(error)}", where=str(path), remedy="copy or write the file again"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300].rstrip(".!") if lines else type(error).__name__
