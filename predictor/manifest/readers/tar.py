@@ -114,6 +114,9 @@ class _Reader:
                     yield self.name, size, None
         if not block:
             self._fail("is the last member, and the mark of the archive's end is missing: it is cut off")
+        if self.inflated:
+            while self.inflated.read(STEP):  # to the checksum of gzip
+                pass
 
     def _header(self, block: bytes) -> tuple[bytes, int, bytes]:
         """(name, bytes of content, type)"""
@@ -137,7 +140,7 @@ class _Reader:
         padded = -size % BLOCK + size
         data = self.read_bytes(padded)
         if len(data) < padded:
-            self._fail(f"is cut off: {min(len(data), size):,} of {size:,} bytes are there")
+            self._fail(f"is cut off: the file ends {padded - len(data):,} bytes before its end")
         return data[:size]
 
     def _skip(self, size: int) -> None:
@@ -149,7 +152,7 @@ class _Reader:
             if missing <= 0:
                 self.file.seek(padded, os.SEEK_CUR)
         if missing > 0:
-            self._fail(f"is cut off: {max(size - missing, 0):,} of {size:,} bytes are there")
+            self._fail(f"is cut off: the file ends {missing:,} bytes before its end")
 
     def _records(self, content: bytes) -> dict[bytes, bytes]:
         """A pax header's `length keyword=value` lines."""
