@@ -3,66 +3,87 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
 from predictor.inference import shipped_fit
 from predictor.records import check, finished_ids, read_registry
+from predictor.records.schema import RunRecord
 
 RUNS = Path(__file__).parents[1] / "runs"
 IMAGES = Path(__file__).parents[2] / "shared" / "data" / "images"
+STUDIES = sorted(part.parent.name for part in RUNS.glob("*/runs-001.parquet") if (part.parent / "grid.yaml").exists())
 
 
 @pytest.fixture(scope="module")
-def first_look():
-    return read_registry(RUNS, ["first-look"])
+def trained() -> dict[str, list[RunRecord]]:
+    return {study: read_registry(RUNS, [study]) for study in STUDIES}
 
 
 def test_registry_is_clean() -> None:
     assert check(RUNS) == []
 
 
-def test_first_look_holds_what_its_grid_plans(first_look) -> None:
-    grid = load_grid(RUNS / "first-look" / "grid.yaml")
-    assert {run.spec.run_id for run in grid.runs} == finished_ids(RUNS / "first-look")
-    seeds = Counter(record.configuration_id for record in first_look)
-    assert len(seeds) >= 60 and set(seeds.values()) == {3}
-    assert len({r.target_set for r in first_look}) >= 3 and len({r.domain for r in first_look}) == 2
-    assert all(any(name.startswith("shift:") for name in r.outcomes) for r in first_look)
-
-
-def test_first_look_is_of_real_runs(first_look) -> None:
-    for record in first_look:
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_holds_what_its_grid_plans(study, trained) -> None:
+    grid = load_grid(RUNS / study / "grid.yaml")
+    planned = {run.spec.run_id: run for run in grid.runs}
+    assert set(planned) >= finished_ids(RUNS / study), "a record that the grid does not plan"
+    for record in trained[study]:
+        run = planned[record.run_id]
+        assert (record.study, record.held_out) == (study, grid.held_out)
+        assert (record.target_set, record.domain, record.axes) == (run.target_set, run.domain, run.axes)
         assert record.provenance == "trained" and record.environment.device_name
         assert record.seconds.train > 1 and "+changed" not in record.environment.commit
-    values = [record.outcomes["accuracy"].value for record in first_look]
+    seeds = Counter(record.configuration_id for record in trained[study])
+    assert sum(n == len({r.spec.seeds for r in grid.runs}) for n in seeds.values()) >= len(seeds) - 2, "seeds first"
+
+
+def test_first_look_is_whole_and_spread_out(trained) -> None:
+    records = trained["first-look"]
+    assert len({r.configuration_id for r in records}) == 68 and len(records) == 204
+    assert len({r.target_set for r in records}) == 4 and len({r.domain for r in records}) == 2
+    assert all(any(name.startswith("shift:") for name in r.outcomes) for r in records)
+    values = [record.outcomes["accuracy"].value for record in records]
     assert min(values) < 0.35 and max(values) > 0.9
-    assert len({tuple(r.outcomes["accuracy"].correct) for r in first_look}) > 0.95 * len(first_look)
+    assert len({tuple(r.outcomes["accuracy"].correct) for r in records}) > 0.95 * len(records)
 
 
-def test_one_record_again_gives_the_same_outcome(first_look) -> None:
+def test_no_run_stands_in_two_studies(trained) -> None:
+    times = Counter(record.run_id for records in trained.values() for record in records)
+    assert [run_id for run_id, n in times.items() if n > 1] == []
+
+
+@pytest.mark.parametrize(
+    "study", [study if study == "first-look" else pytest.param(study, marks=pytest.mark.slow) for study in STUDIES]
+)
+def test_a_random_record_again_gives_the_same_outcome(study, trained, record_property) -> None:
     if not IMAGES.is_dir():
         pytest.skip("the images are not on this machine")
-    from trainer.device import device_name
-    from trainer.run import PROTOCOL, run_spec
+    from trainer.run import run_spec
 
-    grid = load_grid(RUNS / "first-look" / "grid.yaml")
-    if grid.protocol != PROTOCOL:
-        pytest.skip(f"its records are of protocol {grid.protocol}, the trainer's is {PROTOCOL}")
-    planned = min((r for r in grid.runs if r.target_set == "cifar10/a"), key=lambda r: r.spec.run_id)
-    before = next(r for r in first_look if r.run_id == planned.spec.run_id)
+    grid = load_grid(RUNS / study / "grid.yaml")
+    before = random.choice([r for r in trained[study] if r.environment.device == "cpu"])
+    planned = next(run for run in grid.runs if run.spec.run_id == before.run_id)
+    record_property("run", before.run_id)
     again = run_spec(
         planned.spec, study="again", axes={}, domain=planned.domain, held_out=False, data_dir=IMAGES,
         files={name: source.file for name, source in grid.sources.items()}, threads=before.environment.threads,
     )  # fmt: skip
-    if device_name("cpu") == before.environment.device_name:
-        assert again.outcomes == before.outcomes  # every count of every class on every test set
-    else:
-        assert again.outcomes["accuracy"].value == pytest.approx(before.outcomes["accuracy"].value, abs=0.05)
+    same = ("device_name", "threads", "precision")
+    alike = all(getattr(again.environment, name) == getattr(before.environment, name) for name in same)
+    if alike and again.environment.versions["torch"] == before.environment.versions["torch"]:
+        assert again.outcomes == before.outcomes, before.run_id  # every count of every class on every test set
+    else:  # rounding differs, and SGD carries it on: as far apart as two seeds of one configuration
+        seeds = [r.outcomes["accuracy"].value for r in trained[study] if r.configuration_id == before.configuration_id]
+        noise = max(np.std(seeds, ddof=1), 0.01)
+        assert abs(again.outcomes["accuracy"].value - before.outcomes["accuracy"].value) < 4 * noise, before.run_id
 
 
 def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
@@ -85,10 +106,11 @@ def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
 
     close(json.loads(json.dumps(shipped)), json.loads(json.dumps(again)), "fit")
     assert shipped["training"]["digest"] == again["training"]["digest"]
-    assert set(shipped["training"]["studies"]) == {"first-look"}  # reported tables enter no shipped fit
+    held_out = {study for study in STUDIES if load_grid(RUNS / study / "grid.yaml").held_out}
+    assert set(shipped["training"]["studies"]) == set(STUDIES) - held_out  # nor do reported tables enter it
 
 
-def test_skill_over_the_baselines(first_look) -> None:
+def test_skill_over_the_baselines() -> None:
     rows = [r for r in shipped_fit().validation if r["split"] == "configuration" and r["chosen"]]
     accuracy = next(r for r in rows if r["outcome"] == "accuracy")
     for baseline in ("mean", "log_n", "log_n_log_h"):
