@@ -1,6 +1,6 @@
 """Training on small images: our pipeline and loop against timm's, and against the bare step. Prints ratios.
 
-    python benchmarks/cpu_training.py [--seconds 10] [--threads N] [--device cpu|cuda] [--model predictor_small]
+    python benchmarks/training.py [--seconds 10] [--threads N] [--device cpu|cuda] [--model predictor_small]
 
 1 input  images/s of the augmentation from decoded images against timm's create_dataset, create_transform and
          create_loader with the same augmentation (random resized crop, flip, jitter, grey, blur) from encoded images,
@@ -129,7 +129,7 @@ def measure(pixels: np.ndarray, folder: Path, device: str, precision: str, args:
         F.cross_entropy(logits.float(), y).backward()
         state.optimiser.step()
         state.optimiser.zero_grad(set_to_none=True)
-        return waited()
+        return BATCH
 
     data = TrainingSet(
         pixels=pixels,
@@ -150,6 +150,7 @@ def measure(pixels: np.ndarray, folder: Path, device: str, precision: str, args:
         x, y = next(loader)
         if len(x) == BATCH:  # a compiled network takes whole batches
             step(x.to(device).contiguous(memory_format=torch.channels_last), y.to(device))
+            waited()
         return len(x)
 
     # the machine's speed drifts: bare steps and training are measured in turns, and each pair has its own ratio
@@ -159,6 +160,7 @@ def measure(pixels: np.ndarray, folder: Path, device: str, precision: str, args:
         start = time.perf_counter()
         for _ in range(STEPS):
             step(images, labels)
+        waited()  # once for all, as training does
         middle = time.perf_counter()
         whole()
         pairs.append((middle - start, time.perf_counter() - middle))
