@@ -9,6 +9,7 @@ import pytest
 
 from predictor.cli import main
 from predictor.indicators.registry import registered
+from predictor.manifest.readers import FORMS
 
 
 @pytest.fixture
@@ -66,12 +67,25 @@ def test_a_table_shows_differences_with_their_sign_and_reasons_below(run, tmp_pa
 def test_many_manifests_and_their_json(run, tmp_path) -> None:
     for i in range(12):
         (tmp_path / f"m{i:02d}.csv").write_text(f"label,count\ncat,{i + 1}\ndog,3\n")
-    code, out, _ = run("m*.csv", "--format", "json")
+    code, out, _ = run(*(f"m{i:02d}.csv" for i in range(12)), "--format", "json")
     content = json.loads(out)
     assert code == 0 and set(content) == {"schema_version", "manifests"}
     assert [entry["n_samples"] for entry in content["manifests"]] == [i + 4 for i in range(12)]
     names = [[item["name"] for item in entry["indicators"]] for entry in content["manifests"]]
     assert all(own == names[0] for own in names)
+
+
+def test_a_quoted_pattern_is_one_manifest(run, tmp_path) -> None:
+    for i in range(3):
+        (tmp_path / f"m{i}.csv").write_text(f"label,count\ncat,{i + 1}\ndog,3\n")
+    assert json.loads(run("m*.csv", "--format", "json")[1])["manifests"][0]["n_samples"] == 15
+
+
+def test_a_manifest_named_twice_is_a_fault(run, tmp_path) -> None:
+    (tmp_path / "m.csv").write_text("label\ncat\n")
+    code, out, error = run("m.csv", "./m.csv", "--merge")
+    assert (code, out) == (2, "")
+    assert error == "error: ./m.csv: named twice, also as m.csv. name every manifest once\n"
 
 
 def test_sources_of_the_manifests_have_a_share_each(run, tmp_path) -> None:
@@ -133,8 +147,8 @@ def test_merge_adds_the_manifests(run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "no manifest named. give a CSV or Parquet file, or --list"),
-        (["gone.csv"], "gone.csv: no such file. name a CSV or Parquet file"),
+        ([], "no manifest named. give a table or a folder, or --list"),
+        (["gone.csv"], f"gone.csv: no such file. name {FORMS}"),
         (["a.csv", "--targets", "gone.txt"], "gone.txt: no such file. name a text file with one class a line"),
         (
             ["named.csv"],

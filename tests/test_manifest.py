@@ -128,7 +128,7 @@ def test_lines_are_those_of_the_file(tmp_path) -> None:
 def test_no_such_file_and_no_table(tmp_path) -> None:
     with pytest.raises(ManifestError, match=r"gone.csv: no such file"):
         read_manifest(tmp_path / "gone.csv")
-    with pytest.raises(ManifestError, match="is a folder"):
+    with pytest.raises(ManifestError, match="found no folder of a class"):
         read_manifest(tmp_path)
     (tmp_path / "b.csv").write_bytes(b"\x00\x01\x02" * 100)
     with pytest.raises(ManifestError, match="is neither text nor Parquet"):
@@ -163,7 +163,10 @@ def test_command_in_every_format(tmp_path) -> None:
     csv_text = CliRunner().invoke(command, [path, "--format", "csv", "--name", "gini"]).stdout
     assert csv_text == f"indicator,unit,{path}\ngini,coefficient,0.25\n"
     assert "| gini | coefficient | 0.25 |" in CliRunner().invoke(command, [path, "--format", "markdown"]).stdout
-    merged = CliRunner().invoke(command, [path, path.replace("m.csv", "./m.csv"), "--merge", "--name", "n_samples"])
+    merged = CliRunner().invoke(
+        command,
+        [path, str(write(tmp_path, "label,count\ncat,60\ndog,20\n", "n.csv")), "--merge", "--name", "n_samples"],
+    )
     assert "160" in merged.stdout
     assert "left_skew@5" in CliRunner().invoke(command, ["--list"]).stdout
 

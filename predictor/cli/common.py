@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Callable, Sequence
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from predictor.errors import ManifestError
 from predictor.render.tables import FORMATS
 
 if TYPE_CHECKING:
@@ -26,40 +28,73 @@ OUTCOMES: Decorator = click.option(
 )
 
 
+READING = ("label", "count", "weight", "split", "where", "missing", "several")  # options of `open_manifest`
+
+
 def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--label, --count, --split, --targets: how a manifest is read."""
+    """How a manifest is read: --targets goes to `targets`, the other options together to `how`."""
+
+    @functools.wraps(function)
+    def called(**options: Any) -> Any:
+        how = {name: options.pop(name) for name in READING}
+        return function(how=how, **options)
+
+    decorated: Callable[..., Any] = called
     for option in (
         click.option("--targets", type=click.Path(path_type=Path), help="File with one tested class a line."),
+        click.option(
+            "--several",
+            type=click.Choice(["all", "first"]),
+            default="all",
+            show_default=True,
+            help="An image with several labels counts for each of them, or for its first one.",
+        ),
+        click.option(
+            "--missing",
+            type=click.Choice(["drop", "error"]),
+            default="drop",
+            show_default=True,
+            help="Rows without a label are left out and counted, or are an error.",
+        ),
+        click.option("--where", metavar="SQL", help="Rows to take: a condition on the columns; it can open no file."),
         click.option("--split", metavar="NAME", help="Rows to take; 'train' where there is a split column, or 'all'."),
+        click.option("--weight", metavar="COL", help="Column that says how often a sample counts (default: once)."),
         click.option("--count", metavar="COL", help="Column of images per class (default: count, where there is one)."),
         click.option("--label", metavar="COL", help="Column of class names (default: label)."),
     ):
-        function = option(function)
-    return function
+        decorated = option(decorated)
+    return decorated
 
 
 def read_manifests(
-    manifests: Sequence[str], *, label: str | None, count: str | None, split: str | None, targets: Path | None
+    manifests: Sequence[str], *, targets: Path | None = None, how: Mapping[str, str | None]
 ) -> dict[str, LabelDistribution]:
     """{argument: label distribution}; how each was read is said on standard error.
 
-    One argument is one manifest; a quoted pattern that names no file stands for the files it matches.
+    One argument is one manifest: a file, a folder, a quoted pattern of files, or '-' for standard input.
+    Raises ManifestError where two arguments are the same: it would be counted twice, or once where two are meant.
     """
     from predictor.manifest import open_manifest, read_targets
 
+    _check_distinct(manifests)
     tested = read_targets(targets) if targets else None
     read = {}
-    for path in _expanded(manifests):
-        manifest = open_manifest(path, label=label, count=count, split=split, targets=tested)
+    for path in manifests:
+        manifest = open_manifest(path, targets=tested, **how)
         for note in manifest.notes:
             click.echo(f"{path}: {note}", err=True)
         read[path] = manifest.distribution
     return read
 
 
-def _expanded(manifests: Sequence[str]) -> list[str]:
-    paths: list[str] = []
+def _check_distinct(manifests: Sequence[str]) -> None:
+    seen: dict[str, str] = {}
     for argument in manifests:
-        matches = sorted(glob.glob(argument)) if not Path(argument).exists() else []
-        paths += matches or [argument]
-    return list(dict.fromkeys(paths))
+        place = argument if argument == "-" else os.path.realpath(argument)
+        if place in seen:
+            raise ManifestError(
+                "named twice" + (f", also as {seen[place]}" if seen[place] != argument else ""),
+                where=argument,
+                remedy="name every manifest once",
+            )
+        seen[place] = argument

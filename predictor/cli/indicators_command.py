@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +32,7 @@ SOURCES_SHOWN = 10  # a manifest of more sources has their shares computed by na
 @FORMAT
 def command(
     manifests: tuple[str, ...],
-    label: str | None,
-    count: str | None,
-    split: str | None,
+    how: dict[str, str | None],
     targets: Path | None,
     listing: bool,
     merge: bool,
@@ -44,7 +42,11 @@ def command(
     plot: Path | None,
     form: str,
 ) -> None:
-    """Print the indicators of each MANIFEST (CSV, TSV or Parquet; a row per sample or per class)."""
+    """Print the indicators of each MANIFEST.
+
+    A MANIFEST is a table (CSV, TSV, Parquet or JSON lines; a row per sample or per class), a list of paths and labels,
+    an image folder, WebDataset shards, a quoted pattern of files, or - for standard input. Its content tells which.
+    Several are compared."""
     from predictor import indicators
     from predictor.render.comparison import comparison_text
 
@@ -53,12 +55,12 @@ def command(
         click.echo(json_text({"schema_version": 1, "indicators": rows}) if form == "json" else rows_text(rows, form))
         return
     if not manifests:
-        raise ManifestError("no manifest named", remedy="give a CSV or Parquet file, or --list")
-    distributions = read_manifests(manifests, label=label, count=count, split=split, targets=targets)
+        raise ManifestError("no manifest named", remedy="give a table or a folder, or --list")
+    distributions = read_manifests(manifests, targets=targets, how=how)
     if merge:
         first, *rest = distributions.values()
         distributions = {" + ".join(distributions): first.merge(*rest)}
-    context = indicators.Context(test=_test_set(test, label, count), synthetic=frozenset(synthetic))
+    context = indicators.Context(test=_test_set(test, how), synthetic=frozenset(synthetic))
     if not names:
         names = (*indicators.with_errors(indicators.DEFAULT_NAMES), *_source_names(distributions.values()))
     found = {path: indicators.compute(d, names, context) for path, d in distributions.items()}
@@ -82,18 +84,18 @@ def command(
     click.echo(comparison_text(found, form))
 
 
-def _test_set(path: str | None, label: str | None, count: str | None) -> LabelDistribution | None:
+def _test_set(path: str | None, how: Mapping[str, str | None]) -> LabelDistribution | None:
     """The labels of the test set: the split 'test' where the manifest has splits."""
     if path is None:
         return None
     from predictor.manifest import read_manifest
 
     try:
-        return read_manifest(path, label=label, count=count, split="test")
+        return read_manifest(path, **{**how, "split": "test"})
     except ManifestError as error:
         if "column 'split'" not in error.problem:
             raise
-        return read_manifest(path, label=label, count=count)
+        return read_manifest(path, **{**how, "split": None})
 
 
 def _source_names(distributions: Iterable[LabelDistribution]) -> list[str]:

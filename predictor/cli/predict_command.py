@@ -42,16 +42,14 @@ def command(
     image_size: int | None,
     image_steps: int | None,
     level: float,
+    how: dict[str, str | None],
     targets: Path | None,
-    label: str | None,
-    count: str | None,
-    split: str | None,
     form: str,
 ) -> None:
     """Predict accuracies from label MANIFESTs before training; several are ranked and compared."""
     from predictor.inference import find_fit, predict
 
-    read = read_manifests(manifests, label=label, count=count, split=split, targets=targets)
+    read = read_manifests(manifests, targets=targets, how=how)
     fit, where = find_fit(fit_path)
     found = predict(
         fit,

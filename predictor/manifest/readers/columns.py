@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError, listed
+from predictor.manifest.engine import quoted_name
 from predictor.manifest.readers.features import UNLABELLED, LabelColumn, of_schema
-from predictor.manifest.tables import quoted_name
 
 if TYPE_CHECKING:
     import duckdb

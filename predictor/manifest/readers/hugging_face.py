@@ -55,7 +55,7 @@ def read(path: Path, request: Request) -> Counted:
 
     Raises ManifestError for a folder that is not whole, a column that holds no labels, and labels without a name.
     """
-    refuse(request, "a Hugging Face data set", str(path), "count")
+    refuse(request, "a Hugging Face data set", str(path), "count", "weight")
     files = list(_files(path))
     if not files:
         raise ManifestError("holds no data", where=str(path), remedy="name the folder that save_to_disk wrote")

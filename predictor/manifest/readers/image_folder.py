@@ -42,7 +42,7 @@ def read(path: Path, request: Request) -> Counted:
 
     Raises ManifestError for a folder that cannot be listed, holds no class folder or no image.
     """
-    refuse(request, "an image folder", str(path), "label", "count", "where")
+    refuse(request, "an image folder", str(path), "label", "count", "weight", "where")
     seen = _Seen()
     tops, notes = _tops(path, request)
     counts: Counter[str] = Counter()

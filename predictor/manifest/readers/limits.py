@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.counted import Request
 
-OPTIONS = {"label": "--label", "count": "--count", "where": "--where"}
+OPTIONS = {"label": "--label", "count": "--count", "weight": "--weight", "where": "--where"}
 
 
 def refuse(request: Request, format: str, where: str, *options: str) -> None:

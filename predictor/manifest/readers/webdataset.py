@@ -81,7 +81,7 @@ def read(path: Path, request: Request) -> Counted:
 
     Raises ManifestError for a shard that cannot be read to its end, and for labels that cannot be used.
     """
-    refuse(request, "WebDataset shards", str(path), "count", "where")
+    refuse(request, "WebDataset shards", str(path), "count", "weight", "where")
     shards = _shards(path)
     if not shards:
         raise ManifestError("no shard found", where=str(path), remedy="name .tar files, a folder or a pattern of them")

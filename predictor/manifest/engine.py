@@ -1,0 +1,112 @@
+"""DuckDB as the engine that counts: it may open the manifest's own files and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from predictor.errors import ManifestError
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY = "1GB"  # beyond it the engine writes to a temporary folder
+DISK = "64GB"  # of that folder
+THREADS = 8  # each has buffers of its own
+TABLES = "check that every row has as many cells as the header, and that the text is UTF-8"
+
+
+@contextmanager
+def connected(
+    files: Sequence[Path], where: str, form: str = "table", remedy: str = TABLES
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that can read `files` alone, whatever SQL it is given; its settings are locked.
+
+    where, form, remedy : what is read, what it should be, and what to check where it is not, for messages
+
+    Errors of the engine leave the block as one ManifestError.
+    """
+    import duckdb
+
+    allowed = {quoted(file) for file in files} | {quoted_path(file) for file in files}
+    with TemporaryDirectory(prefix="predictor-") as spill:
+        settings = {
+            "memory_limit": MEMORY,
+            "threads": min(THREADS, os.cpu_count() or 1),
+            "temp_directory": spill,
+            "max_temp_directory_size": DISK,
+            "python_enable_replacements": False,  # a name in --where is a column, never a Python variable
+            "autoload_known_extensions": False,
+            "autoinstall_known_extensions": False,
+        }
+        try:
+            with duckdb.connect(config=settings) as connection:
+                connection.execute("SET allowed_paths = [" + ", ".join(sorted(allowed)) + "]")
+                connection.execute("SET enable_external_access = false")
+                connection.execute("SET lock_configuration = true")
+                yield connection
+        except duckdb.OutOfMemoryException:
+            raise ManifestError(
+                f"needs more than {MEMORY} of memory and {DISK} of disk to be counted",
+                where=where,
+                remedy="check that the column named with --label holds classes",
+            ) from None
+        except duckdb.Error as error:
+            raise ManifestError(f"is not a readable {form}: {message(error)}", where=where, remedy=remedy) from None
+
+
+def quoted(value: object) -> str:
+    """A text in SQL.
+
+    >>> quoted("it's")
+    "'it''s'"
+    """
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def quoted_path(path: Path) -> str:
+    """A file in SQL. The engine takes *, ? and [ for a pattern; in brackets they are themselves.
+
+    >>> quoted_path(Path("a[1].csv"))
+    "'a[[]1].csv'"
+    """
+    return quoted("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
+
+
+def quoted_name(name: str) -> str:
+    """A column name in SQL.
+
+    >>> quoted_name('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def condition(where: str | None) -> str:
+    """`--where` as one SQL expression, 'true' where there is none. Raises ManifestError for anything else.
+
+    >>> condition("width > 32 -- large")
+    '(width > 32)'
+    """
+    if where is None:
+        return "true"
+    import duckdb
+
+    try:
+        return f"({duckdb.SQLExpression(where)})"
+    except duckdb.Error as error:
+        raise ManifestError(
+            f"{where!r} is not one SQL condition: {message(error)}",
+            where="--where",
+            remedy="write a condition on columns, as in \"width >= 64 AND source <> 'web'\"",
+        ) from None
+
+
+def message(error: Exception) -> str:
+    """The first lines of what the engine says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300]

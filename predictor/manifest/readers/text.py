@@ -1,0 +1,162 @@
+"""Text files, plain or packed with gzip or zstd: how they begin, where their rows stand, and how far they unpack."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import IO
+
+from predictor.errors import ManifestError
+from predictor.manifest.engine import connected, quoted_path
+from predictor.manifest.readers.paths import HEAD_BYTES
+from predictor.manifest.table import MAX_LINES, row_numbers
+
+GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
+FREE = 1 << 30  # bytes that any file may unpack to
+RATIO = 200  # beyond these, the most a file may grow; lists of labels grow 5 to 50 times
+_SKIPPED = range(0x184D2A50, 0x184D2A60)  # zstd frames that hold no data
+_BLOCK = 1 << 17  # bytes that a zstd block unpacks to, at most
+
+
+def compression(head: bytes) -> str:
+    """How a file is packed, as the engine calls it.
+
+    >>> compression(b"label,count"), compression(GZIP)
+    ('none', 'gzip')
+    """
+    return "gzip" if head[:2] == GZIP else "zstd" if head[:4] == ZSTD else "none"
+
+
+def text_head(path: Path, head: bytes) -> bytes | None:
+    """The first bytes of the text itself, unpacked where the file is packed; None where it is no text."""
+    kind = compression(head)
+    if kind == "gzip":
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
+        except zlib.error as error:
+            raise ManifestError(f"is not a whole gzip file: {error}", where=str(path)) from None
+    elif kind == "zstd":
+        head = _zstd_head(path, head)
+    return None if b"\0" in head else head
+
+
+def first_lines(head: bytes, n: int = 100) -> list[str]:
+    """The first whole lines of a text, without those that are blank."""
+    lines = head.decode("utf-8-sig", errors="replace").splitlines()
+    whole = lines[:-1] if len(head) >= HEAD_BYTES and len(lines) > 1 else lines
+    return [line for line in whole if line.strip()][:n]
+
+
+def check_unpacked(path: Path, head: bytes) -> None:
+    """Raise ManifestError for a packed file that is torn, or that grows beyond every list of labels."""
+    kind = compression(head)
+    if kind == "none":
+        return
+    limit = max(FREE, RATIO * path.stat().st_size)
+    sizes = _gzip_sizes(path) if kind == "gzip" else _zstd_sizes(path)
+    total = 0
+    try:
+        for size in sizes:
+            total += size
+            if total > limit:
+                raise ManifestError(
+                    f"unpacks to more than {limit:,} bytes, {RATIO} times its size",
+                    where=str(path),
+                    remedy="unpack it yourself if it is what you mean",
+                )
+    except (OSError, EOFError, zlib.error) as error:
+        raise ManifestError(f"is not a whole {kind} file: {error}", where=str(path)) from None
+
+
+def line_places(path: Path, head: bytes, delimiter: str, header: bool) -> Callable[[Sequence[int]], list[str]]:
+    """Names of rows by the line on which they end: blank lines hold no row, a quoted cell may span several lines."""
+    if compression(head) == "zstd":
+        return row_numbers
+    return partial(_places, path, compression(head), delimiter, header)
+
+
+def _places(path: Path, kind: str, delimiter: str, header: bool, rows: Sequence[int]) -> list[str]:
+    if not rows or max(rows) > MAX_LINES:
+        return row_numbers(rows)
+    wanted = dict.fromkeys(rows, 0)
+    with _opened(path, kind) as stream:
+        reader = csv.reader(stream, delimiter=delimiter)
+        if header:
+            next(reader, None)
+        try:
+            filled = (reader.line_num for cells in reader if cells)
+            for row, line in zip(range(1, max(rows) + 1), filled, strict=False):
+                if row in wanted:
+                    wanted[row] = line
+        except (csv.Error, OSError, EOFError, zlib.error):  # the engine reads what this reader does not
+            return row_numbers(rows)
+    return [f"line {wanted[row]}" if wanted[row] else f"row {row}" for row in rows]
+
+
+@contextmanager
+def _opened(path: Path, kind: str) -> Iterator[IO[str]]:
+    with (
+        gzip.open(path) if kind == "gzip" else path.open("rb") as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as stream,
+    ):
+        yield stream
+
+
+@lru_cache(maxsize=8)
+def _zstd_head(path: Path, head: bytes) -> bytes:
+    # the standard library cannot unpack zstd before Python 3.14; the engine can, line by line
+    with connected([path], str(path)) as connection:
+        lines = connection.execute(
+            f"SELECT line FROM read_csv({quoted_path(path)}, {ONE_COLUMN}, compression = 'zstd') LIMIT 200"
+        ).fetchall()
+    return "".join(f"{line or ''}\n" for (line,) in lines).encode()[:HEAD_BYTES]
+
+
+ONE_COLUMN = (
+    "delim = E'\\x01', quote = '', escape = '', header = false, auto_detect = false, "
+    "columns = {'line': 'VARCHAR'}, strict_mode = false"
+)
+
+
+def _gzip_sizes(path: Path) -> Iterator[int]:
+    with gzip.open(path) as stream:
+        while size := len(stream.read(1 << 20)):
+            yield size
+
+
+def _zstd_sizes(path: Path) -> Iterator[int]:
+    """At most that many bytes a block, from the headers of frames and blocks alone (RFC 8878, section 3.1)."""
+    with path.open("rb") as stream:
+        while magic := stream.read(4):
+            if int.from_bytes(magic, "little") in _SKIPPED:
+                stream.seek(int.from_bytes(_exactly(stream, 4), "little"), 1)
+                continue
+            if magic != ZSTD:
+                raise EOFError("no frame where one must begin")
+            flags = _exactly(stream, 1)[0]
+            single = flags >> 5 & 1
+            dictionary = (0, 1, 2, 4)[flags & 3]
+            size = (single, 2, 4, 8)[flags >> 6]
+            _exactly(stream, (not single) + dictionary + size)
+            last = False
+            while not last:
+                header = int.from_bytes(_exactly(stream, 3), "little")
+                last, kind, length = bool(header & 1), header >> 1 & 3, header >> 3
+                stream.seek(1 if kind == 1 else length, 1)
+                yield length if kind < 2 else _BLOCK
+            if flags >> 2 & 1:
+                _exactly(stream, 4)
+
+
+def _exactly(stream: IO[bytes], n: int) -> bytes:
+    found = stream.read(n)
+    if len(found) < n:
+        raise EOFError("it ends early")
+    return found

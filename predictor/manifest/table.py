@@ -1,0 +1,71 @@
+"""A file as SQL rows: the columns it has, which of them is which, and where a row stands."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from predictor.errors import SHOWN, ManifestError
+from predictor.manifest.engine import quoted_name
+
+if TYPE_CHECKING:
+    import duckdb
+
+USUAL = ("label", "class", "class_name", "category", "target", "wnid")  # names of a column of labels
+MAX_LINES = 2_000_000  # rows of a file whose lines are looked up for messages
+
+
+def row_numbers(rows: Sequence[int]) -> list[str]:
+    """What rows are called where a file has no lines."""
+    return [f"row {row}" for row in rows]
+
+
+def shown(problems: Sequence[str], n: int) -> str:
+    """The first problems of n; the rest is counted.
+
+    >>> shown(["line 2", "line 5"], 2000)
+    'line 2; line 5; and 1,998 more'
+    """
+    first = list(problems[:SHOWN])
+    return "; ".join(first) + (f"; and {n - len(first):,} more" if n > len(first) else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A file as SQL.
+
+    relation : gives its rows in file order
+    columns : {name: type as the engine writes it}
+    cell : SQL of a column's cells as the format keeps them: text, a list of texts, or JSON
+    places : where rows stand in the file, by their numbers from 1
+    """
+
+    path: Path
+    connection: duckdb.DuckDBPyConnection
+    relation: str
+    columns: Mapping[str, str]
+    cell: Callable[[str], str] = quoted_name
+    places: Callable[[Sequence[int]], list[str]] = field(default=row_numbers)
+
+    def column(self, name: str, option: str) -> str:
+        """The name itself. Raises ManifestError, with a near name, where there is no such column."""
+        if name in self.columns:
+            return name
+        found = ", ".join(map(repr, self.columns)) or "none"
+        candidates = [c for c in self.columns if c.lower() in USUAL]
+        near = difflib.get_close_matches(name, self.columns, n=1) or candidates[:1]
+        remedy = f"Name it with {option} {near[0]}, or rename it" if near else f"Name it with {option} COLUMN"
+        raise ManifestError(f"missing column {name!r}; found {found}", where=str(self.path), remedy=remedy)
+
+    def first_rows(self, wrong: str, columns: str = "NULL") -> tuple[int, list[tuple[str, object]]]:
+        """(number of the rows for which the SQL `wrong` holds, place and `columns` of the first ten)."""
+        found = self.connection.execute(
+            f"SELECT row, cell, total FROM (SELECT row, cell, count(*) OVER () AS total FROM "
+            f"(SELECT row_number() OVER () AS row, {columns} AS cell, ({wrong}) AS wrong FROM {self.relation}) "
+            f"WHERE wrong) ORDER BY row LIMIT {SHOWN}"
+        ).fetchall()
+        places = self.places([row for row, _, _ in found])
+        return (found[0][2] if found else 0), list(zip(places, (cell for _, cell, _ in found), strict=True))
