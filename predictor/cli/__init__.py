@@ -11,6 +11,7 @@ import click
 from predictor.errors import PredictorError
 
 COMMANDS = {  # name -> short help, so that `predictor --help` imports no command
+    "advise": "What to collect: which classes to add images to, at a budget.",
     "agreement": "How well each indicator ranks the outcomes of a registry.",
     "fit": "Fit and validate the models on a registry; writes fit.json.",
     "indicators": "Indicators of one or more manifests.",

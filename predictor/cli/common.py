@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.errors import ManifestError
+from predictor.errors import ManifestError, PredictorError
 from predictor.render.tables import FORMATS
 
 if TYPE_CHECKING:
@@ -26,6 +27,25 @@ STUDIES: Decorator = click.option(
 OUTCOMES: Decorator = click.option(
     "--outcome", "outcomes", multiple=True, metavar="NAME", help="Only this, e.g. accuracy; may be repeated."
 )
+FIT: Decorator = click.option(
+    "--fit",
+    "fit_path",
+    type=click.Path(path_type=Path),
+    help="fit.json.  [default: runs/fit.json, else the fit that ships]",
+)
+
+
+def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--target-set, --domain, --model, --image-size, --image-steps: where and how the manifest is trained."""
+    for option in (
+        click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Images shown, repeated ones too."),
+        click.option("--image-size", type=click.IntRange(min=1), metavar="PX", help="Resolution of the images."),
+        click.option("--model", metavar="NAME", help="Network. Default: the fit's most frequent recipe."),
+        click.option("--domain", default="new", show_default=True, metavar="NAME", help="Domain of the fit, or new."),
+        click.option("--target-set", default="new", show_default=True, metavar="NAME", help="Of the fit, or new."),
+    ):
+        function = option(function)
+    return function
 
 
 READING = ("label", "count", "weight", "split", "where", "missing", "several")  # options of `open_manifest`
@@ -85,6 +105,22 @@ def read_manifests(
             click.echo(f"{path}: {note}", err=True)
         read[path] = manifest.distribution
     return read
+
+
+def write_text(path: Path, text: str, *, keep: bool = False) -> None:
+    """Write a file, whole or not at all. keep: refuse to replace a file that says something else.
+
+    Raises PredictorError where it cannot be written.
+    """
+    try:
+        if keep and path.exists() and path.read_text(encoding="utf-8") != text:
+            raise PredictorError("exists and says something else", where=str(path), remedy="Name another: --output")
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)  # a temporary file is private
+        os.replace(file.name, path)
+    except (OSError, UnicodeDecodeError) as fault:
+        raise PredictorError(f"cannot be written: {fault}", where=str(path)) from fault
 
 
 def _check_distinct(manifests: Sequence[str]) -> None:

@@ -1,0 +1,111 @@
+"""Sharing out images over classes: simple rules, and the best allocation that a search of the prediction finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.inference.contributions import shared_out
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Values = Callable[[Sequence[Counts]], Floats]  # class counts -> predicted accuracies
+GROUPS = 24  # classes of similar count are moved together beyond this many
+FINEST = 512  # the search ends with steps of budget / FINEST
+
+
+def proportional(counts: Counts, n: int) -> Counts:
+    """(T,) counts with n more images, in proportion to what each class has."""
+    return counts + shared_out(counts.astype(np.float64), n)
+
+
+def uniform(counts: Counts, n: int) -> Counts:
+    """(T,) counts with n more images, the same number for every class."""
+    return counts + shared_out(np.ones(len(counts)), n)
+
+
+def smallest_first(counts: Counts, n: int) -> Counts:
+    """(T,) counts with n more images: always one to the class that has fewest.
+
+    >>> smallest_first(np.array([9, 1, 4]), 6).tolist()
+    [9, 5, 6]
+    """
+    order = np.argsort(counts, kind="stable")
+    sizes = counts[order]
+    needed = np.arange(1, len(sizes) + 1) * sizes - np.cumsum(sizes)  # to raise the first k to the k-th
+    k = int(np.searchsorted(needed, n, side="right"))
+    level, rest = divmod(int(sizes[:k].sum()) + n, k)
+    result = counts.copy()
+    result[order[:k]] = level
+    result[order[k - rest : k]] += 1
+    return result
+
+
+def largest_cut(counts: Counts, n: int) -> Counts:
+    """(T,) counts with n images fewer: always one from the class that has most.
+
+    >>> largest_cut(np.array([9, 1, 4]), 6).tolist()
+    [3, 1, 4]
+    """
+    return -smallest_first(-counts, n)
+
+
+def best(
+    values: Values, counts: Counts, n: int, *, cuts: bool = False, least: int = 1, starts: Sequence[Counts] = ()
+) -> Counts:
+    """(T,) counts of the best way found to add up to n images; with `cuts` also to leave images out.
+
+    Descent by exchange: images move between groups of similar classes as long as the prediction rises, in steps of
+    n / 4 down to n / FINEST, from the best of the simple rules, of each group alone, and of `starts`. For a concave
+    prediction that is the optimum to within the last step; else it is at least as good as every start.
+
+    least : no class is cut below this many images
+    """
+    if n <= 0 and not cuts:
+        return counts.copy()
+    groups = [
+        group for group in np.array_split(np.argsort(counts, kind="stable"), min(GROUPS, len(counts))) if len(group)
+    ]
+    room = [np.maximum(counts[group] - least, 0).sum() if cuts else 0 for group in groups]
+
+    def moved(amounts: Counts) -> Counts:
+        result = counts.copy()
+        for group, amount in zip(groups, amounts.tolist(), strict=True):
+            if amount > 0:
+                result[group] = smallest_first(counts[group], amount)
+            elif amount < 0:
+                result[group] = np.maximum(largest_cut(counts[group], -amount), np.minimum(counts[group], least))
+        return result
+
+    def amounts_of(target: Counts) -> Counts:
+        return np.array([int((target[group] - counts[group]).sum()) for group in groups], dtype=np.int64)
+
+    identity = np.eye(len(groups), dtype=np.int64)
+    given = [rule(counts, n) for rule in (proportional, uniform, smallest_first)] if n > 0 else []
+    candidates = [0 * identity[0], *map(amounts_of, [*given, *starts])] + ([n * row for row in identity] if n else [])
+    scores = values([moved(item) for item in candidates])
+    here, score = candidates[int(np.argmax(scores))], float(scores.max())
+    scale = max(n, int(sum(room)))
+    step = max(scale // 4, 1)
+    while True:
+        plus = [row * step for row in identity]
+        left = n - int(np.maximum(here, 0).sum())
+        options = [here - row for row, own, most in zip(plus, here, room, strict=True) if own - step >= -most]
+        options += [here + row for row, own in zip(plus, here, strict=True) if max(own + step, 0) - max(own, 0) <= left]
+        receivers = np.argsort(-values([moved(here + row) for row in plus]), kind="stable")[:2]
+        for to in receivers:  # from every other group
+            for source in range(len(groups)):
+                item = here + plus[to] - plus[source]
+                if source != to and item[source] >= -room[source] and np.maximum(item, 0).sum() <= n:
+                    options.append(item)
+        found = values([moved(item) for item in options]) if options else np.array([-np.inf])
+        if float(found.max()) > score + 1e-12:
+            here, score = options[int(np.argmax(found))], float(found.max())
+        elif step <= max(scale // FINEST, 1):
+            break
+        else:
+            step = max(step // 2, 1)
+    exact = [moved(here), *(rule for rule in (*given, *starts))]  # groups blur a rule: it may be better as it stands
+    return exact[int(np.argmax(values(exact)))]
