@@ -74,7 +74,7 @@ def best(
         result = counts.copy()
         for group, amount in zip(groups, amounts.tolist(), strict=True):
             if amount > 0:
-                result[group] = smallest_first(counts[group], amount)
+                result[group] = smallest_first(counts[group], amount) if len(group) > 1 else counts[group] + amount
             elif amount < 0:
                 result[group] = np.maximum(largest_cut(counts[group], -amount), np.minimum(counts[group], least))
         return result
@@ -91,15 +91,15 @@ def best(
     step = max(scale // 4, 1)
     while True:
         plus = [row * step for row in identity]
-        left = n - int(np.maximum(here, 0).sum())
-        options = [here - row for row, own, most in zip(plus, here, room, strict=True) if own - step >= -most]
-        options += [here + row for row, own in zip(plus, here, strict=True) if max(own + step, 0) - max(own, 0) <= left]
-        receivers = np.argsort(-values([moved(here + row) for row in plus]), kind="stable")[:2]
-        for to in receivers:  # from every other group
-            for source in range(len(groups)):
-                item = here + plus[to] - plus[source]
-                if source != to and item[source] >= -room[source] and np.maximum(item, 0).sum() <= n:
-                    options.append(item)
+        more = values([moved(here + row) for row in plus])
+        fewer = np.array([-np.inf if own - step < -most else 0.0 for own, most in zip(here, room, strict=True)])
+        able = np.flatnonzero(fewer == 0.0)
+        if len(able):
+            fewer[able] = values([moved(here - plus[i]) for i in able])
+        takers, givers = np.argsort(-more, kind="stable")[:2], np.argsort(-fewer, kind="stable")[:3]
+        options = [here + plus[to] for to in takers] + [here - plus[i] for i in givers if i in able]
+        options += [here + plus[to] - plus[i] for to in takers for i in givers if i in able and to != i]
+        options = [item for item in options if np.maximum(item, 0).sum() <= n]
         found = values([moved(item) for item in options]) if options else np.array([-np.inf])
         if float(found.max()) > score + 1e-12:
             here, score = options[int(np.argmax(found))], float(found.max())
