@@ -228,13 +228,16 @@ def test_a_description_cannot_name_files_elsewhere(tmp_path, name) -> None:
         ("state.json", '{"_data_files": [], "_indices_files": [1]}', "selects rows by indices"),
         ("state.json", "[" * 100_000, "is no JSON"),
         ("dataset_info.json", "{", "has features that are no JSON"),
+        ("data-00000-of-00001.arrow", b"NAME", "is not readable: 'utf-8' codec"),
         ("data-00000-of-00001.arrow", "no arrow", "is not readable"),
         ("data-00000-of-00001.arrow", "", "is not readable"),
     ],
 )
 def test_damaged_folders(tmp_path, file, content, found) -> None:
     path = saved(tmp_path / "d", table([0]).replace_schema_metadata({}))
-    (path / file).write_text(content)
+    if content == b"NAME":  # of a column, that is no text
+        content = (path / file).read_bytes().replace(b"label", b"l\xff\xff\xffl")
+    (path / file).write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(ManifestError) as caught:
         read(path, Request())
     assert str(path / file) in str(caught.value) and found in str(caught.value)

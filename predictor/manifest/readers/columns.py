@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,15 +83,27 @@ class Columns:
 
 
 @contextmanager
-def open_columns(path: Path) -> Iterator[Columns]:
+def engine(paths: Iterable[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB that can open these files and nothing else."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute(f"SET allowed_paths = [{', '.join(_literal(path) for path in paths)}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+@contextmanager
+def open_columns(path: Path, connection: duckdb.DuckDBPyConnection) -> Iterator[Columns]:
     """Open an Arrow (stream or file) or a Parquet file. Raises ManifestError for what cannot be read."""
     import duckdb
 
     try:
         with path.open("rb") as file:
             parquet = file.read(4) == b"PAR1"
-        with duckdb.connect() as connection:
-            yield _parquet(path, connection) if parquet else _arrow(path, connection)
+        with connection.cursor() as cursor:
+            yield _parquet(path, cursor) if parquet else _arrow(path, cursor)
     except (duckdb.Error, MemoryError, OverflowError) as error:
         raise _unreadable(path, error) from None
     except OSError as error:
@@ -99,25 +111,20 @@ def open_columns(path: Path) -> Iterator[Columns]:
 
 
 def _parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> Columns:
-    literal = "'" + str(path).replace("'", "''") + "'"
-    _shut(connection, f"[{literal}]")
-    metadata = dict(connection.execute(f"SELECT key, value FROM parquet_kv_metadata({literal})").fetchall())
-    connection.execute(f"CREATE TEMP VIEW {ROWS} AS SELECT * FROM read_parquet({literal}, hive_partitioning = false)")
+    file = _literal(path)
+    metadata = dict(connection.execute(f"SELECT key, value FROM parquet_kv_metadata({file})").fetchall())
+    connection.execute(f"CREATE TEMP VIEW {ROWS} AS SELECT * FROM read_parquet({file}, hive_partitioning = false)")
     names = [row[0] for row in connection.execute(f"DESCRIBE {ROWS}").fetchall()]
     return Columns(path, tuple(names), of_schema(metadata, str(path)), connection)
 
 
 def _arrow(path: Path, connection: duckdb.DuckDBPyConnection) -> Columns:
-    _shut(connection, "[]")
     with _stream(path, None) as (schema, _):
         return Columns(path, tuple(schema.names), of_schema(schema.metadata, str(path)), connection, schema)
 
 
-def _shut(connection: duckdb.DuckDBPyConnection, allowed: str) -> None:
-    """Let the connection open nothing but these files, for good."""
-    connection.execute(f"SET allowed_paths = {allowed}")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 @contextmanager
@@ -137,7 +144,7 @@ def _stream(path: Path, needed: list[int] | None) -> Iterator[tuple[pa.Schema, I
             reader = (pa.ipc.open_file if whole else pa.ipc.open_stream)(file, options=options)
             batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if whole else iter(reader)
             yield reader.schema, batches
-    except (pa.ArrowException, OSError, MemoryError) as error:
+    except (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from None
 
 

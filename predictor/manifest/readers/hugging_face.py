@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
-from predictor.manifest.readers.columns import open_columns
+from predictor.manifest.readers.columns import engine, open_columns
 from predictor.manifest.readers.features import KEY, LabelColumn, label_column, of_json
 from predictor.manifest.readers.files import files_in, stems
 from predictor.manifest.readers.limits import Faults, refuse, without_label
@@ -63,18 +63,18 @@ def read(path: Path, request: Request) -> Counted:
     counts: Counter[str] = Counter()
     faults = Faults()
     samples = labelled = 0
-    for file in files:
-        if file.split not in taken:
-            continue
-        with open_columns(file.path) as table:
-            column = label_column(table.features or file.features, table.names, request.label, str(file.path))
-            if table.schema is not None:
-                _check_type(table.schema.field(column.name).type, column, file.path)
-            cells, n, n_labelled = table.count(column, request.where)
-        found, missing = _named(cells, column, file.path, faults)
-        counts.update(found)
-        samples += n
-        labelled += n - missing if n_labelled is None else n_labelled
+    files = [file for file in files if file.split in taken]
+    with engine(file.path for file in files) as connection:
+        for file in files:
+            with open_columns(file.path, connection) as table:
+                column = label_column(table.features or file.features, table.names, request.label, str(file.path))
+                if table.schema is not None:
+                    _check_type(table.schema.field(column.name).type, column, file.path)
+                cells, n, n_labelled = table.count(column, request.where)
+            found, missing = _named(cells, column, file.path, faults)
+            counts.update(found)
+            samples += n
+            labelled += n - missing if n_labelled is None else n_labelled
     faults.check(str(path), "a ClassLabel is a number below the number of its names, or -1 where there is no label")
     if counts.total() != labelled:
         notes += (f"{counts.total():,} labels of {labelled:,} images: an image counts for each of its labels",)
