@@ -131,8 +131,9 @@ def test_lists_of_labels_count_an_image_for_each(tmp_path, kind, parquet) -> Non
     path = tmp_path if parquet else saved(tmp_path / "d", rows, {"label": feature})
     counted = read(path, Request())
     assert sorted(counted.rows) == [("cat", "", 1), ("dog", "", 2)] and counted.n_samples == 2
+    assert counts(path, several="first") == {"cat": 1, "dog": 1}
     assert counted.notes == (
-        "3 labels of 2 images: an image counts for each of its labels",
+        "3 labels on 2 images: each counts for all of its labels",
         "3 images without a label left out",
     )
 
@@ -163,21 +164,23 @@ def test_which_column_holds_the_label(tmp_path) -> None:
 
 @pytest.mark.parametrize("parquet", [False, True])
 def test_where_filters_and_opens_nothing(tmp_path, parquet) -> None:
-    rows = table([0, 1, 2], {**FEATURES, "Size": TEXT}, Size=pa.array([10, 20, 30]))
+    rows = table([0, 1, 2], {**FEATURES, "Size": TEXT}, Size=pa.array([10, 20, 30]), word=pa.array(["a", "b", "c"]))
     pq.write_table(rows, tmp_path / "train-00000-of-00001.parquet")
     path = tmp_path if parquet else saved(tmp_path / "d", rows)
     assert counts(path, where="size >= 20 -- px") == {"dog": 1, "été": 1}
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")
     for where, why in (
-        (f"exists(SELECT * FROM read_csv('{secret}'))", "Permission Error"),
-        (f"exists(SELECT * FROM '{secret}')", "Error"),
-        (f"true; COPY (SELECT 1) TO '{tmp_path}/out.csv'", "Parser Error"),
-        ("true; SET enable_external_access = true", "Parser Error"),
-        ("widht > 3", "Binder Error"),
+        (f"exists(SELECT * FROM read_csv('{secret}'))", "opens something"),
+        (f"exists(SELECT * FROM '{secret}')", "opens something"),
+        (f"true; COPY (SELECT 1) TO '{tmp_path}/out.csv'", "is not one SQL condition"),
+        ("true; SET enable_external_access = true", "is not one SQL condition"),
+        ("widht > 3", "does not fit: Binder Error"),
+        ("word::INT > 3", "does not fit: Conversion Error"),
     ):
-        with pytest.raises(ManifestError, match=f"--where .* cannot be used: .*{why}"):
+        with pytest.raises(ManifestError) as caught:
             read(path, Request(where=where))
+        assert str(caught.value).startswith(f"--where: {where!r} {why}")
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -299,7 +302,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 def test_any_bytes_give_a_result_or_one_error(tmp_path_factory, content) -> None:
     path = tmp_path_factory.getbasetemp() / "a.arrow"
     path.write_bytes(content)
-    assert recognises(path, content)
+    assert recognises(path, content) or content.startswith(b"PAR1")  # which the reader of Parquet takes
     try:
         assert isinstance(read(path, Request()), Counted)
     except ManifestError as error:

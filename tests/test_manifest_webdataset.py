@@ -113,7 +113,8 @@ def test_a_list_counts_an_image_for_each_of_its_labels(tmp_path) -> None:
     path = written(tmp_path / "a.tar", samples(['{"cls": ["a", "b"]}', '{"cls": []}', '{"cls": ["a"]}'], "json"))
     counted = read(path, Request())
     assert sorted(counted.rows) == [("a", "", 2), ("b", "", 1)] and counted.n_samples == 2
-    assert "3 labels of 2 images: an image counts for each of its labels" in counted.notes
+    assert counts(path, several="first") == {"a": 2}
+    assert "3 labels on 2 images: each counts for all of its labels" in counted.notes
     assert "1 image without a label left out" in counted.notes
 
 

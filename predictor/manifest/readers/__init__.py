@@ -36,12 +36,12 @@ def reader_of(path: Path) -> Reader:
     """
     if path.exists():
         return _of_one(path)
+    for reader in READERS:  # shards are known by their pattern or range
+        if reader.recognises(path, b""):
+            return reader
     found = matches(path)
     if not found:
         raise ManifestError("no such file", where=str(path), remedy=f"name {FORMS}")
-    for reader in READERS:  # shards are known by their pattern
-        if reader.recognises(path, b""):
-            return reader
     readers = [_of_one(file) for file in found]
     for file, reader in zip(found, readers, strict=True):
         if reader is not readers[0]:

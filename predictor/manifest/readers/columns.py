@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError, listed
-from predictor.manifest.engine import quoted_name
+from predictor.manifest.counted import Request
+from predictor.manifest.counting import MAX_KEYS
+from predictor.manifest.engine import condition, quoted_name, quoted_path
 from predictor.manifest.readers.features import UNLABELLED, LabelColumn, of_schema
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 1 << 30  # bytes of the needed columns of one Arrow batch, once unpacked
 ROWS = "samples"  # what the table is called in SQL
+_NO_CLASSES = "the column seems to hold no classes; name another with --label"
 
 
 @dataclass(frozen=True)
@@ -30,43 +33,47 @@ class Columns:
     connection: duckdb.DuckDBPyConnection
     schema: pa.Schema | None = None  # of an Arrow file
 
-    def count(self, column: LabelColumn, where: str | None) -> tuple[list[tuple[str | None, int]], int, int | None]:
+    def count(self, column: LabelColumn, request: Request) -> tuple[list[tuple[str | None, int]], int, int | None]:
         """((cell, count), images, images with a label); the last is None where a cell is one label."""
-        name, condition = quoted_name(column.name), f"({where}\n)" if where else "true"
+        name, rows = quoted_name(column.name), condition(request.where)
+        cells = f"SELECT {name}::VARCHAR AS cell FROM {ROWS} WHERE {rows}"
+        lists = ""
+        if column.many:
+            missing = "''" if column.names is None else f"'{UNLABELLED}'"
+            known = f"[cell FOR cell IN {name}::VARCHAR[] IF trim(cell) <> {missing}]"
+            lists = f"SELECT {known} AS cells FROM {ROWS} WHERE {rows}"
+            cells = f"SELECT {'unnest(cells)' if request.several == 'all' else 'cells[1]'} AS cell FROM ({lists})"
+        found = self._query(f"SELECT cell, count(*) FROM ({cells}) GROUP BY 1 LIMIT {MAX_KEYS + 1}", column, request)
+        if len(found) > MAX_KEYS:
+            raise ManifestError(f"more than {MAX_KEYS:,} different labels", where=str(self.path), remedy=_NO_CLASSES)
         if not column.many:
-            rows = self._query(
-                f"SELECT {name}::VARCHAR, count(*) FROM {ROWS} WHERE {condition} GROUP BY 1", column, where
-            )
-            return rows, sum(n for _, n in rows), None
-        lists = f"SELECT {name}::VARCHAR[] AS cells FROM {ROWS} WHERE {condition}"
-        rows = self._query(
-            f"SELECT cell, count(*) FROM (SELECT unnest(cells) AS cell FROM ({lists})) GROUP BY 1", column, where
-        )
-        missing = "''" if column.names is None else f"'{UNLABELLED}'"
-        named = f"len([cell FOR cell IN cells IF trim(cell) <> {missing}]) > 0"
-        ((n, labelled),) = self._query(f"SELECT count(*), count(*) FILTER ({named}) FROM ({lists})", column, where)
-        return rows, n, labelled
+            return found, sum(n for _, n in found), None
+        totals = f"SELECT count(*), count(*) FILTER (len(cells) > 0) FROM ({lists})"
+        ((n, labelled),) = self._query(totals, column, request)
+        return [row for row in found if row[0] is not None], n, labelled
 
-    def _query(self, sql: str, column: LabelColumn, where: str | None) -> list[tuple]:
+    def _query(self, sql: str, column: LabelColumn, request: Request) -> list[tuple]:
         import duckdb
 
         try:
-            return (
-                self.connection.execute(sql).fetchall() if self.schema is None else self._of_stream(sql, column, where)
-            )
+            if self.schema is None:
+                return self.connection.execute(sql).fetchall()
+            return self._of_stream(sql, column, request)
         except (duckdb.ProgrammingError, duckdb.PermissionException, duckdb.DataError) as error:
-            if where is None:
+            if request.where is None:
                 raise
+            opens = isinstance(error, duckdb.PermissionException)
+            problem = "opens something" if opens else f"does not fit: {_first_line(error)}"
             raise ManifestError(
-                f"--where {where!r} cannot be used: {_first_line(error)}",
-                where=str(self.path),
-                remedy=f"it is an SQL condition on the columns {listed(list(map(repr, self.names)))}",
+                f"{request.where!r} {problem}",
+                where="--where",
+                remedy=f"columns of {self.path}: {listed(list(map(quoted_name, self.names)))}",
             ) from None
 
-    def _of_stream(self, sql: str, column: LabelColumn, where: str | None) -> list[tuple]:
+    def _of_stream(self, sql: str, column: LabelColumn, request: Request) -> list[tuple]:
         import pyarrow as pa
 
-        said = (where or "").lower()
+        said = (request.where or "").lower()
         needed = [i for i, name in enumerate(self.names) if name == column.name or name.lower() in said]
         failed: list[Exception] = []
         with _stream(self.path, needed) as (schema, batches):  # which is read once: every query opens its own
@@ -80,18 +87,6 @@ class Columns:
                 raise
             finally:
                 self.connection.unregister(ROWS)
-
-
-@contextmanager
-def engine(paths: Iterable[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB that can open these files and nothing else."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute(f"SET allowed_paths = [{', '.join(_literal(path) for path in paths)}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        yield connection
 
 
 @contextmanager
@@ -111,7 +106,7 @@ def open_columns(path: Path, connection: duckdb.DuckDBPyConnection) -> Iterator[
 
 
 def _parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> Columns:
-    file = _literal(path)
+    file = quoted_path(path)
     metadata = dict(connection.execute(f"SELECT key, value FROM parquet_kv_metadata({file})").fetchall())
     connection.execute(f"CREATE TEMP VIEW {ROWS} AS SELECT * FROM read_parquet({file}, hive_partitioning = false)")
     names = [row[0] for row in connection.execute(f"DESCRIBE {ROWS}").fetchall()]
@@ -121,10 +116,6 @@ def _parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> Columns:
 def _arrow(path: Path, connection: duckdb.DuckDBPyConnection) -> Columns:
     with _stream(path, None) as (schema, _):
         return Columns(path, tuple(schema.names), of_schema(schema.metadata, str(path)), connection, schema)
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 @contextmanager

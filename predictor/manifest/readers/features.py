@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from predictor.errors import ManifestError, listed
+from predictor.manifest.table import USUAL
 
 KEY = b"huggingface"  # of the metadata of an Arrow or Parquet schema
-NAMES = ("label", "labels", "class", "class_name", "category", "target", "wnid")  # of a column of labels, the first
+NAMES = ("label", "labels", *USUAL[1:])  # of a column of labels, the first that there is
 UNLABELLED = -1  # what `datasets` stores where a ClassLabel is not known
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
-from predictor.manifest.readers.columns import engine, open_columns
+from predictor.manifest.engine import connected
+from predictor.manifest.readers.columns import open_columns
 from predictor.manifest.readers.features import KEY, LabelColumn, label_column, of_json
-from predictor.manifest.readers.files import files_in, stems
+from predictor.manifest.readers.files import common_folder, first_file, stems
 from predictor.manifest.readers.limits import Faults, refuse, without_label
+from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.splits import chosen_splits, split_in
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 DICT, STATE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 MAX_JSON = 1 << 26  # bytes of a description or of a Parquet footer
+ARROW = (b"ARROW1", b"\xff\xff\xff\xff")  # how a file and a stream begin
 CACHED = "cache-"  # results of Dataset.map that lie beside the data
 
 
@@ -38,13 +41,13 @@ class _File:
 def recognises(path: Path, head: bytes) -> bool:
     """A folder that `datasets` wrote, an Arrow file, or Parquet whose schema holds features."""
     if path.is_file():
-        return (head[:4] == b"PAR1" and _has_features(path)) or path.suffix == ".arrow"
+        return _has_features(path) if head[:4] == b"PAR1" else head.startswith(ARROW) or path.suffix == ".arrow"
     if not path.is_dir():
         return False
     if any((path / name).is_file() for name in (DICT, STATE)) or _cached(path):
         return True
-    parquet = files_in(path, (".parquet",), depth=2)
-    return bool(parquet) and _has_features(parquet[0])
+    parquet = first_file(path, (".parquet",))
+    return parquet is not None and _has_features(parquet)
 
 
 def read(path: Path, request: Request) -> Counted:
@@ -64,20 +67,20 @@ def read(path: Path, request: Request) -> Counted:
     faults = Faults()
     samples = labelled = 0
     files = [file for file in files if file.split in taken]
-    with engine(file.path for file in files) as connection:
+    with connected([file.path for file in files], str(path), "data set", "save it again") as connection:
         for file in files:
             with open_columns(file.path, connection) as table:
                 column = label_column(table.features or file.features, table.names, request.label, str(file.path))
                 if table.schema is not None:
                     _check_type(table.schema.field(column.name).type, column, file.path)
-                cells, n, n_labelled = table.count(column, request.where)
+                cells, n, n_labelled = table.count(column, request)
             found, missing = _named(cells, column, file.path, faults)
             counts.update(found)
             samples += n
             labelled += n - missing if n_labelled is None else n_labelled
     faults.check(str(path), "a ClassLabel is a number below the number of its names, or -1 where there is no label")
     if counts.total() != labelled:
-        notes += (f"{counts.total():,} labels of {labelled:,} images: an image counts for each of its labels",)
+        notes += (f"{counts.total():,} labels on {labelled:,} images: each counts for all of its labels",)
     notes += without_label(samples - labelled, request, str(path))
     return Counted(rows=[(name, "", n) for name, n in counts.items()], n_samples=labelled, notes=notes)
 
@@ -104,8 +107,11 @@ def _named(
 
 def _files(path: Path) -> Iterator[_File]:
     """The files of rows of a layout, whatever their split."""
-    if path.is_file():
-        yield _File(path=path, split="", features={})
+    if not path.is_dir():
+        files = files_of(path)
+        base = common_folder(files)
+        for file in files:
+            yield _File(path=file, split="" if files == [path] else split_in(stems(file, base)), features={})
     elif (path / DICT).is_file():
         splits = _json(path / DICT).get("splits")
         if not isinstance(splits, list) or not splits:
@@ -118,7 +124,7 @@ def _files(path: Path) -> Iterator[_File]:
     else:
         cached = _cached(path)
         features = _features(path)
-        for file in cached or files_in(path, (".parquet",), depth=2):
+        for file in cached or files_of(path, ".parquet"):
             yield _File(path=file, split=split_in(stems(file, path)), features=features)
 
 
@@ -141,7 +147,7 @@ def _cached(folder: Path) -> list[Path]:
     """The Arrow files in a folder of the cache of `load_dataset`."""
     if not (folder / INFO).is_file():
         return []
-    return [file for file in files_in(folder, (".arrow",), depth=0) if not file.name.startswith(CACHED)]
+    return sorted(file for file in folder.glob("*.arrow") if not file.name.startswith(CACHED))
 
 
 def _features(folder: Path) -> dict[str, object]:

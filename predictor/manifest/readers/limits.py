@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.counted import Request
-
-OPTIONS = {"label": "--label", "count": "--count", "weight": "--weight", "where": "--where"}
+from predictor.manifest.table import shown
 
 
 def refuse(request: Request, format: str, where: str, *options: str) -> None:
@@ -19,7 +18,7 @@ def refuse(request: Request, format: str, where: str, *options: str) -> None:
     """
     for option in options:
         if getattr(request, option) is not None:
-            name = OPTIONS[option]
+            name = f"--{option}"
             raise ManifestError(f"{name} says nothing about {format}", where=where, remedy=f"leave {name} out")
 
 
@@ -43,23 +42,22 @@ def without_label(n: int, request: Request, where: str, detail: str = "") -> tup
 class Faults:
     """Labels that cannot be used: the first ten are kept, the rest counted."""
 
-    shown: list[str] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)
     n: int = 0
 
     def add(self, problem: str) -> None:
         """Note one bad label: where it stands and what is wrong."""
         self.n += 1
-        if len(self.shown) < SHOWN:
-            self.shown.append(problem)
+        if len(self.first) < SHOWN:
+            self.first.append(problem)
 
     def join(self, other: Faults) -> None:
         """Note those of another part of the manifest."""
         self.n += other.n
-        self.shown = [*self.shown, *other.shown][:SHOWN]
+        self.first = [*self.first, *other.first][:SHOWN]
 
     def check(self, where: str, remedy: str) -> None:
         """Raise ManifestError where there is one."""
         if self.n:
             kind = "bad label" if self.n == 1 else "bad labels"
-            rest = f"; and {self.n - len(self.shown):,} more" if self.n > len(self.shown) else ""
-            raise ManifestError(f"{self.n:,} {kind}: {'; '.join(self.shown)}{rest}", where=where, remedy=remedy)
+            raise ManifestError(f"{self.n:,} {kind}: {shown(self.first, self.n)}", where=where, remedy=remedy)

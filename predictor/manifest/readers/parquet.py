@@ -8,6 +8,7 @@ from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
 from predictor.manifest.counting import count_labels
 from predictor.manifest.engine import connected, quoted_path
+from predictor.manifest.readers.files import first_file
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.table import Table
 
@@ -18,7 +19,7 @@ MAX_ROWS = 10_000_000_000  # few bytes of Parquet can stand for any number of ro
 
 def recognises(path: Path, head: bytes) -> bool:
     """A file that begins as Parquet does, or a folder that holds one with this ending."""
-    return head[:4] == MARK if head else path.is_dir() and next(path.rglob(f"*{ENDING}"), None) is not None
+    return head[:4] == MARK if head else path.is_dir() and first_file(path, (ENDING,)) is not None
 
 
 def read(path: Path, request: Request) -> Counted:

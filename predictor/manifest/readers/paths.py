@@ -28,11 +28,11 @@ def matches(path: Path) -> list[Path]:
     return sorted(Path(name) for name in glob.glob(str(path), recursive=True))
 
 
-def files_of(path: Path, ending: str = "") -> list[Path]:
+def files_of(path: Path, *endings: str) -> list[Path]:
     """The file itself, the files at any depth of a folder that end so and are not hidden, or those of a pattern."""
     if path.is_file():
         return [path]
     if not path.is_dir():
         return [file for file in matches(path) if file.is_file()]
-    found = [file for file in path.rglob(f"*{ending}") if file.is_file()]
+    found = [file for file in path.rglob("*") if file.name.lower().endswith(endings or "") and file.is_file()]
     return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from predictor.errors import ManifestError
+from predictor.manifest.readers.text import FREE, RATIO
 
 BLOCK = 512
 MAX_READ = 1 << 20  # bytes of a member, or of a long name, that are held in memory
-MAX_RATIO = 200  # gzip that unpacks to more than this many times its size (and FREE) is a decompression bomb
-FREE = 1 << 28
 STEP = 1 << 20
 _REMEDY = "copy or write the shard again"
 
@@ -60,10 +59,10 @@ class _Inflated:
     def read(self, n: int) -> bytes:
         data = self.stream.read(n)
         if (unpacked := self.stream.tell()) > self.checked:
-            self.checked = unpacked + FREE
-            if unpacked > MAX_RATIO * self.file.tell():
+            self.checked = unpacked + FREE // 16
+            if unpacked > RATIO * self.file.tell():
                 raise ManifestError(
-                    f"unpacks to more than {MAX_RATIO} times its size: stopped after {unpacked:,} bytes",
+                    f"unpacks to more than {RATIO} times its size: stopped after {unpacked:,} bytes",
                     where=str(self.path),
                     remedy="unpack it yourself if you trust it",
                 )

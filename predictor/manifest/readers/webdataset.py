@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import multiprocessing
 import os
@@ -20,15 +19,17 @@ from pathlib import Path
 
 from predictor.errors import ManifestError, listed
 from predictor.manifest.counted import Counted, Request
-from predictor.manifest.readers.files import files_in, stems
+from predictor.manifest.readers.files import common_folder, first_file, stems
 from predictor.manifest.readers.limits import Faults, refuse, without_label
+from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.splits import chosen_splits, split_in
 from predictor.manifest.readers.tar import MAX_READ, is_tar, members
+from predictor.manifest.table import USUAL
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 LABELS = (".cls", ".json", ".txt", ".id")  # members that may hold a label
 MEMBER = "cls"  # the member that holds the label, by default
-KEYS = ("label", "cls", "class", "class_name", "category", "target", "wnid")  # of a .json member, the first it has
+KEYS = ("label", "cls", *USUAL[1:])  # of a .json member, the first it has
 MANY = 100  # members, endings or keys looked at where a few tell
 MAX_SHARDS = 1_000_000
 WORTH = 1 << 26  # bytes of shards that are worth starting processes
@@ -67,17 +68,19 @@ def recognises(path: Path, head: bytes) -> bool:
     """A tar file, a pattern that tar files fit, or a folder of tar files that hold labels."""
     if path.is_file():
         return is_tar(head) or path.name.lower().endswith(ENDINGS)
+    if path.is_dir():
+        shard = first_file(path, ENDINGS)
+        return shard is not None and _has_labels(shard)
     shards = _shards(path)
-    if not path.is_dir():
-        return bool(shards) and all(shard.name.lower().endswith(ENDINGS) for shard in shards)
-    return bool(shards) and _has_labels(shards[0])
+    return bool(shards) and all(shard.name.lower().endswith(ENDINGS) for shard in shards)
 
 
 def read(path: Path, request: Request) -> Counted:
     """Count the labels of all shards: a file, a folder, a pattern (`*.tar`) or a range (`{000000..000009}.tar`).
 
     The label of a sample is its member `.cls`, or else the key `label` (`cls`, `class`, ...) of its member `.json`;
-    `request.label` names another member or key. A .json value that is a list gives the sample several labels.
+    `request.label` names another member or key. A .json value that is a list gives the sample several labels;
+    `request.several` says which of them count.
 
     Raises ManifestError for a shard that cannot be read to its end, and for labels that cannot be used.
     """
@@ -85,18 +88,19 @@ def read(path: Path, request: Request) -> Counted:
     shards = _shards(path)
     if not shards:
         raise ManifestError("no shard found", where=str(path), remedy="name .tar files, a folder or a pattern of them")
-    base = path if path.is_dir() else Path(os.path.commonpath([shard.parent for shard in shards]))
+    base = path if path.is_dir() else common_folder(shards)
     splits = {shard: split_in(stems(shard, base)) for shard in shards}
     taken, notes = chosen_splits(splits.values(), request, str(path))
     total = Shard()
-    for shard in _read_all([shard for shard in shards if splits[shard] in taken], request.label):
+    for shard in _read_all([shard for shard in shards if splits[shard] in taken], request):
         total.join(shard)
     return _counted(total, path, request, notes)
 
 
-def read_shard(path: Path, label: str | None) -> Shard:
-    """Count the labels of one shard. label : a member's ending or a key of .json members; None: the defaults"""
-    ending, keys = _origins(label)
+def read_shard(path: Path, request: Request) -> Shard:
+    """Count the labels of one shard."""
+    ending, keys = _origins(request.label)
+    first = slice(1 if request.several == "first" else None)
     shard, before, seen = Shard(), "", set[str]()
     for name, size, content in members(path, lambda name: name.lower().endswith((f".{ending}", ".json"))):
         folder, slash, file = name.rpartition("/")
@@ -121,7 +125,7 @@ def read_shard(path: Path, label: str | None) -> Shard:
             if end == ending:
                 shard.add(f".{ending}", _strings(content.decode("utf-8-sig")))
             elif ending not in seen:
-                _add_json(shard, content, keys)
+                _add_json(shard, content, keys, first)
         except (ValueError, RecursionError) as error:
             shard.faults.add(f"{path.name}: {name!r} {_problem(error)}")
         seen.add(end)
@@ -137,13 +141,13 @@ def _of_key(key: str) -> str:
     return f"key {key!r} of .json"
 
 
-def _add_json(shard: Shard, content: bytes, keys: tuple[str, ...]) -> None:
+def _add_json(shard: Shard, content: bytes, keys: tuple[str, ...], first: slice) -> None:
     values = json.loads(content)
     if not isinstance(values, dict):
         raise ValueError("holds no keys and values")
     for key in keys:
         if key in values:
-            shard.add(_of_key(key), _strings(values[key]))
+            shard.add(_of_key(key), _strings(values[key])[first])
             return
     if len(shard.keys) < MANY:
         shard.keys.update(key for key in list(values)[:20])
@@ -173,19 +177,19 @@ def _problem(error: Exception) -> str:
     return "is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _read_all(shards: list[Path], label: str | None) -> Iterator[Shard]:
+def _read_all(shards: list[Path], request: Request) -> Iterator[Shard]:
     """Every shard's labels, in order; large ones in processes of their own, which threads would only slow down."""
     processes = min(len(shards), len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
     if processes < 2 or sum(shard.stat().st_size for shard in shards if shard.is_file()) < WORTH:
         for shard in shards:
-            yield read_shard(shard, label)
+            yield read_shard(shard, request)
         return
     context = multiprocessing.get_context("fork")  # a fresh interpreter would run a script's main file again
     with warnings.catch_warnings():  # newer Pythons warn of threads; a child only reads its shard
         warnings.simplefilter("ignore", DeprecationWarning)
         pool = ProcessPoolExecutor(processes, context, _quiet)
         try:
-            yield from pool.map(read_shard, shards, repeat(label))
+            yield from pool.map(read_shard, shards, repeat(request))
         except BrokenProcessPool:
             raise ManifestError("a process that read a shard was ended", remedy="free memory, and try again") from None
         finally:
@@ -199,16 +203,14 @@ def _quiet() -> None:
 def _shards(path: Path) -> list[Path]:
     """The shards of a file, a folder (its own and those of its folders), a pattern or a range."""
     if path.is_dir():
-        return files_in(path, ENDINGS)
-    if path.exists():
-        return [path]
-    if span := _RANGE.search(str(path)):
+        return files_of(path, *ENDINGS)
+    if not path.exists() and (span := _RANGE.search(str(path))):
         low, high = span[1], span[2]
         if int(high) - int(low) >= MAX_SHARDS:
             raise ManifestError(f"a range of more than {MAX_SHARDS:,} shards", where=str(path))
         before, after = str(path)[: span.start()], str(path)[span.end() :]
         return [Path(f"{before}{i:0{len(low)}d}{after}") for i in range(int(low), int(high) + 1)]
-    return sorted(Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name))
+    return files_of(path)
 
 
 def _has_labels(shard: Path) -> bool:
@@ -234,7 +236,7 @@ def _counted(total: Shard, path: Path, request: Request, notes: tuple[str, ...])
     if origin != f".{MEMBER}":
         notes += (f"labels taken from {origin}",)
     if labels.total() != n:
-        notes += (f"{labels.total():,} labels of {n:,} images: an image counts for each of its labels",)
+        notes += (f"{labels.total():,} labels on {n:,} images: each counts for all of its labels",)
     notes += without_label(total.samples - n, request, str(path))
     return Counted(rows=[(name, "", k) for name, k in labels.items()], n_samples=n, notes=notes)
 
