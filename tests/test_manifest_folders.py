@@ -87,7 +87,7 @@ def test_nested_images_count_for_the_class_and_say_so(tmp_path) -> None:
     touch(tmp_path, "a/x/1.jpg", "a/y/2.jpg", "b/1.jpg")
     counted = read(tmp_path, Request())
     assert sorted(counted.rows) == [("a", "", 2), ("b", "", 1)]
-    assert counted.notes == ("the images of 1 classes lie in folders of their own, counted for the class: 'a'",)
+    assert counted.notes == ("the images of 1 class lie in folders of their own, counted for the class: 'a'",)
 
 
 def test_links_back_end(tmp_path) -> None:
@@ -99,7 +99,7 @@ def test_links_back_end(tmp_path) -> None:
     counted = read(tmp_path, Request())
     rows = {name: n for name, _, n in counted.rows}
     assert rows["b"] == rows["c"] == 1 and rows["a"] == 3  # a/1, a/deep/2 and, by the link up, b/1
-    assert "1 links to no file left out" in counted.notes
+    assert "1 link to no file left out" in counted.notes
 
 
 def test_images_without_a_class_folder(tmp_path) -> None:

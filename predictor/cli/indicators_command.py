@@ -45,8 +45,8 @@ def command(
     """Print the indicators of each MANIFEST.
 
     A MANIFEST is a table (CSV, TSV, Parquet or JSON lines; a row per sample or per class), a list of paths and labels,
-    an image folder, WebDataset shards, a quoted pattern of files, or - for standard input. Its content tells which.
-    Several are compared."""
+    an image folder, WebDataset shards, a Hugging Face data set, a quoted pattern of files, or - for standard input.
+    Its content tells which. Several are compared."""
     from predictor import indicators
     from predictor.render.comparison import comparison_text
 

@@ -10,7 +10,10 @@ from predictor.manifest.counted import Counted, Request
 from predictor.manifest.readers import delimited, hugging_face, image_folder, parquet, webdataset
 from predictor.manifest.readers.paths import head_of, matches
 
-FORMS = "a CSV, TSV, Parquet or JSON lines file, a list of paths and labels, an image folder or WebDataset shards"
+FORMS = (
+    "a CSV, TSV, Parquet or JSON lines file, a list of paths and labels, an image folder, WebDataset shards "
+    "or a Hugging Face data set"
+)
 
 
 class Reader(Protocol):

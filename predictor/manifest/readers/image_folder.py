@@ -167,15 +167,18 @@ def _text(name: str) -> str:
 def _notes(seen: _Seen, counts: Counter[str]) -> Iterator[str]:
     if n := seen.others.total():
         endings = listed([f".{_text(ending)}" if ending else "no ending" for ending, _ in seen.others.most_common()])
-        yield f"{n:,} files that are no images left out ({endings})"
+        yield f"{_many(n, 'file that is no image', 'files that are no images')} left out ({endings})"
     if seen.hidden:
-        yield f"{seen.hidden:,} hidden files and folders left out"
+        yield f"{_many(seen.hidden, 'hidden file or folder', 'hidden files and folders')} left out"
     if seen.broken:
-        yield f"{seen.broken:,} links to no file left out"
+        yield f"{_many(seen.broken, 'link to no file', 'links to no file')} left out"
     if empty := sum(not n for n in counts.values()):
-        yield f"{empty:,} class folders without an image left out"
+        yield f"{_many(empty, 'class folder without an image', 'class folders without an image')} left out"
     if seen.nested:
-        yield (
-            f"the images of {len(seen.nested):,} classes lie in folders of their own, counted for the class: "
-            f"{listed(list(map(repr, sorted(seen.nested))))}"
-        )
+        who = listed(list(map(repr, sorted(seen.nested))))
+        n = _many(len(seen.nested), "class", "classes")
+        yield f"the images of {n} lie in folders of their own, counted for the class: {who}"
+
+
+def _many(n: int, one: str, more: str) -> str:
+    return f"{n:,} {one if n == 1 else more}"
