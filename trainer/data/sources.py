@@ -184,13 +184,19 @@ class Source:
 def open_source(name: str, location: Path | None, digest: str) -> Source:
     """Open a source and check its content against the digest that the grid states.
 
-    location : Parquet file, manifest CSV or folder; None for a built-in source
+    location : Parquet file, manifest CSV or folder; None for a built-in or rendered source
     Raises DataError where it is missing, has not the needed columns, or has another content.
     """
-    from trainer.data.readers import builtin
-
     kind = digest.split(":")[0]
-    source = builtin.read(name, digest) if kind == "builtin" else read_source(name, location)
+    if kind == "builtin":
+        from trainer.data.readers import builtin
+
+        return builtin.read(name, digest)
+    if kind == "fractals":
+        from trainer.data.readers import fractals
+
+        return fractals.read(name, digest)
+    source = read_source(name, location)
     if source.digest != digest:
         raise DataError(
             f"source {name!r} has other content than the grid says; found {source.digest}, needed {digest}",

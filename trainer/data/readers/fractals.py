@@ -1,0 +1,89 @@
+"""Images that need no file: a FractalDB, of which only what is asked for is rendered."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trainer.data.sources import Source
+from trainer.data.store import Store
+from trainer.fractals.parameters import Parameters, read_digest
+from trainer.fractals.render import FULL, Database
+
+SPLIT = "train"  # all images; parts of it are derived splits, `trainer.data.splits`
+
+
+@dataclass(kw_only=True)
+class Fractals(Source):
+    """A source that renders at the size wanted instead of decoding. Row = class x instances + instance."""
+
+    database: Database
+
+    def load(self, rows: NDArray[np.int64], size: int) -> None:
+        """Render what is not rendered yet."""
+        self.met[rows] = True
+        store = self._stores.setdefault(size, Store(len(self.labels)))
+        rows = np.unique(rows)
+        missing = rows[~store.has(rows)]
+        if len(missing):
+            store.add(missing, self._images(missing, size))
+
+    def group_names(self, rows: NDArray[np.int64]) -> list[str]:
+        """Instances of one geometry stay together: those of one class and variant, however turned."""
+        numbers = rows // self.database.parameters.instances
+        variants = self.database.variants(rows % self.database.parameters.instances)
+        return [f"{class_name(c)}/{v}" for c, v in zip(numbers.tolist(), variants.tolist(), strict=True)]
+
+    def _images(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+        per_class = self.database.parameters.instances
+        return self.database.images(rows // per_class, rows % per_class, size, threads=self.threads)
+
+    def _of_label(self) -> dict[str, NDArray[np.int64]]:
+        if not self._by_label:  # rows are in the order of the classes: nothing to sort
+            n, per_class = self.database.parameters.classes, self.database.parameters.instances
+            rows = np.arange(n * per_class).reshape(n, per_class)
+            self._by_label.update((class_name(number), rows[number]) for number in range(n))
+        return self._by_label
+
+
+def class_name(number: int) -> str:
+    """Name of a class, the same in every database of the seed.
+
+    >>> class_name(12)
+    'f000012'
+    """
+    return f"f{number:06d}"
+
+
+def read(name: str, digest: str) -> Fractals:
+    """Open the database that a digest states; renders nothing. Raises DataError for an impossible digest."""
+    return of_parameters(name, read_digest(digest, where=name))
+
+
+def of_parameters(name: str, parameters: Parameters) -> Fractals:
+    """The source of a database."""
+    n, per_class = parameters.classes, parameters.instances
+
+    def describe(row: int) -> str:
+        return f"{class_name(row // per_class)}/{row % per_class:05d}"
+
+    def png(row: int) -> bytes:
+        image = source._images(np.array([row]), FULL)[0]
+        stream = io.BytesIO()
+        Image.fromarray(image.transpose(1, 2, 0)).save(stream, format="PNG")
+        return stream.getvalue()
+
+    source = Fractals(
+        name,
+        parameters.digest,
+        np.repeat(np.array([class_name(number) for number in range(n)]), per_class),
+        np.broadcast_to(np.array(SPLIT), n * per_class),
+        png,
+        describe,
+        database=Database(parameters),
+    )
+    return source
