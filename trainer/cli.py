@@ -1,4 +1,4 @@
-"""`trainer plan | run | status | cache`: parse, one library call, print."""
+"""`trainer plan | run | status | cache | fractals`: parse, one library call, print."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, fmt: str) -> No
     """Print the runs of a grid and the indicators of the data each would be trained on; trains nothing."""
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
-    from trainer.planning import check_sources, plan_rows, plan_summary
+    from trainer.planning import check_rendered, check_sources, plan_rows, plan_summary
 
     grid = load_grid(grid_file)
+    check_rendered(grid)
     if data_dir is not None:
         check_sources(grid, data_dir)
     rows = plan_rows(grid, runs_dir)
@@ -116,19 +117,20 @@ def run(
     from predictor.grids import load_grid
     from trainer.launch.job import FAILED, Job
     from trainer.launch.local import run_grid
-    from trainer.planning import LARGE, check_sources, choose_device, choose_workers, keep_grid
+    from trainer.planning import LARGE, check_rendered, check_sources, choose_device, choose_workers, keep_grid
     from trainer.progress import reporter
     from trainer.provenance import code_commit
 
     grid = load_grid(grid_file)
     if data_dir is None and all(source.file is None for source in grid.sources.values()):
-        data_dir = Path()  # only built-in sources
+        data_dir = Path()  # only built-in and rendered sources
     if data_dir is None:
         raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
     if len(grid.runs) > LARGE and not yes:
         raise PredictorError(
             f"{len(grid.runs):,} runs, more than {LARGE:,}", where=str(grid_file), remedy="say --yes to train them all"
         )
+    check_rendered(grid)
     check_sources(grid, data_dir)
     chosen = choose_device(device)
     n_workers, n_threads = choose_workers(workers, threads, chosen)
@@ -230,6 +232,64 @@ def cache(
         for fault in cached.bad:
             click.echo(f"left out: {fault}", err=True)
         click.echo(f'sources: {{{source.stem}: {{file: {cached.file.name}, digest: "{cached.digest}"}}}}')
+
+
+@trainer.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--classes", type=int, required=True, help="Number of classes.")
+@click.option("--instances", "--per-class", "instances", type=int, required=True, help="Images of each class.")
+@click.option("--size", type=int, default=32, show_default=True, help="Pixels of a side.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--step",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Instances change a parameter by once and twice this share.",
+)
+@click.option("--points", type=int, default=100_000, show_default=True, help="Of an image.")
+@click.option("--draw", type=click.Choice(["patches", "points"]), default="patches", show_default=True)
+@click.option("--palette", type=click.Choice(["grey", "colour"]), default="grey", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="Images rendered side by side (default: cores).")
+@FORMAT
+def fractals(
+    out: Path,
+    classes: int,
+    instances: int,
+    size: int,
+    seed: int,
+    step: float,
+    points: int,
+    draw: Literal["patches", "points"],
+    palette: Literal["grey", "colour"],
+    threads: int | None,
+    fmt: str,
+) -> None:
+    """Render a FractalDB (Kataoka et al. 2020) into OUT: a Parquet source where it ends in .parquet, else a folder.
+
+    A grid needs no files: it names the digest that this prints, and each run renders what it trains on.
+    """
+    from predictor.render.tables import json_text, rows_text
+    from trainer.data.readers.fractals import of_parameters
+    from trainer.fractals.parameters import Parameters
+    from trainer.fractals.write import write_database
+    from trainer.planning import usable_cores
+    from trainer.progress import counter
+
+    asked = Parameters(
+        classes=classes, instances=instances, seed=seed, step=step, points=points, draw=draw, palette=palette
+    )
+    with counter("images", classes * instances) as progress:
+        digest = write_database(
+            of_parameters("fractaldb", asked), out, size, threads=threads or usable_cores(), progress=progress
+        )
+    row = {"output": str(out), "file_digest": digest, "n_images": classes * instances, "digest": asked.digest}
+    if fmt == "json":
+        click.echo(json_text({"schema_version": 1, **row}))
+        return
+    click.echo(rows_text([row], fmt))
+    if fmt == "table":
+        click.echo(f'sources: {{fractaldb: {{digest: "{asked.digest}"}}}}')
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from predictor.errors import DataError, PredictorError, RegistryError, listed
 from predictor.grids import Grid, load_grid
+from predictor.indicators.sources import SYNTHETIC
 from predictor.records import finished_ids, read_registry
 from predictor.spec import planned_counts
 
@@ -83,6 +84,22 @@ def status_summary(grid: Grid, runs_dir: Path) -> dict[str, Any]:
         "n_diverged": sum(record.status == "diverged" for record in records),
         "seconds_trained": sum(r.seconds.total for r in records if r.seconds),
     }
+
+
+def check_rendered(grid: Grid) -> None:
+    """Raise DataError for an impossible digest of a source that is rendered, or one that names a file."""
+    from trainer.fractals.parameters import read_digest
+
+    for name, source in grid.sources.items():
+        if not source.digest.startswith(SYNTHETIC):
+            continue
+        read_digest(source.digest, where=f"source {name!r}")
+        if source.file is not None:
+            raise DataError(
+                f"names the file {source.file!r} beside a digest of rendered images",
+                where=f"source {name!r}",
+                remedy="leave out the file, or state the file's own digest, sha256:...",
+            )
 
 
 def check_sources(grid: Grid, data_dir: Path) -> None:

@@ -8,7 +8,6 @@ groups stay, so under the same source name a run chooses the same images from th
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,9 @@ import numpy as np
 from PIL import Image
 
 from predictor.errors import DataError, listed
-from predictor.records.files import publish
 from trainer.data.decoding import BadImage, for_each, open_rgb
-from trainer.data.readers.digests import file_digest
 from trainer.data.sources import BadImages, Source
+from trainer.data.writing import write_parquet
 
 ROWS = 256  # images in memory at a time, and in a row group
 MAX_SIZE = 16_383  # of WebP
@@ -65,46 +63,27 @@ def write_cache(
     The file's bytes do not depend on the number of threads.
     Raises DataError naming every bad image unless these are left out, or where the file cannot be written.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if out.suffix != ".parquet":
         raise DataError("a cache is a Parquet file", where=str(out), remedy="give it a name that ends in .parquet")
-    if out.exists():
-        raise DataError("is there already", where=str(out), remedy="remove it or choose another name")
     if not 8 <= size <= MAX_SIZE:
         raise DataError(f"{size} pixels", where="--size", remedy=f"give a whole number from 8 to {MAX_SIZE:,}")
     bad: list[str] = []
     converted: list[str] = []
-    schema = pa.schema(
-        [("image", pa.binary()), *((name, pa.string()) for name in ("label", "split", "source", "group"))]
-    )
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "xb") as file:
-                with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=["label", "split"]) as writer:
-                    for batch in _batches(source, size, threads, bad, converted, progress):
-                        if not bad or bad_images == "skip":  # else only the rest of the bad images is of interest
-                            writer.write_table(pa.Table.from_pylist(batch, schema))
-                file.flush()
-                os.fsync(file.fileno())
-            if bad and bad_images == "error":
-                raise DataError(
-                    f"{len(bad)} unreadable images: {listed(bad)}",
-                    where=source.name,
-                    remedy="mend or remove them, or leave them out with --bad-images skip",
-                )
-            if len(bad) == len(source.labels):
-                raise DataError("no image that can be used", where=source.name)
-            digest = file_digest(temporary)
-            if not publish(temporary, out):
-                raise DataError("appeared while it was written", where=str(out), remedy="choose another name")
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror or error}", where=str(out)) from None
+
+    def good() -> Iterator[list[dict[str, Any]]]:
+        for batch in _batches(source, size, threads, bad, converted, progress):
+            if not bad or bad_images == "skip":  # else only the rest of the bad images is of interest
+                yield batch
+        if bad and bad_images == "error":
+            raise DataError(
+                f"{len(bad)} unreadable images: {listed(bad)}",
+                where=source.name,
+                remedy="mend or remove them, or leave them out with --bad-images skip",
+            )
+        if len(bad) == len(source.labels):
+            raise DataError("no image that can be used", where=source.name)
+
+    digest = write_parquet(out, good())
     return Cached(
         file=out,
         digest=digest,

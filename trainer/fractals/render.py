@@ -1,10 +1,10 @@
 """Classes and images of a FractalDB: searched and drawn when they are asked for, and only those.
 
 The published recipe: a class is a random system of 2 to 8 affine maps whose picture fills at least a fifth of its
-pixels; an instance is one of 25 variants of the system, one of 4 flips and a random pattern of 3 x 3 pixels for a point.
-Here in addition: every instance plays the chaos game with numbers of its own; a change that would break the figure
-(less than half the pixels, or an orbit to infinity) is halved until it does not; and images below 256 pixels are drawn
-at about 256 and averaged, since patterns of 3 x 3 pixels on 32 x 32 would hide the figure.
+pixels; an instance is one of 25 variants of the system, one of 4 flips and a random pattern of 3 x 3 pixels that stands
+for a point. Here in addition: every instance plays the chaos game with numbers of its own; a change that would break
+the figure (less than half the pixels, or an orbit to infinity) is halved until it does not; and images below 256 pixels
+are drawn at about 256 and averaged, since patterns of 3 x 3 pixels on 32 x 32 would hide the figure.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from trainer.data.decoding import Pixels
 from trainer.data.sources import Source
 from trainer.data.store import Store
 from trainer.fractals.parameters import Parameters, read_digest
@@ -30,7 +31,11 @@ class Fractals(Source):
         rows = np.unique(rows)
         missing = rows[~store.has(rows)]
         if len(missing):
-            store.add(missing, self._images(missing, size))
+            store.add(missing, self.render(missing, size, threads=self.threads))
+
+    def classes(self, split: str) -> list[str]:
+        """As `Source.classes`, without a look at every row: each class has images in the only plain split."""
+        return list(self._of_label()) if split == SPLIT else super().classes(split)
 
     def group_names(self, rows: NDArray[np.int64]) -> list[str]:
         """Instances of one geometry stay together: those of one class and variant, however turned."""
@@ -38,9 +43,10 @@ class Fractals(Source):
         variants = self.database.variants(rows % self.database.parameters.instances)
         return [f"{class_name(c)}/{v}" for c, v in zip(numbers.tolist(), variants.tolist(), strict=True)]
 
-    def _images(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+    def render(self, rows: NDArray[np.int64], size: int, *, threads: int = 1) -> Pixels:
+        """(n, 3, size, size) uint8 of any rows, which are not kept."""
         per_class = self.database.parameters.instances
-        return self.database.images(rows // per_class, rows % per_class, size, threads=self.threads)
+        return self.database.images(rows // per_class, rows % per_class, size, threads=threads)
 
     def _of_label(self) -> dict[str, NDArray[np.int64]]:
         if not self._by_label:  # rows are in the order of the classes: nothing to sort
@@ -59,6 +65,14 @@ def class_name(number: int) -> str:
     return f"f{number:06d}"
 
 
+def encoded(image: Pixels) -> bytes:
+    """(3, S, S) as PNG, a grey one as grey."""
+    stream = io.BytesIO()
+    grey = (image == image[0]).all()
+    Image.fromarray(image[0] if grey else image.transpose(1, 2, 0)).save(stream, format="PNG")
+    return stream.getvalue()
+
+
 def read(name: str, digest: str) -> Fractals:
     """Open the database that a digest states; renders nothing. Raises DataError for an impossible digest."""
     return of_parameters(name, read_digest(digest, where=name))
@@ -72,10 +86,7 @@ def of_parameters(name: str, parameters: Parameters) -> Fractals:
         return f"{class_name(row // per_class)}/{row % per_class:05d}"
 
     def png(row: int) -> bytes:
-        image = source._images(np.array([row]), FULL)[0]
-        stream = io.BytesIO()
-        Image.fromarray(image.transpose(1, 2, 0)).save(stream, format="PNG")
-        return stream.getvalue()
+        return encoded(source.render(np.array([row]), FULL)[0])
 
     source = Fractals(
         name,
