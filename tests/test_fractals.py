@@ -111,24 +111,25 @@ def test_no_system_that_fills_enough_is_passed_over(base: Database) -> None:
 
 
 def test_a_picture_is_the_attractor(base: Database) -> None:
-    """Pixels of the system itself, drawn as points at 256 pixels, against a plain loop's with other random numbers."""
+    """The system itself, drawn as points at 256 pixels, against a plain loop's with other random numbers: how many of
+    8 x 8 pixels hold a point."""
     dots = database(draw="points")
+
+    def shares(image: np.ndarray) -> np.ndarray:
+        return (image > 0).reshape(32, 8, 32, 8).mean((1, 3)).ravel()
+
     for number in range(3):
         (image,) = dots.images(np.array([number]), np.array([0]), 256)
-        ours = image[0] > 0
-        theirs = published_cells(*published_points(*used(base.systems(np.array([number]))[0]), 100_000, 2), 256, 3)
+        points = published_points(*used(base.systems(np.array([number]))[0]), 100_000, seed=2)
         assert set(np.unique(image)) == {0, 127}
-        assert (ours & theirs).sum() / (ours | theirs).sum() > 0.8
+        assert np.corrcoef(shares(image[0]), shares(published_cells(*points, 256, 3)))[0, 1] > 0.9
 
 
 def test_the_same_bits_for_ever(base: Database) -> None:
     """Sums and products of doubles in a fixed order: any machine must give these; runs are named by the digest."""
     images = [every(base, 3, [0, 1, 60]), every(database(palette="colour", step=0.3, seed=7), 1, [3], size=64)]
     digests = [hashlib.sha256(some.tobytes()).hexdigest()[:16] for some in images]
-    assert digests == PINNED
-
-
-PINNED = ["", ""]
+    assert digests == ["59294fb7ebfd1ac4", "5eacd4872e2ca81f"]
 
 
 def test_neither_threads_nor_order_change_an_image(base: Database) -> None:
@@ -158,7 +159,8 @@ def test_instances_differ_in_geometry() -> None:
             same_class[variant] = turned_back(same_class[variant], variant % 4)
         overlap = [(same_class[0] & other).sum() / (same_class[0] | other).sum() for other in same_class[1:]]
         assert overlap[-1] > 0.85
-        assert np.median(overlap[:-1]) < overlap[-1] - 0.15
+        assert np.mean(overlap[:-1]) < overlap[-1] - 0.1
+        assert np.sum(np.array(overlap[:-1]) < overlap[-1] - 0.01) >= 20
     flips = every(database(draw="points"), 1, [0, 25, 50, 75], size=64)[0, :, 0] > 0
     for flip in range(1, 4):
         back = turned_back(flips[flip], flip)
@@ -179,13 +181,18 @@ def test_no_variant_is_a_dot(base: Database) -> None:
 
 
 def test_classes_can_be_told_apart() -> None:
-    """Nearest mean of 16 x 16 pixels, 20 classes: chance .05. Half of the instances are new."""
-    images = every(database(classes=20, points=20_000), 20, list(range(40)), size=16)[:, :, 0] / 255.0
+    """20 classes of 100 images shrunk to 16 x 16, half of them new: the nearest known image, and, among images that are
+    turned alike, the nearest mean. Chance is .05; found .95 and .89."""
+    images = every(database(classes=20, points=20_000), 20, list(range(100)), size=16)[:, :, 0] / 255.0
     images /= np.linalg.norm(images, axis=(2, 3), keepdims=True)
-    known, new = images[:, ::2].reshape(400, -1), images[:, 1::2].reshape(400, -1)
-    truth = np.repeat(np.arange(20), 20)
-    nearest = truth[np.argmax(new @ known.T, axis=1)]
-    assert (nearest == truth).mean() > 0.5
+    order = np.random.default_rng(0).permutation(100)
+    known, new = images[:, order[:50]].reshape(1000, -1), images[:, order[50:]].reshape(1000, -1)
+    truth = np.repeat(np.arange(20), 50)
+    assert (truth[np.argmax(new @ known.T, axis=1)] == truth).mean() > 0.85
+    alike = images[:, [i for i in range(100) if (i % 25 + i // 25) % 4 == 0]][:, :24]
+    means = alike[:, ::2].mean(1).reshape(20, -1)
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    assert (np.argmax(alike[:, 1::2].reshape(240, -1) @ means.T, axis=1) == np.repeat(np.arange(20), 12)).mean() > 0.75
 
 
 def test_patterns_and_colours() -> None:
@@ -289,10 +296,10 @@ def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
         write_database(source, tmp_path / name, 2)
     assert not os.listdir(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot be written: Not a directory|cannot be written: File exists"):
+    with pytest.raises(DataError, match=r"cannot be written: (Not a directory|File exists)"):
         write_database(source, tmp_path / "file" / name, 32)
     write_database(source, tmp_path / name, 32)
-    with pytest.raises(DataError, match="is there already. remove it or choose another name"):
+    with pytest.raises(DataError, match=r"is there already\. remove it or choose another name"):
         write_database(source, tmp_path / name, 32)
     assert sorted(os.listdir(tmp_path)) == sorted(["file", name])
 
