@@ -1,0 +1,159 @@
+"""Comparisons -> effects: seeds within a pair, pairs within a base, bases within a target set, target sets together.
+
+Evidence counts in target sets. Seeds of a pair, schedules of a base and bases of a target set are averaged first, so
+that more of them make a target set's effect more exact, and never one target set into two. Every target set weighs the
+same: a variance from two or three seeds is too uncertain to weigh by. The interval is Student's t over target sets,
+which is Hartung and Knapp's for a random-effects mean with equal weights (Hartung and Knapp 2001).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from predictor.claims.base import TARGET_SETS, Claim, Comparison, Part
+from predictor.claims.configurations import Configuration
+from predictor.claims.origins import origin
+from predictor.errors import PredictorError
+from predictor.statistics.equivalence import MeanTest
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartResult:
+    """What the runs say about one part of a claim. A number that is missing has a reason.
+
+    effect : mean over target sets; low, high : its interval at `level`
+    supports, contradicts : p for and against the part, before any adjustment; None with too few target sets
+    target_sets : {target set: mean effect}
+    """
+
+    name: str
+    outcome: str
+    expects: str
+    effect: float | None
+    low: float | None
+    high: float | None
+    level: float
+    supports: float | None
+    contradicts: float | None
+    target_sets: Mapping[str, float]
+    n_target_sets: int
+    n_bases: int
+    run_ids: tuple[str, ...]
+    reason: str | None
+
+
+@dataclass
+class _Found:
+    """Effects of a part by target set and base, and the runs behind them."""
+
+    effects: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    sizes: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    runs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+def part_results(claim: Claim, groups: Sequence[Sequence[Configuration]]) -> list[PartResult]:
+    """Every part of a claim, in its order."""
+    found: dict[str, list[Comparison]] = defaultdict(list)
+    for group in groups:
+        for comparison in claim.find(group):
+            found[comparison.contrast].append(comparison)
+    together = clusters([configuration for group in groups for configuration in group])
+    return [_part(part, found[part.contrast], together, claim.margin) for part in claim.parts]
+
+
+def effect(comparison: Comparison, outcome: str) -> tuple[float, tuple[str, ...]] | None:
+    """The effect of one comparison and the runs behind it: paired by data seed, seeds averaged.
+
+    Robustness is the mean over the shifts that all arms were tested on and whose images share no origin with classes
+    that any of them was trained on in addition. None where the arms share no data seed or no such shift.
+    """
+    configurations = [configuration for configuration, _ in comparison.arms]
+    names = _shifts(configurations) if outcome == "robustness" else [outcome]
+    total, ids = [], set()
+    for seed in sorted(set.intersection(*(set(each.outcomes) for each in configurations))):
+        if names and all(name in each.outcomes[seed] for each in configurations for name in names):
+            sums = [
+                weight * sum(each.outcomes[seed][name] for name in names) / len(names)
+                for each, weight in comparison.arms
+            ]
+            total.append(sum(sums) * comparison.scale)
+            ids.update(run for each in configurations for run in each.run_ids[seed])
+    return (sum(total) / len(total), tuple(sorted(ids))) if total else None
+
+
+def clusters(configurations: Sequence[Configuration]) -> dict[str, str]:
+    """{target set: the first target set of its source with which it shares classes}: those are no two pieces of evidence.
+
+    Sharing is transitive; one that shares nothing stands for itself.
+    """
+    classes: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for each in configurations:
+        source = each.spec.target.test.source
+        classes[each.target_set] |= {(source, name) for name in each.spec.target.classes}
+    first: dict[str, str] = {}
+    for name in sorted(classes):
+        sharing = {first[other] for other in first if classes[name] & classes[other]}
+        first[name] = min(sharing, default=name)
+        first = {other: first[name] if own in sharing else own for other, own in first.items()}
+    return first
+
+
+def _part(part: Part, comparisons: Sequence[Comparison], together: Mapping[str, str], margin: float) -> PartResult:
+    found = _Found()
+    for comparison in comparisons:
+        measured = effect(comparison, part.outcome)
+        if measured is not None:
+            name, base = comparison.base.target_set, comparison.base
+            found.effects[name][base.id].append(measured[0])
+            found.sizes[name].add(base.size)
+            found.runs[name].update(measured[1])
+    kept = [name for name in sorted(found.effects) if len(found.sizes[name]) >= part.sizes]
+    means = {name: _mean([_mean(each) for each in found.effects[name].values()]) for name in kept}
+    by_cluster: dict[str, list[float]] = defaultdict(list)
+    for name, value in means.items():
+        by_cluster[together[name]].append(value)
+    values = tuple(_mean(each) for each in by_cluster.values())
+    test, reason = None, None
+    if len(values) < TARGET_SETS:
+        reason = f"{len(values)} of {TARGET_SETS} target sets"
+    if dropped := len(found.effects) - len(kept):
+        reason = f"{reason or ''}; {dropped} with fewer than {part.sizes} base sizes".removeprefix("; ")
+    try:
+        test = MeanTest(values) if len(values) > 1 else None
+    except PredictorError as error:
+        reason = f"{reason}; {error.problem}" if reason else error.problem
+    low, high = test.interval(part.expects.level) if test else (None, None)
+    enough = test is not None and len(values) >= TARGET_SETS
+    return PartResult(
+        name=part.contrast,
+        outcome=part.outcome,
+        expects=part.expects.name,
+        effect=_mean(values) if values else None,
+        low=low,
+        high=high,
+        level=part.expects.level,
+        supports=part.expects.supports(test, margin) if enough else None,
+        contradicts=part.expects.contradicts(test, margin) if enough else None,
+        target_sets=means,
+        n_target_sets=len(values),
+        n_bases=sum(len(found.effects[name]) for name in kept),
+        run_ids=tuple(sorted(set().union(*(found.runs[name] for name in kept)))) if kept else (),
+        reason=reason,
+    )
+
+
+def _shifts(configurations: Sequence[Configuration]) -> list[str]:
+    added = frozenset().union(*(each.added_origins for each in configurations))
+    shared = set.intersection(*(set(each.spec.target.shifts) for each in configurations))
+    return [
+        f"shift:{name}"
+        for name in sorted(shared)
+        if len({each.shift(name) for each in configurations}) == 1
+        and origin(configurations[0].spec.target.shifts[name].source) not in added
+    ]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,66 @@
+"""C2: H-scaling (more classes) raises accuracy and robustness, and per added sample raises accuracy more than V-scaling.
+
+Compared, all in one stage from one base without other classes: H, the base with other classes of natural images, each
+of the base's class size; V, the base with larger classes that hold as many added samples as H's. H against V has the same
+number of samples, hence of image-steps and of epochs; both schedules are those against the base. The comparison of the
+two needs three base sizes in a target set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from predictor.claims.base import RAISES, Claim, Comparison, Part, difference
+from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, close, schedules, unedited
+from predictor.claims.sites import Site
+
+AGAINST_V, AGAINST_NONE = "H against V", "H against none"
+CLASS_SIZE = 0.1  # H keeps the class size constant, up to this
+
+
+def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+    """H against V and against the base."""
+    single = [c for c in group if c.single and unedited(c.data.profile) and not c.data.blend]
+    for base in (c for c in single if not c.others):
+        same = [c for c in single if c.data.profile == base.data.profile]
+        for h in (c for c in same if c.size == base.size and _natural(c)):
+            for schedule in sorted(schedules(base, h)):
+                yield difference(f"{AGAINST_NONE}, {schedule}", base, h, base)
+                for v in (c for c in same if not c.others and c.size > base.size):
+                    if close(v.n_samples, h.n_samples) and schedule in schedules(base, v):
+                        yield difference(f"{AGAINST_V}, {schedule}", base, h, v)
+
+
+def _natural(c: Configuration) -> bool:
+    sizes = all(abs(other.samples_per_class - c.size) <= CLASS_SIZE * c.size for other in c.others)
+    return bool(c.others) and sizes and c.kind() in ("same", "other")
+
+
+def design(site: Site) -> Iterable[Mapping[str, Any]]:
+    """As many other classes as targets, against twice the size, from three sizes, at both schedules."""
+    for n in (max(site.samples_per_class // 2, 1), site.samples_per_class, 2 * site.samples_per_class):
+        yield {"samples_per_class": n, "image_steps": site.image_steps}
+        for steps in (site.image_steps, 2 * site.image_steps):
+            yield {"samples_per_class": 2 * n, "image_steps": steps}
+            yield {
+                "samples_per_class": n,
+                "image_steps": steps,
+                "others": site.others(("same", "other"), site.n_classes, n, keep_shifts=True),
+            }
+
+
+CLAIM = Claim(
+    name="C2",
+    question="Does H-scaling raise accuracy and robustness, and accuracy more than V-scaling per added sample?",
+    parts=(
+        *(Part(f"{AGAINST_V}, {schedule}", RAISES, sizes=3) for schedule in (EQUAL_STEPS, EQUAL_EPOCHS)),
+        *(
+            Part(f"{AGAINST_NONE}, {schedule}", RAISES, outcome)
+            for outcome in ("accuracy", "robustness")
+            for schedule in (EQUAL_STEPS, EQUAL_EPOCHS)
+        ),
+    ),
+    find=find,
+    design=design,
+)

@@ -1,0 +1,58 @@
+"""C7: truncating the largest classes hurts, although it balances.
+
+Compared in one stage at equal image-steps: one profile with `truncate_head: k` against the same profile with
+`delete_proportionally: k`, which deletes as many samples from all classes; against the whole data set the answer would
+be trivial. Both have the same number of samples, hence of epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from predictor.claims.base import LOWERS, Claim, Comparison, Part, difference
+from predictor.claims.configurations import Configuration, close
+from predictor.claims.sites import Site
+from predictor.profiles import Edit
+
+TRUNCATED = "truncated against deleted in proportion"
+
+
+def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+    """Truncated against deleted in proportion, at the same k."""
+    deleted: dict[Any, Configuration] = {}
+    for c in (c for c in group if c.single and _last(c, "delete_proportionally")):
+        deleted[_rest(c, "delete_proportionally")] = c
+    for c in (c for c in group if c.single and _last(c, "truncate_head")):
+        base = deleted.get(_rest(c, "truncate_head"))
+        if base and close(c.n_samples, base.n_samples) and c.counts != base.counts:
+            yield difference(TRUNCATED, base, c, base)
+
+
+def _last(c: Configuration, edit: str) -> int | None:
+    edits = c.data.profile.edits
+    return getattr(edits[-1], edit) if edits else None
+
+
+def _rest(c: Configuration, edit: str) -> Any:
+    """Everything but the kind of the last edit; its k stays."""
+    profile = c.data.profile
+    named = (*profile.edits[:-1], Edit(truncate_head=_last(c, edit)))
+    data = c.data.model_copy(update={"profile": profile.model_copy(update={"edits": named})})
+    return data, c.image_steps
+
+
+def design(site: Site) -> Iterable[Mapping[str, Any]]:
+    """An exponential profile, its head cut at the mean size."""
+    for edit in ("truncate_head", "delete_proportionally"):
+        profile = {"shape": "exponential", "ratio": 30, "edits": [{edit: site.samples_per_class}]}
+        yield {"samples_per_class": site.samples_per_class, "image_steps": site.image_steps, "profile": profile}
+
+
+CLAIM = Claim(
+    name="C7",
+    question="Does truncating the largest classes hurt, against deleting as many samples from all classes?",
+    parts=(Part(TRUNCATED, LOWERS),),
+    find=find,
+    design=design,
+)
