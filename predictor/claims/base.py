@@ -21,7 +21,7 @@ class Hypothesis:
     """What a part of a claim says about its effect, and the tests for and against it.
 
     supports, contradicts : (test of the mean effect, margin) -> p, small where the effects speak for or against it
-    level : of the interval that belongs to the tests: 95 % for a difference from 0, 90 % for one-sided tests of a margin
+    level : of the interval that belongs to the tests: 95 % for a difference from 0, 90 % for a margin's two one-sided
     """
 
     name: str

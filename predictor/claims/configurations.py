@@ -199,7 +199,7 @@ def _configuration(runs: Sequence[tuple[RunRecord, RunSpec]]) -> Configuration:
 
 
 def _context(spec: RunSpec) -> str:
-    """All that a comparison holds fixed. Shifts may differ: one that shares its source with added classes is dropped."""
+    """All that a comparison holds fixed. Shifts may differ: one whose source classes are added from is dropped."""
     data = spec.stages[-1].data
     content = {
         "protocol": spec.protocol,

@@ -84,7 +84,7 @@ def effect(comparison: Comparison, outcome: str) -> tuple[float, tuple[str, ...]
 
 
 def clusters(configurations: Sequence[Configuration]) -> dict[str, str]:
-    """{target set: the first target set of its source with which it shares classes}: those are no two pieces of evidence.
+    """{target set: the first of its source with which it shares classes}: those are no two pieces of evidence.
 
     Sharing is transitive; one that shares nothing stands for itself.
     """

@@ -13,6 +13,7 @@ from predictor.errors import PredictorError
 COMMANDS = {  # name -> short help, so that `predictor --help` imports no command
     "advise": "What to collect: which classes to add images to, at a budget.",
     "agreement": "How well each indicator ranks the outcomes of a registry.",
+    "claims": "The paper's claims, tested on a registry; writes the runs that are missing.",
     "fit": "Fit and validate the models on a registry; writes fit.json.",
     "indicators": "Indicators of one or more manifests.",
     "predict": "Accuracy and robustness of manifests before training, with intervals.",

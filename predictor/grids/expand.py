@@ -35,8 +35,15 @@ def load_grid(path: str | Path) -> Grid:
     """
     path = Path(path)
     document = _read(path)
-    faults = Faults(path, document)
-    content = _plain(document)
+    return _grid(_plain(document), Faults(path, document))
+
+
+def plan_grid(content: dict[str, Any], where: str = "grid") -> Grid:
+    """Expand a grid that is not in a file: what its YAML would hold, as plain data. Raises as `load_grid` does."""
+    return _grid(content, Faults(Path(where), content))
+
+
+def _grid(content: dict[str, Any], faults: Faults) -> Grid:
     file = _checked(content, faults)
     usable = not len(faults)  # what all blocks share is sound: those that are sound themselves can be expanded
     runs: dict[str, PlannedRun] = {}

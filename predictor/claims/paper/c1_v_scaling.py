@@ -1,8 +1,8 @@
 """C1: V-scaling (more images per class) raises accuracy and robustness.
 
-Compared: two sizes of one data set in one stage: same source, profile (unedited: an edit names a size of its own), blend
-and other classes. Each size is compared with the next larger one that is at least half as large again, once at equal
-image-steps and once at equal epochs, so that more data is not confused with more steps. Effect: per doubling of the size.
+Compared: two sizes of one data set in one stage: same source, profile (unedited: an edit names a size of its own),
+blend and other classes. Each size is compared with the next larger one that is at least half as large again, once at
+equal image-steps and once at equal epochs, so that more data is not confused with more steps. Effect: per doubling.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""C2: H-scaling (more classes) raises accuracy and robustness, and per added sample raises accuracy more than V-scaling.
+"""C2: H-scaling (more classes) raises accuracy and robustness, and accuracy more per added sample than V-scaling.
 
 Compared, all in one stage from one base without other classes: H, the base with other classes of natural images, each
-of the base's class size; V, the base with larger classes that hold as many added samples as H's. H against V has the same
-number of samples, hence of image-steps and of epochs; both schedules are those against the base. The comparison of the
-two needs three base sizes in a target set.
+of the base's class size; V, the base with larger classes that hold as many added samples as H's. H against V has the
+same number of samples, hence of image-steps and of epochs; both schedules are those against the base. The comparison of
+the two needs three base sizes in a target set.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def design(site: Site) -> Iterable[Mapping[str, Any]]:
 
 CLAIM = Claim(
     name="C3",
-    question="Are other classes from another natural source as good as same-source ones, and synthetic ones in between?",
+    question="Are other classes of another natural source as good as same-source ones, and synthetic ones in between?",
     parts=tuple(
         Part(f"{contrast}, {schedule}", expects, outcome)
         for contrast, expects in ((OTHER_SAME, NOT_WORSE), (NATURAL_SYNTHETIC, RAISES), (SYNTHETIC_NONE, RAISES))

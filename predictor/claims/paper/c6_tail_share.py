@@ -2,9 +2,9 @@
 
 Compared in one stage at an equal number of samples and image-steps: the 2 x 2 factorial of one profile, tail repaired
 (`rebalance_tail: k`, rescaled to the same total) x middle repaired (`rebalance_middle: [k, high]`, likewise): neither,
-tail, middle, both. The main effects are tail = ((T - 0) + (TM - M)) / 2 and middle = ((M - 0) + (TM - T)) / 2; they add
-up to TM - 0, all that comes back, and their difference is T - M. The tail causes most of the loss where T - M is above 0
-and something comes back at all. The share that comes back by the tail is printed with Fieller's interval.
+tail, middle, both. The main effects are tail = ((T - 0) + (TM - M)) / 2 and middle = ((M - 0) + (TM - T)) / 2; they
+add up to TM - 0, all that comes back, and their difference is T - M. The tail causes most of the loss where T - M is
+above 0 and something comes back at all. The share that comes back by the tail is printed with Fieller's interval.
 """
 
 from __future__ import annotations

@@ -1,0 +1,24 @@
+"""Claims about training data, tested on a registry: one claim a file, verdicts with the runs behind them."""
+
+from predictor.claims.base import LOWERS, NO_EFFECT, NOT_WORSE, RAISES, Claim, Comparison, Hypothesis, Part, difference
+from predictor.claims.configurations import Configuration
+from predictor.claims.registry import register, registered
+from predictor.claims.report import ClaimResult, ClaimsReport, claims
+
+__all__ = [
+    "LOWERS",
+    "NOT_WORSE",
+    "NO_EFFECT",
+    "RAISES",
+    "Claim",
+    "ClaimResult",
+    "ClaimsReport",
+    "Comparison",
+    "Configuration",
+    "Hypothesis",
+    "Part",
+    "claims",
+    "difference",
+    "register",
+    "registered",
+]

@@ -1,0 +1,46 @@
+"""Which claims are tested: the paper's seven, and those that a user registers."""
+
+from __future__ import annotations
+
+from predictor.claims.base import Claim
+from predictor.claims.paper import (
+    c1_v_scaling,
+    c2_h_scaling,
+    c3_sources,
+    c4_very_large,
+    c5_imbalance,
+    c6_tail_share,
+    c7_truncation,
+)
+from predictor.errors import PredictorError
+
+PAPER = (c1_v_scaling, c2_h_scaling, c3_sources, c4_very_large, c5_imbalance, c6_tail_share, c7_truncation)
+_CLAIMS: dict[str, Claim] = {module.CLAIM.name: module.CLAIM for module in PAPER}
+
+
+def register(claim: Claim) -> Claim:
+    """Add a claim to those that `predictor claims` tests. Raises PredictorError for a name that is taken.
+
+    A file of your own holds `find`, which pairs configurations, and registers the claim; `predictor --load FILE claims
+    RUNS` tests it beside the others:
+
+        from predictor.claims import RAISES, Claim, Part, difference, register
+
+        def find(group):  # configurations that share everything but data and schedule
+            for less in group:
+                for more in group:
+                    if more.data == less.data and more.image_steps == 2 * less.image_steps:
+                        yield difference("twice the steps", less, more, less)
+
+        register(Claim(name="steps", question="Do twice the steps raise accuracy?",
+                       parts=(Part("twice the steps", RAISES),), find=find))
+    """
+    if claim.name in _CLAIMS:
+        raise PredictorError(f"a claim {claim.name!r} exists already", remedy="give it another name")
+    _CLAIMS[claim.name] = claim
+    return claim
+
+
+def registered() -> dict[str, Claim]:
+    """{name: claim}, the paper's first."""
+    return dict(_CLAIMS)

@@ -1,0 +1,220 @@
+"""Registry -> verdicts on claims, with the runs behind each and the runs that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from predictor.claims.base import TARGET_SETS, Claim
+from predictor.claims.configurations import Configuration, groups
+from predictor.claims.evidence import PartResult, clusters, part_results
+from predictor.claims.missing import Missing, grid_yaml, missing
+from predictor.claims.registry import registered
+from predictor.claims.sites import Site, sites
+from predictor.errors import PredictorError, SpecError
+from predictor.grids import load_grid, near
+from predictor.records import RunRecord, read_registry
+from predictor.statistics.multiplicity import adjusted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALPHA = 0.05  # of all verdicts together
+SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimResult:
+    """The verdict on one claim. Its numbers are those of its first part, the one that it is about.
+
+    effect, low, high : fractions of accuracy, mean over target sets and its interval at `level`
+    p : for the verdict that the effects speak for (all parts together to support, one part to contradict);
+        p_adjusted : Holm's over all claims with a p
+    missing : runs that would decide it; None where every part has its target sets
+    """
+
+    claim: str
+    question: str
+    verdict: str
+    reason: str | None
+    effect: float | None
+    low: float | None
+    high: float | None
+    level: float
+    margin: float
+    p: float | None
+    p_adjusted: float | None
+    n_target_sets: int
+    n_pairs: int
+    n_runs: int
+    run_ids: tuple[str, ...]
+    parts: tuple[PartResult, ...]
+    note: str | None
+    missing: Missing | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimsReport:
+    """All verdicts. unused : {why: runs} that no claim could use."""
+
+    results: tuple[ClaimResult, ...]
+    unused: Mapping[str, int]
+    _places: Sequence[Site] = field(repr=False, default=())
+    _files: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per part of a claim, with the claim's verdict."""
+        import pandas as pd
+
+        return pd.DataFrame(part_rows(self.results))
+
+    def summary(self) -> pd.DataFrame:
+        """One row per claim."""
+        import pandas as pd
+
+        names = (
+            "claim", "question", "verdict", "effect", "low", "high", "level", "margin", "p", "p_adjusted",
+            "n_target_sets", "n_pairs", "n_runs", "reason",
+        )  # fmt: skip
+        return pd.DataFrame([{name: getattr(result, name) for name in names} for result in self.results])
+
+    def missing_grid(self) -> str | None:
+        """The missing runs of all claims as one grid YAML; None where the registry's target sets lack none."""
+        blocks = [block for result in self.results if result.missing for block in result.missing.blocks]
+        return grid_yaml(blocks, self._places, self._files) if blocks else None
+
+
+def claims(
+    runs: str | Path | Sequence[RunRecord], *, names: Iterable[str] | None = None, studies: Sequence[str] | None = None
+) -> ClaimsReport:
+    """Test claims on a registry, or on records.
+
+    names : claims to test, by default every registered one; Holm's adjustment is over these
+    studies : of the registry; None: all of them
+    Held-out studies count like others: a claim chooses no model.
+    Raises PredictorError for an unknown claim, RegistryError where there is no registry.
+    """
+    known = registered()
+    wanted = list(dict.fromkeys(names)) if names else list(known)
+    for name in wanted:
+        if name not in known:
+            raise PredictorError(f"no claim {name!r}{near(name, known)}")
+    records = read_registry(runs, list(studies) if studies else None) if isinstance(runs, str | Path) else list(runs)
+    found, unused = groups(records)
+    files, digests = _grid_sources(Path(runs)) if isinstance(runs, str | Path) else ({}, {})
+    places = _independent(sites(found, digests), found)
+    finished = {record.run_id for record in records}
+    raw = [_result(known[name], found, places, finished, files) for name in wanted]
+    return ClaimsReport(results=tuple(_judged(raw)), unused=unused, _places=tuple(places), _files=files)
+
+
+def part_rows(results: Sequence[ClaimResult]) -> list[dict[str, object]]:
+    """A row for each part of each claim."""
+    return [
+        {
+            "claim": result.claim, "verdict": result.verdict, "part": part.name, "outcome": part.outcome,
+            "expects": part.expects, "effect": part.effect, "low": part.low, "high": part.high, "level": part.level,
+            "p_supports": part.supports, "p_contradicts": part.contradicts, "n_target_sets": part.n_target_sets,
+            "n_pairs": part.n_bases, "n_runs": len(part.run_ids), "reason": part.reason,
+        }
+        for result in results
+        for part in result.parts
+    ]  # fmt: skip
+
+
+def _result(
+    claim: Claim,
+    found: Sequence[Sequence[Configuration]],
+    places: Sequence[Site],
+    finished: set[str],
+    files: Mapping[str, str],
+) -> ClaimResult:
+    """A claim with its unadjusted p; the verdict waits for the others."""
+    parts = part_results(claim, found)
+    supports = [part.supports for part in parts]
+    contradicts = [part.contradicts for part in parts if part.contradicts is not None]
+    # all parts must hold: the largest p (intersection-union, Berger 1982); one may fail: the smallest, times how many
+    for_it = None if None in supports else max(p for p in supports if p is not None)
+    against = min(1.0, len(contradicts) * min(contradicts)) if contradicts else None
+    p = min((value for value in (for_it, against) if value is not None), default=None)
+    verdict = UNDECIDED if p is None else SUPPORTED if p == for_it else CONTRADICTED
+    effects = {part.name: part.target_sets for part in parts if part.outcome == "accuracy"}
+    return ClaimResult(
+        claim=claim.name,
+        question=claim.question,
+        verdict=verdict,
+        reason=None,
+        effect=parts[0].effect,
+        low=parts[0].low,
+        high=parts[0].high,
+        level=parts[0].level,
+        margin=claim.margin,
+        p=p,
+        p_adjusted=None,
+        n_target_sets=parts[0].n_target_sets,
+        n_pairs=parts[0].n_bases,
+        n_runs=len({run for part in parts for run in part.run_ids}),
+        run_ids=tuple(sorted({run for part in parts for run in part.run_ids})),
+        parts=tuple(parts),
+        note=claim.describe(effects) if claim.describe else None,
+        missing=missing(claim, parts, places, finished, files),
+    )
+
+
+def _judged(raw: Sequence[ClaimResult]) -> list[ClaimResult]:
+    """Holm (1979) over the claims, each in the direction that its effects speak for (Shaffer 1980)."""
+    from dataclasses import replace
+
+    judged = []
+    for result, p in zip(raw, adjusted([result.p for result in raw], "holm"), strict=True):
+        decided = p is not None and p < ALPHA
+        verdict = result.verdict if decided else UNDECIDED
+        judged.append(replace(result, verdict=verdict, p_adjusted=p, reason=None if decided else _why(result)))
+    return judged
+
+
+def _why(result: ClaimResult) -> str:
+    """Why there is no verdict."""
+    lacking = [part for part in result.parts if part.n_target_sets < TARGET_SETS]
+    if len(lacking) == len(result.parts):
+        most = max(part.n_target_sets for part in result.parts)
+        return f"no runs to compare: needs {TARGET_SETS} target sets" if not most else (
+            f"{most} of {TARGET_SETS} target sets have the runs to compare"
+        )  # fmt: skip
+    if lacking:
+        return f"{len(lacking)} of {len(result.parts)} parts have fewer than {TARGET_SETS} target sets"
+    open_parts = [part for part in result.parts if part.supports is None or part.supports >= ALPHA]
+    if not open_parts:
+        return "not beyond doubt after Holm's adjustment"
+    names = ", ".join(f"{part.name} ({part.outcome})" for part in open_parts[:2])
+    more = f" and {len(open_parts) - 2} more" if len(open_parts) > 2 else ""
+    return f"the interval holds both answers: {names}{more}"
+
+
+def _independent(places: Sequence[Site], found: Sequence[Sequence[Configuration]]) -> list[Site]:
+    """One site of those that share classes: together they are one piece of evidence. The one with most runs stays."""
+    together = clusters([configuration for group in found for configuration in group])
+    best: dict[str, Site] = {}
+    for site in places:
+        rival = best.get(together[site.target_set])
+        if rival is None or len(site.configurations) > len(rival.configurations):
+            best[together[site.target_set]] = site
+    return [site for site in places if site in best.values()]
+
+
+def _grid_sources(runs: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """({source: file}, {source: digest}) as a registry's grids name them; one that cannot be read names none."""
+    files: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    for path in sorted(runs.glob("*/grid.yaml")):
+        try:
+            sources = load_grid(path).sources
+        except SpecError:
+            continue
+        for name, source in sources.items():
+            digests.setdefault(name, source.digest)
+            if source.file:
+                files.setdefault(name, source.file)
+    return files, digests

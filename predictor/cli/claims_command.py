@@ -1,0 +1,49 @@
+"""`predictor claims`: registry in, verdicts on claims out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from predictor.cli.common import FORMAT, RUNS, STUDIES
+from predictor.render.tables import json_text, rows_text
+
+
+@click.command(name="claims")
+@RUNS
+@STUDIES
+@click.option("--claim", "names", multiple=True, metavar="NAME", help="Only this, e.g. C5; may be repeated.")
+@click.option("--all", "everything", is_flag=True, help="Every part of every claim, and each target set's effect.")
+@click.option(
+    "--missing", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write the runs that would decide the rest as a grid for `trainer run`.",
+)  # fmt: skip
+@FORMAT
+def command(
+    runs: Path, studies: tuple[str, ...], names: tuple[str, ...], everything: bool, missing: Path | None, form: str
+) -> None:
+    """Test the paper's claims C1 to C7, and your own, on the registry RUNS.
+
+    A claim is supported or contradicted only where runs of at least 6 target sets say so, Holm-adjusted over the claims;
+    "no effect" is shown by equivalence, never by a large p. Own claims: `predictor --load FILE claims RUNS`.
+    """
+    from predictor.claims import claims
+    from predictor.claims.report import part_rows
+    from predictor.records.files import write_text
+    from predictor.render.claims import claims_json, claims_text
+
+    report = claims(runs, names=names or None, studies=studies or None)
+    if missing:
+        text = report.missing_grid()
+        if text is None:
+            click.echo("no run is missing on the registry's target sets: no grid written", err=True)
+        else:
+            write_text(missing, text)
+            click.echo(f"written: {missing}", err=True)
+    if form == "json":
+        click.echo(json_text(claims_json(report)))
+    elif form == "csv":
+        click.echo(rows_text(part_rows(report.results), "csv"))
+    else:
+        click.echo(claims_text(report, form, everything=everything))

@@ -1,0 +1,112 @@
+"""Verdicts on claims for a reader: one line a claim, and with `everything` one line a part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from predictor.render.tables import rows_text
+
+if TYPE_CHECKING:
+    from predictor.claims import ClaimResult, ClaimsReport
+
+WIDTH = 120
+
+
+def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> str:
+    """The report as text in 'table' or 'markdown'. everything : every part of every claim, and each target set's effect"""
+    lines = [_line(result) for result in report.results]
+    blocks = [rows_text(lines, fmt)]
+    blocks.append("\n".join(_wrapped(f"{r.claim}  {r.question} {_sentence(r)}", fmt) for r in report.results))
+    if everything:
+        parts = [_part_line(result, part) for result in report.results for part in result.parts]
+        blocks.append(rows_text(parts, fmt))
+        sets = [
+            {"claim": r.claim, "part": p.name, "outcome": p.outcome}
+            | {name: _points(value) for name, value in p.target_sets.items()}
+            for r in report.results
+            for p in r.parts
+            if p.target_sets
+        ]
+        blocks += [rows_text([row], fmt) for row in sets]
+    notes = [
+        "effect, interval and margin in points of accuracy, of each claim's first part: its mean over target sets, Student's "
+        "t over target sets; pairs: bases that were compared; q: Holm's over the claims; a verdict needs 6 target sets"
+    ]
+    notes += [f"{count} runs not used: {why}" for why, count in report.unused.items()]
+    if any(r.missing and r.missing.n_runs for r in report.results):
+        notes.append("--missing FILE writes the missing runs as a grid for `trainer run`")
+    return "\n\n".join([*blocks, "\n".join(_wrapped(note, fmt) for note in notes)])
+
+
+def claims_json(report: ClaimsReport) -> dict[str, Any]:
+    """The report as one JSON object, with full precision and run ids."""
+    rows = []
+    for result in report.results:
+        row = asdict(result) | {"target_set": None, "missing": None}
+        if result.missing:
+            missing = asdict(result.missing)
+            row["missing"] = {**missing, "blocks": list(missing["blocks"])}
+        rows.append(row)
+    return {"schema_version": 1, "claims": rows, "unused": dict(report.unused)}
+
+
+def _line(result: ClaimResult) -> dict[str, object]:
+    return {
+        "claim": result.claim,
+        "verdict": result.verdict,
+        "effect": _points(result.effect),
+        "interval": _interval(result.low, result.high, result.level),
+        "margin": f"{100 * result.margin:g}",
+        "q": _p(result.p_adjusted),
+        "target sets": result.n_target_sets,
+        "pairs": result.n_pairs,
+        "runs": result.n_runs,
+        "of": result.parts[0].name,
+    }
+
+
+def _sentence(result: ClaimResult) -> str:
+    parts = [f"{result.verdict}{': ' + result.reason if result.reason else ''}"]
+    if result.note:
+        parts.append(result.note)
+    if result.missing:
+        parts.append(f"missing: {result.missing}")
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:] + "."
+
+
+def _part_line(result: ClaimResult, part: Any) -> dict[str, object]:
+    return {
+        "claim": result.claim,
+        "part": part.name,
+        "outcome": part.outcome,
+        "expects": part.expects,
+        "effect": _points(part.effect),
+        "interval": _interval(part.low, part.high, part.level),
+        "p for": _p(part.supports),
+        "p against": _p(part.contradicts),
+        "sets": part.n_target_sets,
+        "pairs": part.n_bases,
+        "runs": len(part.run_ids),
+    }
+
+
+def _points(value: float | None) -> str | None:
+    return None if value is None else f"{100 * value:+.1f}"
+
+
+def _interval(low: float | None, high: float | None, level: float) -> str | None:
+    return None if low is None or high is None else f"[{100 * low:+.1f}, {100 * high:+.1f}] {level:.0%}"
+
+
+def _p(value: float | None) -> str | None:
+    return None if value is None else "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def _wrapped(text: str, fmt: str) -> str:
+    return f"- {text}" if fmt == "markdown" else fill(text, WIDTH, subsequent_indent="    ")
+
+
