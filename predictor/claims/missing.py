@@ -136,7 +136,7 @@ def grid_yaml(
 def _open_blocks(
     claim: Claim, site: Site, places: Sequence[Site], finished: set[str], files: Mapping[str, str]
 ) -> tuple[list[Mapping[str, Any]], int]:
-    """The configurations of a claim's design at a site that the registry does not hold whole, and the runs they lack."""
+    """The configurations of a claim's design at a site that the registry lacks, in whole or in part, and their runs."""
     assert claim.design is not None
     found, n_runs = [], 0
     for levels in claim.design(site):

@@ -27,8 +27,9 @@ def register(claim: Claim) -> Claim:
         from predictor.claims import RAISES, Claim, Part, difference, register
 
         def find(group):  # configurations that share everything but data and schedule
-            for less in group:
-                for more in group:
+            single = [c for c in group if c.single]
+            for less in single:
+                for more in single:
                     if more.data == less.data and more.image_steps == 2 * less.image_steps:
                         yield difference("twice the steps", less, more, less)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, RUNS, STUDIES
+from predictor.cli.common import FORMAT, RUNS, STUDIES, write_text
 from predictor.render.tables import json_text, rows_text
 
 
@@ -25,12 +25,11 @@ def command(
 ) -> None:
     """Test the paper's claims C1 to C7, and your own, on the registry RUNS.
 
-    A claim is supported or contradicted only where runs of at least 6 target sets say so, Holm-adjusted over the claims;
-    "no effect" is shown by equivalence, never by a large p. Own claims: `predictor --load FILE claims RUNS`.
+    A claim is supported or contradicted only where runs of at least 6 target sets say so, Holm-adjusted over the
+    claims; "no effect" is shown by equivalence, never by a large p. Own claims: `predictor --load FILE claims RUNS`.
     """
     from predictor.claims import claims
     from predictor.claims.report import part_rows
-    from predictor.records.files import write_text
     from predictor.render.claims import claims_json, claims_text
 
     report = claims(runs, names=names or None, studies=studies or None)
@@ -40,7 +39,7 @@ def command(
             click.echo("no run is missing on the registry's target sets: no grid written", err=True)
         else:
             write_text(missing, text)
-            click.echo(f"written: {missing}", err=True)
+            click.echo(f"{missing}: written", err=True)
     if form == "json":
         click.echo(json_text(claims_json(report)))
     elif form == "csv":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ WIDTH = 120
 
 
 def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> str:
-    """The report as text in 'table' or 'markdown'. everything : every part of every claim, and each target set's effect"""
+    """The report as text in 'table' or 'markdown'. everything : every part of every claim, and every target set"""
     lines = [_line(result) for result in report.results]
     blocks = [rows_text(lines, fmt)]
     blocks.append("\n".join(_wrapped(f"{r.claim}  {r.question} {_sentence(r)}", fmt) for r in report.results))
@@ -30,10 +29,10 @@ def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> 
             for p in r.parts
             if p.target_sets
         ]
-        blocks += [rows_text([row], fmt) for row in sets]
+        blocks += [rows_text(sets, fmt)] if sets else []
     notes = [
-        "effect, interval and margin in points of accuracy, of each claim's first part: its mean over target sets, Student's "
-        "t over target sets; pairs: bases that were compared; q: Holm's over the claims; a verdict needs 6 target sets"
+        "effect, interval and margin: points of accuracy, of each claim's first part, its mean over target sets with "
+        "Student's t; pairs: bases that were compared; q: Holm's over the claims; a verdict needs 6 target sets"
     ]
     notes += [f"{count} runs not used: {why}" for why, count in report.unused.items()]
     if any(r.missing and r.missing.n_runs for r in report.results):
@@ -64,7 +63,7 @@ def _line(result: ClaimResult) -> dict[str, object]:
         "target sets": result.n_target_sets,
         "pairs": result.n_pairs,
         "runs": result.n_runs,
-        "of": result.parts[0].name,
+        "first part": result.parts[0].name,
     }
 
 
@@ -108,5 +107,3 @@ def _p(value: float | None) -> str | None:
 
 def _wrapped(text: str, fmt: str) -> str:
     return f"- {text}" if fmt == "markdown" else fill(text, WIDTH, subsequent_indent="    ")
-
-

@@ -3,8 +3,8 @@
 Compared at equal image-steps in all (summed over the stages): few (the targets alone, one stage), naive (the targets
 and at least ten other classes a target, one stage), many-then-few (a stage with those other classes, with or without
 the targets, then the targets alone) and few-then-many. The target images and the other classes are the same in all of
-them. A later stage may have a recipe of its own. Naive fails where it lowers accuracy against few; two stages work where
-they raise it against naive and are not worse than few. The claim is about the clean accuracy.
+them. A later stage may have a recipe of its own. Naive fails where it lowers accuracy against few; two stages work
+where they raise it against naive and are not worse than few. The claim is about the clean accuracy.
 """
 
 from __future__ import annotations

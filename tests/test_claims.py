@@ -1,0 +1,218 @@
+"""Claims: planted laws give their verdicts, what is missing is planned exactly, and a null is shown, not assumed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from claims_made import as_the_paper, start, trained
+from click.testing import CliRunner
+
+from predictor.claims import ClaimsReport, claims
+from predictor.claims.evidence import clusters
+from predictor.cli import predictor
+from predictor.cli.claims_command import command
+from predictor.errors import PredictorError
+from predictor.grids import load_grid
+from predictor.records import RunRecord, write_record
+from predictor.spec import RunSpec
+
+
+def grid_runs(report: ClaimsReport, folder: Path):
+    path = folder / "missing.yaml"
+    path.write_text(report.missing_grid() or "")
+    return load_grid(path).runs
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[RunRecord]:
+    """A start, and the runs that were missing, trained."""
+    records = trained(start(), as_the_paper)
+    runs = grid_runs(claims(records), tmp_path_factory.mktemp("claims"))
+    return records + trained(runs, as_the_paper)
+
+
+def verdicts(report: ClaimsReport) -> dict[str, str]:
+    return {result.claim: result.verdict for result in report.results}
+
+
+def test_nothing_is_decided_before_and_all_is_planned(tmp_path) -> None:
+    records = trained(start(), as_the_paper)
+    before = claims(records)
+    assert set(verdicts(before).values()) == {"undecided"} and list(verdicts(before)) == [f"C{n}" for n in range(1, 8)]
+    assert all(result.missing and result.missing.n_runs and result.reason for result in before.results)
+    assert all(result.missing.further_target_sets == 0 for result in before.results)
+    runs = grid_runs(before, tmp_path)
+    ids = {run.spec.run_id for run in runs}
+    assert len(ids) == len(runs) and not any(ids == {record.run_id} for record in records)
+    by_claim = [claims(records, names=[name]) for name in verdicts(before)]
+    for report in by_claim:  # each claim's own grid is as long as it says, but for configurations that are half there
+        (result,) = report.results
+        own = {run.spec.run_id for run in grid_runs(report, tmp_path)}
+        assert len(own - {record.run_id for record in records}) == result.missing.n_runs
+        assert own <= ids
+
+
+def test_the_planned_runs_decide_every_claim_as_planted(whole) -> None:
+    report = claims(whole)
+    assert verdicts(report) == {
+        "C1": "supported",
+        "C2": "contradicted",  # a doubling of size gives 6 points, as many other classes 2
+        "C3": "supported",
+        "C4": "supported",
+        "C5": "supported",
+        "C6": "supported",
+        "C7": "contradicted",  # deleting in proportion shrinks the smallest class, truncating does not
+    }
+    assert all(result.missing is None and result.reason is None for result in report.results)
+    assert report.missing_grid() is None
+    effects = {result.claim: result.effect for result in report.results}
+    assert effects["C1"] == pytest.approx(0.06, abs=0.005)  # per doubling: .02 + .04
+    assert effects["C2"] == pytest.approx(0.02 - 0.06, abs=0.005)
+    assert effects["C4"] == pytest.approx(-0.05, abs=0.005)
+    assert effects["C5"] == pytest.approx(0, abs=0.005)
+    assert "of what both bring" in next(r.note for r in report.results if r.claim == "C6")
+    for result in report.results:
+        assert result.low < result.effect < result.high and 0 < result.p <= result.p_adjusted < 0.05
+        assert set(result.run_ids) <= {record.run_id for record in whole}
+        assert result.n_runs == len(result.run_ids) and result.n_target_sets == 6
+
+
+def test_a_null_is_supported_by_equivalence_and_never_by_noise(whole) -> None:
+    runs = [run for run in map(_planned, whole)]
+    noisy = trained(runs, as_the_paper, noise=0.08)
+    result = next(r for r in claims(noisy).results if r.claim == "C5")
+    part = result.parts[0]
+    assert part.low < 0 < part.high, "not significant"
+    assert result.verdict == "undecided" and "holds both answers" in result.reason
+    hurt = trained(runs, lambda spec: as_the_paper(spec) - 0.002 * np.ptp(_counts(spec)))
+    assert next(r for r in claims(hurt).results if r.claim == "C5").verdict == "contradicted"
+
+
+def test_a_wrong_verdict_is_rare() -> None:
+    """No effect of size at all, much noise by target set: 'raises' may come out in one of 40 (two-sided 5 %)."""
+    wrong = 0
+    runs = start(grid=[{"target_set": [f"set-{n}" for n in range(6)], "samples_per_class": [20, 40]}], seeds=[0])
+    for world in range(100):
+        effects = {f"set-{n}": np.random.default_rng([world, n]).normal(0, 0.05) for n in range(6)}
+        records = trained(runs, lambda spec, of=effects: 0.5 + of[spec.target.name] * (_size(spec) == 40))
+        (result,) = claims(records, names=["C1"]).results
+        wrong += result.parts[0].supports < 0.05 and result.effect > 0
+    assert wrong <= 8  # binomial(100, .025): more than 8 in one of 1,500
+
+
+def test_five_target_sets_give_no_verdict_and_say_how_many_more(tmp_path) -> None:
+    records = trained(start(5), as_the_paper)
+    records += trained(grid_runs(claims(records), tmp_path), as_the_paper)
+    report = claims(records)
+    assert set(verdicts(report).values()) == {"undecided"}
+    for result in report.results:
+        assert result.missing.further_target_sets == 1 and result.missing.n_runs == 0
+        assert result.p is None and "5 of 6 target sets" in result.reason
+    assert report.missing_grid() is None
+
+
+def test_runs_in_two_studies_count_once_and_seeds_are_no_evidence(whole) -> None:
+    once = claims(whole)
+    twice = claims([*whole, *(record.model_copy(update={"study": "again"}) for record in whole)])
+    assert [r.effect for r in once.results] == [r.effect for r in twice.results]
+    assert [r.p for r in once.results] == [r.p for r in twice.results]
+    assert all(r.n_target_sets == 6 for r in once.results), "18 seeds of a pair are 6 target sets"
+
+
+def test_target_sets_that_share_classes_are_one_piece_of_evidence(whole) -> None:
+    renamed = []
+    for record in whole:
+        if record.target_set == "set-0":
+            spec = RunSpec.model_validate(record.spec)
+            target = spec.target.model_copy(update={"name": "set-0/again"})
+            spec = spec.model_copy(update={"target": target})
+            renamed += trained([_planned(record, spec)], as_the_paper)
+    report = claims([*whole, *renamed])
+    assert all(result.n_target_sets == 6 for result in report.results)
+    assert report.results[0].parts[0].target_sets.keys() == {*(f"set-{n}" for n in range(6)), "set-0/again"}
+    assert clusters([]) == {}
+
+
+def test_what_cannot_be_used_is_said(whole) -> None:
+    published = [whole[0].model_copy(update={"spec": None})]
+    diverged = [whole[1].model_copy(update={"status": "diverged", "outcomes": {}})]
+    report = claims([*published, *diverged])
+    assert set(verdicts(report).values()) == {"undecided"} and report.missing_grid() is None
+    assert sorted(report.unused.values()) == [1, 1]
+    assert all("needs 6 target sets" in result.reason for result in report.results)
+
+
+def test_unknown_claim() -> None:
+    with pytest.raises(PredictorError, match="no claim 'C9'; "):
+        claims([], names=["C9"])
+
+
+def test_command(whole, tmp_path) -> None:
+    for record in trained(start(), as_the_paper):
+        write_record(tmp_path / "runs", record)
+    grid = tmp_path / "m.yaml"
+    done = CliRunner().invoke(command, [str(tmp_path / "runs"), "--missing", str(grid), "--claim", "C7"])
+    assert done.exit_code == 0 and f"{grid}: written" in done.stderr
+    assert "C7     undecided" in done.stdout and "36 runs on set-0" in done.stdout
+    assert len(load_grid(grid).runs) == 36
+    told = CliRunner().invoke(command, [str(tmp_path / "runs"), "--format", "json"])
+    rows = json.loads(told.stdout)["claims"]
+    assert [row["claim"] for row in rows] == [f"C{n}" for n in range(1, 8)]
+    assert {"target_set", "effect", "low", "high", "margin", "verdict", "n_runs", "run_ids", "missing"} <= set(rows[0])
+    assert rows[6]["missing"]["n_runs"] == 36
+    everything = CliRunner().invoke(command, [str(tmp_path / "runs"), "--all"]).stdout
+    assert "truncated against deleted in proportion" in everything and max(map(len, everything.splitlines())) < 200
+    for form in ("csv", "markdown"):
+        assert CliRunner().invoke(command, [str(tmp_path / "runs"), "--format", form]).exit_code == 0
+
+
+OWN = """
+from predictor.claims import RAISES, Claim, Part, difference, register
+
+def find(group):
+    group = [c for c in group if c.single]
+    for less in group:
+        for more in group:
+            if more.data == less.data and more.image_steps == 2 * less.image_steps:
+                yield difference("twice the steps", less, more, less)
+
+parts = (Part("twice the steps", RAISES),)
+register(Claim(name="steps", question="Do twice the steps raise accuracy?", parts=parts, find=find))
+"""
+
+
+def test_an_own_claim_from_a_file(whole, tmp_path, monkeypatch) -> None:
+    from predictor.claims import registry
+
+    monkeypatch.setattr(registry, "_CLAIMS", dict(registry._CLAIMS))
+    for record in whole:
+        write_record(tmp_path / "runs", record)
+    (tmp_path / "own.py").write_text(OWN)
+    words = ["--load", str(tmp_path / "own.py"), "claims", str(tmp_path / "runs"), "--claim", "steps"]
+    done = CliRunner().invoke(predictor, words)
+    assert done.exit_code == 0, done.output
+    assert "steps  supported" in done.stdout
+    effect = float(done.stdout.splitlines()[1].split()[2])
+    assert effect == pytest.approx(1.0, abs=0.2)  # points
+    with pytest.raises(PredictorError, match="a claim 'C1' exists already"):
+        registry.register(registry.PAPER[0].CLAIM)
+
+
+def _planned(record: RunRecord, spec: RunSpec | None = None):
+    from predictor.grids import PlannedRun
+
+    spec = spec or RunSpec.model_validate(record.spec)
+    return PlannedRun(spec=spec, axes=record.axes, target_set=spec.target.name, domain=record.domain)
+
+
+def _counts(spec: RunSpec) -> list[int]:
+    from predictor.spec import target_counts
+
+    return list((target_counts(spec) or target_counts(spec, 0)).values())
+
+
+def _size(spec: RunSpec) -> int:
+    return spec.stages[0].data.samples_per_class
