@@ -16,6 +16,7 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
     "claims": "The paper's claims, tested on a registry; writes the runs that are missing.",
     "fit": "Fit and validate the models on a registry; writes fit.json.",
     "indicators": "Indicators of one or more manifests.",
+    "pilots": "Which cheap subsamples of a manifest to train first, as a grid.",
     "predict": "Accuracy and robustness of manifests before training, with intervals.",
     "report": "One self-contained HTML file about a registry.",
     "runs": "List, show, check, pack and unpack run records.",

@@ -11,7 +11,10 @@ import click
 from predictor.cli.common import FORMAT, manifest_options, read_manifests
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from predictor.inference import Comparison, OutcomePrediction, Prediction, Predictions
+    from predictor.planning.subsamples import Pilot
 
 FAMILIES = {"log_n_log_h": "log N + log H", "nearest": "nearest run"}
 SHOWN_COMPARISONS = 10
@@ -30,6 +33,7 @@ SHOWN_COMPARISONS = 10
 @click.option("--model", metavar="NAME", help="Network. Default: the fit's most frequent recipe.")
 @click.option("--image-size", type=click.IntRange(min=1), metavar="PX", help="Resolution of the images.")
 @click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Images shown, counted with repetition.")
+@click.option("--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Registry of runs of your target set.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
 @manifest_options
 @FORMAT
@@ -41,6 +45,7 @@ def command(
     model: str | None,
     image_size: int | None,
     image_steps: int | None,
+    pilot: Path | None,
     level: float,
     how: dict[str, str | None],
     targets: Path | None,
@@ -51,20 +56,25 @@ def command(
 
     read = read_manifests(manifests, targets=targets, how=how)
     fit, where = find_fit(fit_path)
-    found = predict(
-        fit,
-        read,
-        target_set=target_set,
-        domain=domain,
-        model=model,
-        image_size=image_size,
-        image_steps=image_steps,
-        level=level,
-    )
+    asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
+             "image_steps": image_steps, "level": level}  # fmt: skip
+    following = {}
+    if pilot is None:
+        found = predict(fit, read, **asked)
+    else:
+        from predictor.planning.pilots import predict_with_pilots
+        from predictor.planning.subsamples import next_pilots
+        from predictor.records import read_registry
+
+        records = read_registry(pilot)
+        found = predict_with_pilots(fit, read, records, **asked)
+        following = next_pilots(fit, read, records, **asked) if form == "table" else {}
     if form == "json":
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     elif form == "table":
-        click.echo(text(found, where, len(fit.target_sets), len({e["domain"] for e in fit.target_sets.values()})))
+        click.echo(
+            text(found, where, len(fit.target_sets), len({e["domain"] for e in fit.target_sets.values()}), following)
+        )
     else:
         from predictor.render.tables import rows_text
 
@@ -92,13 +102,15 @@ def flat_rows(found: Predictions) -> list[dict[str, Any]]:
     ]
 
 
-def text(found: Predictions, where: str, n_target_sets: int, n_domains: int) -> str:
-    """The predictions in words, best first."""
+def text(
+    found: Predictions, where: str, n_target_sets: int, n_domains: int, following: Mapping[str, Pilot] | None = None
+) -> str:
+    """The predictions in words, best first. following: {manifest: the pilot that would narrow it most}."""
     blocks = []
     if found.comparisons and found.predictions[0].basis != "in_domain":
         blocks.append(_comparisons(found))  # the firm result comes first
     for item in found.predictions:
-        blocks.append(_prediction(item, n_target_sets, n_domains))
+        blocks.append(_prediction(item, n_target_sets, n_domains, (following or {}).get(item.manifest)))
     if found.comparisons and found.predictions[0].basis == "in_domain":
         blocks.append(_comparisons(found))
     warnings = dict.fromkeys(line for item in found.predictions for line in item.warnings)
@@ -107,12 +119,16 @@ def text(found: Predictions, where: str, n_target_sets: int, n_domains: int) -> 
     return "\n\n".join("\n".join(block) for block in [*blocks, [f"fit: {where}"]])
 
 
-def _prediction(item: Prediction, n_target_sets: int, n_domains: int) -> list[str]:
+def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following: Pilot | None) -> list[str]:
     recipe = item.recipe
     steps = f", {recipe['image_steps']:,} image-steps" if recipe["image_steps"] else ""
     assumed = " (assumed)" if recipe["assumed"] else ""
     named = f"{recipe['model']} {recipe['image_size']} px" if recipe["model"] else "unknown"
     place = {"in_domain": f"TARGET SET {item.target_set}", "new_target_set": f"TARGET SET new   DOMAIN {item.domain}"}
+    if item.pilots:
+        place["pilot"] = f"TARGET SET {item.target_set}   DOMAIN {item.domain}, " + _plural(
+            item.pilots["n_configurations"], "pilot"
+        )
     title = place.get(item.basis, "DOMAIN new, no pilots")
     lines = [f"{item.manifest}   {title}   RECIPE {named}{steps}{assumed}"]
     for outcome in item.outcomes:
@@ -122,6 +138,9 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int) -> list[st
         lines.append(_line("level", f"as if its images were like the fit's ({seen})"))
         lines.append(_line("", "the level depends on your images; runs on subsamples of them, added to the registry, "
                                "pin it down: predictor fit RUNS"))  # fmt: skip
+    if following is not None:
+        widths = f"{100 * following.width_before:.1f} -> {100 * following.width_after:.1f} points"
+        lines.append(_line("next pilot", f"{following.n_samples:,} images, {following.shape}: width {widths}"))
     if item.contributions:
         why = ", ".join(f"{entry['name']} {100 * entry['value']:+.1f}" for entry in item.contributions)
         lines.append(_line("why", f"{why}   (points, against balanced at the same N)"))
@@ -152,8 +171,9 @@ def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:
     value = f"{_percent(outcome.value)} {_range(outcome.low, outcome.high)}"
     note = f"{outcome.level:.0%}".replace("%", " %")
     if outcome.covered:
-        held = "held-out configurations" if basis == "in_domain" else "configurations of left-out target sets"
-        note += f"; on {held} {outcome.covered[0]} of {outcome.covered[1]} covered"
+        held = {"in_domain": "on held-out configurations", "pilot": "same procedure on left-out target sets:"}
+        place = held.get(basis, "on configurations of left-out target sets")
+        note += f"; {place} {outcome.covered[0]} of {outcome.covered[1]} covered"
     elif outcome.reason:
         note += f"; {outcome.reason}"
     lines = [_line(outcome.outcome, f"{value}   {note}")]

@@ -176,7 +176,13 @@ def _fit_outcome(
 
 
 def _residuals(item: Calibrated) -> dict[str, Any]:
-    return {"residuals": item.residuals.tolist(), "fold": item.fold.tolist(), "groups": item.groups.tolist()}
+    """Held-out residuals in logits, and the accuracies that were predicted."""
+    return {
+        "residuals": item.residuals.tolist(),
+        "predicted": item.predicted.tolist(),
+        "fold": item.fold.tolist(),
+        "groups": item.groups.tolist(),
+    }
 
 
 def _covered(table: Sequence[dict[str, Any]], split: str) -> dict[str, Any]:

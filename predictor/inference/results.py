@@ -31,11 +31,12 @@ class OutcomePrediction:
 class Prediction:
     """What is predicted for one manifest, and on what it rests.
 
-    status : in_domain | new_target_set | new_domain | outside
+    status : in_domain | new_target_set | new_domain | pilot | outside
     basis : the status apart from the range: which kind of interval the outcomes carry
     outside : indicators outside the range that the fit saw: {indicator, value, low, high}
     contributions : {outcome, name, value}: points (as a fraction) against balanced targets alone at the same N
     baselines : {outcome, family, value, configuration_id}
+    pilots : {n_configurations, n_runs} of the user's own target set that the outcomes were recalibrated to, or None
     """
 
     manifest: str
@@ -50,6 +51,7 @@ class Prediction:
     baselines: tuple[dict[str, Any], ...]
     outside: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...]
+    pilots: dict[str, Any] | None = None
 
     def outcome(self, name: str) -> OutcomePrediction:
         """The prediction of one outcome."""

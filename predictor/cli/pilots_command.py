@@ -1,0 +1,169 @@
+"""`predictor pilots`: a label manifest + a fit -> the cheap subsamples to train first, as a grid YAML."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from predictor.cli.common import FIT, FORMAT, manifest_options, read_manifests, write_text
+
+if TYPE_CHECKING:
+    from predictor.planning.subsamples import PilotPlan
+
+COLUMNS = ("pilot", "images", "shape", "largest", "smallest", "image_steps", "width_before", "width_after")
+LEARNING_RATE = 0.03  # of the runs behind the fit that ships
+
+
+@click.command(name="pilots")
+@click.argument("manifest")
+@click.option("--next", "n", type=click.IntRange(1, 20), required=True, metavar="N", help="How many pilots, 1 to 20.")
+@click.option("--source", type=click.Path(path_type=Path), help="Parquet file of the images, as trainer reads it.")
+@click.option("--digest", metavar="sha256:...", help="Digest of the source. [default: computed from the file]")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="pilots.yaml", show_default=True)
+@click.option("--target-set", default="mine", show_default=True, metavar="NAME", help="A name for your target set.")
+@click.option("--domain", default="new", show_default=True, metavar="NAME", help="Image domain of the fit, or new.")
+@click.option("--recipe", type=click.Path(path_type=Path), metavar="GRID", help="Grid YAML: its network and recipe.")
+@click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Of the run on the whole manifest.")
+@click.option("--seeds", type=click.IntRange(1, 10), default=1, show_default=True, help="Runs of each pilot.")
+@click.option("--share", type=float, default=0.3, show_default=True, help="All pilots' part of the whole run's cost.")
+@click.option("--test-split", default="test", show_default=True, metavar="NAME", help="Split of the source to test on.")
+@click.option("--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Pilots that were trained already.")
+@click.option("--study", default="pilots", show_default=True, metavar="NAME", help="Name of the study that is written.")
+@FIT
+@click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
+@manifest_options
+@FORMAT
+def command(
+    manifest: str,
+    n: int,
+    source: Path | None,
+    digest: str | None,
+    output: Path,
+    target_set: str,
+    domain: str,
+    recipe: Path | None,
+    image_steps: int | None,
+    seeds: int,
+    share: float,
+    test_split: str,
+    pilot: Path | None,
+    study: str,
+    fit_path: Path | None,
+    level: float,
+    how: dict[str, str | None],
+    targets: Path | None,
+    form: str,
+) -> None:
+    """Which cheap subsamples of MANIFEST to train first, so that its prediction narrows most; writes a grid YAML.
+
+    Then: trainer run pilots.yaml --data DIR --runs pilots/, and predictor predict MANIFEST --pilot pilots/.
+    """
+    from predictor.inference import find_fit
+    from predictor.planning.grid_text import check_grid, grid_text
+    from predictor.planning.subsamples import grid_content, plan_pilots
+    from predictor.records import read_registry
+    from predictor.render.tables import json_text, rows_text
+
+    file, digest = _source(source, digest)
+    model, size, settings, rate = _recipe(recipe)
+    distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
+    fit, where = find_fit(fit_path)
+    plan = plan_pilots(
+        fit, distribution, n, manifest=manifest, target_set=target_set, domain=domain, model=model, image_size=size,
+        image_steps=image_steps, share=share, level=level, pilots=read_registry(pilot) if pilot else None,
+    )  # fmt: skip
+    content = grid_content(
+        plan, study=study, file=file, digest=digest, learning_rate=rate, recipe=settings, test_split=test_split,
+        train_split=how.get("split") or "train", seeds=seeds,
+    )  # fmt: skip
+    written = grid_text(content, [f"Pilots of {manifest}: predictor pilots --next {n}",
+                                  f"Train them:  trainer run {output} --data DIR"])  # fmt: skip
+    runs = check_grid(written, str(output))
+    write_text(output, written, keep=True)
+    click.echo(f"wrote {output}: {len(plan.pilots)} configurations, {runs} runs", err=True)
+    if form == "json":
+        click.echo(json_text(plan.to_dict()))
+    elif form == "table":
+        click.echo(text(plan, where, output, rows_text(rows(plan), "table", COLUMNS, FORMATS)))
+        if recipe is None:
+            click.echo(f"recipe        learning rate {rate:g}, as the fit's runs (assumed); yours: --recipe GRID.yaml")
+    else:
+        click.echo(rows_text(rows(plan), form, COLUMNS))
+
+
+FORMATS = {name: (lambda value: f"{100 * value:.1f}") for name in ("width_before", "width_after")}
+
+
+def rows(plan: PilotPlan) -> list[dict[str, Any]]:
+    """One row for each pilot."""
+    return [
+        {
+            "pilot": i,
+            "images": pilot.n_samples,
+            "shape": pilot.shape,
+            "largest": pilot.counts[0],
+            "smallest": pilot.counts[-1],
+            "image_steps": pilot.image_steps,
+            "width_before": pilot.width_before,
+            "width_after": pilot.width_after,
+        }
+        for i, pilot in enumerate(plan.pilots, 1)
+    ]
+
+
+def text(plan: PilotPlan, where: str, output: Path, table: str) -> str:
+    """What to train, and what it brings."""
+    steps = plan.recipe["image_steps"]
+    part = sum(pilot.image_steps for pilot in plan.pilots) / steps
+    title = (
+        f"{plan.manifest}   TARGET SET {plan.target_set}   RECIPE {plan.recipe['model']} {plan.recipe['image_size']} px"
+    )
+    return "\n".join(
+        [
+            title,
+            "",
+            table,
+            "",
+            f"width         of the {level} interval of {plan.outcome}: {100 * plan.width_now:.1f} points now, "
+            f"{100 * plan.pilots[-1].width_after:.1f} expected after {len(plan.pilots)}",
+            f"cost          {100 * part:.0f} % of the image-steps of the run on the whole manifest ({steps:,}), for each seed{why}",
+            f"next          trainer run {output} --data DIR; predictor predict {plan.manifest} --pilot RUNS",
+            f"fit: {where}",
+        ]
+    )
+
+
+def _source(source: Path | None, digest: str | None) -> tuple[str, str]:
+    """(file name, digest) of the images; a file's digest is that of its bytes."""
+    from predictor.errors import PredictorError
+
+    if source is None:
+        raise PredictorError(
+            "a grid names the file of its images and its digest",
+            remedy="Say --source FILE.parquet, or --source NAME --digest sha256:...",
+        )
+    if digest is None:
+        try:
+            with source.open("rb") as file:
+                digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as fault:
+            raise PredictorError(
+                f"cannot be read: {fault.strerror}",
+                where=str(source),
+                remedy="Name a Parquet file, or state its --digest (trainer names a folder's)",
+            ) from fault
+    return source.name, digest
+
+
+def _recipe(path: Path | None) -> tuple[str | None, int | None, dict[str, Any], float]:
+    """(network, resolution, the rest of the recipe, learning rate) of a grid."""
+    if path is None:
+        return None, None, {}, LEARNING_RATE
+    from predictor.grids import load_grid
+
+    spec = load_grid(path).runs[0].spec
+    settings = spec.recipe.model_dump(mode="json", exclude_defaults=True)
+    return spec.model.name, spec.model.image_size, settings, settings.pop("learning_rate")

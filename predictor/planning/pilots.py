@@ -1,0 +1,254 @@
+"""Predictions for a new target set after a few cheap runs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from predictor.distribution import LabelDistribution
+from predictor.errors import FitError, listed
+from predictor.fitting.calibration import configurations
+from predictor.fitting.rows import Selection, recipe_of, rows_for
+from predictor.inference import Fit, OutcomePrediction, Prediction, Predictions, evaluate, expit, logit, predict
+from predictor.inference.request import NEW, Request, resolve
+from predictor.planning.objective import Floats, Objective
+from predictor.planning.recalibrate import Calibration, Posterior, calibrate
+from predictor.records.schema import Reported, RunRecord
+
+MOST = 100  # configurations: more than that are a registry to fit on
+
+
+@dataclass(frozen=True, eq=False)
+class Pilots:
+    """Runs of one target set that the fit does not know.
+
+    records : completed runs with class counts
+    classes : its target classes
+    """
+
+    records: tuple[RunRecord, ...]
+    target_set: str
+    domain: str
+    model: str | None
+    image_size: int | None
+    image_steps: int | None
+    classes: tuple[str, ...]
+
+    @property
+    def n_configurations(self) -> int:
+        """Configurations: seeds of one are one piece of evidence."""
+        return len({record.configuration_id for record in self.records})
+
+
+def read_pilots(records: Iterable[RunRecord], target_set: str = NEW) -> Pilots:
+    """The pilots among some records.
+
+    target_set : which, where the records are of several
+
+    Raises FitError where there are none, and where they are of several target sets, networks or label sets.
+    """
+    usable = [r for r in records if r.status == "completed" and not isinstance(r.data, Reported)]
+    usable = [r for r in usable if r.outcomes.get("accuracy") and r.outcomes["accuracy"].scale == "accuracy"]
+    found = sorted({record.target_set for record in usable})
+    if target_set != NEW:
+        usable = [record for record in usable if record.target_set == target_set]
+    if not usable:
+        has = f"; found target sets {listed(found)}" if found else ""
+        wanted = "" if target_set == NEW else f" of {target_set!r}"
+        raise FitError(
+            f"no completed run{wanted} with class counts and an accuracy{has}",
+            where="pilots",
+            remedy="Train some: predictor pilots MANIFEST --next 3 ..., then trainer run",
+        )
+    if target_set == NEW and len(found) > 1:
+        raise FitError(
+            f"runs of {len(found)} target sets: {listed(found)}", where="pilots", remedy="Name yours: --target-set NAME"
+        )
+    kinds = sorted({(str(recipe_of(r)[0]), str(recipe_of(r)[1])) for r in usable})
+    if len(kinds) > 1:
+        shown = listed([f"{model} {size} px" for model, size in kinds])
+        raise FitError(
+            f"runs of several networks: {shown}", where="pilots", remedy="Keep those of the one you will use"
+        )
+    labels = {record.distribution.target_names for record in usable}  # type: ignore[union-attr]
+    if len(labels) > 1:
+        raise FitError("runs of one target set with different classes", where="pilots", remedy="Give each its own name")
+    model, size, _ = recipe_of(usable[0])
+    steps = [recipe_of(record)[2] or 0 for record in usable]
+    pilots = Pilots(
+        records=tuple(sorted(usable, key=lambda record: record.run_id)),
+        target_set=usable[0].target_set,
+        domain=usable[0].domain,
+        model=model,
+        image_size=size,
+        image_steps=max(steps) or None,
+        classes=next(iter(labels)),
+    )
+    if pilots.n_configurations > MOST:
+        raise FitError(
+            f"{pilots.n_configurations} configurations; pilots are 1 to {MOST}",
+            where="pilots",
+            remedy="Fit on that many: predictor fit RUNS",
+        )
+    return pilots
+
+
+@dataclass(frozen=True, eq=False)
+class Recalibrated:
+    """One outcome of the pilots' target set: what was learned, and how wide it makes an interval."""
+
+    objective: Objective
+    calibration: Calibration
+    x: Floats
+    posterior: Posterior
+    n_pilots: int
+
+    def predict(self, distribution: LabelDistribution, level: float) -> OutcomePrediction:
+        """The outcome of a manifest of the target set."""
+        x = logit(self.objective.values([distribution]))
+        moved, sd = self.posterior.at(x)
+        centre, half = float((x + moved)[0]), float(self.calibration.factor * sd[0])
+        return OutcomePrediction(
+            outcome=self.objective.outcome,
+            value=float(expit(centre)),
+            low=float(expit(centre - half)),
+            high=float(expit(centre + half)),
+            level=level,
+            reason=self.calibration.reason,
+            family=self.objective.family,
+            covered=self.calibration.covered,
+        )
+
+    def width_after(self, distribution: LabelDistribution, pilots: Sequence[Floats | float]) -> float:
+        """Width of the manifest's interval once pilots with these predicted logits were trained as well.
+
+        What they will measure is unknown, but not how much it will tell: the width does not depend on it.
+        """
+        x = logit(self.objective.values([distribution]))
+        centre = float((x + self.posterior.at(x)[0])[0])
+        every = np.concatenate([self.x, np.array(pilots, dtype=np.float64).ravel()])
+        sd = float(self.calibration.spread.posterior(every, np.zeros(len(every))).at(x)[1][0])
+        half = self.calibration.factor * sd
+        return float(expit(centre + half) - expit(centre - half))
+
+
+def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: Request, level: float) -> Recalibrated:
+    """What pilots tell about one outcome of their target set; None: there are no pilots yet.
+
+    Raises FitError where the fit does not hold what its left-out target sets were predicted to be.
+    """
+    objective = Objective(fit, outcome, request)
+    entry = fit.outcomes[outcome]["target_set"]
+    if "predicted" not in entry:
+        raise FitError("the fit is too old for pilots", remedy="Fit again: predictor fit RUNS --output FIT")
+    spread = entry["spread"]
+    extra = spread["new_domain"]["sd"] ** 2 - spread["new_target_set"]["sd"] ** 2
+    x, residuals = _residuals(objective, pilots) if pilots else (np.empty(0), np.empty(0))
+    calibration = calibrate(
+        entry, len(x), level, extra_variance=max(0.0, extra) if request.basis == "new_domain" else 0.0
+    )
+    return Recalibrated(objective, calibration, x, calibration.spread.posterior(x, residuals), len(x))
+
+
+def _residuals(objective: Objective, pilots: Pilots) -> tuple[Floats, Floats]:
+    """((k,) predicted logits, (k,) measured - predicted) of the pilots' configurations."""
+    rows = rows_for(Selection(pilots.records), objective.outcome)
+    if not rows:
+        return np.empty(0), np.empty(0)
+    steps = {record.run_id: recipe_of(record)[2] for record in pilots.records}
+    cases = []
+    for row in rows:
+        assert row.case.distribution is not None  # read_pilots keeps counted runs alone
+        recipe = {**objective.request.recipe, "image_steps": steps[row.run_id]}
+        own = replace(objective, request=replace(objective.request, recipe=recipe))
+        cases.append(replace(own.case(row.case.distribution), tested=row.case.tested, chance=row.case.chance))
+    configs = configurations(rows)
+    predicted = logit(configs.mean(evaluate(objective.parameters, cases)))
+    if not np.isfinite(predicted).all():
+        raise FitError(
+            f"family {objective.family} cannot be evaluated on every pilot: indicators are missing", where="pilots"
+        )
+    return predicted, configs.logits - predicted
+
+
+def predict_with_pilots(
+    fit: Fit,
+    manifests: Mapping[str, LabelDistribution],
+    records: Iterable[RunRecord],
+    *,
+    target_set: str = NEW,
+    domain: str = NEW,
+    model: str | None = None,
+    image_size: int | None = None,
+    image_steps: int | None = None,
+    level: float = 0.9,
+) -> Predictions:
+    """As `predictor.inference.predict`, for the target set that the pilots are runs of.
+
+    records : the pilots; each outcome that they measured and the fit models is recalibrated
+    target_set : name of the pilots' target set, needed where the records are of several
+    domain : its domain; the pilots' own where the fit knows that
+    image_steps : of the run that is asked about; the pilots' largest where left out
+
+    Raises FitError as `predict` and `read_pilots` do, and for a network or resolution that the pilots do not have.
+    """
+    pilots = read_pilots(records, target_set)
+    for name, given, own in (("--model", model, pilots.model), ("--image-size", image_size, pilots.image_size)):
+        if given is not None and given != own:
+            raise FitError(f"{name} {given}; the pilots were trained with {own}", remedy=f"Leave {name} out")
+    known = {entry["domain"] for entry in fit.target_sets.values()}
+    asked = {
+        "domain": pilots.domain if domain == NEW and pilots.domain in known else domain,
+        "model": pilots.model,
+        "image_size": pilots.image_size,
+        "image_steps": image_steps or pilots.image_steps,
+    }
+    roles = {name: _with_roles(name, item, pilots) for name, item in manifests.items()}
+    base = predict(fit, roles, target_set=NEW, level=level, **asked)
+    request = resolve(fit, NEW, asked["domain"], asked["model"], asked["image_size"], asked["image_steps"])
+    measured = {name for record in pilots.records for name, item in record.outcomes.items() if item.scale == "accuracy"}
+    found = {name: recalibrate(fit, name, pilots, request, level) for name in fit.outcomes if name in measured}
+    done = [_recalibrated(item, roles[item.manifest], found, pilots, level) for item in base.predictions]
+    done.sort(key=lambda item: -(item.outcome("accuracy").value or 0.0) if "accuracy" in found else 0.0)
+    return Predictions(predictions=tuple(done), comparisons=base.comparisons)
+
+
+def _with_roles(name: str, distribution: LabelDistribution, pilots: Pilots) -> LabelDistribution:
+    if distribution.targets is None and set(pilots.classes) != set(distribution.class_names):
+        distribution = distribution.with_targets(pilots.classes)
+    differing = sorted(set(distribution.target_names) ^ set(pilots.classes))
+    if differing or not distribution.target_counts.any():
+        what = listed(differing) if differing else "none of them has an image"
+        raise FitError(
+            f"its target classes are not those of the pilots: {what}",
+            where=name,
+            remedy=f"Name the classes of {pilots.target_set} as the pilots do, with --targets FILE",
+        )
+    return distribution
+
+
+def _recalibrated(
+    item: Prediction, distribution: LabelDistribution, found: Mapping[str, Recalibrated], pilots: Pilots, level: float
+) -> Prediction:
+    """The prediction with the outcomes that the pilots measured."""
+    outcomes: dict[str, OutcomePrediction] = {own.outcome: own for own in item.outcomes}
+    for name, own in found.items():
+        result = own.predict(distribution, level)
+        if item.outside:
+            reason = "outside the fitted range: the interval is uncalibrated"
+            result = replace(result, covered=None, reason=reason)
+        outcomes[name] = result
+    recipe: dict[str, Any] = {**item.recipe, "assumed": False}
+    return replace(
+        item,
+        status="outside" if item.outside else "pilot",
+        basis="pilot",
+        target_set=pilots.target_set,
+        domain=pilots.domain,
+        recipe=recipe,
+        outcomes=tuple(outcomes.values()),
+        pilots={"n_configurations": pilots.n_configurations, "n_runs": len(pilots.records)},
+    )

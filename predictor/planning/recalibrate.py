@@ -1,0 +1,187 @@
+"""A few runs of a new target set move what the fit says of it: level and slope, shrunken by how target sets differ.
+
+Laird & Ware 1982, Random-effects models for longitudinal data: the residual of configuration i of target set t is
+a_t + b_t (x_i - centre) + e_i, in logits, x_i the predicted logit; (a, b) ~ N(0, D), e ~ N(0, s^2). D and s^2 come
+from the target sets that the fit left out one by one. numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.inference import logit
+from predictor.inference.intervals import grouped_quantile, t_quantile
+
+Floats = NDArray[np.float64]
+ROUNDS = 300
+SMALLEST = 1e-6  # variance in logits that nothing falls below
+UNKNOWN_SLOPE = 0.3  # standard deviation of the slope between target sets where one target set cannot tell
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How target sets differ from what is predicted for them.
+
+    centre : predicted logit at which the level is taken
+    covariance : (2, 2) of level and slope between target sets
+    noise : variance of one configuration beyond that
+    n_sets : target sets behind it
+    """
+
+    centre: float
+    covariance: Floats
+    noise: float
+    n_sets: int
+
+    def posterior(self, x: Floats, residuals: Floats) -> Posterior:
+        """Level and slope of a target set after its pilots.
+
+        x : (k,) predicted logits of the pilots
+        residuals : (k,) measured - predicted, in logits
+        """
+        z = _design(x, self.centre)
+        information = np.linalg.inv(self.covariance) + z.T @ z / self.noise
+        covariance = np.linalg.inv(information)
+        return Posterior(self, covariance @ (z.T @ residuals) / self.noise, covariance)
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """(2,) level and slope of one target set, and their (2, 2) covariance."""
+
+    spread: Spread
+    mean: Floats
+    covariance: Floats
+
+    def at(self, x: Floats) -> tuple[Floats, Floats]:
+        """((n,) logits to add to the predicted logits x, (n,) standard deviation of a new configuration there)."""
+        z = _design(x, self.spread.centre)
+        variance = np.einsum("ij,jk,ik->i", z, self.covariance, z) + self.spread.noise
+        return z @ self.mean, np.sqrt(variance)
+
+
+def _design(x: Floats, centre: float) -> Floats:
+    x = np.atleast_1d(np.asarray(x, dtype=np.float64))
+    return np.column_stack([np.ones(len(x)), x - centre])
+
+
+def learn(x: Floats, residuals: Floats, groups: Sequence[str]) -> Spread:
+    """Maximum likelihood by expectation-maximisation (Laird & Ware 1982, section 4).
+
+    x, residuals : (n,) predicted logits and residuals of configurations of left-out target sets
+    groups : (n,) their target sets
+
+    >>> x = np.tile(np.linspace(-1, 1, 5), 3)
+    >>> r = np.repeat([-1.0, 0.0, 1.0], 5) + 0.1 * np.tile([1, -1, 0, -1, 1], 3)
+    >>> spread = learn(x, r, list("aaaaabbbbbccccc"))
+    >>> spread.n_sets, round(float(spread.covariance[0, 0]), 2)
+    (3, 0.67)
+    """
+    x, residuals = np.asarray(x, dtype=np.float64), np.asarray(residuals, dtype=np.float64)
+    names, index = np.unique(np.array(groups), return_inverse=True)
+    centre = float(x.mean())
+    z = _design(x, centre)
+    sizes = np.bincount(index)
+    products = np.stack([z[index == g].T @ z[index == g] for g in range(len(names))])
+    moments = np.stack([z[index == g].T @ residuals[index == g] for g in range(len(names))])
+    if len(names) < 2:
+        noise = max(float(np.var(residuals)), SMALLEST)
+        return Spread(centre, np.diag([1.5**2, UNKNOWN_SLOPE**2]), noise, len(names))
+    covariance, noise = np.diag([1.0, 0.1]), max(float(np.var(residuals)) / 2, SMALLEST)
+    squares = np.bincount(index, weights=residuals**2)
+    for _ in range(ROUNDS):
+        before = np.array([*covariance.ravel(), noise])
+        spread = np.linalg.inv(np.linalg.inv(covariance) + products / noise)
+        mean = np.einsum("gij,gj->gi", spread, moments) / noise
+        second = spread + mean[:, :, None] * mean[:, None, :]
+        covariance = second.mean(axis=0) + SMALLEST * np.eye(2)
+        left = squares - 2 * (mean * moments).sum(axis=1) + np.einsum("gij,gij->g", products, second)
+        noise = max(float(left.sum() / sizes.sum()), SMALLEST)
+        if np.abs(np.array([*covariance.ravel(), noise]) - before).max() < 1e-7:
+            break
+    return Spread(centre, covariance, noise, len(names))
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What the same procedure does on the target sets that the fit left out.
+
+    factor : standard deviations on either side of an interval
+    covered : [covered, n] configurations of left-out target sets; None where they are too few to say
+    reason : why coverage was not measured, else None
+    """
+
+    spread: Spread
+    factor: float
+    covered: tuple[int, int] | None
+    reason: str | None
+
+
+def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_variance: float = 0.0) -> Calibration:
+    """Learn from the left-out target sets of a fit, and repeat there what pilots do.
+
+    stored : residuals, groups and predicted of `fit.outcomes[outcome]["target_set"]`
+    n_pilots : pilots of the target set that is asked about: each left-out one is given as many, from the half of its
+        configurations that is predicted lowest, as pilots are cheap runs
+    extra_variance : of the level, beyond that between target sets (for a new domain)
+    """
+    residuals, groups = np.array(stored["residuals"]), np.array(stored["groups"])
+    x = logit(np.array(stored["predicted"]))
+    names = np.unique(groups)
+    scores, owners = [], []
+    for name in names:
+        own = groups == name
+        if own.sum() < n_pilots + 2 or len(names) < 3:
+            continue
+        others = learn(x[~own], residuals[~own], groups[~own].tolist())
+        found = repeated(others, x[own], residuals[own], n_pilots)
+        scores.append(np.abs(found))
+        owners += [str(name)] * len(found)
+    learned = learn(x, residuals, groups.tolist())
+    wider = learned.covariance + np.diag([extra_variance, 0.0])
+    spread = Spread(learned.centre, wider, learned.noise, learned.n_sets)
+    needed = int(np.ceil(level / (1 - level) - 1e-9))
+    everyone = np.concatenate(scores) if scores else np.empty(0)
+    half = grouped_quantile(everyone, owners, level) if len(scores) >= needed else None
+    if half is None:
+        reason = f"coverage not measured: {len(scores)} left-out target sets; a {level:.0%} interval needs {needed}"
+        return Calibration(spread, t_quantile(0.5 + level / 2, max(learned.n_sets, 1)), None, reason)
+    if len(scores) <= needed:
+        reason = f"coverage not measured: {len(scores)} left-out target sets; {needed + 1} are needed"
+        return Calibration(spread, half, None, reason)
+    covered = 0
+    for i, own_scores in enumerate(scores):
+        rest = np.concatenate([part for j, part in enumerate(scores) if j != i])
+        name = names_of(owners)[i]
+        limit = grouped_quantile(rest, [owner for owner in owners if owner != name], level)
+        covered += int((own_scores <= (np.inf if limit is None else limit)).sum())
+    return Calibration(spread, half, (covered, len(everyone)), None)
+
+
+def names_of(owners: Sequence[str]) -> list[str]:
+    """The distinct names in order of appearance."""
+    return list(dict.fromkeys(owners))
+
+
+def cheap(x: Floats, n: int) -> NDArray[np.int64]:
+    """(n,) which configurations play the pilots: evenly over the half that is predicted lowest.
+
+    >>> cheap(np.array([0.3, 0.1, 0.2, 0.9, 0.8, 0.7]), 2).tolist()
+    [1, 0]
+    """
+    order = np.argsort(x, kind="stable")
+    half = order[: max((len(order) + 1) // 2, n)]
+    return half[np.linspace(0, len(half) - 1, n).round().astype(np.int64)] if n else half[:0]
+
+
+def repeated(spread: Spread, x: Floats, residuals: Floats, n_pilots: int) -> Floats:
+    """Errors of the configurations of one target set after its cheap ones, in standard deviations."""
+    pilots = cheap(x, n_pilots)
+    rest = np.setdiff1d(np.arange(len(x)), pilots)
+    moved, sd = spread.posterior(x[pilots], residuals[pilots]).at(x[rest])
+    return (residuals[rest] - moved) / sd

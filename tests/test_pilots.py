@@ -1,0 +1,284 @@
+"""Pilots: the level and slope of a left-out target set, the subsamples to train, the commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from synthetic import LAW, registry
+
+from predictor.cli.pilots_command import command as pilots_command
+from predictor.cli.predict_command import command as predict_command
+from predictor.distribution import LabelDistribution
+from predictor.errors import FitError, PredictorError
+from predictor.fitting import fit_registry
+from predictor.grids import load_grid
+from predictor.inference import expit, logit, predict
+from predictor.planning.pilots import predict_with_pilots, read_pilots
+from predictor.planning.recalibrate import calibrate, cheap, learn, repeated
+from predictor.planning.subsamples import grid_content, plan_pilots, ranked
+from predictor.records import write_record
+from predictor.spec import planned_counts
+
+SETS = tuple((f"cifar/{i}", ("cifar", 6, level)) for i, level in enumerate((-3.6, -3.1, -2.7, -2.2)))
+MINE, LEVEL = "cifar/mine", -0.9  # far from the others: without pilots it is missed
+COUNTS = (240, 200, 120, 90, 60, 40)
+NAMES = tuple(f"{MINE}/{c:02d}" for c in range(6))
+
+
+def planted(n_sets=40, n=24, sd_level=1.0, sd_slope=0.2, noise=0.1, seed=0):
+    """Residuals of left-out target sets with a known spread."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-2, 2, (n_sets, n))
+    level, slope = rng.normal(0, sd_level, (n_sets, 1)), rng.normal(0, sd_slope, (n_sets, 1))
+    residuals = level + slope * x + rng.normal(0, noise, x.shape)
+    return x, residuals, np.repeat([f"set {i:02d}" for i in range(n_sets)], n)
+
+
+def test_the_planted_spread_between_target_sets_is_found():
+    x, residuals, groups = planted(n_sets=200)
+    found = learn(x.ravel(), residuals.ravel(), groups.tolist())
+    assert np.sqrt(np.diag(found.covariance)) == pytest.approx([1.0, 0.2], rel=0.12)
+    assert np.sqrt(found.noise) == pytest.approx(0.1, rel=0.05)
+
+
+def test_the_posterior_is_that_of_the_exact_normal_model():
+    """Against conditioning the joint normal distribution of pilots and target (numpy, written out)."""
+    found = learn(*(part.ravel() for part in planted()[:2]), planted()[2].tolist())
+    x, residuals, new = np.array([-1.0, 0.2]), np.array([0.9, 0.6]), 1.5
+    every = np.column_stack([np.ones(3), np.array([*x, new]) - found.centre])
+    joint = every @ found.covariance @ every.T + found.noise * np.eye(3)
+    gain = joint[2, :2] @ np.linalg.inv(joint[:2, :2])
+    mean, sd = found.posterior(x, residuals).at(np.array([new]))
+    assert mean[0] == pytest.approx(gain @ residuals) and sd[0] == pytest.approx(
+        np.sqrt(joint[2, 2] - gain @ joint[:2, 2])
+    )  # fmt: skip
+
+
+def test_error_and_width_fall_with_the_number_of_pilots():
+    x, residuals, groups = planted(n_sets=60)
+    errors, widths = [], []
+    for k in (0, 1, 3, 8):
+        parts, sds = [], []
+        for i in range(len(x)):
+            others = learn(np.delete(x, i, 0).ravel(), np.delete(residuals, i, 0).ravel(),
+                           np.delete(groups.reshape(x.shape), i, 0).ravel().tolist()) if i < 5 else others  # fmt: skip
+            pilots = cheap(x[i], k)
+            rest = np.setdiff1d(np.arange(x.shape[1]), pilots)
+            moved, sd = others.posterior(x[i, pilots], residuals[i, pilots]).at(x[i, rest])
+            parts.append(np.abs(residuals[i, rest] - moved))
+            sds.append(sd)
+        errors.append(float(np.mean(parts)))
+        widths.append(float(np.mean(sds)))
+    assert errors[1] < errors[0] / 2 and errors[3] < errors[2] < errors[1]
+    assert widths[0] > widths[1] > widths[2] > widths[3] > 0.1  # never below a configuration's own noise
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_calibrated_intervals_cover_new_target_sets(k):
+    """Also where errors have heavy tails, which the normal model does not know."""
+    rng = np.random.default_rng(4)
+    x, residuals, groups = planted(n_sets=30, seed=3)
+    residuals = residuals + 0.15 * rng.standard_t(2, residuals.shape)
+    stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
+    found = calibrate(stored, k, 0.9)
+    assert found.reason is None and found.covered is not None
+    assert found.covered[0] / found.covered[1] == pytest.approx(0.9, abs=0.05)
+    fresh, errors, _ = planted(n_sets=300, seed=8)
+    errors = errors + 0.15 * rng.standard_t(2, errors.shape)
+    scores = [repeated(found.spread, fresh[i], errors[i], k) for i in range(len(fresh))]
+    assert np.mean(np.abs(np.concatenate(scores)) <= found.factor) == pytest.approx(0.9, abs=0.04)
+
+
+def test_too_few_target_sets_are_said_and_widen():
+    x, residuals, groups = planted(n_sets=4)
+    found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3, 0.9)
+    assert found.covered is None and "4 left-out target sets; a 90% interval needs 9" in found.reason
+    assert found.factor == pytest.approx(2.132, abs=1e-3)  # Student's t at 0.95 with 4 degrees of freedom (scipy.stats)
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return fit_registry(registry(n_configurations=24, n_seeds=1, target_sets=SETS), ["accuracy"], ["classwise"])
+
+
+@pytest.fixture(scope="module")
+def records():
+    own = ((MINE, ("cifar", 6, LEVEL)),)
+    return registry(n_configurations=3, n_seeds=2, target_sets=own, seed=5, study="pilots", image_steps=(30_000,))
+
+
+@pytest.fixture
+def manifest():
+    return LabelDistribution.from_counts(dict(zip(NAMES, COUNTS, strict=True)))
+
+
+def truth():
+    counts = np.array(COUNTS, dtype=float)
+    eta = LEVEL + LAW["log_count"] * np.log(counts) + LAW["log_mean_count"] * np.log(counts.mean())
+    return float(np.mean(expit(eta)))
+
+
+def test_pilots_find_the_level_of_a_target_set_that_the_fit_never_saw(fit, records, manifest):
+    before = predict(fit, {"m": manifest}, domain="cifar", image_steps=30_000).predictions[0].outcome("accuracy")
+    found = predict_with_pilots(fit, {"m": manifest}, records).predictions[0]
+    after = found.outcome("accuracy")
+    off = abs(logit(before.value) - logit(truth()))
+    assert off > 0.8, "without pilots the level is missed, or this test shows nothing"
+    assert abs(logit(after.value) - logit(truth())) < off / 2
+    assert after.low <= truth() <= after.high
+    assert after.high - after.low < (before.high - before.low) / 2
+    assert (found.status, found.basis, found.target_set, found.domain) == ("pilot", "pilot", MINE, "cifar")
+    assert found.pilots == {"n_configurations": 3, "n_runs": 6}
+
+
+def test_one_pilot_is_shrunken_and_three_are_trusted_more(fit, records, manifest):
+    ids = sorted({record.configuration_id for record in records})
+    one = [record for record in records if record.configuration_id == ids[0]]
+    widths = []
+    for some in (one, records):
+        own = predict_with_pilots(fit, {"m": manifest}, some).predictions[0].outcome("accuracy")
+        widths.append(float(logit(own.high) - logit(own.low)))
+    assert widths[1] < widths[0]
+
+
+def test_seeds_of_one_configuration_are_one_pilot(fit, records):
+    first = [record for record in records if record.configuration_id == records[0].configuration_id]
+    assert len(first) == 2 and read_pilots(first).n_configurations == 1
+
+
+def test_outside_stays_outside(fit, records, manifest):
+    found = predict_with_pilots(fit, {"m": manifest.scaled(1000)}, records).predictions[0]
+    own = found.outcome("accuracy")
+    assert found.status == "outside" and own.covered is None and "uncalibrated" in own.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: [], "pilots: no completed run with class counts and an accuracy"),
+        (lambda r: [*r, *registry(n_configurations=1)], "runs of 2 target sets: cifar/mine; cifar100/a"),
+        (lambda r: [x.model_copy(update={"status": "diverged"}) for x in r], "no completed run"),
+    ],
+)
+def test_wrong_pilots_are_refused(fit, records, manifest, change, message):
+    with pytest.raises(FitError, match=message):
+        predict_with_pilots(fit, {"m": manifest}, change(records))
+
+
+def test_wrong_questions_are_refused(fit, records, manifest):
+    with pytest.raises(FitError, match="--model resnet50; the pilots were trained with small-net"):
+        predict_with_pilots(fit, {"m": manifest}, records, model="resnet50")
+    with pytest.raises(FitError, match="m: its target classes are not those of the pilots: extra"):
+        predict_with_pilots(fit, {"m": manifest.with_targets([*NAMES, "extra"])}, records)
+    with pytest.raises(FitError, match="no completed run of 'nope'.*found target sets cifar/mine"):
+        predict_with_pilots(fit, {"m": manifest}, records, target_set="nope")
+
+
+def test_planned_pilots_narrow_the_interval_and_are_true_subsamples(fit, manifest, tmp_path):
+    plan = plan_pilots(fit, manifest, 3, domain="cifar", target_set="mine")
+    widths = [plan.width_now, *(pilot.width_after for pilot in plan.pilots)]
+    assert all(later < earlier for earlier, later in zip(widths, widths[1:], strict=False))
+    assert [pilot.width_before for pilot in plan.pilots] == widths[:-1]
+    content = grid_content(plan, study="p", file="a.parquet", digest="sha256:" + "0" * 64, learning_rate=0.1)
+    path = tmp_path / "grid.yaml"
+    path.write_text(json.dumps(content))  # JSON is YAML
+    grid = load_grid(path)
+    assert len(grid.runs) == 3
+    for run, pilot in zip(grid.runs, plan.pilots, strict=True):
+        counts = dict(zip(*[(d := planned_counts(run.spec)).class_names, d.class_counts.tolist()], strict=True))
+        assert sum(counts.values()) == pilot.n_samples and set(counts) == set(NAMES)
+        assert all(1 <= counts[name] <= held for name, held in zip(NAMES, COUNTS, strict=True))
+        order = [counts[name] for name in NAMES]
+        assert order == sorted(order, reverse=True), "the largest class stays the largest"
+
+
+def test_the_widths_that_are_promised_come_true(fit, records, manifest):
+    """The width after pilots does not depend on what they measure: it is that of the prediction after them."""
+    from predictor.inference.request import resolve
+    from predictor.planning.pilots import recalibrate
+
+    pilots = read_pilots(records)
+    request = resolve(fit, "new", "cifar", pilots.model, pilots.image_size, pilots.image_steps)
+    trained = recalibrate(fit, "accuracy", pilots, request, 0.9)
+    own = trained.predict(manifest, 0.9)
+    assert trained.width_after(manifest, []) == pytest.approx(own.high - own.low, abs=1e-12)
+
+
+def test_a_class_order_undoes_the_shuffle_of_the_data_seed():
+    names, counts = ("a", "b", "c", "d"), np.array([5, 9, 1, 7])
+    order = ranked(names, counts, "mine")
+    assert sorted(order) == list(names) and order != ranked(names, counts[::-1], "mine")
+
+
+@pytest.fixture
+def files(fit, records, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("label,count\n" + "".join(f"{n},{c}\n" for n, c in zip(NAMES, COUNTS, strict=True)))
+    (tmp_path / "mine.parquet").write_bytes(b"images")
+    for record in records:
+        write_record(tmp_path / "pilots", record)
+    return path, fit.save(tmp_path / "fit.json"), tmp_path
+
+
+def invoke(command, *arguments):
+    result = CliRunner().invoke(command, [str(item) for item in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_the_pilots_command_writes_a_grid_that_loads(files):
+    path, fit_path, folder = files
+    words = (path, "--next", 3, "--source", folder / "mine.parquet", "--fit", fit_path, "--seeds", 2)
+    text = invoke(pilots_command, *words, "--output", folder / "p.yaml").stdout
+    assert "TARGET SET mine" in text and "expected after 3" in text and "head cut" in text
+    grid = load_grid(folder / "p.yaml")
+    assert len(grid.runs) == 6 and grid.study == "pilots"
+    # sha256sum of the bytes "images"
+    assert grid.sources["mine"].digest == "sha256:" + __import__("hashlib").sha256(b"images").hexdigest()
+    before = (folder / "p.yaml").read_text()
+    with pytest.raises(PredictorError, match="exists and says something else"):
+        invoke(pilots_command, *words, "--share", 0.9, "--study", "other", "--output", folder / "p.yaml")
+    assert (folder / "p.yaml").read_text() == before
+
+
+def test_the_pilots_command_says_what_is_missing(files):
+    path, fit_path, folder = files
+    with pytest.raises(PredictorError, match="Say --source FILE.parquet, or --source NAME --digest"):
+        invoke(pilots_command, path, "--next", 3, "--fit", fit_path)
+    with pytest.raises(PredictorError, match="gone.parquet: cannot be read"):
+        invoke(pilots_command, path, "--next", 3, "--fit", fit_path, "--source", folder / "gone.parquet")
+    with pytest.raises(PredictorError, match="digest"):
+        invoke(pilots_command, path, "--next", 3, "--fit", fit_path, "--source", "a", "--digest", "sha256:zz",
+               "--output", folder / "q.yaml")  # fmt: skip
+    assert not (folder / "q.yaml").exists()
+
+
+def test_predict_with_pilots_prints_what_it_rests_on(files):
+    path, fit_path, folder = files
+    words = (path, "--fit", fit_path, "--pilot", folder / "pilots")
+    text = invoke(predict_command, *words).stdout
+    assert f"TARGET SET {MINE}   DOMAIN cifar, 3 pilots" in text and "next pilot" in text and " -> " in text
+    content = json.loads(invoke(predict_command, *words, "--format", "json").stdout)
+    assert content["predictions"][0]["status"] == "pilot"
+
+
+def test_pilots_import_nothing_heavy(files):
+    path, fit_path, folder = files
+    code = (
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('pandas', 'scipy', 'sklearn', 'torch'):\n"
+        "            raise ImportError('blocked: ' + name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+        f"sys.argv = ['predictor', 'predict', {str(path)!r}, '--fit', {str(fit_path)!r}, '--pilot', {str(folder / 'pilots')!r}]\n"
+        "from predictor.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
