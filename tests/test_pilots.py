@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import subprocess
 import sys
@@ -61,16 +63,15 @@ def test_the_posterior_is_that_of_the_exact_normal_model():
 
 def test_error_and_width_fall_with_the_number_of_pilots():
     x, residuals, groups = planted(n_sets=60)
+    spread = learn(x[30:].ravel(), residuals[30:].ravel(), groups[30 * x.shape[1] :].tolist())  # the others are new
     errors, widths = [], []
     for k in (0, 1, 3, 8):
         parts, sds = [], []
-        for i in range(len(x)):
-            others = learn(np.delete(x, i, 0).ravel(), np.delete(residuals, i, 0).ravel(),
-                           np.delete(groups.reshape(x.shape), i, 0).ravel().tolist()) if i < 5 else others  # fmt: skip
-            pilots = cheap(x[i], k)
-            rest = np.setdiff1d(np.arange(x.shape[1]), pilots)
-            moved, sd = others.posterior(x[i, pilots], residuals[i, pilots]).at(x[i, rest])
-            parts.append(np.abs(residuals[i, rest] - moved))
+        for own, error in zip(x[:30], residuals[:30], strict=True):
+            pilots = cheap(own, k)
+            rest = np.setdiff1d(np.arange(len(own)), pilots)
+            moved, sd = spread.posterior(own[pilots], error[pilots]).at(own[rest])
+            parts.append(np.abs(error[rest] - moved))
             sds.append(sd)
         errors.append(float(np.mean(parts)))
         widths.append(float(np.mean(sds)))
@@ -81,17 +82,22 @@ def test_error_and_width_fall_with_the_number_of_pilots():
 @pytest.mark.parametrize("k", [1, 3])
 def test_calibrated_intervals_cover_new_target_sets(k):
     """Also where errors have heavy tails, which the normal model does not know."""
-    rng = np.random.default_rng(4)
-    x, residuals, groups = planted(n_sets=30, seed=3)
-    residuals = residuals + 0.15 * rng.standard_t(2, residuals.shape)
-    stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
-    found = calibrate(stored, k, 0.9)
-    assert found.reason is None and found.covered is not None
-    assert found.covered[0] / found.covered[1] == pytest.approx(0.9, abs=0.05)
-    fresh, errors, _ = planted(n_sets=300, seed=8)
-    errors = errors + 0.15 * rng.standard_t(2, errors.shape)
-    scores = [repeated(found.spread, fresh[i], errors[i], k) for i in range(len(fresh))]
-    assert np.mean(np.abs(np.concatenate(scores)) <= found.factor) == pytest.approx(0.9, abs=0.04)
+    measured, inside = [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        x, residuals, groups = planted(n_sets=30, n=12, seed=seed)
+        residuals = residuals + 0.15 * rng.standard_t(2, residuals.shape)
+        stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
+        found = calibrate(stored, k, 0.9)
+        assert found.reason is None and found.covered is not None
+        measured.append(found.covered[0] / found.covered[1])
+        fresh, errors, _ = planted(n_sets=200, n=12, seed=100 + seed)
+        errors = errors + 0.15 * rng.standard_t(2, errors.shape)
+        scores = [repeated(found.spread, own, error, k) for own, error in zip(fresh, errors, strict=True)]
+        inside.append(float(np.mean(np.abs(np.concatenate(scores)) <= found.factor)))
+    # a new group weighs 1 / (30 + 1): on average between 0.90 and 0.93, and each draw of 30 sets varies around it
+    assert 0.88 <= np.mean(inside) <= 0.95, inside
+    assert np.mean(measured) == pytest.approx(np.mean(inside), abs=0.03), "what is said is what holds"
 
 
 def test_too_few_target_sets_are_said_and_widen():
@@ -175,14 +181,14 @@ def test_wrong_questions_are_refused(fit, records, manifest):
         predict_with_pilots(fit, {"m": manifest}, records, model="resnet50")
     with pytest.raises(FitError, match="m: its target classes are not those of the pilots: extra"):
         predict_with_pilots(fit, {"m": manifest.with_targets([*NAMES, "extra"])}, records)
-    with pytest.raises(FitError, match="no completed run of 'nope'.*found target sets cifar/mine"):
+    with pytest.raises(FitError, match=r"no completed run of 'nope'.*found target sets cifar/mine"):
         predict_with_pilots(fit, {"m": manifest}, records, target_set="nope")
 
 
 def test_planned_pilots_narrow_the_interval_and_are_true_subsamples(fit, manifest, tmp_path):
     plan = plan_pilots(fit, manifest, 3, domain="cifar", target_set="mine")
     widths = [plan.width_now, *(pilot.width_after for pilot in plan.pilots)]
-    assert all(later < earlier for earlier, later in zip(widths, widths[1:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(widths))
     assert [pilot.width_before for pilot in plan.pilots] == widths[:-1]
     content = grid_content(plan, study="p", file="a.parquet", digest="sha256:" + "0" * 64, learning_rate=0.1)
     path = tmp_path / "grid.yaml"
@@ -239,8 +245,7 @@ def test_the_pilots_command_writes_a_grid_that_loads(files):
     assert "TARGET SET mine" in text and "expected after 3" in text and "head cut" in text
     grid = load_grid(folder / "p.yaml")
     assert len(grid.runs) == 6 and grid.study == "pilots"
-    # sha256sum of the bytes "images"
-    assert grid.sources["mine"].digest == "sha256:" + __import__("hashlib").sha256(b"images").hexdigest()
+    assert grid.sources["mine"].digest == "sha256:" + hashlib.sha256(b"images").hexdigest()
     before = (folder / "p.yaml").read_text()
     with pytest.raises(PredictorError, match="exists and says something else"):
         invoke(pilots_command, *words, "--share", 0.9, "--study", "other", "--output", folder / "p.yaml")
@@ -249,9 +254,9 @@ def test_the_pilots_command_writes_a_grid_that_loads(files):
 
 def test_the_pilots_command_says_what_is_missing(files):
     path, fit_path, folder = files
-    with pytest.raises(PredictorError, match="Say --source FILE.parquet, or --source NAME --digest"):
+    with pytest.raises(PredictorError, match=r"Say --source FILE.parquet, or --source NAME --digest"):
         invoke(pilots_command, path, "--next", 3, "--fit", fit_path)
-    with pytest.raises(PredictorError, match="gone.parquet: cannot be read"):
+    with pytest.raises(PredictorError, match=r"gone.parquet: cannot be read"):
         invoke(pilots_command, path, "--next", 3, "--fit", fit_path, "--source", folder / "gone.parquet")
     with pytest.raises(PredictorError, match="digest"):
         invoke(pilots_command, path, "--next", 3, "--fit", fit_path, "--source", "a", "--digest", "sha256:zz",
@@ -270,6 +275,7 @@ def test_predict_with_pilots_prints_what_it_rests_on(files):
 
 def test_pilots_import_nothing_heavy(files):
     path, fit_path, folder = files
+    words = ["predictor", "predict", str(path), "--fit", str(fit_path), "--pilot", str(folder / "pilots")]
     code = (
         "import sys\n"
         "class Block:\n"
@@ -277,7 +283,7 @@ def test_pilots_import_nothing_heavy(files):
         "        if name.split('.')[0] in ('pandas', 'scipy', 'sklearn', 'torch'):\n"
         "            raise ImportError('blocked: ' + name)\n"
         "sys.meta_path.insert(0, Block())\n"
-        f"sys.argv = ['predictor', 'predict', {str(path)!r}, '--fit', {str(fit_path)!r}, '--pilot', {str(folder / 'pilots')!r}]\n"
+        f"sys.argv = {words!r}\n"
         "from predictor.cli import main\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

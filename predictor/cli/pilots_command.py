@@ -118,18 +118,17 @@ def text(plan: PilotPlan, where: str, output: Path, table: str) -> str:
     """What to train, and what it brings."""
     steps = plan.recipe["image_steps"]
     part = sum(pilot.image_steps for pilot in plan.pilots) / steps
-    title = (
-        f"{plan.manifest}   TARGET SET {plan.target_set}   RECIPE {plan.recipe['model']} {plan.recipe['image_size']} px"
-    )
+    recipe = f"{plan.recipe['model']} {plan.recipe['image_size']} px"
+    why = "; the fit saw no shorter runs" if part > plan.share + 1e-9 else ""
     return "\n".join(
         [
-            title,
+            f"{plan.manifest}   TARGET SET {plan.target_set}   RECIPE {recipe}",
             "",
             table,
             "",
-            f"width         of the {level} interval of {plan.outcome}: {100 * plan.width_now:.1f} points now, "
-            f"{100 * plan.pilots[-1].width_after:.1f} expected after {len(plan.pilots)}",
-            f"cost          {100 * part:.0f} % of the image-steps of the run on the whole manifest ({steps:,}), for each seed{why}",
+            f"width         of the {100 * plan.level:g} % interval of {plan.outcome}: {100 * plan.width_now:.1f} "
+            f"points now, {100 * plan.pilots[-1].width_after:.1f} expected after {len(plan.pilots)}",
+            f"cost          {100 * part:.0f} % of the image-steps of the whole run ({steps:,}), each seed{why}",
             f"next          trainer run {output} --data DIR; predictor predict {plan.manifest} --pilot RUNS",
             f"fit: {where}",
         ]
