@@ -41,9 +41,7 @@ def test_every_module_imports_without_torch() -> None:
     assert done.stdout == "all\n", done.stderr
 
 
-@pytest.mark.parametrize(
-    "words", [["indicators", "m.csv"], ["predict", "m.csv"], ["advise", "m.csv", "--budget", "9"]]
-)
+@pytest.mark.parametrize("words", [["indicators", "m.csv"], ["predict", "m.csv"], ["advise", "m.csv", "--budget", "9"]])
 def test_light_commands_import_nothing_heavy(words, tmp_path) -> None:
     (tmp_path / "m.csv").write_text("label,count\na,10\nb,20\n")
     block = BLOCK.format(blocked=["pandas", "scipy", "statsmodels", "sklearn", "seaborn", "matplotlib", "torch"])

@@ -80,7 +80,7 @@ def learn(x: Floats, residuals: Floats, groups: Sequence[str]) -> Spread:
     >>> r = np.repeat([-1.0, 0.0, 1.0], 5) + 0.1 * np.tile([1, -1, 0, -1, 1], 3)
     >>> spread = learn(x, r, list("aaaaabbbbbccccc"))
     >>> spread.n_sets, round(float(spread.covariance[0, 0]), 2)
-    (3, 0.67)
+    (3, 0.66)
     """
     x, residuals = np.asarray(x, dtype=np.float64), np.asarray(residuals, dtype=np.float64)
     names, index = np.unique(np.array(groups), return_inverse=True)
