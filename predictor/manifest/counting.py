@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import compress
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.count_tables import count_rows
 from predictor.manifest.counted import Counted, Request
 from predictor.manifest.engine import condition, quoted_name
-from predictor.manifest.table import Table, shown
+from predictor.manifest.table import JSON, LIST, Table, of_rows, shown
 
 ALL_SPLITS = "all"
 FILE_IDS = 100  # that many sources, a new one in most rows: the column holds file ids, not sources
@@ -30,6 +31,8 @@ class Tally:
     places: list[str] = field(default_factory=list)  # where the first of these stand
     notes: list[str] = field(default_factory=list)
     has_splits: bool = False
+    has_lists: bool = False
+    several: str = "all"  # see `Request`
 
 
 def count_labels(where: str, tables: Iterable[Table], request: Request) -> Counted:
@@ -39,29 +42,36 @@ def count_labels(where: str, tables: Iterable[Table], request: Request) -> Count
 
     Raises ManifestError for a column, split or cell that cannot be used; all bad cells of a file are collected.
     """
-    tally = Tally()
+    tally = Tally(several=request.several)
     for table in tables:
         _add(table, request, tally)
     taken, notes = _split(tally, request, where)
     if missing := sum(tally.missing[split] for split in taken):
         if request.missing == "error":
             raise ManifestError(
-                f"{missing:,} rows without a label: {shown(tally.places, missing)}",
+                f"{of_rows(missing)} without a label: {shown(tally.places, missing)}",
                 where=where,
                 remedy="label them, or leave them out with --missing drop",
             )
-        notes.append(f"{missing:,} rows without a label left out")
+        notes.append(f"{of_rows(missing)} without a label left out")
     rows = [(label, source, whole(n)) for (label, source, split), n in tally.labels.items() if split in taken]
     if fractions := sum(n != int(n) for key, n in tally.labels.items() if key[2] in taken):
-        notes.append(f"weights of {fractions:,} classes rounded to whole images")
+        notes.append(f"images of {fractions:,} classes rounded: their weights add up to no whole number")
     n_labels = sum(n for _, _, n in rows)
     n_samples = whole(sum(tally.samples[split] for split in taken))
-    if n_labels == n_samples or fractions:
+    if tally.has_lists:
+        notes.append(several_note(n_labels, n_samples, request))
+    elif fractions:
         n_samples = None
-    else:
-        how = "each counts under its first" if request.several == "first" else "each counts for all of its labels"
-        notes.append(f"{n_labels:,} labels on {n_samples:,} images: {how}")
     return Counted(rows=rows, n_samples=n_samples, notes=(*dict.fromkeys([*tally.notes, *notes]),))
+
+
+def several_note(n_labels: int, n_samples: int, request: Request) -> str:
+    """How images that carry several labels were counted."""
+    how = "each counts once, under its first label"
+    if request.several == "all":
+        how = "each counts once for every label it has; with --several first, once in all"
+    return f"{n_labels:,} labels on {n_samples:,} images: {how}"
 
 
 def whole(n: float) -> int:
@@ -86,6 +96,7 @@ def _add(table: Table, request: Request, tally: Tally) -> None:
         )
     rows = condition(request.where)
     if request.where:
+        table = typed(table, request.where, {label, "source", "split"})
         check_condition(table, rows, request.where)
     split = "coalesce(trim(split::VARCHAR), '')" if "split" in table.columns and label != "split" else "''"
     tally.has_splits |= split != "''"
@@ -152,23 +163,91 @@ def _sample_rows(
     if weight:
         _check_weights(table, weight, rows)
         n = f"sum({quoted_name(weight)}::DOUBLE)"
+    kind, cell = table.labels(label)
+    if kind == LIST:
+        _list_rows(table, label, cell, source, split, n, rows, tally)
+        return
+    text, nested = cell, "''"
+    if kind == JSON:
+        text = f"CASE WHEN json_type({cell}) NOT IN ('ARRAY', 'OBJECT') THEN {cell}->>'$' END"
+        nested = f"CASE WHEN json_type({cell}) IN ('ARRAY', 'OBJECT') THEN json_type({cell}) ELSE '' END"
     found = table.connection.execute(
-        f"SELECT {quoted_name(label)}::VARCHAR, {source}, {split}, {n} FROM {table.relation} "
+        f"SELECT {text}, {nested}, {source}, {split}, {n} FROM {table.relation} "
         f"WHERE {rows} GROUP BY ALL LIMIT {MAX_KEYS + 1}"
     ).fetchall()
-    if len(found) > MAX_KEYS:
-        raise ManifestError(
-            f"more than {MAX_KEYS:,} different labels",
-            where=str(table.path),
-            remedy=f"column {label!r} seems to hold no classes; name another with --label",
-        )
-    for name, origin, part, n_rows in found:
+    check_keys(len(found), str(table.path), label)
+    for name, inner, origin, part, n_rows in found:
         name = (name or "").strip()
         if name:
             tally.labels[name, origin, part] += n_rows
             tally.samples[part] += n_rows
-        else:
+        elif not inner:
             tally.missing[part] += n_rows
+    inside = {inner for _, inner, _, _, _ in found}
+    if "OBJECT" in inside:
+        wrong, places = table.first_rows(f"{rows} AND json_type({cell}) = 'OBJECT'", f"left({cell}::VARCHAR, 50)")
+        raise ManifestError(
+            f"{wrong:,} bad {'label' if wrong == 1 else 'labels'}, first at {shown([f'{place}: {text}' for place, text in places], wrong)}",
+            where=str(table.path),
+            remedy="a label is text, a number, or a list of them",
+        )
+    if "ARRAY" in inside:
+        lists = f"from_json({cell}, '[\"VARCHAR\"]')"
+        _list_rows(table, label, lists, source, split, n, f"{rows} AND json_type({cell}) = 'ARRAY'", tally)
+
+
+def _list_rows(table: Table, label: str, cell: str, source: str, split: str, n: str, rows: str, tally: Tally) -> None:
+    """Rows whose cell is a list of labels: a repeated one counts once."""
+    tally.has_lists = True
+    names = f"[trim(name) FOR name IN {cell} IF trim(name) <> '']"
+    names = f"{names}[1:1]" if tally.several == "first" else f"list_distinct({names})"
+    weight = "1" if n == "count(*)" else n.removeprefix("sum(").removesuffix(")")
+    lists = (
+        f"(SELECT coalesce({names}, []) AS names, {source} AS source, {split} AS split, {weight} AS weight "
+        f"FROM {table.relation} WHERE {rows})"
+    )
+    found = table.connection.execute(
+        f"SELECT name, source, split, sum(weight) FROM (SELECT unnest(names) AS name, source, split, weight "
+        f"FROM {lists}) GROUP BY ALL LIMIT {MAX_KEYS + 1}"
+    ).fetchall()
+    check_keys(len(found), str(table.path), label)
+    for name, origin, part, n_rows in found:
+        tally.labels[name.strip(), origin, part] += n_rows
+    for part, empty, n_rows in table.connection.execute(
+        f"SELECT split, len(names) = 0, sum(weight) FROM {lists} GROUP BY ALL"
+    ).fetchall():
+        (tally.missing if empty else tally.samples)[part] += n_rows
+
+
+def check_keys(n: int, where: str, label: str) -> None:
+    """Raise ManifestError for more different labels than can be held."""
+    if n > MAX_KEYS:
+        raise ManifestError(
+            f"more than {MAX_KEYS:,} different labels",
+            where=where,
+            remedy=f"column {label!r} seems to hold no classes; name another with --label",
+        )
+
+
+def typed(table: Table, where: str, kept: set[str]) -> Table:
+    """The table with the columns of numbers as numbers that `where` may name; a text format has only text.
+
+    kept : columns that stay as they are
+    """
+    texts = [
+        name
+        for name, kind in table.columns.items()
+        if kind == "VARCHAR" and name not in kept and name.lower() in where.lower()
+    ]
+    if not texts:
+        return table
+    numbers = ", ".join(
+        f"count({cell}) > 0 AND count({cell}) = count(TRY_CAST({cell} AS DOUBLE))" for cell in map(quoted_name, texts)
+    )
+    looked = f"SELECT {numbers} FROM (SELECT * FROM {table.relation} LIMIT {LOOKED_AT})"
+    found = compress(texts, table.connection.execute(looked).fetchone())
+    casts = ", ".join(f"{cell}::DOUBLE AS {cell}" for cell in map(quoted_name, found))
+    return replace(table, relation=f"(SELECT * REPLACE ({casts}) FROM {table.relation})") if casts else table
 
 
 def _check_weights(table: Table, weight: str, rows: str) -> None:
@@ -205,4 +284,4 @@ def _split(tally: Tally, request: Request, where: str) -> tuple[set[str], list[s
         )
     left = whole(sizes.total() - sizes[wanted])
     quiet = request.split is not None or not left
-    return {wanted}, [] if quiet else [f"split {wanted!r} taken, {left:,} rows of other splits left out"]
+    return {wanted}, [] if quiet else [f"split {wanted!r} taken, {of_rows(left)} of other splits left out"]

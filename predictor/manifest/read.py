@@ -51,8 +51,10 @@ def open_manifest(path: str | Path, *, targets: Iterable[str] | None = None, **h
         except ManifestError as error:
             if file == Path(path):
                 raise
-            where = (error.where or "").replace(str(file), name)
-            raise ManifestError(error.problem.replace(str(file), name), where=where, remedy=error.remedy) from None
+            problem, place, remedy = (
+                (part or "").replace(str(file), name) for part in (error.problem, error.where, error.remedy)
+            )
+            raise ManifestError(problem, where=place, remedy=remedy) from None
     if not any(count for _, _, count in counted.rows):
         raise ManifestError(
             "lists no image" + (" for which --where holds" if request.where else ""),

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
     import duckdb
 
 USUAL = ("label", "class", "class_name", "category", "target", "wnid")  # names of a column of labels
+TEXT, LIST, JSON = "text", "list", "json"  # what a cell of labels is
 MAX_LINES = 2_000_000  # rows of a file whose lines are looked up for messages
 
 
 def row_numbers(rows: Sequence[int]) -> list[str]:
     """What rows are called where a file has no lines."""
     return [f"row {row}" for row in rows]
+
+
+def of_rows(n: int) -> str:
+    """A number of rows in words.
+
+    >>> of_rows(1), of_rows(1234)
+    ('1 row', '1,234 rows')
+    """
+    return "1 row" if n == 1 else f"{n:,} rows"
 
 
 def shown(problems: Sequence[str], n: int) -> str:
@@ -39,7 +49,7 @@ class Table:
 
     relation : gives its rows in file order
     columns : {name: type as the engine writes it}
-    cell : SQL of a column's cells as the format keeps them: text, a list of texts, or JSON
+    label : {column: (how its cells hold labels, SQL of them)}; None: the type of the column tells
     places : where rows stand in the file, by their numbers from 1
     """
 
@@ -47,7 +57,7 @@ class Table:
     connection: duckdb.DuckDBPyConnection
     relation: str
     columns: Mapping[str, str]
-    cell: Callable[[str], str] = quoted_name
+    label: Callable[[str], tuple[str, str]] | None = None
     places: Callable[[Sequence[int]], list[str]] = field(default=row_numbers)
 
     def column(self, name: str, option: str) -> str:
@@ -59,6 +69,13 @@ class Table:
         near = difflib.get_close_matches(name, self.columns, n=1) or candidates[:1]
         remedy = f"Name it with {option} {near[0]}, or rename it" if near else f"Name it with {option} COLUMN"
         raise ManifestError(f"missing column {name!r}; found {found}", where=str(self.path), remedy=remedy)
+
+    def labels(self, column: str) -> tuple[str, str]:
+        """(TEXT, LIST or JSON, SQL of the cells)."""
+        if self.label:
+            return self.label(column)
+        cell = quoted_name(column)
+        return (LIST, f"{cell}::VARCHAR[]") if self.columns[column].endswith("[]") else (TEXT, f"{cell}::VARCHAR")
 
     def first_rows(self, wrong: str, columns: str = "NULL") -> tuple[int, list[tuple[str, object]]]:
         """(number of the rows for which the SQL `wrong` holds, place and `columns` of the first ten)."""

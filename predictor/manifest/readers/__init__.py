@@ -7,7 +7,16 @@ from typing import Protocol
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
-from predictor.manifest.readers import delimited, hugging_face, image_folder, parquet, webdataset
+from predictor.manifest.readers import (
+    delimited,
+    hugging_face,
+    image_folder,
+    json_lines,
+    open_images,
+    parquet,
+    path_list,
+    webdataset,
+)
 from predictor.manifest.readers.paths import head_of, matches
 
 FORMS = (
@@ -29,7 +38,16 @@ class Reader(Protocol):
 
 
 # what knows its format by a mark comes before what accepts any text or any folder
-READERS: tuple[Reader, ...] = (hugging_face, webdataset, parquet, delimited, image_folder)
+READERS: tuple[Reader, ...] = (
+    hugging_face,
+    webdataset,
+    parquet,
+    json_lines,
+    open_images,
+    path_list,
+    delimited,
+    image_folder,
+)
 
 
 def reader_of(path: Path) -> Reader:

@@ -86,7 +86,7 @@ def _places(path: Path, kind: str, delimiter: str, header: bool, rows: Sequence[
     if not rows or max(rows) > MAX_LINES:
         return row_numbers(rows)
     wanted = dict.fromkeys(rows, 0)
-    with _opened(path, kind) as stream:
+    with opened(path, kind) as stream:
         reader = csv.reader(stream, delimiter=delimiter)
         if header:
             next(reader, None)
@@ -101,7 +101,8 @@ def _places(path: Path, kind: str, delimiter: str, header: bool, rows: Sequence[
 
 
 @contextmanager
-def _opened(path: Path, kind: str) -> Iterator[IO[str]]:
+def opened(path: Path, kind: str) -> Iterator[IO[str]]:
+    """The text of a plain or gzip file, line ends as they are."""
     with (
         gzip.open(path) if kind == "gzip" else path.open("rb") as raw,
         io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as stream,
