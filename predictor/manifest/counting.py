@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from itertools import compress
+from dataclasses import dataclass, field
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.count_tables import count_rows
 from predictor.manifest.counted import Counted, Request
-from predictor.manifest.engine import condition, quoted_name
-from predictor.manifest.table import JSON, LIST, Table, of_rows, shown
+from predictor.manifest.engine import quoted, quoted_name
+from predictor.manifest.table import JSON, LIST, LOOKED_AT, Table, of_rows, shown
+from predictor.manifest.where import with_condition
 
 ALL_SPLITS = "all"
 FILE_IDS = 100  # that many sources, a new one in most rows: the column holds file ids, not sources
-LOOKED_AT = 100_000  # rows that show whether it does
 MAX_KEYS = 5_000_000  # different (label, source, split) of one file
 
 Group = tuple[str, str, str]  # label, source, split
@@ -94,10 +93,7 @@ def _add(table: Table, request: Request, tally: Tally) -> None:
             where=str(table.path),
             remedy="a row is a class with its count, or a sample with its weight",
         )
-    rows = condition(request.where)
-    if request.where:
-        table = typed(table, request.where, {label, "source", "split"})
-        check_condition(table, rows, request.where)
+    table, rows = with_condition(table, request.where, {label, "source", "split"})
     split = "coalesce(trim(split::VARCHAR), '')" if "split" in table.columns and label != "split" else "''"
     tally.has_splits |= split != "''"
     source = _source(table, label, rows, counted=count is not None, tally=tally)
@@ -110,35 +106,13 @@ def _add(table: Table, request: Request, tally: Tally) -> None:
     else:
         _sample_rows(table, label, source, split, weight, rows, tally)
     if request.missing == "error" and tally.missing.total() and len(tally.places) < SHOWN:
-        empty = f"{rows} AND coalesce(trim({quoted_name(label)}::VARCHAR), '') = ''"
+        taken = "true" if request.split == ALL_SPLITS else f"{split} IN ('', {quoted(request.split or 'train')})"
+        empty = f"{rows} AND {taken} AND coalesce(trim({quoted_name(label)}::VARCHAR), '') IN ('', '[]')"
         tally.places += [place for place, _ in table.first_rows(empty)[1]]
 
 
 def _usual(table: Table, name: str) -> str | None:
     return name if name in table.columns else None
-
-
-def check_condition(table: Table, rows: str, where: str) -> None:
-    """Raise ManifestError for a condition that does not fit the columns, or that opens anything."""
-    import duckdb
-
-    try:
-        table.connection.execute(f"SELECT 1 FROM {table.relation} WHERE {rows} LIMIT 0")
-        table.connection.execute(f"EXPLAIN SELECT 1 FROM {table.relation} WHERE {rows}")
-    except duckdb.PermissionException:
-        raise ManifestError(
-            f"{where!r} opens something", where="--where", remedy="a condition can only use the manifest's own columns"
-        ) from None
-    except duckdb.Error as error:
-        raise ManifestError(
-            f"{where!r} does not fit: {_short(error)}",
-            where="--where",
-            remedy=f"columns of {table.path}: {', '.join(map(quoted_name, table.columns))}",
-        ) from None
-
-
-def _short(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 def _source(table: Table, label: str, rows: str, *, counted: bool, tally: Tally) -> str:
@@ -186,8 +160,9 @@ def _sample_rows(
     inside = {inner for _, inner, _, _, _ in found}
     if "OBJECT" in inside:
         wrong, places = table.first_rows(f"{rows} AND json_type({cell}) = 'OBJECT'", f"left({cell}::VARCHAR, 50)")
+        bad = shown([f"{place}: {text}" for place, text in places], wrong)
         raise ManifestError(
-            f"{wrong:,} bad {'label' if wrong == 1 else 'labels'}, first at {shown([f'{place}: {text}' for place, text in places], wrong)}",
+            f"{wrong:,} bad {'label' if wrong == 1 else 'labels'}, first at {bad}",
             where=str(table.path),
             remedy="a label is text, a number, or a list of them",
         )
@@ -227,27 +202,6 @@ def check_keys(n: int, where: str, label: str) -> None:
             where=where,
             remedy=f"column {label!r} seems to hold no classes; name another with --label",
         )
-
-
-def typed(table: Table, where: str, kept: set[str]) -> Table:
-    """The table with the columns of numbers as numbers that `where` may name; a text format has only text.
-
-    kept : columns that stay as they are
-    """
-    texts = [
-        name
-        for name, kind in table.columns.items()
-        if kind == "VARCHAR" and name not in kept and name.lower() in where.lower()
-    ]
-    if not texts:
-        return table
-    numbers = ", ".join(
-        f"count({cell}) > 0 AND count({cell}) = count(TRY_CAST({cell} AS DOUBLE))" for cell in map(quoted_name, texts)
-    )
-    looked = f"SELECT {numbers} FROM (SELECT * FROM {table.relation} LIMIT {LOOKED_AT})"
-    found = compress(texts, table.connection.execute(looked).fetchone())
-    casts = ", ".join(f"{cell}::DOUBLE AS {cell}" for cell in map(quoted_name, found))
-    return replace(table, relation=f"(SELECT * REPLACE ({casts}) FROM {table.relation})") if casts else table
 
 
 def _check_weights(table: Table, weight: str, rows: str) -> None:

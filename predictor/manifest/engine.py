@@ -86,27 +86,7 @@ def quoted_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def condition(where: str | None) -> str:
-    """`--where` as one SQL expression, 'true' where there is none. Raises ManifestError for anything else.
-
-    >>> condition("width > 32 -- large")
-    '(width > 32)'
-    """
-    if where is None:
-        return "true"
-    import duckdb
-
-    try:
-        return f"({duckdb.SQLExpression(where)})"
-    except duckdb.Error as error:
-        raise ManifestError(
-            f"{where!r} is not one SQL condition: {message(error)}",
-            where="--where",
-            remedy="write a condition on columns, as in \"width >= 64 AND source <> 'web'\"",
-        ) from None
-
-
 def message(error: Exception) -> str:
     """The first lines of what the engine says."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300]
+    return " ".join(lines[:2])[:300].rstrip(".")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 USUAL = ("label", "class", "class_name", "category", "target", "wnid")  # names of a column of labels
 TEXT, LIST, JSON = "text", "list", "json"  # what a cell of labels is
+LOOKED_AT = 100_000  # rows that show what a column holds
 MAX_LINES = 2_000_000  # rows of a file whose lines are looked up for messages
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
-from predictor.manifest.counting import ALL_SPLITS, check_condition, check_keys, several_note, typed
-from predictor.manifest.engine import condition, connected, quoted_name
+from predictor.manifest.counting import ALL_SPLITS, check_keys, several_note
+from predictor.manifest.engine import connected, quoted_name
 from predictor.manifest.readers import delimited
 from predictor.manifest.readers.limits import refuse
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.text import first_lines, text_head
 from predictor.manifest.table import Table, of_rows, shown
+from predictor.manifest.where import with_condition
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,10 +50,7 @@ def read(path: Path, request: Request) -> Counted:
         for file, table in zip(files, delimited.tables(files, connection), strict=True):
             table.column(IMAGE, "ImageID")
             table.column(label, "--label")
-            rows = condition(request.where)
-            if request.where:
-                table = typed(table, request.where, {IMAGE, label})
-                check_condition(table, rows, request.where)
+            table, rows = with_condition(table, request.where, {IMAGE, label})
             positive = "true"
             if CONFIDENCE in table.columns:
                 absent += _check_confidence(table, rows, file)

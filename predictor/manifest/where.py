@@ -1,0 +1,86 @@
+"""`--where`: one SQL condition on the rows of a table, which can use nothing but that table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import compress
+
+from predictor.errors import ManifestError
+from predictor.manifest.engine import message, quoted_name
+from predictor.manifest.table import LOOKED_AT, Table
+
+
+def with_condition(table: Table, where: str | None, kept: set[str]) -> tuple[Table, str]:
+    """The table, and the SQL of its rows to take.
+
+    Where every cell is text, columns of numbers become numbers, so that they compare as such. kept : columns that stay
+    as they are.
+
+    Raises ManifestError for what is no condition on these columns, and for what would open anything.
+    """
+    rows = condition(where)
+    if where is None:
+        return table, rows
+    table = _typed(table, where, kept)
+    _check(table, rows, where)
+    return table, rows
+
+
+def condition(where: str | None) -> str:
+    """`--where` as one SQL expression, 'true' where there is none. Raises ManifestError for anything else.
+
+    >>> condition("width > 32 -- large")
+    '(width > 32)'
+    """
+    if where is None:
+        return "true"
+    import duckdb
+
+    try:
+        return f"({duckdb.SQLExpression(where)})"
+    except duckdb.Error as error:
+        raise ManifestError(
+            f"{where!r} is not one SQL condition: {message(error)}",
+            where="--where",
+            remedy="write a condition on columns, as in \"width >= 64 AND source <> 'web'\"",
+        ) from None
+
+
+def _typed(table: Table, where: str, kept: set[str]) -> Table:
+    """The table with the columns of numbers as numbers that `where` may name; a text format has only text.
+
+    kept : columns that stay as they are
+    """
+    texts = [
+        name
+        for name, kind in table.columns.items()
+        if kind == "VARCHAR" and name not in kept and name.lower() in where.lower()
+    ]
+    if not texts:
+        return table
+    numbers = ", ".join(
+        f"count({cell}) > 0 AND count({cell}) = count(TRY_CAST({cell} AS DOUBLE))" for cell in map(quoted_name, texts)
+    )
+    looked = f"SELECT {numbers} FROM (SELECT * FROM {table.relation} LIMIT {LOOKED_AT})"
+    found = compress(texts, table.connection.execute(looked).fetchone())
+    casts = ", ".join(f"{cell}::DOUBLE AS {cell}" for cell in map(quoted_name, found))
+    return replace(table, relation=f"(SELECT * REPLACE ({casts}) FROM {table.relation})") if casts else table
+
+
+def _check(table: Table, rows: str, where: str) -> None:
+    """Raise ManifestError for a condition that does not fit the columns, or that opens anything."""
+    import duckdb
+
+    try:
+        table.connection.execute(f"SELECT 1 FROM {table.relation} WHERE {rows} LIMIT 0")
+        table.connection.execute(f"EXPLAIN SELECT 1 FROM {table.relation} WHERE {rows}")
+    except duckdb.PermissionException:
+        raise ManifestError(
+            f"{where!r} opens something", where="--where", remedy="a condition can only use the manifest's own columns"
+        ) from None
+    except duckdb.Error as error:
+        raise ManifestError(
+            f"{where!r} does not fit: {message(error)}",
+            where="--where",
+            remedy=f"columns of {table.path}: {', '.join(map(quoted_name, table.columns))}",
+        ) from None
