@@ -145,9 +145,10 @@ def _sample_rows(
     if kind == JSON:
         text = f"CASE WHEN json_type({cell}) NOT IN ('ARRAY', 'OBJECT') THEN {cell}->>'$' END"
         nested = f"CASE WHEN json_type({cell}) IN ('ARRAY', 'OBJECT') THEN json_type({cell}) ELSE '' END"
+    keys = (text, nested, source, split)
+    varying = ", ".join(str(place) for place, key in enumerate(keys, 1) if key != "''")  # others would be hashed too
     found = table.connection.execute(
-        f"SELECT {text}, {nested}, {source}, {split}, {n} FROM {table.relation} "
-        f"WHERE {rows} GROUP BY ALL LIMIT {MAX_KEYS + 1}"
+        f"SELECT {', '.join(keys)}, {n} FROM {table.relation} WHERE {rows} GROUP BY {varying} LIMIT {MAX_KEYS + 1}"
     ).fetchall()
     check_keys(len(found), str(table.path), label)
     for name, inner, origin, part, n_rows in found:
