@@ -6,7 +6,7 @@ from collections import Counter
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.engine import quoted_name
-from predictor.manifest.table import Table, shown
+from predictor.manifest.table import MAX_NAME, Table, shown
 
 MAX_COUNT = 2**53  # beyond it a count read from a float is not exact
 MAX_CLASSES = 5_000_000  # rows of one count table
@@ -22,7 +22,7 @@ def count_rows(
     Raises ManifestError for counts that are no whole numbers, and for a (label, source) named twice.
     """
     found = table.connection.execute(
-        f"SELECT row, trim(label), source, split, trim(n) FROM (SELECT row_number() OVER () AS row, "
+        f"SELECT row, trim(left(label, {MAX_NAME})), source, split, trim(left(n, 100)) FROM (SELECT row_number() OVER () AS row, "
         f"{quoted_name(label)}::VARCHAR AS label, {source} AS source, {split} AS split, "
         f"{quoted_name(count)}::VARCHAR AS n, {rows} AS taken FROM {table.relation}) "
         f"WHERE taken ORDER BY row LIMIT {MAX_CLASSES + 1}"

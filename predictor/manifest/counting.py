@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.count_tables import count_rows
 from predictor.manifest.counted import Counted, Request
 from predictor.manifest.engine import quoted, quoted_name
-from predictor.manifest.table import JSON, LIST, LOOKED_AT, Table, of_rows, shown
+from predictor.manifest.table import JSON, LIST, LOOKED_AT, MAX_NAME, Table, of_rows, shown
 from predictor.manifest.where import with_condition
 
 ALL_SPLITS = "all"
@@ -148,9 +148,11 @@ def _sample_rows(
     keys = (text, nested, source, split)
     varying = ", ".join(str(place) for place, key in enumerate(keys, 1) if key != "''")  # others would be hashed too
     found = table.connection.execute(
-        f"SELECT {', '.join(keys)}, {n} FROM {table.relation} WHERE {rows} GROUP BY {varying} LIMIT {MAX_KEYS + 1}"
+        f"SELECT left(name, {MAX_NAME + 1}), inside, left(source, {MAX_NAME + 1}), left(split, {MAX_NAME + 1}), n FROM "
+        f"(SELECT {text} AS name, {nested} AS inside, {source} AS source, {split} AS split, {n} AS n "
+        f"FROM {table.relation} WHERE {rows} GROUP BY {varying} LIMIT {MAX_KEYS + 1})"
     ).fetchall()
-    check_keys(len(found), str(table.path), label)
+    check_keys([name for name, *_ in found], str(table.path), label)
     for name, inner, origin, part, n_rows in found:
         name = (name or "").strip()
         if name:
@@ -183,10 +185,10 @@ def _list_rows(table: Table, label: str, cell: str, source: str, split: str, n: 
         f"FROM {table.relation} WHERE {rows})"
     )
     found = table.connection.execute(
-        f"SELECT name, source, split, sum(weight) FROM (SELECT unnest(names) AS name, source, split, weight "
-        f"FROM {lists}) GROUP BY ALL LIMIT {MAX_KEYS + 1}"
+        f"SELECT left(name, {MAX_NAME + 1}), source, split, sum(weight) FROM "
+        f"(SELECT unnest(names) AS name, source, split, weight FROM {lists}) GROUP BY ALL LIMIT {MAX_KEYS + 1}"
     ).fetchall()
-    check_keys(len(found), str(table.path), label)
+    check_keys([name for name, *_ in found], str(table.path), label)
     for name, origin, part, n_rows in found:
         tally.labels[name.strip(), origin, part] += n_rows
     for part, empty, n_rows in table.connection.execute(
@@ -195,14 +197,19 @@ def _list_rows(table: Table, label: str, cell: str, source: str, split: str, n: 
         (tally.missing if empty else tally.samples)[part] += n_rows
 
 
-def check_keys(n: int, where: str, label: str) -> None:
-    """Raise ManifestError for more different labels than can be held."""
-    if n > MAX_KEYS:
-        raise ManifestError(
-            f"more than {MAX_KEYS:,} different labels",
-            where=where,
-            remedy=f"column {label!r} seems to hold no classes; name another with --label",
-        )
+def check_keys(names: Sequence[str | None], where: str, label: str) -> None:
+    """Raise ManifestError for more, or longer, labels than classes have."""
+    if len(names) > MAX_KEYS:
+        problem = f"more than {MAX_KEYS:,} different labels"
+    elif long := [name for name in names if name and len(name) > MAX_NAME]:
+        problem = f"{len(long):,} labels of more than {MAX_NAME:,} characters, one begins {long[0][:50]!r}"
+    else:
+        return
+    raise ManifestError(
+        problem,
+        where=where,
+        remedy=f"column {label!r} seems to hold no classes: name another with --label, or check the quotes",
+    )
 
 
 def _check_weights(table: Table, weight: str, rows: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 USUAL = ("label", "class", "class_name", "category", "target", "wnid")  # names of a column of labels
 TEXT, LIST, JSON = "text", "list", "json"  # what a cell of labels is
 LOOKED_AT = 100_000  # rows that show what a column holds
+MAX_NAME = 1_000  # characters of a label; a longer one is a text, or a quote that was never closed
 MAX_LINES = 2_000_000  # rows of a file whose lines are looked up for messages
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
@@ -13,6 +14,9 @@ from predictor.manifest.engine import connected, quoted, quoted_path
 from predictor.manifest.readers.paths import files_of, head_of
 from predictor.manifest.readers.text import check_unpacked, compression, line_places, text_head
 from predictor.manifest.table import Table
+
+if TYPE_CHECKING:
+    import duckdb
 
 DELIMITERS = (b",", b"\t", b";")
 
@@ -34,7 +38,7 @@ def read(path: Path, request: Request) -> Counted:
         return count_labels(str(path), tables(files, connection), request)
 
 
-def tables(files: list[Path], connection) -> Iterator[Table]:
+def tables(files: list[Path], connection: duckdb.DuckDBPyConnection) -> Iterator[Table]:
     """The tables of delimited text files."""
     for file in files:
         head = head_of(file)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
-from predictor.manifest.counting import ALL_SPLITS, check_keys, several_note
+from predictor.manifest.counting import ALL_SPLITS, MAX_KEYS, check_keys, several_note
 from predictor.manifest.engine import connected, quoted_name
 from predictor.manifest.readers import delimited
 from predictor.manifest.readers.limits import refuse
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.text import first_lines, text_head
-from predictor.manifest.table import Table, of_rows, shown
+from predictor.manifest.table import MAX_NAME, Table, of_rows, shown
 from predictor.manifest.where import with_condition
 
 if TYPE_CHECKING:
@@ -89,8 +89,10 @@ def _count(connection: duckdb.DuckDBPyConnection, rows: str, absent: int, reques
             f"{of_rows(missing)} without a label", where=where, remedy="leave them out with --missing drop"
         )
     connection.execute(f"CREATE TEMP TABLE pairs AS {pairs}")
-    counts = connection.execute("SELECT label, count(*) FROM pairs GROUP BY label").fetchall()
-    check_keys(len(counts), where, request.label or LABEL)
+    counts = connection.execute(
+        f"SELECT left(label, {MAX_NAME + 1}), count(*) FROM pairs GROUP BY label LIMIT {MAX_KEYS + 1}"
+    ).fetchall()
+    check_keys([label for label, _ in counts], where, request.label or LABEL)
     (n_samples,) = connection.execute("SELECT count(DISTINCT image) FROM pairs").fetchone()
     n_labels = sum(n for _, n in counts)
     notes = [several_note(n_labels, n_samples, request)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
@@ -10,7 +11,11 @@ from predictor.manifest.counting import count_labels
 from predictor.manifest.engine import connected, quoted_path
 from predictor.manifest.readers.files import first_file
 from predictor.manifest.readers.paths import files_of
+from predictor.manifest.readers.text import check_growth
 from predictor.manifest.table import Table
+
+if TYPE_CHECKING:
+    import duckdb
 
 MARK = b"PAR1"
 ENDING = ".parquet"
@@ -32,10 +37,19 @@ def read(path: Path, request: Request) -> Counted:
         return count_labels(str(path), (_table(file, connection) for file in files), request)
 
 
-def _table(file: Path, connection) -> Table:
+def _table(file: Path, connection: duckdb.DuckDBPyConnection) -> Table:
     relation = f"read_parquet({quoted_path(file)}, hive_partitioning = false)"
-    (n_rows,) = connection.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({quoted_path(file)})").fetchone()
-    if (n_rows or 0) > MAX_ROWS:
-        raise ManifestError(f"says that it has {n_rows:,} rows; at most {MAX_ROWS:,} are counted", where=str(file))
+    _check_size(file, connection)
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     return Table(path=file, connection=connection, relation=relation, columns={row[0]: row[1] for row in described})
+
+
+def _check_size(file: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise ManifestError for a file that grows beyond every list of labels, by what it says itself."""
+    n_rows, size = connection.execute(
+        f"SELECT (SELECT sum(num_rows) FROM parquet_file_metadata({quoted_path(file)})), "
+        f"(SELECT sum(total_uncompressed_size) FROM parquet_metadata({quoted_path(file)}))"
+    ).fetchone()
+    if (n_rows or 0) > MAX_ROWS:
+        raise ManifestError(f"says that it has {n_rows:,} rows; at most {MAX_ROWS:,} are counted", where=str(file))
+    check_growth(file, size or 0)

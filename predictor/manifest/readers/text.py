@@ -20,7 +20,7 @@ from predictor.manifest.table import MAX_LINES, row_numbers
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 FREE = 1 << 30  # bytes that any file may unpack to
-RATIO = 200  # beyond these, the most a file may grow; lists of labels grow 5 to 50 times
+RATIO = 200  # beyond them, the most a file may grow; lists of labels grow 5 to 50 times
 _SKIPPED = range(0x184D2A50, 0x184D2A60)  # zstd frames that hold no data
 _BLOCK = 1 << 17  # bytes that a zstd block unpacks to, at most
 
@@ -59,20 +59,24 @@ def check_unpacked(path: Path, head: bytes) -> None:
     kind = compression(head)
     if kind == "none":
         return
-    limit = max(FREE, RATIO * path.stat().st_size)
-    sizes = _gzip_sizes(path) if kind == "gzip" else _zstd_sizes(path)
     total = 0
     try:
-        for size in sizes:
+        for size in _gzip_sizes(path) if kind == "gzip" else _zstd_sizes(path):
             total += size
-            if total > limit:
-                raise ManifestError(
-                    f"unpacks to more than {limit:,} bytes, {RATIO} times its size",
-                    where=str(path),
-                    remedy="unpack it yourself if it is what you mean",
-                )
+            check_growth(path, total)
     except (OSError, EOFError, zlib.error) as error:
         raise ManifestError(f"is not a whole {kind} file: {error}", where=str(path)) from None
+
+
+def check_growth(path: Path, size: int) -> None:
+    """Raise ManifestError where a file unpacks to so many bytes that it is no list of labels, but a bomb."""
+    limit = max(FREE, RATIO * path.stat().st_size)
+    if size > limit:
+        raise ManifestError(
+            f"unpacks to more than {limit:,} bytes, over {RATIO} times its size",
+            where=str(path),
+            remedy="unpack it yourself if it is what you mean",
+        )
 
 
 def line_places(path: Path, head: bytes, delimiter: str, header: bool) -> Callable[[Sequence[int]], list[str]]:
