@@ -6,10 +6,9 @@ from collections import Counter
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.engine import quoted_name
-from predictor.manifest.table import MAX_NAME, Table, shown
+from predictor.manifest.table import MAX_KEYS, MAX_NAME, Table, check_keys, shown
 
 MAX_COUNT = 2**53  # beyond it a count read from a float is not exact
-MAX_CLASSES = 5_000_000  # rows of one count table
 
 
 def count_rows(
@@ -22,17 +21,12 @@ def count_rows(
     Raises ManifestError for counts that are no whole numbers, and for a (label, source) named twice.
     """
     found = table.connection.execute(
-        f"SELECT row, trim(left(label, {MAX_NAME})), source, split, trim(left(n, 100)) FROM (SELECT row_number() OVER () AS row, "
-        f"{quoted_name(label)}::VARCHAR AS label, {source} AS source, {split} AS split, "
-        f"{quoted_name(count)}::VARCHAR AS n, {rows} AS taken FROM {table.relation}) "
-        f"WHERE taken ORDER BY row LIMIT {MAX_CLASSES + 1}"
+        f"SELECT row, trim(left(label, {MAX_NAME + 1})), source, split, trim(left(n, 100)) FROM "
+        f"(SELECT row_number() OVER () AS row, {quoted_name(label)}::VARCHAR AS label, {source} AS source, "
+        f"{split} AS split, {quoted_name(count)}::VARCHAR AS n, {rows} AS taken FROM {table.relation}) "
+        f"WHERE taken ORDER BY row LIMIT {MAX_KEYS + 1}"
     ).fetchall()
-    if len(found) > MAX_CLASSES:
-        raise ManifestError(
-            f"a count table of more than {MAX_CLASSES:,} rows",
-            where=str(table.path),
-            remedy=f"a row of it is a class; rename column {count!r} where it holds no images per class",
-        )
+    check_keys([name for _, name, *_ in found], str(table.path), label)
     bad: list[tuple[int, str]] = []
     twice: list[tuple[int, int, str]] = []
     counts: dict[tuple[str, str, str], tuple[int, int]] = {}

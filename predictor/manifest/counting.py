@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.count_tables import count_rows
 from predictor.manifest.counted import Counted, Request
 from predictor.manifest.engine import quoted, quoted_name
-from predictor.manifest.table import JSON, LIST, LOOKED_AT, MAX_NAME, Table, of_rows, shown
+from predictor.manifest.table import JSON, LIST, LOOKED_AT, MAX_KEYS, MAX_NAME, Table, check_keys, of_rows, shown
 from predictor.manifest.where import with_condition
 
 ALL_SPLITS = "all"
 FILE_IDS = 100  # that many sources, a new one in most rows: the column holds file ids, not sources
-MAX_KEYS = 5_000_000  # different (label, source, split) of one file
 
 Group = tuple[str, str, str]  # label, source, split
 
@@ -53,9 +52,14 @@ def count_labels(where: str, tables: Iterable[Table], request: Request) -> Count
                 remedy="label them, or leave them out with --missing drop",
             )
         notes.append(f"{of_rows(missing)} without a label left out")
-    rows = [(label, source, whole(n)) for (label, source, split), n in tally.labels.items() if split in taken]
-    if fractions := sum(n != int(n) for key, n in tally.labels.items() if key[2] in taken):
-        notes.append(f"images of {fractions:,} classes rounded: their weights add up to no whole number")
+    counts: Counter[tuple[str, str]] = Counter()
+    for (label, source, split), n in tally.labels.items():
+        if split in taken:
+            counts[label, source] += n
+    rows = [(label, source, whole(n)) for (label, source), n in counts.items()]
+    if fractions := sum(n != int(n) for n in counts.values()):
+        noun = "class" if fractions == 1 else "classes"
+        notes.append(f"images of {fractions:,} {noun} rounded: their weights add up to no whole number")
     n_labels = sum(n for _, _, n in rows)
     n_samples = whole(sum(tally.samples[split] for split in taken))
     if tally.has_lists:
@@ -195,21 +199,6 @@ def _list_rows(table: Table, label: str, cell: str, source: str, split: str, n: 
         f"SELECT split, len(names) = 0, sum(weight) FROM {lists} GROUP BY ALL"
     ).fetchall():
         (tally.missing if empty else tally.samples)[part] += n_rows
-
-
-def check_keys(names: Sequence[str | None], where: str, label: str) -> None:
-    """Raise ManifestError for more, or longer, labels than classes have."""
-    if len(names) > MAX_KEYS:
-        problem = f"more than {MAX_KEYS:,} different labels"
-    elif long := [name for name in names if name and len(name) > MAX_NAME]:
-        problem = f"{len(long):,} labels of more than {MAX_NAME:,} characters, one begins {long[0][:50]!r}"
-    else:
-        return
-    raise ManifestError(
-        problem,
-        where=where,
-        remedy=f"column {label!r} seems to hold no classes: name another with --label, or check the quotes",
-    )
 
 
 def _check_weights(table: Table, weight: str, rows: str) -> None:

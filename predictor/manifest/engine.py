@@ -55,6 +55,12 @@ def connected(
                 where=where,
                 remedy="check that the column named with --label holds classes",
             ) from None
+        except duckdb.PermissionException as error:
+            raise ManifestError(
+                f"opens something: {message(error)}",
+                where="--where",
+                remedy="a condition can only use the manifest's own columns",
+            ) from None
         except duckdb.Error as error:
             raise ManifestError(f"is not a readable {form}: {message(error)}", where=where, remedy=remedy) from None
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 USUAL = ("label", "class", "class_name", "category", "target", "wnid")  # names of a column of labels
 TEXT, LIST, JSON = "text", "list", "json"  # what a cell of labels is
 LOOKED_AT = 100_000  # rows that show what a column holds
+MAX_KEYS = 5_000_000  # different (label, source, split) of one file
 MAX_NAME = 1_000  # characters of a label; a longer one is a text, or a quote that was never closed
 MAX_LINES = 2_000_000  # rows of a file whose lines are looked up for messages
 
@@ -43,6 +44,21 @@ def shown(problems: Sequence[str], n: int) -> str:
     """
     first = list(problems[:SHOWN])
     return "; ".join(first) + (f"; and {n - len(first):,} more" if n > len(first) else "")
+
+
+def check_keys(names: Sequence[str | None], where: str, label: str) -> None:
+    """Raise ManifestError for more, or longer, labels than classes have."""
+    if len(names) > MAX_KEYS:
+        problem = f"more than {MAX_KEYS:,} different labels"
+    elif long := [name for name in names if name and len(name) > MAX_NAME]:
+        problem = f"{len(long):,} labels of more than {MAX_NAME:,} characters, one begins {long[0][:50]!r}"
+    else:
+        return
+    raise ManifestError(
+        problem,
+        where=where,
+        remedy=f"column {label!r} seems to hold no classes: name another with --label, or check the quotes",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,10 +74,8 @@ def _check(table: Table, rows: str, where: str) -> None:
     try:
         table.connection.execute(f"SELECT 1 FROM {table.relation} WHERE {rows} LIMIT 0")
         table.connection.execute(f"EXPLAIN SELECT 1 FROM {table.relation} WHERE {rows}")
-    except duckdb.PermissionException:
-        raise ManifestError(
-            f"{where!r} opens something", where="--where", remedy="a condition can only use the manifest's own columns"
-        ) from None
+    except duckdb.PermissionException:  # the connection says what that means
+        raise
     except duckdb.Error as error:
         raise ManifestError(
             f"{where!r} does not fit: {message(error)}",

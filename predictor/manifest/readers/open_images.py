@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
-from predictor.manifest.counting import ALL_SPLITS, MAX_KEYS, check_keys, several_note
+from predictor.manifest.counting import ALL_SPLITS, several_note
 from predictor.manifest.engine import connected, quoted_name
 from predictor.manifest.readers import delimited
 from predictor.manifest.readers.limits import refuse
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.text import first_lines, text_head
-from predictor.manifest.table import MAX_NAME, Table, of_rows, shown
+from predictor.manifest.table import MAX_KEYS, MAX_NAME, Table, check_keys, of_rows, shown
 from predictor.manifest.where import with_condition
 
 if TYPE_CHECKING:

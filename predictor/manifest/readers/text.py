@@ -158,6 +158,8 @@ def _zstd_sizes(path: Path) -> Iterator[int]:
                 yield length if kind < 2 else _BLOCK
             if flags >> 2 & 1:
                 _exactly(stream, 4)
+            if stream.tell() > path.stat().st_size:
+                raise EOFError("it ends early")
 
 
 def _exactly(stream: IO[bytes], n: int) -> bytes:
