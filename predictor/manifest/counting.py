@@ -52,15 +52,16 @@ def count_labels(where: str, tables: Iterable[Table], request: Request) -> Count
                 remedy="label them, or leave them out with --missing drop",
             )
         notes.append(f"{of_rows(missing)} without a label left out")
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: dict[tuple[str, str], float] = {}
     for (label, source, split), n in tally.labels.items():
         if split in taken:
-            counts[label, source] += n
-    rows = [(label, source, whole(n)) for (label, source), n in counts.items()]
-    if fractions := sum(n != int(n) for n in counts.values()):
+            counts[label, source] = counts.get((label, source), 0) + n
+    fractions = sum(n != int(n) for n in counts.values()) if request.weight else 0
+    if fractions:
         noun = "class" if fractions == 1 else "classes"
         notes.append(f"images of {fractions:,} {noun} rounded: their weights add up to no whole number")
-    n_labels = sum(n for _, _, n in rows)
+    rows = [(*key, whole(n) if request.weight else n) for key, n in counts.items()]
+    n_labels = sum([n for _, _, n in rows])
     n_samples = whole(sum(tally.samples[split] for split in taken))
     if tally.has_lists:
         notes.append(several_note(n_labels, n_samples, request))
@@ -157,14 +158,16 @@ def _sample_rows(
         f"FROM {table.relation} WHERE {rows} GROUP BY {varying} LIMIT {MAX_KEYS + 1})"
     ).fetchall()
     check_keys([name for name, *_ in found], str(table.path), label)
+    inside = set()
     for name, inner, origin, part, n_rows in found:
-        name = (name or "").strip()
-        if name:
-            tally.labels[name, origin, part] += n_rows
+        if name and (name := name.strip()):
+            key = name, origin, part
+            tally.labels[key] = tally.labels.get(key, 0) + n_rows
             tally.samples[part] += n_rows
         elif not inner:
             tally.missing[part] += n_rows
-    inside = {inner for _, inner, _, _, _ in found}
+        else:
+            inside.add(inner)
     if "OBJECT" in inside:
         wrong, places = table.first_rows(f"{rows} AND json_type({cell}) = 'OBJECT'", f"left({cell}::VARCHAR, 50)")
         bad = shown([f"{place}: {text}" for place, text in places], wrong)

@@ -50,7 +50,8 @@ def check_keys(names: Sequence[str | None], where: str, label: str) -> None:
     """Raise ManifestError for more, or longer, labels than classes have."""
     if len(names) > MAX_KEYS:
         problem = f"more than {MAX_KEYS:,} different labels"
-    elif long := [name for name in names if name and len(name) > MAX_NAME]:
+    elif max(map(len, filter(None, names)), default=0) > MAX_NAME:
+        long = [name for name in names if name and len(name) > MAX_NAME]
         problem = f"{len(long):,} labels of more than {MAX_NAME:,} characters, one begins {long[0][:50]!r}"
     else:
         return
