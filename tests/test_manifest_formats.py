@@ -82,7 +82,7 @@ def test_a_json_label_that_is_an_object_is_a_bad_cell(tmp_path) -> None:
     path = write(tmp_path / "m.jsonl", '{"label": "a"}\n' + '{"label": {"id": 3}}\n' * 12)
     with pytest.raises(ManifestError, match=r'12 bad labels, first at row 2: \{"id":3\}; .*row 11: .*; and 2 more'):
         read_manifest(path)
-    with pytest.raises(ManifestError, match="is not a readable JSON lines file: .*Malformed JSON"):
+    with pytest.raises(ManifestError, match=r"is not a readable JSON lines file: .*Malformed JSON"):
         read_manifest(write(tmp_path / "n.jsonl", '{"label": "a"}\n{"label": \n'))
 
 
@@ -203,11 +203,11 @@ def test_faults_of_standard_input_name_it(monkeypatch) -> None:
         buffer = io.BytesIO(b"file,class\n1,2\n")
 
     monkeypatch.setattr("sys.stdin", Input)
-    with pytest.raises(ManifestError, match="^standard input: missing column 'label'; found 'file', 'class'"):
+    with pytest.raises(ManifestError, match=r"^standard input: missing column 'label'; found 'file', 'class'"):
         read_manifest("-")
     monkeypatch.setattr("predictor.manifest.read.MAX_INPUT", 5)
     Input.buffer = io.BytesIO(b"label\ncat\n")
-    with pytest.raises(ManifestError, match="^standard input: more than 5 bytes. name a file"):
+    with pytest.raises(ManifestError, match=r"^standard input: more than 5 bytes. name a file"):
         read_manifest("-")
 
 

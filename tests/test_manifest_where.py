@@ -79,7 +79,7 @@ def test_a_condition_opens_nothing(path, tmp_path, sql) -> None:
     (tmp_path / "other.csv").write_text("label\ncat\n")
     secret = [{"x": "cat"}]  # a variable that the engine could take for a table
     assert secret
-    with pytest.raises(ManifestError, match="--where: (opens something|.* does not fit)"):
+    with pytest.raises(ManifestError, match=r"--where: (opens something|.* does not fit)"):
         read_manifest(path, where=sql.format(other=tmp_path / "other.csv", folder=tmp_path))
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from predictor.errors import ManifestError, listed
 from predictor.manifest.counted import Request
 from predictor.manifest.counting import MAX_KEYS
-from predictor.manifest.engine import condition, quoted_name, quoted_path
+from predictor.manifest.engine import quoted_name, quoted_path
 from predictor.manifest.readers.features import UNLABELLED, LabelColumn, of_schema
+from predictor.manifest.where import condition
 
 if TYPE_CHECKING:
     import duckdb
