@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import multiprocessing
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -175,6 +176,14 @@ def test_processes_count_what_one_counts(tmp_path, monkeypatch) -> None:
     (tmp_path / "3.tar").write_bytes((tmp_path / "3.tar").read_bytes()[:9000])
     with pytest.raises(ManifestError, match=r"3.tar: member '\d{6}.(jpg|cls)' is cut off"):
         read(tmp_path, Request())
+
+
+def test_a_worker_that_may_have_no_children_reads_alone(tmp_path, monkeypatch) -> None:
+    for i in range(2):
+        written(tmp_path / f"{i}.tar", samples([i, i]))
+    monkeypatch.setattr(webdataset, "WORTH", 0)
+    with multiprocessing.get_context("fork").Pool(1) as pool:  # its processes are daemons
+        assert pool.apply(counts, (tmp_path,)) == {"0": 2, "1": 2}
 
 
 def test_a_tar_of_images_beside_their_folder_is_no_shard(tmp_path) -> None:

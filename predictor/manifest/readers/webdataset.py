@@ -179,7 +179,8 @@ def _problem(error: Exception) -> str:
 
 def _read_all(shards: list[Path], request: Request) -> Iterator[Shard]:
     """Every shard's labels, in order; large ones in processes of their own, which threads would only slow down."""
-    processes = min(len(shards), len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
+    alone = sys.platform != "linux" or multiprocessing.current_process().daemon  # which may have no children
+    processes = 1 if alone else min(len(shards), len(os.sched_getaffinity(0)))
     if processes < 2 or sum(shard.stat().st_size for shard in shards if shard.is_file()) < WORTH:
         for shard in shards:
             yield read_shard(shard, request)
