@@ -90,6 +90,13 @@ def test_nested_images_count_for_the_class_and_say_so(tmp_path) -> None:
     assert counted.notes == ("the images of 1 class lie in folders of their own, counted for the class: 'a'",)
 
 
+def test_a_folder_too_high_is_no_single_class(tmp_path) -> None:
+    touch(tmp_path, "CLS-LOC/n01/1.jpg", "CLS-LOC/n02/1.jpg")
+    with pytest.raises(ManifestError, match=r"holds one folder, 'CLS-LOC', .* name the folder whose own folders are"):
+        read(tmp_path, Request())
+    assert counts(tmp_path / "CLS-LOC") == {"n01": 1, "n02": 1}
+
+
 def test_links_back_end(tmp_path) -> None:
     touch(tmp_path, "a/1.jpg", "a/deep/2.jpg", "b/1.jpg")
     (tmp_path / "a/deep/up").symlink_to(tmp_path)

@@ -154,7 +154,7 @@ def test_shards_of_a_folder_a_pattern_and_a_range_add_up(tmp_path) -> None:
         assert recognises(tmp_path / name, b"") and counts(tmp_path / name) == expected
     assert counts(tmp_path, split="val") == {"v": 1} == counts(tmp_path / "val-000000.tar")
     assert counts(tmp_path, split="all") == {**expected, "v": 1}
-    with pytest.raises(ManifestError, match=r"train-000003.tar: cannot be read: .*No such file"):
+    with pytest.raises(ManifestError, match=r"train-000003.tar: no such file. name the shards"):
         read(tmp_path / "train-{000002..000003}.tar", Request())
     with pytest.raises(ManifestError, match="no shard found"):
         read(tmp_path / "nothing-*.tar", Request())

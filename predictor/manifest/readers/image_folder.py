@@ -59,11 +59,18 @@ def read(path: Path, request: Request) -> Counted:
     if not counts or not any(counts.values()):
         found = "no folder of a class" if not counts else f"{len(counts):,} folders, none of which holds an image"
         flat = f", {seen.unlabelled:,} images that lie in no class folder" if seen.unlabelled else ""
+        above = "if this is the folder of one class, name the one above it; " if seen.unlabelled else ""
         raise ManifestError(
             f"found {found}{flat}",
             where=str(path),
-            remedy="an image folder is class/image.jpg or split/class/image.jpg; "
+            remedy=f"{above}an image folder is class/image.jpg or split/class/image.jpg; "
             "images listed in a table are counted from the table",
+        )
+    if len(counts) == 1 and seen.nested:
+        raise ManifestError(
+            f"holds one folder, {seen.nested[0]!r}, and its images lie in folders below it",
+            where=str(path),
+            remedy="name the folder whose own folders are the classes",
         )
     notes += without_label(seen.unlabelled, request, str(path), ": they lie in no class folder")
     return Counted(rows=[(name, "", n) for name, n in counts.items()], notes=(*notes, *_notes(seen, counts)))

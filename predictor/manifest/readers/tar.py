@@ -46,8 +46,12 @@ def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, in
                 yield from _Reader(path, file, _Inflated(path, file)).members(wanted)
             else:
                 yield from _Reader(path, file, None).members(wanted)
+    except FileNotFoundError:
+        raise ManifestError("no such file", where=str(path), remedy="name the shards that there are") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise ManifestError(f"cannot be read: {error}", where=str(path), remedy=_REMEDY) from None
+        raise ManifestError(
+            f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(path), remedy=_REMEDY
+        ) from None
 
 
 class _Inflated:

@@ -231,7 +231,8 @@ def _counted(total: Shard, path: Path, request: Request, notes: tuple[str, ...])
             f"{total.samples:,} samples, none with a member .{ending} or a .json with a key "
             f"{' or '.join(map(repr, keys))}; found {_found(total)}",
             where=str(path),
-            remedy="name the member or the key of .json that holds the class with --label NAME",
+            remedy="name the member or the key of .json that holds the class with --label NAME; "
+            "a packed image folder has to be unpacked",
         )
     labels, n = total.labels[origin], total.labelled[origin]
     if origin != f".{MEMBER}":
