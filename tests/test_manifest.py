@@ -118,6 +118,17 @@ def test_ten_bad_counts_are_shown_and_the_rest_counted(tmp_path) -> None:
         read_manifest(write(tmp_path, text))
 
 
+def test_all_rows_that_do_not_fit_are_collected(tmp_path) -> None:
+    text = "label,count\na,1\nb\n" + '"c"d,3\n' + "d,1,2\n" * 12 + "e,5\n"
+    with pytest.raises(ManifestError) as error:
+        read_manifest(write(tmp_path, text))
+    assert error.value.problem.startswith(
+        "14 bad rows, first at line 3: Expected Number of Columns: 2 Found: 1; line 4: Value with unterminated quote "
+        "found; line 5: Expected Number of Columns: 2 Found: 3; line 6: "
+    )
+    assert error.value.problem.endswith("line 12: Expected Number of Columns: 2 Found: 3; and 4 more")
+
+
 def test_lines_are_those_of_the_file(tmp_path) -> None:
     """Blank lines and quoted line breaks move them; underscores make no number."""
     text = 'label,count\n\na,1\n"b\nb",2\nc,1_000\n'
@@ -136,7 +147,7 @@ def test_no_such_file_and_no_table(tmp_path) -> None:
     (tmp_path / "b.parquet").write_bytes(b"PAR1 torn")
     with pytest.raises(ManifestError, match="is not a readable Parquet file"):
         read_manifest(tmp_path / "b.parquet")
-    with pytest.raises(ManifestError, match="is not a readable table"):
+    with pytest.raises(ManifestError, match=r"1 bad row, first at line 3: Expected Number of Columns: 2 Found: 3\."):
         read_manifest(write(tmp_path, "label,count\na,1\nb,2,3\n"))
     with pytest.raises(ManifestError, match="names column 'label' twice"):
         read_manifest(write(tmp_path, "label,label\na,1\n"))

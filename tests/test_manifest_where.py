@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from predictor.cli.indicators_command import command as indicators
+from predictor.cli.predict_command import command as predict
 from predictor.errors import ManifestError
 from predictor.manifest import open_manifest, read_manifest
 
@@ -113,3 +117,19 @@ def test_missing_labels_of_a_count_table(tmp_path) -> None:
     assert open_manifest(tmp_path / "c.csv").notes == ("12 rows without a label left out",)
     with pytest.raises(ManifestError, match=r"12 rows without a label: line 3; .*line 12; and 2 more"):
         read_manifest(tmp_path / "c.csv", missing="error")
+
+
+OPTIONS = ["--where", "width > 7", "--weight", "width", "--missing", "drop", "--several", "first", "--split", "all"]
+
+
+def test_the_commands_pass_the_options_on(path) -> None:
+    found = json.loads(CliRunner().invoke(indicators, [str(path), *OPTIONS, "--format", "json"]).stdout)
+    assert found["manifests"][0]["n_samples"] == 736
+    found = json.loads(CliRunner().invoke(predict, [str(path), *OPTIONS, "--format", "json"]).stdout)
+    values = {entry["name"]: entry["value"] for entry in found["predictions"][0]["indicators"]}
+    assert values["n_samples"] == 736
+    for command in (indicators, predict):
+        failed = CliRunner().invoke(command, [str(path), "--missing", "error"])
+        assert isinstance(failed.exception, ManifestError) and "line 5" in str(failed.exception)
+        text = CliRunner().invoke(command, ["--help"]).stdout
+        assert all(option in text for option in OPTIONS[::2])

@@ -44,7 +44,9 @@ def test_every_module_imports_without_torch() -> None:
 @pytest.mark.parametrize("words", [["indicators", "m.csv"], ["predict", "m.csv"], ["advise", "m.csv", "--budget", "9"]])
 def test_light_commands_import_nothing_heavy(words, tmp_path) -> None:
     (tmp_path / "m.csv").write_text("label,count\na,10\nb,20\n")
-    block = BLOCK.format(blocked=["pandas", "scipy", "statsmodels", "sklearn", "seaborn", "matplotlib", "torch"])
+    block = BLOCK.format(
+        blocked=["pandas", "pyarrow", "scipy", "statsmodels", "sklearn", "seaborn", "matplotlib", "torch"]
+    )
     words = [str(tmp_path / w) if w.endswith(".csv") else w for w in words]
     done = python(f"{block}\nsys.argv = ['predictor', *{words!r}]\nfrom predictor.cli import main\nmain()")
     assert done.returncode == 0, done.stderr

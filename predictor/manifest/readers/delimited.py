@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor.errors import ManifestError
+from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.counted import Counted, Request
 from predictor.manifest.counting import count_labels
-from predictor.manifest.engine import connected, quoted, quoted_path
+from predictor.manifest.engine import TABLES, connected, quoted, quoted_path
 from predictor.manifest.readers.paths import files_of, head_of
 from predictor.manifest.readers.text import check_unpacked, compression, line_places, text_head
-from predictor.manifest.table import Table
+from predictor.manifest.table import Table, shown
 
 if TYPE_CHECKING:
     import duckdb
 
+MAX_REJECTS = 100_000  # bad rows that are counted
 DELIMITERS = (b",", b"\t", b";")
 
 
@@ -34,8 +35,34 @@ def read(path: Path, request: Request) -> Counted:
     Raises ManifestError for a header, row or cell that cannot be used.
     """
     files = files_of(path)
+    import duckdb
+
     with connected(files, str(path)) as connection:
-        return count_labels(str(path), tables(files, connection), request)
+        try:
+            return count_labels(str(path), tables(files, connection), request)
+        except duckdb.InvalidInputException:  # which names the first bad row
+            for table in tables(files, connection):
+                _check_rows(table)
+            raise
+
+
+def _check_rows(table: Table) -> None:
+    """Raise ManifestError for rows that do not fit the header, all of them."""
+    options = f", store_rejects = true, rejects_limit = {MAX_REJECTS})"
+    table.connection.execute(f"SELECT count(*) FROM {table.relation.removesuffix(')')}{options}").fetchall()
+    found = table.connection.execute(
+        f"SELECT line, error_message, count(*) OVER () FROM reject_errors ORDER BY line LIMIT {SHOWN}"
+    ).fetchall()
+    if not found:
+        return
+    n = found[0][2]
+    bad = shown([f"line {line}: {problem.strip().splitlines()[0].rstrip('.')}" for line, problem, _ in found], n)
+    more = " or more" if n >= MAX_REJECTS else ""
+    raise ManifestError(
+        f"{n:,}{more} bad {'row' if n == 1 else 'rows'}, first at {bad}",
+        where=str(table.path),
+        remedy=TABLES,
+    )
 
 
 def tables(files: list[Path], connection: duckdb.DuckDBPyConnection) -> Iterator[Table]:
