@@ -38,28 +38,40 @@ def trainer() -> None:
 @GRID
 @DATA
 @RUNS
+@click.option("--measure", is_flag=True, help="Train a few steps of each network where no record tells its speed.")
 @FORMAT
-def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, fmt: str) -> None:
-    """Print the runs of a grid and the indicators of the data each would be trained on; trains nothing."""
+def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, fmt: str) -> None:
+    """Print the runs of a grid and the indicators of the data each would be trained on; trains nothing.
+
+    With --data every source is opened and everything that would go wrong is named at once. Hours are those of one
+    process, from what runs of the same network cost in the registry.
+    """
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
-    from trainer.planning import check_rendered, check_sources, plan_rows, plan_summary
+    from trainer.checking import check_grid
+    from trainer.forecast import forecast
+    from trainer.planning import check_rendered, plan_rows, plan_summary
+    from trainer.progress import plan_lines
 
     grid = load_grid(grid_file)
     check_rendered(grid)
     if data_dir is not None:
-        check_sources(grid, data_dir)
+        check_grid(grid, data_dir)
     rows = plan_rows(grid, runs_dir)
+    summary = plan_summary(rows)
+    hours = forecast(grid, runs_dir, data_dir, measure=measure)
     if fmt == "json":
-        click.echo(json_text({"schema_version": 1, "study": grid.study, "summary": plan_summary(rows), "runs": rows}))
+        found = {"schema_version": 1, "study": grid.study, "summary": summary, "hours": hours, "runs": rows}
+        click.echo(json_text(found))
         return
     click.echo(rows_text(rows, fmt))
     if fmt == "table":
-        summary = plan_summary(rows)
         click.echo(
             f"{grid.study}: {summary['n_configurations']} configurations, {summary['n_runs']} runs, "
             f"{summary['n_finished']} of them in {runs_dir}; {summary['image_steps']:,} image-steps still to train"
         )
+        for line in plan_lines(summary, hours):
+            click.echo(line)
 
 
 @trainer.command()
@@ -169,10 +181,11 @@ def run(
 @RUNS
 @FORMAT
 def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
-    """Say how far a grid is: finished, failed and open runs, per axis."""
+    """Say how far a grid is: finished, failed and open runs per axis; pace, time left, hours and energy spent."""
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
     from trainer.planning import status_rows, status_summary
+    from trainer.progress import status_lines
 
     grid = load_grid(grid_file)
     summary = status_summary(grid, runs_dir)
@@ -182,11 +195,8 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
         return
     click.echo(rows_text(rows, fmt))
     if fmt == "table":
-        hours = summary["seconds_trained"] / 3600
-        click.echo(
-            f"{grid.study}: {summary['n_finished']} of {summary['n_runs']} runs finished, {summary['n_failed']} failed "
-            f"and open, {summary['n_diverged']} diverged; {hours:.2f} h trained"
-        )
+        for line in status_lines(grid.study, summary):
+            click.echo(line)
 
 
 @trainer.command()

@@ -11,8 +11,10 @@ from typing import Any
 from predictor.errors import DataError, PredictorError, RegistryError, listed
 from predictor.grids import Grid, load_grid
 from predictor.indicators.sources import SYNTHETIC
-from predictor.records import finished_ids, read_registry
+from predictor.records import failed_ids, finished_ids, read_costs
 from predictor.spec import planned_counts
+from trainer.forecast import progress
+from trainer.launch.lease import held
 
 LARGE = 1_000  # runs; a larger grid asks first
 PLANNED = ("n_classes", "n_samples", "samples_per_class", "min_samples", "left_skew@5", "long_tail@0.4mean")
@@ -45,9 +47,18 @@ def plan_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def plan_summary(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Numbers of configurations and runs, and the image-steps that are still to train."""
+def plan_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Numbers of configurations and runs, the image-steps that are still to train, and what the design cannot tell.
+
+    same_data : groups of configurations of one target set whose indicators are all equal; constant : indicators that
+    have one value in the whole grid
+    """
+    alike: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for row in rows:
+        alike[(row["target_set"], *(row[name] for name in PLANNED))].add(row["configuration_id"])
     return {
+        "same_data": [sorted(ids) for ids in alike.values() if len(ids) > 1],
+        "constant": [name for name in PLANNED if len({row[name] for row in rows}) == 1],
         "n_configurations": len({row["configuration_id"] for row in rows}),
         "n_runs": len(rows),
         "n_finished": sum(row["finished"] for row in rows),
@@ -56,33 +67,35 @@ def plan_summary(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def status_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
-    """One row per axis and level: runs planned and finished."""
+    """One row per axis and level: runs planned, finished and failed (and still open)."""
     done = finished_ids(runs_dir / grid.study)
-    tally: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    failed = failed_ids(runs_dir / grid.study) - done
+    tally: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for run in grid.runs:
         for axis, level in {"target_set": run.target_set, **run.axes}.items():
             cell = tally[axis, str(level)]
             cell[0] += 1
             cell[1] += run.spec.run_id in done
+            cell[2] += run.spec.run_id in failed
     return [
-        {"axis": axis, "level": level, "runs": planned, "finished": finished}
-        for (axis, level), (planned, finished) in tally.items()
+        {"axis": axis, "level": level, "runs": planned, "finished": finished, "failed": failed}
+        for (axis, level), (planned, finished, failed) in tally.items()
     ]
 
 
 def status_summary(grid: Grid, runs_dir: Path) -> dict[str, Any]:
-    """Runs planned, finished, failed (and still open) and diverged; seconds of all finished ones."""
+    """Runs planned, finished, failed (and still open), diverged and being trained now; see `progress` for the rest."""
     study = runs_dir / grid.study
-    done = finished_ids(study)
     planned = {run.spec.run_id for run in grid.runs}
-    records = [r for r in read_registry(runs_dir, [grid.study]) if r.run_id in planned] if done else []
-    attempts = {path.name.split(".")[0] for path in (study / "attempts").glob("*.json")}
+    costs = [cost for cost in read_costs(study) if cost.run_id in planned]
+    done = {cost.run_id for cost in costs}
     return {
         "n_runs": len(planned),
-        "n_finished": len(planned & done),
-        "n_failed": len((attempts & planned) - done),
-        "n_diverged": sum(record.status == "diverged" for record in records),
-        "seconds_trained": sum(r.seconds.total for r in records if r.seconds),
+        "n_finished": len(done),
+        "n_failed": len((failed_ids(study) & planned) - done),
+        "n_diverged": sum(cost.status == "diverged" for cost in costs),
+        "n_running": len((held(study / "checkpoints") & planned) - done),
+        **progress(grid, costs),
     }
 
 

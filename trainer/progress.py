@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from predictor.errors import listed
 from predictor.grids import Grid
 from predictor.records import finished_ids
 
@@ -68,6 +69,45 @@ def _line(outcome: Outcome) -> str:
     accuracy = "" if outcome.accuracy is None else f" accuracy {outcome.accuracy:.1%}"
     seconds = f" {outcome.seconds:.1f} s" if outcome.seconds else ""
     return f"{outcome.run_id} {outcome.status}{accuracy}{seconds}{' ' if outcome.message else ''}{outcome.message}"
+
+
+def plan_lines(summary: Mapping[str, Any], hours: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How long a plan takes, and where its design cannot tell configurations apart."""
+    lines = []
+    for row in hours:
+        what = f"{row['runs']} runs of {row['model']} at {row['image_size']} px, batches of {row['batch_size']}"
+        if row["hours"] is None:
+            lines.append(
+                f"{what}: hours unknown, no run of that network in the registry (--measure trains a few steps)"
+            )
+            continue
+        basis = f"from {row['from_runs']} runs there" if row["from_runs"] else "measured now"
+        lines.append(f"{what}: {row['hours']:.2f} h of one process on {row['device']} ({basis})")
+    if summary["same_data"]:
+        pairs = [" = ".join(ids[:3]) + (" ..." if len(ids) > 3 else "") for ids in summary["same_data"]]
+        lines.append(f"configurations with equal indicators: {listed(pairs)}")
+    if summary["constant"]:
+        lines.append(f"the same in all runs: {', '.join(summary['constant'])}")
+    return lines
+
+
+def status_lines(study: str, summary: Mapping[str, Any]) -> list[str]:
+    """Runs, hours, pace and energy of a grid in words."""
+    lines = [
+        f"{study}: {summary['n_finished']} of {summary['n_runs']} runs finished, {summary['n_running']} being trained, "
+        f"{summary['n_failed']} failed and open, {summary['n_diverged']} diverged; "
+        f"{summary['seconds_trained'] / 3600:.2f} h trained"
+    ]
+    if summary["runs_per_hour"]:
+        ago = f", {summary['last_ended_hours_ago']:.1f} h ago" if summary["last_ended_hours_ago"] > 1 else ""
+        left = f"; {summary['eta_hours']:.2f} h left at that pace" if summary["eta_hours"] else ""
+        lines.append(f"{summary['runs_per_hour']:.1f} runs an hour at the last look{ago}{left}")
+    if summary["joules"] is not None:
+        known = f"of {summary['n_with_energy']} runs" if summary["n_with_energy"] < summary["n_finished"] else ""
+        lines.append(f"{summary['joules'] / 3.6e6:.3f} kWh {known}".rstrip())
+    elif summary["n_finished"]:
+        lines.append("energy: no run could read it; the records say why")
+    return lines
 
 
 @contextmanager

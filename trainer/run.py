@@ -85,7 +85,9 @@ def run_spec(
 
     sets = training_sets(spec, source_of)
     tests = {"accuracy": spec.target.test, **{f"shift:{name}": s for name, s in spec.target.shifts.items()}}
-    test_rows = {name: _test_rows(spec, test, source_of(test.source)) for name, test in tests.items()}
+    test_rows = {name: rows_to_test(spec, test, source_of(test.source)) for name, test in tests.items()}
+    for name, test in tests.items():  # a bad image shows before the training, not after it
+        source_of(test.source).load(test_rows[name][0], spec.model.image_size)
     load_seconds = time.perf_counter() - clock
 
     training = Training(
@@ -179,7 +181,7 @@ def outcomes_of(tested: Mapping[str, Tested], n_targets: int) -> dict[str, Outco
     return outcomes
 
 
-def _test_rows(spec: RunSpec, test: TestSet, source: Source) -> tuple[np.ndarray, np.ndarray]:
+def rows_to_test(spec: RunSpec, test: TestSet, source: Source) -> tuple[np.ndarray, np.ndarray]:
     """Rows and labels (positions among the targets) of a test set, decoded. The clean one must cover every target."""
     size = spec.model.image_size
     rows = [source.usable(source.rows(name, test.split), size) for name in spec.target.classes]
@@ -193,5 +195,4 @@ def _test_rows(spec: RunSpec, test: TestSet, source: Source) -> tuple[np.ndarray
             where=f"{test.source} ({test.split})",
             remedy="drop the class from the target set or name another test set",
         )
-    source.load(np.concatenate(rows), size)  # a bad image shows before the training, not after it
     return np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(found) for found in rows])

@@ -6,6 +6,7 @@
 
 from predictor.records.attempts import failed_ids, read_attempts, write_attempt
 from predictor.records.check import check
+from predictor.records.costs import Cost, read_costs
 from predictor.records.faults import record_faults
 from predictor.records.frame import frame
 from predictor.records.pack import pack, unpack
@@ -27,6 +28,7 @@ from predictor.records.store import Finished, finished_ids, read_registry, study
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Cost",
     "Counted",
     "DataReport",
     "Energy",
@@ -45,6 +47,7 @@ __all__ = [
     "frame",
     "pack",
     "read_attempts",
+    "read_costs",
     "read_registry",
     "record_faults",
     "study_folders",

@@ -155,7 +155,7 @@ def part_column(part: Path, name: str) -> list[str]:
     remedy = "restore it from version control"
     try:
         with duckdb.connect() as connection, collector_paused():
-            rows = connection.execute(f"SELECT {name} FROM read_parquet($1)", [_literal(part)]).fetchall()
+            rows = connection.execute(f"SELECT {name} FROM read_parquet($1)", [literal(part)]).fetchall()
     except duckdb.Error as error:
         problem = str(error).splitlines()[0]
         raise RegistryError(f"not a readable part ({problem})", where=str(part), remedy=remedy) from None
@@ -248,6 +248,6 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _literal(path: Path) -> str:
+def literal(path: Path) -> str:
     """A path that DuckDB does not take for a pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))

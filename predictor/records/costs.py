@@ -1,0 +1,122 @@
+"""What finished runs cost, without reading whole records: for progress and forecasts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from predictor.errors import RegistryError
+from predictor.records.store import collector_paused, literal, part_files, stored_json
+from predictor.spec import Model, Recipe
+
+PIECES = """SELECT json_extract(record, ['$.run_id', '$.status', '$.started_at', '$.seconds', '$.energy',
+    '$.environment.device', '$.spec.model', '$.spec.recipe.batch_size']) AS piece,
+    json_extract(record, '$.spec.stages[*].image_steps') AS steps FROM read_parquet($1)"""  # one pass over the texts
+COLUMNS = f"""SELECT piece[1]->>'$', piece[2]->>'$', piece[6]->>'$',
+    piece[7]->>'$.name', (piece[7]->>'$.image_size')::INTEGER, (piece[8]->>'$')::INTEGER,
+    coalesce(list_sum(steps::BIGINT[]), 0)::BIGINT,
+    list_sum([coalesce((piece[4]->>('$.' || name))::DOUBLE, 0) FOR name IN ['load', 'compile', 'train', 'evaluate']]),
+    (piece[5]->>'$.joules')::DOUBLE, piece[3]->>'$' FROM ({PIECES})"""
+CHUNK = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """One finished run.
+
+    seconds : load, compile, train and evaluate together; joules : None where the machine did not tell
+    network : (model, image size, batch size), what the speed of a run depends on beside the device
+    """
+
+    run_id: str
+    status: str
+    device: str | None
+    network: tuple[str, int, int] | None
+    image_steps: int
+    seconds: float
+    joules: float | None
+    started_at: str | None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When its record was about to be written."""
+        return datetime.fromisoformat(self.started_at) + timedelta(seconds=self.seconds) if self.started_at else None
+
+
+def read_costs(study_dir: str | Path) -> list[Cost]:
+    """The cost of every run of a study that has a record; damaged records are left to `check`.
+
+    Raises RegistryError for a part that cannot be read.
+
+    >>> read_costs("no/such/folder")
+    []
+    """
+    folder = Path(study_dir)
+    with collector_paused():
+        found = {cost.run_id: cost for cost in _loose(folder)}
+        for part in part_files(folder):
+            found |= {cost.run_id: cost for cost in _packed(part)}
+    return list(found.values())
+
+
+def _loose(folder: Path) -> Iterator[Cost]:
+    for stored in stored_json(folder):
+        try:
+            record = json.loads(stored.text)
+            spec, energy, machine = (record.get(name) or {} for name in ("spec", "energy", "environment"))
+            model, recipe = spec.get("model", {}), spec.get("recipe", {})
+            yield _cost(
+                record["run_id"],
+                record.get("status"),
+                machine.get("device"),
+                model.get("name"),
+                model.get("image_size"),
+                recipe.get("batch_size"),
+                sum(stage["image_steps"] for stage in spec.get("stages", [])),
+                sum((record.get("seconds") or {}).values()),
+                energy.get("joules"),
+                record.get("started_at"),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            continue
+
+
+def _packed(part: Path) -> Iterator[Cost]:
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            rows = connection.execute(COLUMNS, [literal(part)])
+            while chunk := rows.fetchmany(CHUNK):
+                for row in chunk:
+                    yield _cost(*row)
+    except duckdb.Error as error:
+        raise RegistryError(f"not a readable part ({str(error).splitlines()[0]})", where=str(part)) from None
+
+
+def _cost(
+    run_id: str,
+    status: str | None,
+    device: str | None,
+    model: str | None,
+    image_size: int | None,
+    batch_size: int | None,
+    image_steps: int,
+    seconds: float,
+    joules: float | None,
+    started_at: str | None,
+) -> Cost:
+    size = image_size or Model.model_fields["image_size"].default
+    return Cost(
+        run_id=run_id,
+        status=status or "completed",
+        device=device,
+        network=(model, size, batch_size or Recipe.model_fields["batch_size"].default) if model else None,
+        image_steps=image_steps,
+        seconds=seconds,
+        joules=joules,
+        started_at=started_at,
+    )
