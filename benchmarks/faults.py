@@ -1,0 +1,239 @@
+"""Everything that must not lose a run, at full size: grids that are killed, starved, doubled and cheated.
+
+    python benchmarks/faults.py [KILLS] [WRITERS] [RECORDS]
+
+Trains a small grid of digits once undisturbed, then again and again while workers and the scheduler are killed with
+SIGKILL at random moments (KILLS, default 200), two schedulers run at once, the disk is full, the registry is
+read-only, records are torn; WRITERS (8) processes write RECORDS (1,000) each at once. Prints what was found; exit 1
+where anything was lost. Linux only. Hangs, memory eaters and clocks that jump: tests/test_launch.py.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+from predictor.errors import PredictorError
+from predictor.grids import Grid, load_grid
+from predictor.records import check, finished_ids, read_registry, write_record
+from trainer.launch.dry import train_nothing
+from trainer.launch.job import Job
+
+GRID = """
+study: faults
+protocol: 2
+sources: {digits: {digest: "builtin:digits"}}
+target_sets:
+  digits/a: {domain: digits, source: digits, classes: ["0", "1", "2"], flip: false}
+model: {name: predictor_small, image_size: 8, head: 8}
+recipe: {batch_size: 32, image_steps: 2000, learning_rate: 0.03, augmentation: none}
+seeds: SEEDS
+grid:
+  - target_set: digits/a
+    samples_per_class: [4, 8, 16, 32]
+"""
+PAUSE = 2.5  # seconds, at most, between two kills
+LIMIT = 270.0  # seconds of killing, whatever number was asked for
+
+
+def start(grid: Path, runs: Path, *options: str) -> subprocess.Popen[bytes]:
+    """`trainer run` in a process group of its own."""
+    command = [
+        sys.executable,
+        "-m",
+        "trainer",
+        "run",
+        grid,
+        "--runs",
+        runs,
+        "--workers",
+        "2",
+        "--threads",
+        "1",
+        *options,
+    ]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def results(runs: Path) -> dict[str, object]:
+    """What must not depend on what happened meanwhile."""
+    return {r.run_id: (r.spec, r.data, r.outcomes, r.status) for r in read_registry(runs)}
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes below one: the server that workers are forked from, and the workers."""
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += [int(child), *descendants(int(child))]
+    return found
+
+
+def killed(grid: Path, runs: Path, planned: Grid, kills: int) -> str:
+    """SIGKILL a worker, the server of workers or the scheduler at random moments until the grid is done."""
+    dice = random.Random(0)
+    wanted = {run.spec.run_id for run in planned.runs}
+    tally = {"workers": 0, "schedulers": 0, "restarts": 0}
+    began, process = time.monotonic(), start(grid, runs, "--retry", "5")
+    while tally["workers"] + tally["schedulers"] < kills and time.monotonic() - began < LIMIT:
+        time.sleep(dice.uniform(0, PAUSE))
+        if process.poll() is not None:
+            process.communicate()
+            if wanted <= finished_ids(runs / planned.study):
+                for path in dice.sample(sorted((runs / planned.study).glob("*.json")), 4):
+                    path.unlink()  # more to train, as if the grid were larger
+            process, tally["restarts"] = start(grid, runs, "--retry", "5"), tally["restarts"] + 1
+            continue
+        below = []
+        try:
+            below = descendants(process.pid)
+        except OSError:
+            continue
+        if below and dice.random() < 0.8:
+            os.kill(dice.choice(below), signal.SIGKILL)
+            tally["workers"] += 1
+        elif list((runs / planned.study).glob("checkpoints/*.lease")):
+            process.kill()
+            process.communicate()
+            process, tally["restarts"] = start(grid, runs, "--retry", "5"), tally["restarts"] + 1
+            tally["schedulers"] += 1
+    process.communicate(timeout=600)
+    while not wanted <= finished_ids(runs / planned.study):
+        start(grid, runs, "--retry", "5").communicate(timeout=600)
+    return f"{tally['workers']} workers (or their server) and {tally['schedulers']} schedulers killed"
+
+
+def doubled(grid: Path, runs: Path, planned: Grid) -> str:
+    """Two schedulers at once: every run is trained by one of them."""
+    both = [start(grid, runs), start(grid, runs)]
+    printed = [process.communicate(timeout=600)[1].decode() for process in both]
+    trained = sum(text.count(" completed ") for text in printed)
+    assert trained == len(planned.runs), f"{trained} trained, {len(planned.runs)} planned"
+    return f"{trained} runs trained by two schedulers, none twice"
+
+
+def full_disk(grid: Path, runs: Path, planned: Grid) -> str:
+    """A disk of 200 kB fills up; with more room the same command ends the grid."""
+    runs.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", runs], capture_output=True).returncode:
+        return "skipped: no file system can be mounted here"
+    try:
+        process = start(grid, runs)
+        message = process.communicate(timeout=600)[1].decode().splitlines()[-1]
+        assert process.returncode == 2 and "No space left" in message, message
+        before = len(finished_ids(runs / planned.study))
+        subprocess.run(["mount", "-o", "remount,size=50m", runs], check=True)
+        start(grid, runs).communicate(timeout=600)
+        kept = runs.with_name("kept")
+        shutil.copytree(runs, kept)
+    finally:
+        subprocess.run(["umount", runs], check=True)
+    runs.rmdir()
+    kept.rename(runs)
+    return f"full after {before} records: {message[:100]}"
+
+
+def read_only(grid: Path, runs: Path, planned: Grid) -> str:
+    """A registry that takes nothing is one message, at once."""
+    runs.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", runs], capture_output=True).returncode:
+        return "skipped: no file system can be mounted here"
+    try:
+        process = start(grid, runs)
+        message = process.communicate(timeout=600)[1].decode().strip()
+        assert process.returncode == 2 and "Traceback" not in message and "cannot be written" in message, message
+    finally:
+        subprocess.run(["umount", runs], check=True)
+    runs.rmdir()
+    start(grid, runs).communicate(timeout=600)
+    return message[:140]
+
+
+def torn(grid: Path, runs: Path, planned: Grid) -> str:
+    """Each record cut at a random byte is named by `runs check`; deleted, it is trained again."""
+    start(grid, runs).communicate(timeout=600)
+    dice = random.Random(1)
+    victims = dice.sample(sorted((runs / planned.study).glob("*.json")), 4)
+    for path in victims:
+        content = path.read_bytes()
+        path.write_bytes(content[: dice.randrange(len(content) - 1)])
+    faults = check(runs)
+    assert all(sum(str(path) in fault for fault in faults) == 1 for path in victims), faults
+    for path in victims:
+        path.unlink()
+    start(grid, runs).communicate(timeout=600)
+    return f"{len(victims)} torn records named"
+
+
+def _write(folder: Path, number: int, count: int) -> None:
+    grid = load_grid(folder / f"many-{number}.yaml")
+    job = Job.of(grid, data_dir=folder, runs_dir=folder / "many", device="cpu", threads=1, commit="")
+    for run in grid.runs[:count]:
+        write_record(job.runs_dir, train_nothing(run, job, lambda *_: None))
+
+
+def many_writers(folder: Path, writers: int, records: int) -> str:
+    """Writers at once, each pair of neighbours half of the same runs: every record whole, none lost."""
+    half = records // 8
+    for number in range(writers):
+        seeds = str(list(range(number * half, number * half + 2 * half)))
+        (folder / f"many-{number}.yaml").write_text(GRID.replace("SEEDS", seeds).replace("faults", "many"))
+    context = get_context("spawn")
+    began = time.monotonic()
+    processes = [context.Process(target=_write, args=(folder, number, records)) for number in range(writers)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    seconds = time.monotonic() - began
+    assert all(process.exitcode == 0 for process in processes)
+    distinct = 4 * half * (writers + 1)
+    found = len(finished_ids(folder / "many" / "many"))
+    assert found == distinct and check(folder / "many") == [], found
+    assert not list((folder / "many" / "many").glob(".*")), "temporary files stay"
+    return f"{writers} x {8 * half} writes of {distinct} distinct records in {seconds:.0f} s, all whole"
+
+
+def main() -> None:
+    """Run everything; each part against the undisturbed registry."""
+    kills, writers, records = (int(text) for text in (sys.argv[1:] + ["200", "8", "1000"][len(sys.argv) - 1 :])[:3])
+    failed = False
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        grid = folder / "grid.yaml"
+        grid.write_text(GRID.replace("SEEDS", "[0, 1, 2]"))
+        planned = load_grid(grid)
+        start(grid, folder / "calm").communicate(timeout=600)
+        wanted = results(folder / "calm")
+        assert len(wanted) == len(planned.runs)
+        parts: dict[str, Callable[[Path], str]] = {
+            "kill -9": lambda runs: killed(grid, runs, planned, kills),
+            "two schedulers": lambda runs: doubled(grid, runs, planned),
+            "full disk": lambda runs: full_disk(grid, runs, planned),
+            "read-only": lambda runs: read_only(grid, runs, planned),
+            "torn records": lambda runs: torn(grid, runs, planned),
+        }
+        for name, work in parts.items():
+            runs, began = folder / name.replace(" ", "-"), time.monotonic()
+            try:
+                told = work(runs)
+                if not told.startswith("skipped"):
+                    assert results(runs) == wanted, "the registry differs from the undisturbed one"
+                    assert check(runs) == [] and not list(runs.rglob("*.lease")), "the registry is not clean"
+            except (AssertionError, PredictorError) as error:
+                told, failed = f"FAILED: {error}", True
+            print(f"{name:16}{told}   ({time.monotonic() - began:.0f} s)", flush=True)
+        print(f"{'writers':16}{many_writers(folder, writers, records)}", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
