@@ -129,6 +129,7 @@ def run(
     from predictor.grids import load_grid
     from trainer.launch.job import FAILED, Job
     from trainer.launch.local import run_grid
+    from trainer.launch.side_by_side import with_measured_workers
     from trainer.planning import LARGE, check_rendered, check_sources, choose_device, choose_workers, keep_grid
     from trainer.progress import reporter
     from trainer.provenance import code_commit
@@ -158,6 +159,9 @@ def run(
         precision=None if precision == "auto" else precision,
         compiled=None if compiled == "auto" else compiled == "on",
     )
+    if workers == "auto" and chosen == "cuda":
+        n_workers, job = with_measured_workers(grid, job, threads)
+        click.echo(f"{n_workers} runs side by side on {chosen}", err=True)
     limits = {"timeout": timeout, "memory_limit": memory_limit * 2**30 if memory_limit else None}
     with reporter(grid, runs_dir) as report:
         outcomes = run_grid(
