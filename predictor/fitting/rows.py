@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -115,10 +115,11 @@ def rows_for(selection: Selection, outcome: str) -> list[Row]:
             {"image_steps": float(steps)} if steps else {},
             level=level_key(record.target_set, model, size),
             chance=_chance(record, measured),
+            domain=record.domain,
         )
         tested, correct, subset = _per_class(record, outcome, measured)
         if subset is not None:
-            case = Case(case.distribution, indicators, case.recipe, case.level, case.chance, subset)
+            case = replace(case, tested=subset)
         rows.append(
             Row(
                 case=case,

@@ -18,7 +18,17 @@ Floats = NDArray[np.float64]
 
 TRANSFORMS = {"log": math.log, "log1p": math.log1p}
 RECIPE = ("image_steps",)  # numbers of the recipe that may be features
-CLASS_FEATURES = ("log_count", "log_mean_count", "log1p_other_classes", "log_image_steps")
+CLASS_FEATURES = (
+    "log_count",  # images of the class itself
+    "log_mean_count",  # of the mean target: what counts beyond that is the prior, more for the head costs the tail
+    "small_count",  # log(1 + 10 / own): where a class is tiny the power law bends; 0 for a large one
+    "log1p_other_classes",
+    "log1p_foreign_classes",  # those of them that come from sources without any target
+    "log1p_other_share",  # log(1 + images of others / images of targets)
+    "log_image_steps",
+    "log1p_scarce_steps",  # log(1 + 20 N / image-steps): each image was seen too rarely
+)
+SMALL, FEW_PASSES = 10.0, 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +39,14 @@ class Case:
     indicators : the indicators that could be computed
     recipe : numbers of the recipe, e.g. {"image_steps": 60000}
     level : key of the target set and recipe that fix the level, see `level_key`; None: a new target set
+    domain : image domain, None: a new one
     chance : accuracy of a guess, 1 / number of targets
     tested : target classes that the test set covers; None: all of them
 
     >>> d = LabelDistribution.from_counts({"cat": 100, "dog": 10})
     >>> case = Case(d, {"n_samples": 110.0}, {"image_steps": 1000.0})
     >>> round(case.feature("log n_samples"), 3), case.class_features().shape
-    (4.7, (2, 4))
+    (4.7, (2, 8))
     """
 
     distribution: LabelDistribution | None
@@ -44,6 +55,7 @@ class Case:
     level: str | None = None
     chance: float = 0.0
     tested: frozenset[str] | None = None
+    domain: str | None = None
     _known: dict[tuple[str, ...], list[float]] = field(default_factory=dict, repr=False)  # asked for in every fold
 
     def feature(self, name: str) -> float:
@@ -81,24 +93,41 @@ class Case:
         return class_features(self, self._tested_counts)
 
     def class_features(self) -> Floats:
-        """(T, 4) the columns CLASS_FEATURES for every tested target class."""
+        """(T, 8) the columns CLASS_FEATURES for every tested target class."""
         return self._class_features
 
 
 def class_features(case: Case, counts: NDArray[np.int64]) -> Floats:
-    """(T, 4) columns CLASS_FEATURES. A class without images has -inf as its log count.
+    """(T, 8) columns CLASS_FEATURES. A class without images has -inf as its log count.
 
     Only `case.distribution` and `case.recipe` matter.
     """
     rows = np.empty((len(counts), len(CLASS_FEATURES)))
-    if case.distribution is None or not len(counts):
+    distribution, steps = case.distribution, case.recipe.get("image_steps")
+    if distribution is None or not len(counts):
         return rows
+    targets, others = distribution.target_counts, distribution.other_counts
     with np.errstate(divide="ignore"):
         rows[:, 0] = np.log(counts)
-    rows[:, 1] = math.log(max(float(case.distribution.target_counts.mean()), 0.5))
-    rows[:, 2] = math.log1p(len(case.distribution.other_counts))
-    rows[:, 3] = math.log(case.recipe["image_steps"]) if case.recipe.get("image_steps") else math.nan
+    rows[:, 1] = math.log(max(float(targets.mean()), 0.5))
+    rows[:, 2] = np.log1p(SMALL / np.maximum(counts, 0.5))
+    rows[:, 3] = math.log1p(len(others))
+    rows[:, 4] = math.log1p(_foreign_classes(distribution))
+    rows[:, 5] = math.log1p(float(others.sum()) / max(float(targets.sum()), 1.0))
+    rows[:, 6] = math.log(steps) if steps else math.nan
+    rows[:, 7] = math.log1p(FEW_PASSES * distribution.n_samples / steps) if steps else math.nan
     return rows
+
+
+def _foreign_classes(distribution: LabelDistribution) -> int:
+    """Other classes of which no image comes from a source that holds a target."""
+    if not len(distribution.other_counts) or len(set(distribution.sources)) == 1:
+        return 0
+    targets = set(distribution.target_names)
+    entries = list(zip(distribution.classes, distribution.sources, strict=True))
+    home = {source for name, source in entries if name in targets}
+    others = {name for name, _ in entries if name not in targets}
+    return len(others - {name for name, source in entries if source in home})
 
 
 def check_features(names: Sequence[str], known: Sequence[str]) -> None:

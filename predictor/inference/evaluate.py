@@ -45,10 +45,23 @@ def evaluate(parameters: Parameters, cases: Sequence[Case], *, clip: bool = Fals
     return EVALUATORS[kind](parameters, cases, clip)
 
 
-def _levels(parameters: Parameters, cases: Sequence[Case]) -> Floats:
-    """Intercept of each case: its target set's where that is known, else that of all target sets together."""
-    offsets = parameters["levels"]
-    return np.array([parameters["intercept"] + offsets.get(case.level, 0.0) for case in cases])
+def _own(parameters: Parameters, cases: Sequence[Case]) -> tuple[Floats, Floats]:
+    """(n,) intercept and (n, p) slopes of each case: its target set's where known, its domain's, or all's."""
+    shared = np.array(parameters["coefficients"], dtype=np.float64)
+    levels, domains = parameters["levels"], parameters.get("domains", {})
+    level_slopes, domain_slopes = parameters.get("level_slopes", {}), parameters.get("domain_slopes", {})
+    intercepts = np.full(len(cases), float(parameters["intercept"]))
+    slopes = np.tile(shared, (len(cases), 1))
+    for i, case in enumerate(cases):
+        if case.level in levels:
+            intercepts[i] += levels[case.level]
+            if level_slopes:
+                slopes[i] += level_slopes[case.level]
+        elif case.domain in domains:
+            intercepts[i] += domains[case.domain]
+            if domain_slopes:
+                slopes[i] += domain_slopes[case.domain]
+    return intercepts, slopes
 
 
 def _standardised(parameters: Parameters, values: Floats, clip: bool) -> Floats:
@@ -61,7 +74,8 @@ def _linear(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats
     """p = 1/C + (1 - 1/C) sigmoid(eta), eta linear in the features."""
     names = parameters["features"]
     values = np.array([case.features(names) for case in cases]).reshape(len(cases), len(names))
-    eta = _levels(parameters, cases) + _standardised(parameters, values, clip) @ np.array(parameters["coefficients"])
+    intercepts, slopes = _own(parameters, cases)
+    eta = intercepts + np.sum(_standardised(parameters, values, clip) * slopes, axis=1)
     chance = np.array([case.chance for case in cases])
     return chance + (1 - chance) * expit(eta)
 
@@ -77,8 +91,8 @@ def _classwise(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Flo
     counts = np.concatenate([case.tested_counts for case in cases])
     values = np.where(np.isneginf(raw), 0.0, raw)[:, columns]
     owner = np.repeat(np.arange(len(cases)), sizes)
-    eta = _levels(parameters, cases)[owner]
-    eta = eta + _standardised(parameters, values, clip) @ np.array(parameters["coefficients"])
+    intercepts, slopes = _own(parameters, cases)
+    eta = intercepts[owner] + np.sum(_standardised(parameters, values, clip) * slopes[owner], axis=1)
     p = np.where(counts > 0, expit(eta), 0.0)
     known = sizes > 0
     result[known] = np.bincount(owner, weights=p, minlength=len(cases))[known] / sizes[known]

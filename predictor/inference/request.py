@@ -121,6 +121,7 @@ def make_case(
     steps = request.recipe["image_steps"]
     recipe: Mapping[str, float] = {"image_steps": float(steps)} if steps else {}
     case = Case(
-        distribution, values, recipe, level=request.level, chance=1 / len(distribution.target_names), tested=tested
-    )
+        distribution, values, recipe, level=request.level, chance=1 / len(distribution.target_names), tested=tested,
+        domain=None if request.domain == NEW else request.domain,
+    )  # fmt: skip
     return case, computed

@@ -1,14 +1,17 @@
-"""Quasi-binomial regression with chance-corrected link, partly pooled intercepts and shrunken slopes.
+"""Quasi-binomial regression with chance-corrected link, partly pooled intercepts and slopes, and shrunken slopes.
 
-p = chance + (1 - chance) sigmoid(eta),  eta = mu + x.beta + a[level],  a ~ N(0, tau^2),  beta ~ N(0, s^2) if shrunken.
+p = chance + (1 - chance) sigmoid(eta),  eta = mu + x.beta + sum over nested groups (a[group] + x.b[group]),
+a ~ N(0, tau^2),  b_j ~ N(0, tau_j^2),  beta ~ N(0, s^2) if shrunken.
 
-Fisher scoring on the penalised likelihood; tau^2 and s^2 by the usual fixed point on the Laplace approximation
-(MacKay 1992; Schall 1991, Estimation in generalized linear models with random effects), the likelihood divided by
-the Pearson dispersion, so that replicates of one class do not count as independent evidence twice.
+Fisher scoring on the penalised likelihood; the variances by the fixed point on the Laplace approximation (MacKay 1992,
+Bayesian interpolation; Schall 1991, Estimation in generalized linear models with random effects), the likelihood divided
+by the Pearson dispersion, so that replicates of one class do not count as independent evidence twice. Where the number
+of trials is known, they are correlated as in a beta-binomial: var(y) = p (1 - p) (1 + (n - 1) rho) / n.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,84 +19,110 @@ from numpy.typing import NDArray
 
 from predictor.models.base import Floats
 
-ROUNDS = 200
-TOLERANCE = 1e-7
+ROUNDS = 60
+TOLERANCE = 1e-3  # of a step, in logits, and of the logs of the variances: far below what they are known to
 LOWEST, HIGHEST = 1e-4, 25.0  # variances on the logit scale are kept in here
+FREE = 1e4  # variance of what is not shrunken
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """A way to group the rows: index (n,) of each row's group, their number, and the features whose slopes differ."""
+
+    index: NDArray[np.int64]
+    n: int
+    varying: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class PooledFit:
-    """mu, slopes, deviations of the levels, their standard deviation, Pearson dispersion."""
+    """mu, slopes; for each way of grouping (n, 1 + p) deviations of intercept and slopes; their standard deviations.
+
+    dispersion : Pearson, beside the correlation `rho` of the trials of one row
+    """
 
     intercept: float
     slopes: Floats
-    levels: Floats
-    level_sd: float
+    deviations: list[Floats]
+    sds: list[Floats]
     dispersion: float
-    slope_sd: float
+    rho: float
 
 
 def fit_pooled(
     x: Floats,
-    level: NDArray[np.int64],
-    n_levels: int,
+    groups: Sequence[Groups],
     y: Floats,
     weight: Floats,
     *,
     chance: Floats | float = 0.0,
     shrink: bool,
+    trials: Floats | None = None,
 ) -> PooledFit:
     """Fit by penalised maximum likelihood.
 
     x : (n, p) standardised features
-    level : (n,) index of each row's level
+    groups : ways of grouping; one with a single group adds nothing
     y : (n,) share of successes
-    weight : (n,) number of trials, or any relative weight (the dispersion takes up the rest)
+    weight : (n,) relative weight (the dispersion takes up the rest)
+    trials : (n,) images behind each of the `weight` measurements that y is the mean of; None: weights alone
     """
     n, p = x.shape
-    pooled = n_levels if n_levels > 1 else 0  # one level is the intercept itself
-    design = np.zeros((n, 1 + p + pooled))
+    terms = [(g, term) for g, own in enumerate(groups) if own.n > 1 for term in (-1, *own.varying)]
+    edges = 1 + p + np.cumsum([0, *(groups[g].n for g, _ in terms)])
+    design = np.zeros((n, int(edges[-1])))
     design[:, 0] = 1.0
     design[:, 1 : 1 + p] = x
-    if pooled:
-        design[np.arange(n), 1 + p + level] = 1.0
-    weight = weight * (n / weight.sum())
+    for begin, (g, term) in zip(edges, terms, strict=False):
+        design[np.arange(n), begin + groups[g].index] = 1.0 if term < 0 else x[:, term]
+    # columns that share a variance; a slope that differs between groups is itself as free as the intercept
+    varying = {term for _, term in terms}
+    rest = np.array([1 + j for j in range(p) if j not in varying] if shrink else [], dtype=np.int64)
+    shared = [rest, *(np.arange(edges[k], edges[k + 1]) for k in range(len(terms)))]
+    variance = np.full(design.shape[1], FREE)
+    variance[rest] = 1.0
+    variance[1 + p :] = 1.0
     chance = np.broadcast_to(np.asarray(chance, dtype=np.float64), (n,))
+    relative = weight / weight.mean()
     start = np.clip((np.average(y, weights=weight) - chance.mean()) / (1 - chance.mean()), 0.02, 0.98)
     theta = np.zeros(design.shape[1])
     theta[0] = np.log(start / (1 - start))
-    level_variance, slope_variance, dispersion = 1.0, 1.0 if shrink else 1e4, 0.05
+    dispersion, rho = 0.05, 0.05
     for _ in range(ROUNDS):
-        precision = np.concatenate([[0.0], np.full(p, 1 / slope_variance), np.full(pooled, 1 / level_variance)])
-        penalty = dispersion * precision
-        new, information, pearson = _step(design, y, weight, chance, theta, penalty)
+        if trials is not None:
+            relative = weight / (1 / trials + (1 - 1 / trials) * rho)
+            relative = relative / relative.mean()
+        penalty = dispersion / variance
+        new, information, mean = _step(design, y, relative, chance, theta, penalty)
         change = float(np.abs(new - theta).max())
         theta = new
-        covariance = dispersion * np.linalg.pinv(information + np.diag(penalty), hermitian=True)
-        spread = theta**2 + np.diag(covariance)
-        before = (dispersion, level_variance, slope_variance)
-        effective = float(np.einsum("ij,ji->", covariance, information)) / dispersion
-        dispersion = max(pearson / max(n - effective, 1.0), 1e-6)
-        if pooled:
-            level_variance = float(np.clip(spread[1 + p :].mean(), LOWEST, HIGHEST))
-        if shrink and p:
-            slope_variance = float(np.clip(spread[1 : 1 + p].mean(), LOWEST, HIGHEST))
-        moved = np.abs(np.log(np.array([dispersion, level_variance, slope_variance]) / np.array(before))).max()
-        if change < TOLERANCE * (1 + float(np.abs(theta).max())) or (change < 1e-5 and moved < 1e-3):
+        inverse = np.linalg.inv(information + np.diag(penalty + 1e-9))
+        covariance = dispersion * np.diag(inverse)
+        squared = (y - mean) ** 2 / (mean * (1 - mean))
+        effective = float(np.einsum("ij,ji->", inverse, information))
+        before = np.append(variance, dispersion)
+        dispersion = max(float((relative * squared).sum()) / max(n - effective, 1.0), 1e-6)
+        if trials is not None:
+            excess = float(np.sum(weight * squared - 1 / trials) / np.sum(1 - 1 / trials))
+            rho = float(np.clip(excess, 0.0, 0.9)) if (trials > 1).any() else 0.0
+        for own in shared:
+            if len(own):
+                known = max(len(own) - float(np.sum(covariance[own] / variance[own])), 0.05 * len(own))
+                variance[own] = np.clip(float(np.sum(theta[own] ** 2)) / known, LOWEST, HIGHEST)
+        moved = np.abs(np.log(np.append(variance, dispersion) / before)).max()
+        if change < TOLERANCE and moved < 20 * TOLERANCE:
             break
-    return PooledFit(
-        intercept=float(theta[0]),
-        slopes=theta[1 : 1 + p],
-        levels=theta[1 + p :] if pooled else np.zeros(n_levels),
-        level_sd=float(np.sqrt(level_variance)) if pooled else 0.0,
-        dispersion=dispersion,
-        slope_sd=float(np.sqrt(slope_variance)),
-    )
+    deviations = [np.zeros((own.n, 1 + p)) for own in groups]
+    sds = [np.zeros(1 + p) for _ in groups]
+    for own, (g, term) in zip(shared[1:], terms, strict=True):
+        deviations[g][:, 1 + term] = theta[own]
+        sds[g][1 + term] = np.sqrt(variance[own[0]])
+    return PooledFit(float(theta[0]), theta[1 : 1 + p], deviations, sds, dispersion, rho)
 
 
 def _step(
     design: Floats, y: Floats, weight: Floats, chance: Floats, theta: Floats, penalty: Floats
-) -> tuple[Floats, Floats, float]:
+) -> tuple[Floats, Floats, Floats]:
     """One step of Fisher scoring, halved until the penalised likelihood does not fall."""
     mean, slope = _mean(design @ theta, chance)
     variance = mean * (1 - mean)
@@ -113,8 +142,7 @@ def _step(
         scale /= 2
     else:
         candidate = theta
-    pearson = float((weight * (y - mean) ** 2 / variance).sum())
-    return candidate, information, pearson
+    return candidate, information, mean
 
 
 def _mean(eta: Floats, chance: Floats) -> tuple[Floats, Floats]:

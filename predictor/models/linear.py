@@ -12,49 +12,38 @@ from predictor.models.base import (
     Row,
     family,
     feature_matrix,
-    finite,
-    level_index,
     replicate_weights,
     require_features,
     usable,
 )
-from predictor.models.glm import fit_pooled
+from predictor.models.pooled import pooled_parameters
 
 # Never all of log N, log H and log V: they are one equation (N = H V).
 FEATURES = ("mean_log_count", "log n_classes", "power_difficulty@0.5", "left_skew@5", "log image_steps")
+VARYING = ("mean_log_count", "power_difficulty@0.5")  # slopes that differ between target sets
 # Runs of which only indicators were published have none of the class counts behind `mean_log_count`.
 REPORTED_FEATURES = ("log n_samples", "log n_classes", "left_skew@5", "long_tail@100", "long_tail@500")
 
 
-def fit_linear(rows: Sequence[Row], features: Sequence[str], *, shrink: bool, strict: bool = False) -> dict[str, Any]:
+def fit_linear(
+    rows: Sequence[Row], features: Sequence[str], *, shrink: bool, strict: bool = False, varying: Sequence[str] = ()
+) -> dict[str, Any]:
     """Parameters of kind 'linear'. Features that do not vary are left out; strict: a missing one is an error."""
     if strict:
         require_features(rows, features, "linear")
     names = usable(rows, features)
     values = feature_matrix(rows, names)
-    center, scale = values.mean(axis=0), values.std(axis=0)
-    levels, index = level_index(rows)
-    fitted = fit_pooled(
-        (values - center) / scale,
-        index,
-        len(levels),
+    return pooled_parameters(
+        "linear",
+        names,
+        values,
+        rows,
         np.clip([row.value for row in rows], 0.0, 1.0),
         replicate_weights(rows),
+        varying=varying,
         chance=np.array([row.case.chance for row in rows]),
         shrink=shrink,
     )
-    return {
-        "kind": "linear",
-        "features": names,
-        "center": center.tolist(),
-        "scale": scale.tolist(),
-        "low": values.min(axis=0).tolist() if names else [],
-        "high": values.max(axis=0).tolist() if names else [],
-        "coefficients": [finite(value) for value in fitted.slopes],
-        "intercept": finite(fitted.intercept),
-        "levels": dict(zip(levels, map(finite, fitted.levels), strict=True)),
-        "level_sd": finite(fitted.level_sd),
-    }
 
 
 @family("linear")
@@ -65,4 +54,4 @@ def linear(rows: Sequence[Row]) -> dict[str, Any]:
         features = usable(rows, REPORTED_FEATURES)
     if not features:
         raise FitError("family linear finds no indicator that every run has and that varies")
-    return fit_linear(rows, features, shrink=True)
+    return fit_linear(rows, features, shrink=True, varying=VARYING)

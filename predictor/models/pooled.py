@@ -1,0 +1,76 @@
+"""What the linear and the class-wise family share: standardising, levels of target sets and domains, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.models.base import Floats, Row, finite, level_index
+from predictor.models.glm import Groups, fit_pooled
+
+
+def pooled_parameters(
+    kind: str,
+    names: Sequence[str],
+    values: Floats,
+    rows: Sequence[Row],
+    y: Floats,
+    weight: Floats,
+    *,
+    varying: Sequence[str] = (),
+    owner: NDArray[np.int64] | None = None,
+    chance: Floats | float = 0.0,
+    shrink: bool,
+    trials: Floats | None = None,
+    center: Floats | None = None,
+    scale: Floats | None = None,
+) -> dict[str, Any]:
+    """Parameters of `kind`: a regression whose level, and whose slopes of `varying`, differ between target sets.
+
+    values : (n, p) features of the observations, not yet standardised unless center and scale are given
+    owner : (n,) row of each observation; None: one observation a row
+    Deviations of a target set (and recipe) hold those of its domain; a new target set of a known domain has the
+    domain's alone.
+    """
+    if center is None or scale is None:
+        center, scale = values.mean(axis=0), values.std(axis=0)
+    owner = np.arange(len(rows)) if owner is None else owner
+    levels, level = level_index(rows)
+    domains, domain = np.unique([row.domain for row in rows], return_inverse=True)
+    where = tuple(names.index(name) for name in varying if name in names)
+    groups = [Groups(level[owner], len(levels), where)]
+    if 1 < len(domains) < len(levels):
+        groups.append(Groups(domain[owner], len(domains), where))
+    fitted = fit_pooled(
+        (values - center) / scale, groups, y, weight, chance=chance, shrink=shrink, trials=trials
+    )  # fmt: skip
+    by_level = fitted.deviations[0]
+    by_domain = fitted.deviations[1] if len(groups) > 1 else np.zeros((len(domains), by_level.shape[1]))
+    home = dict(zip(level.tolist(), domain.tolist(), strict=True))
+    by_level = by_level + by_domain[[home[i] for i in range(len(levels))]]
+    return {
+        "kind": kind,
+        "features": list(names),
+        "center": center.tolist(),
+        "scale": scale.tolist(),
+        "low": values.min(axis=0).tolist() if names else [],
+        "high": values.max(axis=0).tolist() if names else [],
+        "coefficients": [finite(value) for value in fitted.slopes],
+        "intercept": finite(fitted.intercept),
+        "levels": dict(zip(levels, map(finite, by_level[:, 0]), strict=True)),
+        "level_slopes": _slopes(levels, by_level),
+        "domains": dict(zip(domains.tolist(), map(finite, by_domain[:, 0]), strict=True)),
+        "domain_slopes": _slopes(domains.tolist(), by_domain),
+        "level_sd": finite(float(np.hypot(*(sds[0] for sds in (fitted.sds * 2)[:2])) if len(groups) > 1
+                                 else fitted.sds[0][0])),
+    }  # fmt: skip
+
+
+def _slopes(names: Sequence[str], deviations: Floats) -> dict[str, list[float]]:
+    """{name: (p,) deviations of the standardised slopes}; empty where no slope differs."""
+    if not deviations[:, 1:].any():
+        return {}
+    return {name: [finite(value) for value in row] for name, row in zip(names, deviations[:, 1:], strict=True)}
