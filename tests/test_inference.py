@@ -20,7 +20,7 @@ NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 
 @pytest.fixture(scope="module")
 def fit():
-    return fit_registry(registry())
+    return fit_registry(registry(), family_names=["linear", "classwise"])
 
 
 def manifest(counts, others=0):

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.errors import FitError
 from predictor.inference.cases import CLASS_FEATURES, check_features
 from predictor.inference.evaluate import evaluate, expit, logit
-from predictor.inference.intervals import cv_plus, grouped_quantile
-from predictor.models.base import Family, Floats, Row
+from predictor.inference.intervals import error_scale, fitted_tail, grouped_quantile, split_conformal
+from predictor.models.average import averaged
+from predictor.models.base import MINIMUM, Family, Floats, Row
 
 Indices = NDArray[np.int64]
+Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out
 LEVELS = (0.8, 0.9, 0.95)
 UNKNOWN_SD = 1.5  # logits between target sets, where one target set cannot tell: from 20 % to 80 % in +- 1 sd
 UNKNOWN_TESTED = 1000  # test images of a result that does not state them
@@ -82,9 +85,41 @@ def configuration_folds(configs: Configurations, k: int) -> list[Indices]:
     return [np.array(sorted(order[i::k]), dtype=np.int64) for i in range(k)]
 
 
-def group_folds(groups: NDArray[Any]) -> list[Indices]:
-    """One fold for every group."""
-    return [np.flatnonzero(groups == name) for name in np.unique(groups)]
+def group_folds(groups: NDArray[Any], k: int | None = None) -> list[Indices]:
+    """One fold for every group; or k folds of whole groups, where there are more."""
+    names = np.unique(groups)
+    if k is None or len(names) <= k:
+        return [np.flatnonzero(groups == name) for name in names]
+    return [np.flatnonzero(np.isin(groups, names[i::k])) for i in range(k)]
+
+
+def growing_folds(sizes: Floats, groups: NDArray[Any]) -> list[Fold]:
+    """Forward in size: fit on the smaller configurations of every group, hold out the next fifth, three times."""
+    beyond = np.empty(0, dtype=np.int64)
+    folds = []
+    for share in (0.2, 0.4, 0.6):
+        top = largest(sizes, groups, share)
+        held = np.setdiff1d(top, beyond)
+        rest = np.setdiff1d(np.arange(len(sizes)), top)
+        if len(held) and len(rest) >= MINIMUM:
+            folds.append((rest, held))
+        beyond = np.union1d(beyond, top)
+    return folds
+
+
+def largest(sizes: Floats, groups: NDArray[Any], share: float) -> Indices:
+    """The largest configurations of every group, by images. Every group keeps smaller ones to learn its level from."""
+    if not np.isfinite(sizes).all():
+        return np.empty(0, dtype=np.int64)
+    held = []
+    for name in np.unique(groups):
+        own = np.flatnonzero(groups == name)
+        n = int(share * len(own) + 1e-9)
+        if n:
+            edge = np.sort(sizes[own])[-n]
+            top = own[sizes[own] >= edge * (1 - 1e-9)]  # ties at the edge go out together
+            held.append(top if len(top) <= max(n, len(own) // 2) else own[sizes[own] > edge])
+    return np.sort(np.concatenate(held)) if held else np.empty(0, dtype=np.int64)
 
 
 def predict_rows(parameters: dict[str, Any], rows: Sequence[Row]) -> Floats:
@@ -107,19 +142,34 @@ def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
 class Calibrated:
     """A family fitted to all rows, and to the rows without each fold.
 
-    fold : (n,) fold that held each configuration out
-    predicted : (n,) accuracy of each configuration, predicted by the fit without it
+    predicted : (n,) accuracy of each configuration, predicted by the fit without it; nan where none held it out
     residuals : (n,) measured - predicted, in logits
+    groups, fold : (n,) target set of each configuration, and the fold that held it out
     """
 
     family: Family
     parameters: dict[str, Any]
-    folds: list[dict[str, Any]]
-    fold: Indices
     predicted: Floats
     residuals: Floats
     groups: NDArray[Any]
+    fold: Indices
     measured: Floats
+
+    def held(self) -> Calibrated:
+        """Only the configurations that some fold held out."""
+        keep = np.isfinite(self.predicted)
+        parts = (item[keep] for item in (self.predicted, self.residuals, self.groups, self.fold, self.measured))
+        return Calibrated(self.family, self.parameters, *parts)
+
+    @property
+    def batches(self) -> list[str]:
+        """What was held out together: configurations of one target set and fold share what is wrong with its fit."""
+        return [f"{group} {fold}" for group, fold in zip(self.groups, self.fold, strict=True)]
+
+    @property
+    def tail(self) -> float:
+        """See `fitted_tail`."""
+        return fitted_tail(self.residuals, self.predicted)
 
     def score(self, *, without_level: bool) -> float:
         """Mean squared error to choose a family by: of accuracies, or of logits with every group's level removed."""
@@ -128,49 +178,81 @@ class Calibrated:
         parts = [self.residuals[self.groups == name] for name in np.unique(self.groups)]
         return float(np.mean(np.concatenate([part - part.mean() for part in parts]) ** 2))
 
-    def interval(self, rows: Sequence[Row], level: float, *, by_group: bool) -> tuple[Floats, Floats] | None:
-        """(low, high) of every configuration of new rows; None where the groups are too few for the level."""
-        configs = configurations(rows)
-        if by_group:
-            half = grouped_quantile(self.residuals, self.groups.tolist(), level)
-            if half is None:
-                return None
-            centre = logit(configs.mean(predict_rows(self.parameters, rows)))
-            return expit(centre - half), expit(centre + half)
-        centres = np.array([logit(configs.mean(predict_rows(parameters, rows))) for parameters in self.folds])
-        absolute = np.abs(self.residuals)
-        bounds = [cv_plus(centres[self.fold, i], absolute, level) for i in range(len(configs.ids))]
-        if any(bound is None for bound in bounds):
+    def interval(self, rows: Sequence[Row], level: float, kind: str) -> tuple[Floats, Floats] | None:
+        """(low, high) of every configuration of new rows; None where the evidence is too little for the level.
+
+        kind : of question: configuration | extrapolation | target_set
+        """
+        predicted = configurations(rows).mean(predict_rows(self.parameters, rows))
+        scale = error_scale(predicted, 0.0 if kind == "target_set" else self.tail)
+        scores = self.residuals / error_scale(self.predicted, 0.0 if kind == "target_set" else self.tail)
+        if kind == "configuration":
+            half = split_conformal(scores, level)
+        else:
+            groups = self.batches if kind == "extrapolation" else self.groups.tolist()
+            half = grouped_quantile(scores, groups, level)
+        if half is None:
             return None
-        low, high = np.array(bounds, dtype=np.float64).T
-        return expit(low), expit(high)
+        return expit(logit(predicted) - half * scale), expit(logit(predicted) + half * scale)
 
 
-def calibrate(family: Family, rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices]) -> Calibrated:
-    """Fit the family to all rows and to all but each fold."""
+def calibrate(
+    family: Family, rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices | Fold]
+) -> Calibrated:
+    """Fit the family to all rows and to all but each fold (or to what the fold says)."""
     predicted = np.full(len(configs.ids), np.nan)
-    fold = np.zeros(len(configs.ids), dtype=np.int64)
-    fits = []
+    number = np.zeros(len(configs.ids), dtype=np.int64)
     everything = np.arange(len(configs.ids))
-    for k, held in enumerate(folds):
-        fitted = fit_checked(family, take(rows, configs, np.setdiff1d(everything, held)))
-        fits.append(fitted)
+    for k, fold in enumerate(folds):
+        fitted_on, held = fold if isinstance(fold, tuple) else (np.setdiff1d(everything, fold), fold)
+        number[held] = k
+        fitted = fit_checked(family, take(rows, configs, fitted_on))
         own = take(rows, configs, held)
         predicted[held] = configurations(own).mean(predict_rows(fitted, own))
-        fold[held] = k
     return Calibrated(
         family=family,
         parameters=fit_checked(family, rows),
-        folds=fits,
-        fold=fold,
         predicted=predicted,
         residuals=configs.logits - logit(predicted),
         groups=configs.target_sets,
+        fold=number,
         measured=configs.measured,
-    )
+    ).held()
 
 
-def spread(by_target_set: Calibrated | None, by_domain: Calibrated | None, within: Calibrated) -> dict[str, Any]:
+def calibrate_all(
+    families: Sequence[Family], rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices | Fold]
+) -> tuple[dict[str, Calibrated], dict[str, str]]:
+    """({family: calibrated}, {family that could not be fitted to every fold: why}).
+
+    A family of `parts` is the mean of the other models that compete: it costs no fit of its own.
+    """
+    fits: dict[str, Calibrated] = {}
+    failed: dict[str, str] = {}
+    for family in families:
+        try:
+            if not family.averages:
+                fits[family.name] = calibrate(family, rows, configs, folds)
+        except FitError as fault:
+            failed[family.name] = fault.problem
+    for family in families:
+        if family.averages:
+            parts = [item for item in fits.values() if not item.family.baseline]
+            if len(parts) < 2:
+                failed[family.name] = f"{len(parts)} model(s) to average; 2 are needed"
+                continue
+            predicted = expit(np.mean([logit(item.predicted) for item in parts], axis=0))
+            residuals = np.mean([item.residuals for item in parts], axis=0)
+            parameters = averaged([item.parameters for item in parts])
+            fits[family.name] = Calibrated(
+                family, parameters, predicted, residuals, parts[0].groups, parts[0].fold, parts[0].measured
+            )  # fmt: skip
+    return fits, failed
+
+
+def spread(
+    by_target_set: Calibrated | None, by_domain: Calibrated | None, within: Calibrated, n_domains_left_out: int
+) -> dict[str, Any]:
     """Standard deviation and degrees of freedom of a new target set's and a new domain's level, in logits.
 
     Between-target-set variance: mean square of the mean residuals of left-out target sets (about 0: an unbiased model
@@ -192,7 +274,7 @@ def spread(by_target_set: Calibrated | None, by_domain: Calibrated | None, withi
         n_domains, extra = 1, between
         reason = f"one domain ({few}); domains are assumed to differ as much as target sets do"
     else:
-        n_domains = len(by_domain.folds)
+        n_domains = n_domains_left_out
         extra = max(0.0, float(np.mean(_level_errors(by_domain)[0] ** 2)) - between)
         reason = f"{n_domains} domains cannot calibrate another one ({few})"
     df = (extra + between) ** 2 / (extra**2 / n_domains + between**2 / n) if between > 0 else float(n)

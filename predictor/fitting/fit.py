@@ -14,13 +14,13 @@ from predictor.errors import FitError, listed
 from predictor.fitting.calibration import (
     Calibrated,
     Configurations,
-    calibrate,
+    calibrate_all,
     configurations,
     group_folds,
     spread,
 )
 from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for, select, training_digest
-from predictor.fitting.validation import choose, splits, validate
+from predictor.fitting.validation import choose, size_folds, splits, validate
 from predictor.inference.cases import level_key
 from predictor.inference.stored import KIND, SCHEMA_VERSION, Fit, rounded
 from predictor.models.base import Family, Row, families
@@ -122,35 +122,33 @@ def _fit_outcome(
     """(what fit.json holds for the outcome, its validation rows, notes on what was left out)."""
     made, notes = splits(rows, configs)
     by_name = {split.name: split for split in made}
-    working, fits = [], {}
-    for family in competing:
-        try:
-            fits[family.name] = calibrate(family, rows, configs, by_name["configuration"].outer)
-        except FitError as fault:
-            notes.append(f"family {family.name} left out: {fault.problem}")
-        else:
-            working.append(family)
+    fits, failed = calibrate_all(competing, rows, configs, by_name["configuration"].outer)
+    notes += [f"family {key} left out: {problem}" for key, problem in failed.items()]
     if not fits:
         raise FitError(listed(notes))
-    by_set = by_domain = None
+    working = [family for family in competing if family.name in fits]
     chosen_new = chosen = choose(fits, without_level=False)
-    if "target_set" in by_name:
-        across = {item.name: calibrate(item, rows, configs, group_folds(configs.target_sets)) for item in working}
-        chosen_new = choose(across, without_level=True)
-        by_set = across[chosen_new]
-    elif len(np.unique(configs.target_sets)) == 2:
-        by_set = calibrate(fits[chosen].family, rows, configs, group_folds(configs.target_sets))
+    by_set = by_domain = None
+    if len(np.unique(configs.target_sets)) > 1:
+        across, _ = calibrate_all(working, rows, configs, group_folds(configs.target_sets))
+        chosen_new = choose(across, without_level=True) if "target_set" in by_name else chosen
+        by_set = across.get(chosen_new)
     if "domain" in by_name:
-        family = fits[chosen_new].family
-        by_domain = calibrate(family, rows, configs, group_folds(configs.domains))
+        over_domains, _ = calibrate_all(working, rows, configs, group_folds(configs.domains))
+        by_domain = over_domains.get(chosen_new)
+    growing = calibrate_all(working, rows, configs, size_folds(rows, configs))[0] if "extrapolation" in by_name else {}
+    chosen_large = choose(growing, without_level=False) if growing else chosen
     table = []
     for split in made:
         tell(f"{name}: {split.name}")
-        pick = chosen_new if split.without_level else chosen
+        pick = {"configuration": chosen, "extrapolation": chosen_large}.get(split.name, chosen_new)
         try:
-            table += validate(name, rows, configs, working, split, pick)
+            found, lost = validate(name, rows, configs, working, split, pick)
         except FitError as fault:
             notes.append(f"split {split.name} left out: {fault.problem}")
+        else:
+            table += found
+            notes += [f"{split.name}: family {key} left out: {problem}" for key, problem in lost.items()]
     entry = {
         "target_sets": sorted(set(configs.target_sets.tolist())),
         "domains": sorted(set(configs.domains.tolist())),
@@ -158,7 +156,6 @@ def _fit_outcome(
         "families": {key: item.parameters for key, item in fits.items()},
         "configuration": {
             "family": chosen,
-            "folds": fits[chosen].folds,
             "configurations": [key.split(" ", 1)[0] for key in configs.ids],
             **_residuals(fits[chosen]),
             "covered": _covered(table, "configuration"),
@@ -167,8 +164,16 @@ def _fit_outcome(
             "family": chosen_new,
             **_residuals(by_set or fits[chosen_new]),
             "covered": _covered(table, "target_set"),
-            "spread": spread(by_set, by_domain, fits[chosen_new]),
+            "spread": spread(by_set, by_domain, fits[chosen_new], len(np.unique(configs.domains))),
         },
+        "extrapolation": {
+            "family": chosen_large,
+            **_residuals(growing[chosen_large]),
+            "groups": growing[chosen_large].batches,
+            "covered": _covered(table, "extrapolation"),
+        }
+        if growing
+        else None,
     }
     if by_set is None:  # residuals inside the only target set calibrate comparisons, never a level
         entry["target_set"]["groups"] = ["only target set"] * len(configs.ids)
@@ -180,6 +185,7 @@ def _residuals(item: Calibrated) -> dict[str, Any]:
     return {
         "residuals": item.residuals.tolist(),
         "predicted": item.predicted.tolist(),
+        "tail": item.tail,
         "fold": item.fold.tolist(),
         "groups": item.groups.tolist(),
     }

@@ -18,11 +18,14 @@ from predictor.fitting.calibration import (
     LEVELS,
     Calibrated,
     Configurations,
+    Fold,
     Indices,
-    calibrate,
+    calibrate_all,
     configuration_folds,
     configurations,
     group_folds,
+    growing_folds,
+    largest,
     predict_rows,
     take,
 )
@@ -30,10 +33,11 @@ from predictor.fitting.metrics import decision_accuracy, errors, interval_qualit
 from predictor.models.base import MINIMUM, Family, Floats, Row
 
 OUTER, INNER = 10, 5  # folds
+MANY = 150  # configurations from which 5 outer folds leave as much to fit on as 10 do of fewer
 LARGEST = 0.2  # share of the configurations that the extrapolation split holds out
 SKILLS = {"mean": "mean", "log_n": "log_n", "log_n_log_h": "log_n_log_h", "nearest": "nearest"}
 
-FoldMaker = Callable[[Configurations], list[Indices]]
+FoldMaker = Callable[[Sequence[Row], Configurations], Sequence[Indices | Fold]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,7 @@ class Split:
     outer : configurations that are held out together
     inner : folds of the training part, for choosing and for intervals
     without_level : choose by what remains when each target set's level is removed
-    by_group : intervals for a new target set rather than for a new configuration
+    kind : of intervals: of a new configuration, of one beyond the fitted sizes, of a new target set
     intervals : None, or why none can be made
     """
 
@@ -51,7 +55,7 @@ class Split:
     outer: list[Indices]
     inner: FoldMaker
     without_level: bool = False
-    by_group: bool = False
+    kind: str = "configuration"
     no_intervals: str | None = None
 
 
@@ -73,48 +77,42 @@ class _Held:
 def splits(rows: Sequence[Row], configs: Configurations) -> tuple[list[Split], list[str]]:
     """The splits that the runs allow, and in words those that they do not allow."""
     sets, domains = np.unique(configs.target_sets), np.unique(configs.domains)
-    made = [Split("configuration", configuration_folds(configs, OUTER), lambda own: configuration_folds(own, INNER))]
+    outer = configuration_folds(configs, OUTER if len(configs.ids) < MANY else INNER)
+    made = [Split("configuration", outer, lambda rows, own: configuration_folds(own, INNER))]
     missing = []
     if len(sets) >= 3:
         made.append(
-            Split("target_set", group_folds(configs.target_sets), _target_set_folds, without_level=True, by_group=True)
+            Split(
+                "target_set", group_folds(configs.target_sets), target_set_folds, without_level=True, kind="target_set"
+            )
         )
     else:
         missing.append(f"target_set: {len(sets)} target set(s); at least 3 are needed to leave one out")
     if len(domains) >= 2:
         why = f"{len(domains)} domains: too few groups to calibrate another one"
         made.append(
-            Split("domain", group_folds(configs.domains), _target_set_folds, without_level=True, no_intervals=why)
+            Split("domain", group_folds(configs.domains), target_set_folds, without_level=True, no_intervals=why)
         )
     else:
         missing.append(f"domain: {len(domains)} domain; at least 2 are needed to leave one out")
-    largest = _largest(rows, configs)
-    if len(largest) >= 5:
-        made.append(Split("extrapolation", [largest], lambda own: configuration_folds(own, INNER)))
+    held = largest(config_sizes(rows, configs), configs.target_sets, LARGEST)
+    if len(held) >= 5:
+        made.append(Split("extrapolation", [held], size_folds, kind="extrapolation"))
     else:
-        missing.append(f"extrapolation: {len(largest)} configurations in the largest fifth; at least 5 are needed")
+        missing.append(f"extrapolation: {len(held)} configurations in the largest fifth; at least 5 are needed")
     return made, missing
 
 
-def _target_set_folds(configs: Configurations) -> list[Indices]:
-    folds = group_folds(configs.target_sets)
+def target_set_folds(rows: Sequence[Row], configs: Configurations) -> Sequence[Indices | Fold]:
+    """Folds of whole target sets; of configurations where there is only one."""
+    folds = group_folds(configs.target_sets, INNER)
     return folds if len(folds) > 1 else configuration_folds(configs, INNER)
 
 
-def _largest(rows: Sequence[Row], configs: Configurations) -> Indices:
-    """The largest fifth of every target set, by images. Every target set keeps smaller runs to learn its level from."""
-    sizes = config_sizes(rows, configs)
-    if not np.isfinite(sizes).all():
-        return np.empty(0, dtype=np.int64)
-    held = []
-    for name in np.unique(configs.target_sets):
-        own = np.flatnonzero(configs.target_sets == name)
-        n = int(LARGEST * len(own))
-        if n:
-            edge = np.sort(sizes[own])[-n]
-            top = own[sizes[own] >= edge * (1 - 1e-9)]  # ties at the edge go out together
-            held.append(top if len(top) <= len(own) // 2 else own[sizes[own] > edge])
-    return np.sort(np.concatenate(held)) if held else np.empty(0, dtype=np.int64)
+def size_folds(rows: Sequence[Row], configs: Configurations) -> Sequence[Indices | Fold]:
+    """Folds forward in size; of configurations where too few are left to fit on."""
+    folds = growing_folds(config_sizes(rows, configs), configs.target_sets)
+    return folds if sum(len(held) for _, held in folds) >= 9 else configuration_folds(configs, INNER)
 
 
 def config_sizes(rows: Sequence[Row], configs: Configurations) -> Floats:
@@ -130,11 +128,12 @@ def choose(fits: Mapping[str, Calibrated], *, without_level: bool) -> str:
 
 def validate(
     outcome: str, rows: Sequence[Row], configs: Configurations, families: Sequence[Family], split: Split, chosen: str
-) -> list[dict[str, Any]]:
-    """Rows of the validation table for one outcome and split.
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Rows of the validation table for one outcome and split, and the families that some fold could not feed.
 
     chosen : family that was chosen on all runs
     """
+    lost: dict[str, str] = {}
     n = len(configs.ids)
     held = {family.name: _Held.empty(n) for family in families}
     nested = _Held.empty(n)
@@ -146,8 +145,11 @@ def validate(
             raise FitError(f"{len(train.ids)} configurations remain to fit on; {MINIMUM} are needed")
         test_rows = take(rows, configs, test)
         test_configs = configurations(test_rows)
-        folds = split.inner(train)
-        fits = {family.name: calibrate(family, train_rows, train, folds) for family in families}
+        folds = split.inner(train_rows, train)
+        fits, failed = calibrate_all(families, train_rows, train, folds)
+        if not fits:
+            raise FitError(f"no family can be fitted: {next(iter(failed.values()))}")
+        lost |= failed
         best = choose(fits, without_level=split.without_level)
         for name, fitted in fits.items():
             targets = [held[name], nested] if name == best else [held[name]]
@@ -159,16 +161,19 @@ def validate(
             for level in LEVELS:
                 if split.no_intervals:
                     continue
-                bounds = fitted.interval(test_rows, level, by_group=split.by_group)
+                bounds = fitted.interval(test_rows, level, split.kind)
                 for target in targets if bounds is not None else []:
                     target.low[level][test], target.high[level][test] = bounds
+    families = [family for family in families if family.name not in lost]
+    if chosen in lost:  # the fold's choice was made among the others
+        chosen = nested.chosen.most_common(1)[0][0]
     tested = np.sort(np.concatenate(split.outer))
     sizes = config_sizes(rows, configs)
     return [
         _row(outcome, split, family.name, nested if family.name == chosen else held[family.name],
              family.name == chosen, rows, configs, held, tested, sizes)
         for family in families
-    ]  # fmt: skip
+    ], lost  # fmt: skip
 
 
 def _row(
@@ -241,7 +246,9 @@ def _skill(mse: float, measured: Floats, baseline: _Held | None, tested: Indices
 def _why_no_coverage(split: Split, configs: Configurations) -> str:
     if split.no_intervals:
         return f"coverage not measured: {split.no_intervals}"
-    if split.by_group:
+    if split.kind == "target_set":
         n = len(np.unique(configs.target_sets)) - 1
         return f"coverage not measured: {n} other target sets; a 90 % interval needs 9"
+    if split.kind == "extrapolation":
+        return "coverage not measured: fewer than 9 target sets and sizes to calibrate with"
     return "coverage not measured: fewer than 9 configurations to calibrate with"

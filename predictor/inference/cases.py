@@ -17,7 +17,7 @@ from predictor.errors import FitError
 Floats = NDArray[np.float64]
 
 TRANSFORMS = {"log": math.log, "log1p": math.log1p}
-RECIPE = ("image_steps",)  # numbers of the recipe that may be features
+RECIPE = ("image_steps", "passes")  # numbers of the recipe that may be features; passes: image-steps per image
 CLASS_FEATURES = (
     "log_count",  # images of the class itself
     "log_mean_count",  # of the mean target: what counts beyond that is the prior, more for the head costs the tail
@@ -62,6 +62,8 @@ class Case:
         """Value of 'indicator', 'log indicator' or 'log1p indicator'; nan where the case lacks it."""
         transform, _, base = name.rpartition(" ")
         value = self.recipe.get(base, self.indicators.get(base, math.nan))
+        if base == "passes":
+            value = self.recipe.get("image_steps", math.nan) / max(self.indicators.get("n_samples", math.nan), 1.0)
         if not transform:
             return float(value)
         return TRANSFORMS[transform](value) if value > (0 if transform == "log" else -1) else math.nan

@@ -99,6 +99,40 @@ def _classwise(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Flo
     return result
 
 
+def _boosted(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
+    """The linear model, moved on its scale by the sum of the trees."""
+    base = parameters["base"]
+    names = parameters["tree_features"]
+    values = np.array([case.features(names) for case in cases]).reshape(len(cases), len(names))
+    chance = np.array([case.chance for case in cases])
+    linear = _linear(base, cases, clip)
+    total = np.full(len(cases), float(parameters["start"]))
+    for tree in parameters["trees"]:
+        total = total + _tree(tree, values)
+    total = np.where(np.isnan(values).any(axis=1), np.nan, total)
+    return chance + (1 - chance) * expit(logit((linear - chance) / (1 - chance)) + total)
+
+
+def _tree(tree: Mapping[str, Sequence[float]], values: Floats) -> Floats:
+    """(n,) value of the leaf that each row falls into: left where its feature is at most the threshold."""
+    feature, threshold = np.array(tree["feature"]), np.array(tree["threshold"])
+    left, right = np.array(tree["left"]), np.array(tree["right"])
+    node = np.zeros(len(values), dtype=np.int64)
+    every = np.arange(len(values))
+    for _ in range(len(feature)):
+        inner = feature[node] >= 0
+        if not inner.any():
+            break
+        goes_left = values[every, np.maximum(feature[node], 0)] <= threshold[node]
+        node = np.where(inner, np.where(goes_left, left[node], right[node]), node)
+    return np.array(tree["value"])[node]
+
+
+def _average(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
+    """Mean of several models in logits; nan where one of them cannot be evaluated."""
+    return expit(np.mean([logit(evaluate(part, cases, clip=clip)) for part in parameters["parts"]], axis=0))
+
+
 def _nearest(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
     """Accuracy of the nearest run, of the same target set where it is known."""
     values = np.array(parameters["values"])
@@ -122,5 +156,7 @@ def nearest_index(parameters: Parameters, cases: Sequence[Case]) -> list[int]:
 EVALUATORS: dict[str, Callable[[Parameters, Sequence[Case], bool], Floats]] = {
     "linear": _linear,
     "classwise": _classwise,
+    "boosted": _boosted,
+    "average": _average,
     "nearest": _nearest,
 }

@@ -10,25 +10,46 @@ import numpy as np
 from predictor.inference.cases import Floats
 
 
-def cv_plus(centres: Floats, residuals: Floats, level: float) -> tuple[float, float] | None:
-    """CV+ interval (Barber et al. 2021, Predictive inference with the jackknife+, section 3).
+def error_scale(p: Floats | float, tail: float) -> Floats:
+    """How large errors in logits are at accuracy p, against those at one half: they grow towards 0 and 1.
 
-    centres : (n,) for each held-out configuration, the new case as predicted by the fit that left it out
-    residuals : (n,) that configuration's absolute residual
-    Returns None where n is too small for the level.
+    tail : 0: not at all; 1: like binomial noise, 1 / sqrt(4 p (1 - p))
 
-    >>> cv_plus(np.zeros(9), np.arange(1.0, 10.0), 0.9)
-    (-9.0, 9.0)
-    >>> cv_plus(np.zeros(8), np.ones(8), 0.9) is None
-    True
+    >>> error_scale(0.5, 1.0).item(), error_scale(0.9, 1.0).round(2).item(), error_scale(0.9, 0.0).item()
+    (1.0, 1.67, 1.0)
     """
-    n = len(residuals)
+    inside = np.clip(np.asarray(p, dtype=np.float64), 0.002, 0.998)
+    return np.sqrt((1 - tail) + tail / (4 * inside * (1 - inside)))
+
+
+def fitted_tail(residuals: Floats, predicted: Floats) -> float:
+    """The `tail` under which normal errors are most likely, in steps of a tenth; 0.5 for too few residuals to tell.
+
+    >>> fitted_tail(np.tile([0.1, -0.1], 10), np.linspace(0.05, 0.95, 20))
+    0.0
+    """
+    if len(residuals) < 20:
+        return 0.5
+
+    def deviance(tail: float) -> float:
+        scale = error_scale(predicted, tail)
+        return float(np.log(np.mean((residuals / scale) ** 2) + 1e-12) / 2 + np.mean(np.log(scale)))
+
+    return min((step / 10 for step in range(11)), key=deviance)
+
+
+def split_conformal(scores: Floats, level: float) -> float | None:
+    """Half the width, in scores, that covers a new configuration with probability `level`; None where n is too small.
+
+    scores : (n,) held-out residuals over their scale (Lei et al. 2018, Distribution-free predictive inference for
+        regression, section 5.2: locally weighted; here the residuals are those of grouped cross-validation)
+
+    >>> split_conformal(np.arange(1.0, 10.0), 0.9), split_conformal(np.ones(8), 0.9)
+    (9.0, None)
+    """
+    n = len(scores)
     rank = math.ceil(level * (n + 1) - 1e-9)
-    if n == 0 or rank > n:
-        return None
-    low = np.sort(centres - residuals)[n - rank]
-    high = np.sort(centres + residuals)[rank - 1]
-    return float(min(low, high)), float(max(low, high))
+    return None if n == 0 or rank > n else float(np.sort(np.abs(scores))[rank - 1])
 
 
 def grouped_quantile(residuals: Floats, groups: Sequence[str], level: float) -> float | None:

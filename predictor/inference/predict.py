@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,11 +15,12 @@ from predictor.inference.cases import Case
 from predictor.inference.contributions import contributions
 from predictor.inference.evaluate import evaluate, expit, logit, nearest_index
 from predictor.inference.intervals import (
-    cv_plus,
     difference_interval,
+    error_scale,
     grouped_quantile,
     pair_differences,
     probability_positive,
+    split_conformal,
     t_quantile,
 )
 from predictor.inference.request import Request, make_case, resolve, with_roles
@@ -28,6 +29,7 @@ from predictor.inference.stored import Fit
 
 ALL_PAIRS = 20  # more manifests than this are compared with the best one only
 BASELINES = ("log_n_log_h", "nearest")
+SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ranges: those that grow with the images
 
 
 @dataclass(frozen=True)
@@ -170,42 +172,70 @@ def _outcome(fit: Fit, outcome: str, manifest: _Manifest, request: Request, leve
     if not math.isfinite(value):
         reason = "no model of the fit can be evaluated: indicators are missing"
         return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
-    low, high, covered, reason = _interval(fit, outcome, case, value, family, request, level)
+    low, high, covered, reason = _interval(fit, outcome, value, request, level)
     edge = None
     if manifest.outside:
         inside = _value(fit, outcome, [family], case, clip=True)[0]
-        edge_low, edge_high, _, _ = _interval(fit, outcome, case, inside, family, request, level, clip=True)
+        edge_low, edge_high, _, _ = _interval(fit, outcome, inside, request, level)
         edge = (inside, edge_low, edge_high)
-        low, high = min(low, edge_low), max(high, edge_high)
-        covered, reason = None, "outside the fitted range: the interval is uncalibrated"
+        value, family, low, high, reason = _beyond(fit, outcome, case, manifest, (value, family, low, high), level)
+        low, high, covered = min(low, edge_low, value), max(high, edge_high, value), None
     return OutcomePrediction(
         outcome=outcome, value=value, low=low, high=high, level=level, reason=reason, family=family, covered=covered,
         edge=edge,
     )  # fmt: skip
 
 
+def _beyond(
+    fit: Fit, outcome: str, case: Case, manifest: _Manifest, inside: tuple[float, str, float, float], level: float
+) -> tuple[float, str, float, float, str]:
+    """(value, family, low, high, reason) outside the fitted range.
+
+    With more images than any run, and a known level: the family that predicts the largest runs best from smaller ones,
+    and the errors it makes there. Everything else keeps what it has: nothing was ever held out in that way.
+    """
+    uncalibrated = "outside the fitted range: the interval is uncalibrated"
+    own = fit.outcomes[outcome]["extrapolation"]
+    only_larger = all(item["indicator"] in SIZES and item["value"] > item["high"] for item in manifest.outside)
+    if own is None or case.level is None or not only_larger:
+        return (*inside, uncalibrated)
+    value, family = _value(fit, outcome, [own["family"], inside[1]], case)
+    half = _half_width(own, value, level, own["groups"])
+    if half is None:
+        return (*inside, uncalibrated)
+    centre, covered = float(logit(value)), own["covered"].get(f"{level:g}")
+    measured = f"{covered[0]} of {covered[1]} covered" if covered else "coverage not measured"
+    reason = f"{uncalibrated} this far out; made as for the largest fifth of the runs from smaller ones: {measured}"
+    return value, family, float(expit(centre - half)), float(expit(centre + half)), reason
+
+
+def _half_width(
+    own: Mapping[str, Any], value: float, level: float, groups: Sequence[str] | None = None
+) -> float | None:
+    """Half the width in logits of an interval from held-out residuals, which grow towards 0 and 1.
+
+    groups : what was held out together and shares its error; None: every configuration stands for itself
+    """
+    scores = np.array(own["residuals"]) / error_scale(np.array(own["predicted"]), own["tail"])
+    half = split_conformal(scores, level) if groups is None else grouped_quantile(scores, groups, level)
+    return None if half is None else half * float(error_scale(value, own["tail"]))
+
+
 def _interval(
-    fit: Fit, outcome: str, case: Case, value: float, family: str, request: Request, level: float, *, clip: bool = False
+    fit: Fit, outcome: str, value: float, request: Request, level: float
 ) -> tuple[float, float, tuple[int, int] | None, str | None]:
     """(low, high, covered, reason), made in the way that the kind of question needs."""
     entry = fit.outcomes[outcome]
     centre = float(logit(value))
     measured = lambda split: entry[split]["covered"].get(f"{level:g}")  # noqa: E731
     if request.basis == "in_domain":
-        own = entry["configuration"]
-        residuals = np.array(own["residuals"])
-        centres = np.full(len(residuals), centre)
-        if family == own["family"]:  # else the value comes from a stand-in, which has no fold fits
-            folds = np.array([float(logit(evaluate(p, [case], clip=clip)[0])) for p in own["folds"]])
-            centres = folds[np.array(own["fold"], dtype=np.int64)]
-        bounds = cv_plus(centres, np.abs(residuals), level)
-        if bounds is None:
-            reason = f"{len(residuals)} configurations are too few for a {level:.0%} interval"
-            return 0.0, 1.0, None, reason
-        low, high = min(bounds[0], centre), max(bounds[1], centre)
+        half = _half_width(entry["configuration"], value, level)
+        if half is None:
+            n = len(entry["configuration"]["residuals"])
+            return 0.0, 1.0, None, f"{n} configurations are too few for a {level:.0%} interval"
         covered = measured("configuration")
         reason = None if covered else "coverage not measured at this level"
-        return float(expit(low)), float(expit(high)), tuple(covered) if covered else None, reason
+        return float(expit(centre - half)), float(expit(centre + half)), tuple(covered) if covered else None, reason
     own = entry["target_set"]
     if request.basis == "new_target_set":
         half = grouped_quantile(np.array(own["residuals"]), own["groups"], level)

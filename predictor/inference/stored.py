@@ -16,7 +16,7 @@ from typing import Any
 
 from predictor.errors import FitError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KIND = "predictor-fit"
 FIT_AGAIN = "Fit again: predictor fit RUNS --output FIT"
 

@@ -2,10 +2,10 @@
 
 >>> from predictor.models import families
 >>> sorted(families())
-['classwise', 'linear', 'log_n', 'log_n_log_h', 'mean', 'nearest']
+['average', 'boosting', 'classwise', 'linear', 'log_n', 'log_n_log_h', 'mean', 'nearest']
 """
 
-from predictor.models import baselines, classwise, linear
+from predictor.models import average, baselines, boosting, classwise, linear
 from predictor.models.base import Family, Row, families, family
 
-__all__ = ["Family", "Row", "baselines", "classwise", "families", "family", "linear"]
+__all__ = ["Family", "Row", "average", "baselines", "boosting", "classwise", "families", "family", "linear"]

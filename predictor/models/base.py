@@ -43,12 +43,14 @@ class Family:
     fit : rows -> parameters: plain data of a kind that `predictor.inference.evaluate` knows
     baseline : shown for comparison, never chosen while a model can be fitted
     needs_counts : works only on runs whose class counts and per-class results are known
+    averages : the mean of the other models
     """
 
     name: str
     fit: Callable[[Sequence[Row]], dict[str, Any]]
     baseline: bool = False
     needs_counts: bool = False
+    averages: bool = False
     doc: str = ""
 
 
@@ -56,7 +58,7 @@ _FAMILIES: dict[str, Family] = {}
 
 
 def family(
-    name: str, *, baseline: bool = False, needs_counts: bool = False
+    name: str, *, baseline: bool = False, needs_counts: bool = False, averages: bool = False
 ) -> Callable[[Callable[[Sequence[Row]], dict[str, Any]]], Callable[[Sequence[Row]], dict[str, Any]]]:
     """Register a fitting function as a model family. A name is taken only once.
 
@@ -72,7 +74,7 @@ def family(
         if name in _FAMILIES:
             raise FitError(f"model family {name!r} is registered already", remedy="Choose another name")
         doc = (fit.__doc__ or "").strip().partition("\n")[0]
-        _FAMILIES[name] = Family(name, fit, baseline, needs_counts, doc)
+        _FAMILIES[name] = Family(name, fit, baseline, needs_counts, averages, doc)
         return fit
 
     return register

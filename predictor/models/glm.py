@@ -3,10 +3,10 @@
 p = chance + (1 - chance) sigmoid(eta),  eta = mu + x.beta + sum over nested groups (a[group] + x.b[group]),
 a ~ N(0, tau^2),  b_j ~ N(0, tau_j^2),  beta ~ N(0, s^2) if shrunken.
 
-Fisher scoring on the penalised likelihood; the variances by the fixed point on the Laplace approximation (MacKay 1992,
-Bayesian interpolation; Schall 1991, Estimation in generalized linear models with random effects), the likelihood divided
-by the Pearson dispersion, so that replicates of one class do not count as independent evidence twice. Where the number
-of trials is known, they are correlated as in a beta-binomial: var(y) = p (1 - p) (1 + (n - 1) rho) / n.
+Fisher scoring on the penalised likelihood; the variances by the fixed point on the Laplace approximation (MacKay
+1992, Bayesian interpolation; Schall 1991, Estimation in generalized linear models with random effects), the likelihood
+divided by the Pearson dispersion, so that replicates of one class do not count as independent evidence twice. Where the
+number of trials is known, they are correlated as in a beta-binomial: var(y) = p (1 - p) (1 + (n - 1) rho) / n.
 """
 
 from __future__ import annotations

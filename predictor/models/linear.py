@@ -19,7 +19,9 @@ from predictor.models.base import (
 from predictor.models.pooled import pooled_parameters
 
 # Never all of log N, log H and log V: they are one equation (N = H V).
-FEATURES = ("mean_log_count", "log n_classes", "power_difficulty@0.5", "left_skew@5", "log image_steps")
+FEATURES = (
+    "mean_log_count", "log n_classes", "power_difficulty@0.5", "left_skew@5", "log image_steps", "log passes",
+)  # fmt: skip
 VARYING = ("mean_log_count", "power_difficulty@0.5")  # slopes that differ between target sets
 # Runs of which only indicators were published have none of the class counts behind `mean_log_count`.
 REPORTED_FEATURES = ("log n_samples", "log n_classes", "left_skew@5", "long_tail@100", "long_tail@500")

@@ -1,0 +1,34 @@
+"""The mean of all models, in logits: where they err in different directions, it errs less than each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from predictor.errors import FitError
+from predictor.models.base import Row, families, family
+
+
+@family("average", averages=True)
+def average(rows: Sequence[Row]) -> dict[str, Any]:
+    """Mean of all models that compete, in logits."""
+    parts = []
+    for item in families().values():
+        if not item.baseline and not item.averages:
+            try:
+                parts.append(item.fit(rows))
+            except FitError:  # a model that these runs cannot feed
+                continue
+    if len(parts) < 2:
+        raise FitError(f"family average finds {len(parts)} model(s); 2 are needed")
+    return averaged(parts)
+
+
+def averaged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Parameters of the mean of models.
+
+    >>> averaged([{"kind": "linear", "features": ["gini"]}, {"kind": "linear", "features": []}])["features"]
+    ['gini']
+    """
+    features = dict.fromkeys(name for part in parts for name in part["features"])
+    return {"kind": "average", "features": list(features), "parts": list(parts)}
