@@ -30,6 +30,7 @@ from predictor.inference.stored import Fit
 ALL_PAIRS = 20  # more manifests than this are compared with the best one only
 BASELINES = ("log_n_log_h", "nearest")
 SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ranges: those that grow with the images
+SHRINK = ("power_difficulty@0.5",)  # and those that shrink with them
 
 
 @dataclass(frozen=True)
@@ -196,17 +197,29 @@ def _beyond(
     """
     uncalibrated = "outside the fitted range: the interval is uncalibrated"
     own = fit.outcomes[outcome]["extrapolation"]
-    only_larger = all(item["indicator"] in SIZES and item["value"] > item["high"] for item in manifest.outside)
+    twice = _widened(inside, 2.0)
+    only_larger = all(
+        item["value"] > item["high"] if item["indicator"] in SIZES else item["indicator"] in SHRINK
+        for item in manifest.outside
+    )
     if own is None or case.level is None or not only_larger:
-        return (*inside, uncalibrated)
+        return (*twice, f"{uncalibrated}, twice as wide as inside")
     value, family = _value(fit, outcome, [own["family"], inside[1]], case)
     half = _half_width(own, value, level, own["groups"])
     if half is None:
-        return (*inside, uncalibrated)
+        return (*twice, f"{uncalibrated}, twice as wide as inside")
     centre, covered = float(logit(value)), own["covered"].get(f"{level:g}")
     measured = f"{covered[0]} of {covered[1]} covered" if covered else "coverage not measured"
     reason = f"{uncalibrated} this far out; made as for the largest fifth of the runs from smaller ones: {measured}"
     return value, family, float(expit(centre - half)), float(expit(centre + half)), reason
+
+
+def _widened(inside: tuple[float, str, float, float], factor: float) -> tuple[float, str, float, float]:
+    """The same value with an interval that is `factor` times as wide in logits."""
+    value, family, low, high = inside
+    centre = float(logit(value))
+    down, up = (float(expit(centre + factor * (float(logit(bound)) - centre))) for bound in (low, high))
+    return value, family, down, up
 
 
 def _half_width(
