@@ -14,6 +14,7 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
     "advise": "What to collect: which classes to add images to, at a budget.",
     "agreement": "How well each indicator ranks the outcomes of a registry.",
     "claims": "The paper's claims, tested on a registry; writes the runs that are missing.",
+    "design": "Which configurations to train next, for each hour, as a grid.",
     "fit": "Fit and validate the models on a registry; writes fit.json.",
     "indicators": "Indicators of one or more manifests.",
     "pilots": "Which cheap subsamples of a manifest to train first, as a grid.",

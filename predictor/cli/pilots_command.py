@@ -81,7 +81,7 @@ def command(
     )  # fmt: skip
     written = grid_text(content, [f"Pilots of {manifest}: predictor pilots --next {n}",
                                   f"Train them:  trainer run {output} --data DIR"])  # fmt: skip
-    runs = check_grid(written, str(output))
+    runs = check_grid(content, str(output))
     write_text(output, written, keep=True)
     click.echo(f"wrote {output}: {len(plan.pilots)} configurations, {runs} runs", err=True)
     if form == "json":

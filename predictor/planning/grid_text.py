@@ -6,8 +6,6 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from predictor.errors import SpecError
-
 WIDTH = 118
 
 
@@ -52,20 +50,11 @@ def _plain(text: str) -> bool:
     return text.replace("_", "").replace("-", "").replace("/", "").isalpha() and text.lower() not in words
 
 
-def check_grid(text: str, where: str) -> int:
-    """Number of runs of the grid, read as `trainer` reads it.
+def check_grid(content: Mapping[str, Any], where: str) -> int:
+    """Number of runs of the grid, planned as `trainer` plans it.
 
     Raises SpecError where it cannot be trained as it stands.
     """
-    import tempfile
-    from pathlib import Path
+    from predictor.grids import plan_grid
 
-    from predictor.grids import load_grid
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "grid.yaml"
-        path.write_text(text, encoding="utf-8")
-        try:
-            return len(load_grid(path).runs)
-        except SpecError as fault:
-            raise SpecError(fault.problem, where=where, remedy=fault.remedy) from None
+    return len(plan_grid(dict(content), where).runs)
