@@ -27,6 +27,7 @@ from predictor.records import read_registry
 from predictor.render.tables import rows_text
 
 LEVEL, DRAWS = 0.9, 5
+Arrays = tuple[np.ndarray, ...]
 
 
 def left_out(
