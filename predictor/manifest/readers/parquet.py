@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
 MARK = b"PAR1"
 ENDING = ".parquet"
+LOOKED_AT = 10_000  # files and folders of a folder; one of images may hold millions
 MAX_ROWS = 10_000_000_000  # few bytes of Parquet can stand for any number of rows
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """A file that begins as Parquet does, or a folder that holds one with this ending."""
-    return head[:4] == MARK if head else path.is_dir() and first_file(path, (ENDING,)) is not None
+    """A file that begins as Parquet does, or a folder among whose first files one has this ending."""
+    if head or not path.is_dir():
+        return head[:4] == MARK
+    return any(file.name.endswith(ENDING) for file in islice(path.rglob("*"), LOOKED_AT))
 
 
 def read(path: Path, request: Request) -> Counted:
