@@ -10,7 +10,6 @@ from predictor.errors import ManifestError
 from predictor.manifest.counted import Counted, Request
 from predictor.manifest.counting import count_labels
 from predictor.manifest.engine import connected, quoted_path
-from predictor.manifest.readers.files import first_file
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.text import check_growth
 from predictor.manifest.table import Table
