@@ -234,6 +234,15 @@ def test_the_command_reads_every_layout(tmp_path, layout) -> None:
     assert [value["value"] for value in values] == [3, 2]
 
 
+@pytest.mark.parametrize("layout", TABLES | OTHERS)
+def test_a_text_is_no_label(tmp_path, layout) -> None:
+    if "ClassLabel" in layout or layout == "Hugging Face Parquet":
+        pytest.skip("its names stand in the description")
+    path = LAYOUTS[layout](tmp_path, ["a", "x" * 1_001])
+    with pytest.raises(ManifestError, match=r"1,00[01] characters"):
+        open_manifest(path)
+
+
 def test_parts_in_different_layouts_add_up(tmp_path) -> None:
     paths = []
     for i, (layout, labels) in enumerate([("csv", ["a", "b"]), ("shards .cls", ["a"]), ("image folder", ["c", "a"])]):

@@ -166,6 +166,14 @@ def test_splits_in_folders(tmp_path) -> None:
     assert recognises(tmp_path, b"") and counts(tmp_path) == {"a": 2} and counts(tmp_path, split="val") == {"a": 1}
 
 
+def test_captions_are_no_labels(tmp_path, monkeypatch) -> None:
+    path = written(tmp_path / "a.tar", samples(["a", "b", "c"], "txt"))
+    monkeypatch.setattr(webdataset, "MAX_KEYS", 2)
+    monkeypatch.setattr("predictor.manifest.table.MAX_KEYS", 2)
+    with pytest.raises(ManifestError, match=r"a.tar: more than 2 different labels. .* name another with --label"):
+        read(path, Request(label="txt"))
+
+
 def test_processes_count_what_one_counts(tmp_path, monkeypatch) -> None:
     for i in range(5):
         written(tmp_path / f"{i}.tar", samples(range(i, 20)))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError, listed
 from predictor.manifest.counted import Request
-from predictor.manifest.counting import MAX_KEYS
 from predictor.manifest.engine import quoted_name, quoted_path
 from predictor.manifest.readers.features import UNLABELLED, LabelColumn, of_schema
+from predictor.manifest.table import MAX_KEYS, MAX_NAME, check_keys
 from predictor.manifest.where import condition
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 1 << 30  # bytes of the needed columns of one Arrow batch, once unpacked
 ROWS = "samples"  # what the table is called in SQL
-_NO_CLASSES = "the column seems to hold no classes; name another with --label"
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class Columns:
             known = f"[cell FOR cell IN {name}::VARCHAR[] IF trim(cell) <> {missing}]"
             lists = f"SELECT {known} AS cells FROM {ROWS} WHERE {rows}"
             cells = f"SELECT {'unnest(cells)' if request.several == 'all' else 'cells[1]'} AS cell FROM ({lists})"
-        found = self._query(f"SELECT cell, count(*) FROM ({cells}) GROUP BY 1 LIMIT {MAX_KEYS + 1}", column, request)
-        if len(found) > MAX_KEYS:
-            raise ManifestError(f"more than {MAX_KEYS:,} different labels", where=str(self.path), remedy=_NO_CLASSES)
+        counts = f"SELECT left(cell, {MAX_NAME + 1}), count(*) FROM ({cells}) GROUP BY cell LIMIT {MAX_KEYS + 1}"
+        found = self._query(counts, column, request)
+        check_keys([cell for cell, _ in found], str(self.path), column.name)
         if not column.many:
             return found, sum(n for _, n in found), None
         totals = f"SELECT count(*), count(*) FILTER (len(cells) > 0) FROM ({lists})"

@@ -24,7 +24,7 @@ from predictor.manifest.readers.limits import Faults, refuse, without_label
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.splits import chosen_splits, split_in
 from predictor.manifest.readers.tar import MAX_READ, is_tar, members
-from predictor.manifest.table import USUAL
+from predictor.manifest.table import MAX_KEYS, MAX_NAME, USUAL, check_keys
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 LABELS = (".cls", ".json", ".txt", ".id")  # members that may hold a label
@@ -94,6 +94,9 @@ def read(path: Path, request: Request) -> Counted:
     total = Shard()
     for shard in _read_all([shard for shard in shards if splits[shard] in taken], request):
         total.join(shard)
+        for origin, labels in total.labels.items():
+            if len(labels) > MAX_KEYS:
+                check_keys(list(labels), str(path), origin)
     return _counted(total, path, request, notes)
 
 
@@ -157,6 +160,8 @@ def _strings(value: object) -> list[str]:
     """Labels as text, without blanks around them; none where the value is missing."""
     if isinstance(value, str):
         text = value.strip()
+        if len(text) > MAX_NAME:
+            raise ValueError(f"holds {len(text):,} characters; a label has {MAX_NAME:,} at most")
         return [text] if text else []
     if value is None:
         return []
