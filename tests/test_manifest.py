@@ -151,6 +151,8 @@ def test_no_such_file_and_no_table(tmp_path) -> None:
         read_manifest(write(tmp_path, "label,count\na,1\nb,2,3\n"))
     with pytest.raises(ManifestError, match="names column 'label' twice"):
         read_manifest(write(tmp_path, "label,label\na,1\n"))
+    with pytest.raises(ManifestError, match="names column 'Label' twice"):
+        read_manifest(write(tmp_path, "label,Label\na,1\n"))
 
 
 def test_targets(tmp_path) -> None:

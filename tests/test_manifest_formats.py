@@ -58,6 +58,11 @@ def test_json_lines(tmp_path) -> None:
         read_manifest(tmp_path / "m.jsonl", weight="n")
 
 
+def test_keys_that_differ_in_capitals_only(tmp_path) -> None:
+    path = write(tmp_path / "m.jsonl", '{"label": "a", "Label": "b"}\n{"Label": "c"}\n')
+    assert counts(path) == {"a": 1}
+
+
 def test_count_tables_are_read_from_json_lines_and_parquet_too(tmp_path) -> None:
     path = write(tmp_path / "c.jsonl", '{"label": "a", "count": 3, "source": "x"}\n{"label": "a", "count": 4}\n')
     assert read_manifest(path).counts_by_source() == {"": 4, "x": 3}

@@ -93,6 +93,6 @@ def quoted_name(name: str) -> str:
 
 
 def message(error: Exception) -> str:
-    """The first lines of what the engine says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What the engine says, without the SQL it was given."""
+    lines = [line.strip() for line in str(error).split("\nLINE ")[0].splitlines() if line.strip()]
     return " ".join(lines[:2])[:300].rstrip(".")

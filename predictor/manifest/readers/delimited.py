@@ -107,7 +107,8 @@ def _header(path: Path, first: bytes, delimiter: str) -> list[str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"has a header that cannot be read: {error}", where=str(path)) from None
     names = [name.strip() for name in names]
-    if twice := {name for name in names if names.count(name) > 1}:
+    small = [name.lower() for name in names]  # as the engine compares them
+    if twice := {name for name, key in zip(names, small, strict=True) if small.count(key) > 1}:
         raise ManifestError(
             f"names column {sorted(twice)[0]!r} twice in its header", where=str(path), remedy="rename one of them"
         )

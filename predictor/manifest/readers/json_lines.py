@@ -53,9 +53,11 @@ def _table(file: Path, connection: duckdb.DuckDBPyConnection) -> Table:
     found = connection.execute(
         f"SELECT key, min(row) AS first FROM (SELECT row, unnest(json_keys(json)) AS key FROM "
         f"(SELECT row_number() OVER () AS row, json FROM {rows} LIMIT {KEYS_OF}) WHERE json_type(json) = 'OBJECT') "
-        f"GROUP BY key ORDER BY first, key"
+        "GROUP BY key"
     ).fetchall()
-    keys = [key for key, _ in found if key and key != ROW and key[0] not in "$/"]  # these would be read as paths
+    found.sort(key=lambda row: (row[1], row[0].swapcase()))  # small letters first
+    usable = [key for key, _ in found if key and key != ROW and key[0] not in "$/"]  # these would be read as paths
+    keys = list({key.lower(): key for key in reversed(usable)}.values())[::-1]  # the engine knows no capitals
     cells = "".join(f", json->>{quoted(key)} AS {quoted_name(key)}" for key in keys)
     return Table(
         path=file,
