@@ -126,7 +126,7 @@ def measure(what: str, folder: Path) -> dict[str, float]:
     from predictor.records import check, finished_ids, frame, read_registry
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     figures: dict[str, float] = {}
     if what == "status":
         figures["records"] = len(finished_ids(folder / "packed" / "many"))
@@ -137,6 +137,7 @@ def measure(what: str, folder: Path) -> dict[str, float]:
         figures["read"] = time.perf_counter() - start
         figures["records"] = len(frame(records))
     figures["seconds"] = time.perf_counter() - start
+    figures["CPU"] = time.process_time() - cpu
     figures["GB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     figures["GB before"] = before / 1e9
     return figures

@@ -344,3 +344,23 @@ def test_frame_computes_once_per_distribution(monkeypatch: pytest.MonkeyPatch) -
     table = frame([made_record(seed) for seed in range(5)], ["n_samples"])
     assert len(calls) == 1
     assert [c for c in table.columns if c.startswith("ind_")] == ["ind_n_samples"]
+
+
+def test_what_runs_share_is_parsed_once_and_gives_the_same_records(tmp_path):
+    """The reader of many records against the reader of one, on records of every kind and on damaged texts."""
+    from predictor.records.shared import SharedParser
+
+    parser = SharedParser()
+    records = [made_record(seed).model_copy(update={"spec": made_spec(seed).content()}) for seed in range(3)]
+    parsed = [parser.parse(record.to_json()) for record in records]
+    assert parsed == records and [r.to_json() for r in parsed] == [r.to_json() for r in records]
+    assert parsed[0].data is parsed[1].data and parsed[0].spec["target"] is parsed[1].spec["target"]
+    text = records[0].to_json()
+    for mark in (',"spec":{', ',"seeds":{', ',"data":{', ',"outcomes":{', ',"environment":{', ',"started_at":'):
+        assert mark in text and parser.parse(text.replace(mark, mark.replace('"', '" ', 1))) is None
+    for cut in range(1, len(text), 37):
+        assert parser.parse(text[:cut]) is None, cut
+    assert parser.parse(text.replace('"schema_version":1', '"schema_version":2')) is None
+    assert parser.parse(text.replace('"kind":"counted"', '"kind":"guessed"')) is None
+    named = records[0].model_copy(update={"axes": {'a,"data":{': 'b,"outcomes":{"', "c": ',"seeds":{'}})
+    assert parser.parse(named.to_json()) == named

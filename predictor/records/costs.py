@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from predictor.errors import RegistryError
-from predictor.records.store import collector_paused, literal, part_files, stored_json
+from predictor.records.files import literal
+from predictor.records.store import collector_paused, part_files, stored_json
 from predictor.spec import Model, Recipe
 
 PIECES = """SELECT json_extract(record, ['$.run_id', '$.status', '$.started_at', '$.seconds', '$.energy',

@@ -58,3 +58,8 @@ def unwritable(path: Path, error: OSError) -> RegistryError:
     """The error of a full disk or a read-only folder, in words."""
     problem = f"cannot be written ({error.strerror or error})"
     return RegistryError(problem, where=str(path), remedy="free space or permit writing there, and run it again")
+
+
+def literal(path: Path) -> str:
+    """A path that DuckDB does not take for a pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))

@@ -17,9 +17,10 @@ from pathlib import Path
 from predictor.errors import RegistryError, listed
 from predictor.records.attempts import DUPLICATE, write_attempt
 from predictor.records.faults import record_faults
-from predictor.records.files import add_file
+from predictor.records.files import add_file, literal
 from predictor.records.migrate import parse_record
 from predictor.records.schema import RUN_ID, RunRecord
+from predictor.records.shared import SharedParser
 
 PART = "runs-[0-9]*.parquet"
 NOT_RECORDS = {"fit.json"}  # `predictor fit` writes its result beside the runs
@@ -54,16 +55,15 @@ def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> lis
     """
     records: list[RunRecord] = []
     problems: list[RegistryError] = []
+    shared = SharedParser()
     for study_dir in study_folders(path, studies):
         found: dict[str, RunRecord] = {}
         with collector_paused():
-            for stored in stored_records(study_dir):
-                try:
-                    record = stored.parse()
-                except RegistryError as error:
-                    problems.append(error)
-                else:
-                    found[record.run_id] = record  # JSON files come first, so that a part wins
+            for stored in stored_json(study_dir):
+                _parse(stored, found, problems, shared)
+            for part in part_files(study_dir):  # after the JSON files, as in stored_records; a part wins
+                for stored in stored_part(part):
+                    _parse(stored, found, problems, shared)
         records += (found[run_id] for run_id in sorted(found))
     if len(problems) == 1:
         raise problems[0]
@@ -82,6 +82,16 @@ def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> lis
             remedy="train a grid into it with `trainer run GRID.yaml --runs DIR`, or name another registry",
         )
     return records
+
+
+def _parse(stored: Stored, found: dict[str, RunRecord], problems: list[RegistryError], shared: SharedParser) -> None:
+    try:
+        text = stored.text if isinstance(stored.text, str) else stored.text.decode(errors="replace")
+        record = shared.parse(text) or stored.parse()
+    except RegistryError as error:
+        problems.append(error)
+    else:
+        found[record.run_id] = record
 
 
 def study_folders(path: str | Path, studies: Sequence[str] | None = None) -> list[Path]:
@@ -246,8 +256,3 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def literal(path: Path) -> str:
-    """A path that DuckDB does not take for a pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
