@@ -26,6 +26,7 @@ class SharedParser:
 
     def __init__(self) -> None:
         self._parsed: dict[str, Any] = {}
+        self._names: dict[frozenset[str], set[str]] = {}
         self._tuples: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def parse(self, text: str) -> RunRecord | None:
@@ -52,6 +53,10 @@ class SharedParser:
         content["data"] = self._once(f"{{{data}", DATA_OF.validate_json)
         content["environment"] = self._once(f"{{{environment}", Environment.model_validate_json)
         record.__pydantic_fields_set__.add("environment")
+        for part in (record, record.seconds, record.energy, record.data_report, *record.outcomes.values()):
+            if part is not None:  # pydantic keeps a set of names for each object, larger than the object
+                names = part.__pydantic_fields_set__
+                object.__setattr__(part, "__pydantic_fields_set__", self._names.setdefault(frozenset(names), names))
         for outcome in record.outcomes.values():
             counts = outcome.__dict__
             counts["classes"] = self._tuples.setdefault(outcome.classes, outcome.classes)
