@@ -92,15 +92,15 @@ def killed(grid: Path, runs: Path, planned: Grid, kills: int) -> str:
                     path.unlink()  # more to train, as if the grid were larger
             process, tally["restarts"] = start(grid, runs, "--retry", "5"), tally["restarts"] + 1
             continue
-        below = []
-        try:
-            below = descendants(process.pid)
-        except OSError:
-            continue
-        if below and dice.random() < 0.8:
-            os.kill(dice.choice(below), signal.SIGKILL)
-            tally["workers"] += 1
-        elif list((runs / planned.study).glob("checkpoints/*.lease")):
+        if not list((runs / planned.study).glob("checkpoints/*.lease")):
+            continue  # still starting
+        if dice.random() < 0.7:
+            try:
+                os.kill(dice.choice(descendants(process.pid)), signal.SIGKILL)
+                tally["workers"] += 1
+            except (OSError, IndexError):
+                continue
+        else:
             process.kill()
             process.communicate()
             process, tally["restarts"] = start(grid, runs, "--retry", "5"), tally["restarts"] + 1
