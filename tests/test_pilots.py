@@ -7,6 +7,7 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,10 +51,11 @@ def test_the_planted_spread_between_target_sets_is_found():
 
 def test_the_posterior_is_that_of_the_exact_normal_model():
     """Against conditioning the joint normal distribution of pilots and target (numpy, written out)."""
-    found = learn(*(part.ravel() for part in planted()[:2]), planted()[2].tolist())
+    found = replace(learn(*(part.ravel() for part in planted()[:2]), planted()[2].tolist()), tail=0.4)
     x, residuals, new = np.array([-1.0, 0.2]), np.array([0.9, 0.6]), 1.5
     every = np.column_stack([np.ones(3), np.array([*x, new]) - found.centre])
-    joint = every @ found.covariance @ every.T + found.noise * np.eye(3)
+    own = (1 - found.tail) + found.tail / (4 * expit(every[:, 1] + found.centre) * expit(-every[:, 1] - found.centre))
+    joint = every @ found.covariance @ every.T + found.noise * np.diag(own)
     gain = joint[2, :2] @ np.linalg.inv(joint[:2, :2])
     mean, sd = found.posterior(x, residuals).at(np.array([new]))
     assert mean[0] == pytest.approx(gain @ residuals) and sd[0] == pytest.approx(

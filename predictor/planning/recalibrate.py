@@ -1,21 +1,22 @@
 """A few runs of a new target set move what the fit says of it: level and slope, shrunken by how target sets differ.
 
 Laird & Ware 1982, Random-effects models for longitudinal data: the residual of configuration i of target set t is
-a_t + b_t (x_i - centre) + e_i, in logits, x_i the predicted logit; (a, b) ~ N(0, D), e ~ N(0, s^2). D and s^2 come
-from the target sets that the fit left out one by one. numpy alone.
+a_t + b_t (x_i - centre) + e_i, in logits, x_i the predicted logit; (a, b) ~ N(0, D), e_i ~ N(0, s^2 c_i^2), c_i
+growing towards accuracies of 0 and 1 (`error_scale`). D, s^2 and how fast c grows come from the target sets that the
+fit left out one by one. numpy alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.inference import logit
-from predictor.inference.intervals import grouped_quantile, t_quantile
+from predictor.inference import expit, logit
+from predictor.inference.intervals import error_scale, fitted_tail, grouped_quantile, t_quantile
 
 Floats = NDArray[np.float64]
 ROUNDS = 300
@@ -29,13 +30,15 @@ class Spread:
 
     centre : predicted logit at which the level is taken
     covariance : (2, 2) of level and slope between target sets
-    noise : variance of one configuration beyond that
+    noise : variance of one configuration beyond that, at an accuracy of one half
+    tail : how much that grows towards 0 and 1, see `predictor.inference.intervals.error_scale`
     n_sets : target sets behind it
     """
 
     centre: float
     covariance: Floats
     noise: float
+    tail: float
     n_sets: int
 
     def posterior(self, x: Floats, residuals: Floats) -> Posterior:
@@ -44,10 +47,11 @@ class Spread:
         x : (k,) predicted logits of the pilots
         residuals : (k,) measured - predicted, in logits
         """
-        z = _design(x, self.centre)
+        scale = error_scale(expit(x), self.tail)
+        z = _design(x, self.centre) / scale[:, None]
         information = np.linalg.inv(self.covariance) + z.T @ z / self.noise
         covariance = np.linalg.inv(information)
-        return Posterior(self, covariance @ (z.T @ residuals) / self.noise, covariance)
+        return Posterior(self, covariance @ (z.T @ (residuals / scale)) / self.noise, covariance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +65,8 @@ class Posterior:
     def at(self, x: Floats) -> tuple[Floats, Floats]:
         """((n,) logits to add to the predicted logits x, (n,) standard deviation of a new configuration there)."""
         z = _design(x, self.spread.centre)
-        variance = np.einsum("ij,jk,ik->i", z, self.covariance, z) + self.spread.noise
+        own = self.spread.noise * error_scale(expit(x), self.spread.tail) ** 2
+        variance = np.einsum("ij,jk,ik->i", z, self.covariance, z) + own
         return z @ self.mean, np.sqrt(variance)
 
 
@@ -85,13 +90,15 @@ def learn(x: Floats, residuals: Floats, groups: Sequence[str]) -> Spread:
     x, residuals = np.asarray(x, dtype=np.float64), np.asarray(residuals, dtype=np.float64)
     names, index = np.unique(np.array(groups), return_inverse=True)
     centre = float(x.mean())
-    z = _design(x, centre)
+    tail = fitted_tail(_straightened(x, residuals, index), expit(x))
+    scale = error_scale(expit(x), tail)
+    z, residuals = _design(x, centre) / scale[:, None], residuals / scale
     sizes = np.bincount(index)
     products = np.stack([z[index == g].T @ z[index == g] for g in range(len(names))])
     moments = np.stack([z[index == g].T @ residuals[index == g] for g in range(len(names))])
     if len(names) < 2:
         noise = max(float(np.var(residuals)), SMALLEST)
-        return Spread(centre, np.diag([1.5**2, UNKNOWN_SLOPE**2]), noise, len(names))
+        return Spread(centre, np.diag([1.5**2, UNKNOWN_SLOPE**2]), noise, tail, len(names))
     covariance, noise = np.diag([1.0, 0.1]), max(float(np.var(residuals)) / 2, SMALLEST)
     squares = np.bincount(index, weights=residuals**2)
     for _ in range(ROUNDS):
@@ -104,7 +111,17 @@ def learn(x: Floats, residuals: Floats, groups: Sequence[str]) -> Spread:
         noise = max(float(left.sum() / sizes.sum()), SMALLEST)
         if np.abs(np.array([*covariance.ravel(), noise]) - before).max() < 1e-7:
             break
-    return Spread(centre, covariance, noise, len(names))
+    return Spread(centre, covariance, noise, tail, len(names))
+
+
+def _straightened(x: Floats, residuals: Floats, index: NDArray[np.int64]) -> Floats:
+    """(n,) residuals without the least-squares level and slope of their target set."""
+    left = residuals.copy()
+    for g in range(int(index.max()) + 1):
+        own = index == g
+        z = _design(x[own], float(x[own].mean()))
+        left[own] -= z @ np.linalg.lstsq(z, residuals[own], rcond=None)[0]
+    return left
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +161,7 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
         owners += [str(name)] * len(found)
     learned = learn(x, residuals, groups.tolist())
     wider = learned.covariance + np.diag([extra_variance, 0.0])
-    spread = Spread(learned.centre, wider, learned.noise, learned.n_sets)
+    spread = replace(learned, covariance=wider)
     needed = int(np.ceil(level / (1 - level) - 1e-9))
     everyone = np.concatenate(scores) if scores else np.empty(0)
     half = grouped_quantile(everyone, owners, level) if len(scores) >= needed else None
@@ -169,14 +186,14 @@ def names_of(owners: Sequence[str]) -> list[str]:
 
 
 def cheap(x: Floats, n: int) -> NDArray[np.int64]:
-    """(n,) which configurations play the pilots: evenly over the half that is predicted lowest.
+    """(n,) which configurations play the pilots: the middles of n equal parts of the half that is predicted lowest.
 
-    >>> cheap(np.array([0.3, 0.1, 0.2, 0.9, 0.8, 0.7]), 2).tolist()
-    [1, 0]
+    >>> cheap(np.array([0.3, 0.1, 0.2, 0.9, 0.8, 0.7]), 1).tolist()
+    [2]
     """
     order = np.argsort(x, kind="stable")
     half = order[: max((len(order) + 1) // 2, n)]
-    return half[np.linspace(0, len(half) - 1, n).round().astype(np.int64)] if n else half[:0]
+    return half[((np.arange(n) + 0.5) / max(n, 1) * len(half)).astype(np.int64)]
 
 
 def repeated(spread: Spread, x: Floats, residuals: Floats, n_pilots: int) -> Floats:
