@@ -109,6 +109,15 @@ def test_too_few_target_sets_are_said_and_widen():
     assert found.factor == pytest.approx(2.132, abs=1e-3)  # Student's t at 0.95 with 4 degrees of freedom (scipy.stats)
 
 
+def test_a_new_domain_is_wider_and_claims_no_coverage():
+    x, residuals, groups = planted(n_sets=20, sd_slope=0.1)
+    stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
+    known, new = calibrate(stored, 3, 0.9), calibrate(stored, 3, 0.9, extra_variance=2.0)
+    assert known.covered and new.covered is None and "coverage not measured for a new domain" in new.reason
+    level, slope = np.diag(new.spread.covariance - known.spread.covariance)
+    assert level == pytest.approx(2.0) and 0 < slope <= 0.3**2
+
+
 @pytest.fixture(scope="module")
 def fit():
     return fit_registry(registry(n_configurations=24, n_seeds=1, target_sets=SETS), ["accuracy"], ["classwise"])

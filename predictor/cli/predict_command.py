@@ -136,8 +136,8 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
     if item.basis == "new_domain":
         seen = f"{_plural(n_target_sets, 'target set')}, {_plural(n_domains, 'domain')}"
         lines.append(_line("level", f"as if its images were like the fit's ({seen})"))
-        lines.append(_line("", "the level depends on your images; runs on subsamples of them, added to the registry, "
-                               "pin it down: predictor fit RUNS"))  # fmt: skip
+        remedy = f"1-3 pilot runs pin it down: predictor pilots {item.manifest} --next 3"
+        lines.append(_line("", f"the level depends on your images; {remedy}"))
     if following is not None:
         widths = f"{100 * following.width_before:.1f} -> {100 * following.width_after:.1f} points"
         lines.append(_line("next pilot", f"{following.n_samples:,} images, {following.shape}: width {widths}"))
@@ -157,7 +157,7 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
         lines.append(
             _line(
                 "remedy",
-                f"train subsamples of {item.manifest} at 3 sizes, add the runs to the registry: predictor fit RUNS",
+                f"pilots at 3 sizes: predictor pilots {item.manifest} --next 3",
             )
         )
     else:

@@ -321,5 +321,5 @@ def _outside_warning(item: Mapping[str, Any], manifest: str) -> str:
     value, low, high = (f"{item[key]:.4g}" for key in ("value", "low", "high"))
     return (
         f"{item['indicator']} is {value}; the fit saw {low} to {high}; beyond that the interval is uncalibrated; "
-        f"runs on subsamples of {manifest} at 3 sizes, added to the registry, fix it: predictor fit RUNS"
+        f"pilots at 3 sizes fix it: predictor pilots {manifest} --next 3"
     )

@@ -145,7 +145,9 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
     stored : residuals, groups and predicted of `fit.outcomes[outcome]["target_set"]`
     n_pilots : pilots of the target set that is asked about: each left-out one is given as many, from the half of its
         configurations that is predicted lowest, as pilots are cheap runs
-    extra_variance : of the level, beyond that between target sets (for a new domain)
+    extra_variance : of the level, beyond that between target sets, for a new domain; the slopes of domains are taken to
+        differ more in the same proportion, up to UNKNOWN_SLOPE. Left-out target sets knew their domain, so coverage
+        is not claimed for a new one.
     """
     residuals, groups = np.array(stored["residuals"]), np.array(stored["groups"])
     x = logit(np.array(stored["predicted"]))
@@ -160,8 +162,7 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
         scores.append(np.abs(found))
         owners += [str(name)] * len(found)
     learned = learn(x, residuals, groups.tolist())
-    wider = learned.covariance + np.diag([extra_variance, 0.0])
-    spread = replace(learned, covariance=wider)
+    spread = replace(learned, covariance=learned.covariance + _beyond(learned.covariance, extra_variance))
     needed = int(np.ceil(level / (1 - level) - 1e-9))
     everyone = np.concatenate(scores) if scores else np.empty(0)
     half = grouped_quantile(everyone, owners, level) if len(scores) >= needed else None
@@ -177,7 +178,16 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
         name = names_of(owners)[i]
         limit = grouped_quantile(rest, [owner for owner in owners if owner != name], level)
         covered += int((own_scores <= (np.inf if limit is None else limit)).sum())
+    if extra_variance:
+        reason = f"coverage not measured for a new domain; in known ones {covered} of {len(everyone)} covered"
+        return Calibration(spread, half, None, reason)
     return Calibration(spread, half, (covered, len(everyone)), None)
+
+
+def _beyond(covariance: Floats, extra: float) -> Floats:
+    """(2, 2) what a new domain adds to the covariance between target sets of known ones."""
+    level, slope = np.diag(covariance)
+    return np.diag([extra, max(0.0, min(slope * extra / level, UNKNOWN_SLOPE**2 - slope))])
 
 
 def names_of(owners: Sequence[str]) -> list[str]:
