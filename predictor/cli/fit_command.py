@@ -39,7 +39,7 @@ def command(
     form: str,
 ) -> None:
     """Learn from the registry RUNS to predict accuracies from labels; print how well that works on held-out runs."""
-    from predictor.fitting import fit_registry
+    from predictor.fitting import fit_registry, score_held_out
     from predictor.records import read_registry
     from predictor.render.tables import json_text, rows_text
 
@@ -52,14 +52,21 @@ def command(
         progress=lambda line: click.echo(f"fit: {line}", err=True),
     )
     written = fit.save(output if output is not None else runs / "fit.json")
+    scored = score_held_out(fit, records)
     if form == "json":
-        click.echo(json_text({"schema_version": 1, "rows": fit.validation, "left_out": fit.content["left_out"]}))
+        click.echo(
+            json_text(
+                {"schema_version": 1, "rows": fit.validation, "held_out": scored, "left_out": fit.content["left_out"]}
+            )
+        )
     elif form == "csv":
         rows = [flat_row(row) for row in fit.validation]
         click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
     else:
         click.echo(head(fit))
         for title, rows in blocks(fit.validation):
+            click.echo(f"{title}\n{rows_text(rows, form)}\n")
+        for title, rows in held_out_blocks(scored):
             click.echo(f"{title}\n{rows_text(rows, form)}\n")
         click.echo(foot(fit, written))
 
@@ -89,7 +96,7 @@ def foot(fit: Fit, written: Path) -> str:
         "",
         f"{CHOSEN} chosen; its row repeats the choice inside every fold. Seeds of a configuration are averaged.",
         *(f"{split}: {SPLITS[split]}" for split in present),
-        "MAE, RMSE and width in points; ranks and decisions inside target sets; covered: nominal 90 %, with the "
+        "MAE, RMSE, width and interval score in points; ranks and decisions inside target sets; covered: nominal 90 %, with the "
         "exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
         "known level: MAE when the level of each target set is known; noise: best rank agreement and least MAE that "
         "seed noise allows.",
@@ -114,6 +121,42 @@ def blocks(validation: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict
     return made
 
 
+def held_out_blocks(scored: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """What the fit predicts of held-out studies, which it never saw: a block for each outcome."""
+    made = []
+    for outcome, group in groupby(scored, key=lambda row: row["outcome"]):
+        own = list(group)
+        first = own[0]
+        rest = (
+            f"; {first['n_left_out']} runs of unknown target sets or recipes not scored" if first["n_left_out"] else ""
+        )
+        title = (
+            f"{outcome.upper()}   HELD OUT, for scoring alone: {', '.join(first['studies'])}   n = "
+            f"{first['n_configurations']} configurations, {first['n_runs']} runs   least MAE by noise "
+            f"{_points(first['noise_floor'])}{rest}"
+        )
+        made.append((title, [_scored_row(row) for row in own]))
+    return made
+
+
+def _scored_row(row: Mapping[str, Any]) -> dict[str, str]:
+    covered = row["covered"]
+    bounds = f"[{_number(row['coverage_low'], 2)}, {_number(row['coverage_high'], 2)}]" if covered else ""
+    return {
+        "family": f"{row['family']} {CHOSEN}" if row["chosen"] else row["family"],
+        "MAE": _points(row["mae"]),
+        "RMSE": _points(row["rmse"]),
+        "R2": _number(row["r2"], 2),
+        "Spearman": _number(row["spearman"], 2),
+        "decisions": _number(row["decision_accuracy"], 2),
+        "equal N": _number(row["decision_accuracy_equal_n"], 2),
+        "covered": f"{covered[0]}/{covered[1]} {bounds}" if covered else "-",
+        "width": _points(row["width"]),
+        "score": _points(row["interval_score"]),
+        **{f"skill {name}": _number(row["skill"].get(key), 2) for key, name in _SKILLS.items()},
+    }
+
+
 def shown_row(row: Mapping[str, Any]) -> dict[str, str]:
     """One row as it is printed; the only place where figures are rounded."""
     covered = row["covered"]["0.9"]
@@ -129,8 +172,10 @@ def shown_row(row: Mapping[str, Any]) -> dict[str, str]:
         "R2": _number(row["r2"], 2),
         "Spearman": _number(row["spearman"], 2),
         "decisions": _number(row["decision_accuracy"], 2),
+        "equal N": _number(row["decision_accuracy_equal_n"], 2),
         "covered": coverage,
         "width": _points(row["width"]["0.9"]),
+        "score": _points(row["interval_score"]),
         **{f"skill {name}": _number(row["skill"][key], 2) for key, name in _SKILLS.items()},
     }
 

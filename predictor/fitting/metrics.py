@@ -54,11 +54,16 @@ def spearman_within(measured: Floats, predicted: Floats, groups: NDArray[Any]) -
 
 
 def decision_accuracy(
-    measured: Floats, predicted: Floats, groups: NDArray[Any], sizes: Floats | None = None
+    measured: Floats,
+    predicted: Floats,
+    groups: NDArray[Any],
+    sizes: Floats | None = None,
+    standard_errors: Floats | None = None,
 ) -> float | None:
     """Share of pairs inside a group with distinct outcomes that are ordered correctly; tied predictions count 1/2.
 
     sizes : given, only pairs whose sizes are equal (within 2 %) count
+    standard_errors : given, only pairs that differ by more than two standard errors of their difference count
 
     >>> decision_accuracy(np.array([0.1, 0.2, 0.3]), np.array([1.0, 1.0, 2.0]), np.array(["a"] * 3)).__round__(3)
     0.833
@@ -72,6 +77,9 @@ def decision_accuracy(
         keep = truth != 0
         if sizes is not None:
             keep &= np.abs(np.log(sizes[own][i] / sizes[own][j])) <= EQUAL_N
+        if standard_errors is not None:
+            apart = np.hypot(standard_errors[own][i], standard_errors[own][j])
+            keep &= np.abs(measured[own][i] - measured[own][j]) > 2 * apart
         right += float(np.sum(0.5 * (1 + truth[keep] * guess[keep])))
         pairs += int(keep.sum())
     return right / pairs if pairs else None

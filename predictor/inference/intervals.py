@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,23 @@ def grouped_quantile(residuals: Floats, groups: Sequence[str], level: float) -> 
     weight = 1 / ((len(names) + 1) * sizes[index])
     reached = np.cumsum(weight[order]) >= level - 1e-9
     return float(np.abs(residuals)[order][int(np.argmax(reached))]) if reached.any() else None
+
+
+def residual_half_width(
+    own: Mapping[str, Any], value: Floats | float, level: float, groups: Sequence[str] | None = None
+) -> Floats | None:
+    """Half the width in logits of intervals around predicted accuracies; None where the residuals are too few.
+
+    own : residuals, predicted and tail of held-out configurations, as fit.json keeps them
+    groups : what was held out together and shares its error; None: every configuration stands for itself
+
+    >>> own = {"residuals": [0.1] * 9, "predicted": [0.5] * 9, "tail": 0.0}
+    >>> residual_half_width(own, 0.9, 0.9).item(), residual_half_width(own, 0.9, 0.95)
+    (0.1, None)
+    """
+    scores = np.array(own["residuals"]) / error_scale(np.array(own["predicted"]), own["tail"])
+    half = split_conformal(scores, level) if groups is None else grouped_quantile(scores, groups, level)
+    return None if half is None else half * error_scale(value, own["tail"])
 
 
 def t_quantile(probability: float, df: float) -> float:

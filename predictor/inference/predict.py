@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,10 @@ from predictor.inference.contributions import contributions
 from predictor.inference.evaluate import evaluate, expit, logit, nearest_index
 from predictor.inference.intervals import (
     difference_interval,
-    error_scale,
     grouped_quantile,
     pair_differences,
     probability_positive,
-    split_conformal,
+    residual_half_width,
     t_quantile,
 )
 from predictor.inference.request import Request, make_case, resolve, with_roles
@@ -205,7 +204,7 @@ def _beyond(
     if own is None or case.level is None or not only_larger:
         return (*twice, f"{uncalibrated}, twice as wide as inside")
     value, family = _value(fit, outcome, [own["family"], inside[1]], case)
-    half = _half_width(own, value, level, own["groups"])
+    half = residual_half_width(own, value, level, own["groups"])
     if half is None:
         return (*twice, f"{uncalibrated}, twice as wide as inside")
     centre, covered = float(logit(value)), own["covered"].get(f"{level:g}")
@@ -222,18 +221,6 @@ def _widened(inside: tuple[float, str, float, float], factor: float) -> tuple[fl
     return value, family, down, up
 
 
-def _half_width(
-    own: Mapping[str, Any], value: float, level: float, groups: Sequence[str] | None = None
-) -> float | None:
-    """Half the width in logits of an interval from held-out residuals, which grow towards 0 and 1.
-
-    groups : what was held out together and shares its error; None: every configuration stands for itself
-    """
-    scores = np.array(own["residuals"]) / error_scale(np.array(own["predicted"]), own["tail"])
-    half = split_conformal(scores, level) if groups is None else grouped_quantile(scores, groups, level)
-    return None if half is None else half * float(error_scale(value, own["tail"]))
-
-
 def _interval(
     fit: Fit, outcome: str, value: float, request: Request, level: float
 ) -> tuple[float, float, tuple[int, int] | None, str | None]:
@@ -242,7 +229,7 @@ def _interval(
     centre = float(logit(value))
     measured = lambda split: entry[split]["covered"].get(f"{level:g}")  # noqa: E731
     if request.basis == "in_domain":
-        half = _half_width(entry["configuration"], value, level)
+        half = residual_half_width(entry["configuration"], value, level)
         if half is None:
             n = len(entry["configuration"]["residuals"])
             return 0.0, 1.0, None, f"{n} configurations are too few for a {level:.0%} interval"

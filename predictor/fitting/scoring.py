@@ -1,0 +1,113 @@
+"""Scoring on held-out studies (`held_out: true`): runs that no fit, choice or calibration ever saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from predictor.fitting.calibration import Configurations, configurations, predict_rows
+from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
+from predictor.fitting.rows import Selection, rows_for
+from predictor.fitting.validation import config_sizes
+from predictor.inference.evaluate import expit, logit
+from predictor.inference.intervals import residual_half_width
+from predictor.inference.stored import Fit
+from predictor.models.base import Floats, Row
+from predictor.records.schema import Counted, RunRecord
+
+LEVEL = 0.9
+RESAMPLES = 2000
+BASELINES = ("mean", "log_n", "log_n_log_h", "nearest")
+
+
+def score_held_out(
+    fit: Fit, records: Iterable[RunRecord], outcomes: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """One row for each outcome and family: how the fit predicts the held-out studies among the records.
+
+    Only runs on target sets (and recipes) whose level the fit knows are scored; `n_left_out` counts the others.
+    Empty where no held-out study has runs, or the fit was made on them.
+    """
+    used = set(fit.content["training"]["studies"])
+    held = [
+        record
+        for record in records
+        if record.held_out and record.status == "completed" and record.study not in used
+        and isinstance(record.data, Counted)
+    ]  # fmt: skip
+    selection = Selection(tuple(held))
+    table = []
+    for outcome, entry in fit.outcomes.items():
+        if outcomes is not None and outcome not in outcomes:
+            continue
+        every = rows_for(selection, outcome) if held else []
+        rows = [row for row in every if row.case.level in fit.content["levels"]]
+        rows = [row for row in rows if row.target_set in entry["target_sets"]]
+        if not rows:
+            continue
+        configs = configurations(rows)
+        predicted = {name: configs.mean(predict_rows(item, rows)) for name, item in entry["families"].items()}
+        predicted = {name: values for name, values in predicted.items() if np.isfinite(values).all()}
+        for name in predicted:
+            row = _row(outcome, name, entry, rows, configs, predicted)
+            table.append(row | {"n_left_out": len(every) - len(rows), "studies": sorted({r.study for r in rows})})
+    return table
+
+
+def _row(
+    outcome: str, name: str, entry: Any, rows: Sequence[Row], configs: Configurations, predicted: dict[str, Floats]
+) -> dict[str, Any]:
+    measured, own, sets = configs.measured, predicted[name], configs.target_sets
+    chosen = name == entry["configuration"]["family"]
+    sizes = config_sizes(rows, configs)
+    ceiling, floor = noise(configs)
+    quality: dict[str, Any] = {}
+    if chosen:
+        half = residual_half_width(entry["configuration"], own, LEVEL)
+        if half is not None:
+            low, high = expit(logit(own) - half), expit(logit(own) + half)
+            quality = interval_quality(measured, low, high, LEVEL)
+    skills = {base: skill_with_bound(measured, own, predicted[base]) for base in BASELINES if base in predicted}
+    order = own if entry["families"][name]["features"] else np.zeros(len(own))
+    return {
+        "outcome": outcome,
+        "family": name,
+        "chosen": chosen,
+        **errors(measured, own),
+        "spearman": spearman_within(measured, order, sets),
+        "decision_accuracy": decision_accuracy(measured, order, sets),
+        "decision_accuracy_equal_n": decision_accuracy(measured, order, sets, sizes),
+        "decision_accuracy_equal_n_2se": decision_accuracy(measured, order, sets, sizes, standard_errors(configs)),
+        **{key: quality.get(key) for key in ("covered", "coverage", "coverage_low", "coverage_high", "width")},
+        "interval_score": quality.get("interval_score"),
+        "skill": {base: pair[0] for base, pair in skills.items()},
+        "skill_low": {base: pair[1] for base, pair in skills.items()},
+        "noise_ceiling": ceiling,
+        "noise_floor": floor,
+        "n_configurations": len(configs.ids),
+        "n_runs": len(rows),
+    }
+
+
+def standard_errors(configs: Configurations) -> Floats:
+    """(n,) standard error of each configuration's mean over its seeds, the variance of one run pooled over all."""
+    known = np.isfinite(configs.sd2)
+    one_run = float(np.average(configs.sd2[known], weights=(configs.seeds - 1)[known])) if known.any() else 0.0
+    return np.sqrt(one_run / configs.seeds)
+
+
+def skill_with_bound(measured: Floats, predicted: Floats, baseline: Floats) -> tuple[float | None, float | None]:
+    """(1 - MSE / MSE of the baseline, its lower 90 % bound): bootstrap over configurations, always the same draws.
+
+    >>> skill_with_bound(np.array([0.1, 0.5]), np.array([0.1, 0.5]), np.array([0.3, 0.3]))
+    (1.0, 1.0)
+    """
+    own, other = (measured - predicted) ** 2, (measured - baseline) ** 2
+    if not other.sum():
+        return None, None
+    draws = np.random.default_rng(0).integers(len(own), size=(RESAMPLES, len(own)))
+    below = other[draws].sum(axis=1)
+    skills = 1 - own[draws].sum(axis=1)[below > 0] / below[below > 0]
+    return 1 - float(own.sum() / other.sum()), float(np.quantile(skills, 0.05))

@@ -1,0 +1,61 @@
+"""Scoring on held-out studies: never part of a fit, known levels only, skill with its bound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic import TARGET_SETS, registry
+
+from predictor.fitting import fit_registry, score_held_out
+from predictor.fitting.metrics import decision_accuracy
+from predictor.fitting.scoring import skill_with_bound
+
+SETS = tuple(list(TARGET_SETS.items())[:2])
+
+
+def held(**changes):
+    records = registry(study="scoring", seed=9, n_configurations=24, n_seeds=2, **changes)
+    return [record.model_copy(update={"held_out": True}) for record in records]
+
+
+@pytest.fixture(scope="module")
+def records():
+    return registry(n_configurations=24, n_seeds=2, target_sets=SETS)
+
+
+@pytest.fixture(scope="module")
+def fit(records):
+    return fit_registry(records, ["accuracy"], ["linear", "classwise"])
+
+
+def test_held_out_runs_are_scored_and_never_fitted(records, fit):
+    everything = [*records, *held(target_sets=SETS)]
+    assert fit_registry(everything, ["accuracy"], ["linear"]).content["training"]["n_runs"] == len(records)
+    rows = {row["family"]: row for row in score_held_out(fit, everything)}
+    best = next(row for row in rows.values() if row["chosen"])
+    assert (best["n_configurations"], best["n_runs"], best["n_left_out"]) == (24, 48, 0)
+    assert best["studies"] == ["scoring"] and best["covered"][1] == 24
+    assert best["skill"]["log_n_log_h"] > best["skill_low"]["log_n_log_h"] > 0
+    assert rows["mean"]["decision_accuracy"] == 0.5
+
+
+def test_unknown_target_sets_are_counted_not_scored(records, fit):
+    rows = score_held_out(fit, held(target_sets=tuple(list(TARGET_SETS.items())[1:3])))
+    assert {(row["n_runs"], row["n_left_out"]) for row in rows} == {(24, 24)}
+    assert score_held_out(fit, records) == []
+    own = fit_registry([*records, *held(target_sets=SETS)], ["accuracy"], ["linear"], ["synthetic", "scoring"])
+    assert score_held_out(own, held(target_sets=SETS)) == []  # it was fitted on them
+
+
+def test_pairs_closer_than_two_standard_errors_do_not_count():
+    measured, predicted = np.array([0.10, 0.11, 0.50]), np.array([2.0, 1.0, 3.0])
+    groups, error = np.array(["a"] * 3), np.full(3, 0.01)
+    assert decision_accuracy(measured, predicted, groups) == pytest.approx(2 / 3)
+    assert decision_accuracy(measured, predicted, groups, None, error) == 1.0
+
+
+def test_the_bound_of_a_skill_lies_below_it():
+    generator = np.random.default_rng(1)
+    measured = generator.uniform(size=60)
+    skill, low = skill_with_bound(measured, measured + generator.normal(0, 0.05, 60), np.full(60, 0.5))
+    assert 0.8 < low < skill < 1
