@@ -46,7 +46,7 @@ def held_out(fit, records, outcome):
         print(f"held-out studies: none has {outcome} on a target set that the fit knows; nothing to judge here\n")
         return
     print(f"{', '.join(best['studies'])}: {best['n_configurations']} configurations, {best['n_runs']} runs, model "
-          f"{best['family']}, noise floor {points(best['noise_floor'])}, {best['n_left_out']} runs not scored")  # fmt: skip
+          f"{best['family']}, noise floor {points(best['noise_floor'])}, {best['n_left_out']} not scored")  # fmt: skip
     if best["n_configurations"] < ENOUGH:
         print(f"too small to judge: {best['n_configurations']} configurations; {ENOUGH} are needed")
     limit = max(0.015, 1.5 * (best["noise_floor"] or 0))

@@ -77,6 +77,23 @@ def test_outside_names_the_indicator_and_answers_anyway(fit):
     assert any(line.startswith("n_samples is 1e+06; the fit saw") for line in prediction.warnings)
 
 
+def test_values_that_never_went_together_are_outside_jointly(fit):
+    assert predict(fit, {"tail": TAIL}, target_set="cifar100/a").predictions[0].status == "in_domain"
+    odd = manifest([380, 1, 1, 1, 1, 1, 1, 1, 1, 1])  # each indicator inside, such a tail never at this size
+    (entry,) = predict(fit, {"odd": odd}, target_set="cifar100/a").predictions[0].outside
+    joint = fit.content["joint"]
+    if entry["indicator"] == "all indicators together":
+        assert entry["value"] > entry["high"] == joint["largest"]
+    assert len(joint["features"]) == len(joint["precision"]) >= 5
+
+
+def test_an_unknown_kind_of_parameters_says_how_to_load_it(fit):
+    from predictor.inference import evaluate
+
+    with pytest.raises(FitError, match="unknown kind of parameters 'mine'.*predictor --load"):
+        evaluate({"kind": "mine"}, [])
+
+
 def test_contributions_add_up_to_the_distance_from_balanced(fit):
     prediction = predict(fit, {"tail": TAIL}, target_set="cifar100/a").predictions[0]
     total = 1600 + 500

@@ -96,8 +96,8 @@ def foot(fit: Fit, written: Path) -> str:
         "",
         f"{CHOSEN} chosen; its row repeats the choice inside every fold. Seeds of a configuration are averaged.",
         *(f"{split}: {SPLITS[split]}" for split in present),
-        "MAE, RMSE, width and interval score in points; ranks and decisions inside target sets; covered: nominal 90 %, with the "
-        "exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
+        "MAE, RMSE, width and interval score in points; ranks and decisions inside target sets; covered: nominal 90 %, "
+        "with the exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
         "known level: MAE when the level of each target set is known; noise: best rank agreement and least MAE that "
         "seed noise allows.",
         *reasons,

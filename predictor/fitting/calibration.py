@@ -197,7 +197,10 @@ class Calibrated:
 
 
 def calibrate(
-    family: Family, rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices | Fold]
+    family: Family,
+    rows: Sequence[Row],
+    configs: Configurations,
+    folds: Sequence[Indices | Fold],
 ) -> Calibrated:
     """Fit the family to all rows and to all but each fold (or to what the fold says)."""
     predicted = np.full(len(configs.ids), np.nan)
@@ -221,7 +224,10 @@ def calibrate(
 
 
 def calibrate_all(
-    families: Sequence[Family], rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices | Fold]
+    families: Sequence[Family],
+    rows: Sequence[Row],
+    configs: Configurations,
+    folds: Sequence[Indices | Fold],
 ) -> tuple[dict[str, Calibrated], dict[str, str]]:
     """({family: calibrated}, {family that could not be fitted to every fold: why}).
 

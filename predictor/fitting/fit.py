@@ -23,7 +23,7 @@ from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for
 from predictor.fitting.validation import choose, size_folds, splits, validate
 from predictor.inference.cases import level_key
 from predictor.inference.stored import KIND, SCHEMA_VERSION, Fit, rounded
-from predictor.models.base import Family, Row, families
+from predictor.models.base import Family, Row, families, feature_matrix, usable
 from predictor.records.schema import RunRecord
 
 FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
@@ -31,6 +31,11 @@ RANGES = (
     "n_samples", "n_target_classes", "n_target_samples", "n_other_classes", "mean_log_count", "power_difficulty@0.5",
     "left_skew@5", "image_steps",
 )  # fmt: skip
+JOINT = (
+    "log n_samples", "log n_target_classes", "mean_log_count", "power_difficulty@0.5", "left_skew@5",
+    "log1p n_other_classes", "log image_steps",
+)  # fmt: skip
+RIDGE = 0.01  # of a variance: two features that always went together may still differ a little
 Progress = Callable[[str], None]
 
 
@@ -240,6 +245,25 @@ def _description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
         "recipe": _recipe(everywhere),
         "recipes": [{"model": model, "image_size": size} for model, size in seen],
         "ranges": ranges,
+        "joint": _joint(rows),
+    }
+
+
+def _joint(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Mean, inverse covariance and largest squared Mahalanobis distance of the runs' features, taken together."""
+    names = usable(rows, JOINT)
+    if not names:
+        return None
+    values = feature_matrix(rows, names)
+    scale = values.std(axis=0)
+    z = (values - values.mean(axis=0)) / scale
+    precision = np.linalg.inv(np.atleast_2d(np.cov(z.T, bias=True)) + RIDGE * np.eye(len(names)))
+    return {
+        "features": names,
+        "center": values.mean(axis=0).tolist(),
+        "scale": scale.tolist(),
+        "precision": precision.tolist(),
+        "largest": float(np.einsum("ij,jk,ik->i", z, precision, z).max()),
     }
 
 

@@ -4,7 +4,7 @@
 """
 
 from predictor.inference.cases import CLASS_FEATURES, Case, check_features, level_key, recipe_name
-from predictor.inference.evaluate import evaluate, expit, logit
+from predictor.inference.evaluate import evaluate, evaluator, expit, logit
 from predictor.inference.predict import predict
 from predictor.inference.results import Comparison, OutcomePrediction, Prediction, Predictions
 from predictor.inference.stored import Fit, find_fit, load_fit, shipped_fit
@@ -19,6 +19,7 @@ __all__ = [
     "Predictions",
     "check_features",
     "evaluate",
+    "evaluator",
     "expit",
     "find_fit",
     "level_key",

@@ -11,6 +11,7 @@ from predictor.errors import FitError
 from predictor.inference.cases import CLASS_FEATURES, Case, Floats
 
 Parameters = Mapping[str, Any]
+Evaluator = Callable[[Parameters, Sequence[Case], bool], Floats]
 EDGE = 1e-6  # accuracies are kept this far from 0 and 1, where the logit ends
 
 
@@ -41,7 +42,10 @@ def evaluate(parameters: Parameters, cases: Sequence[Case], *, clip: bool = Fals
     """
     kind = parameters.get("kind")
     if kind not in EVALUATORS:
-        raise FitError(f"unknown kind of parameters {kind!r}; known: {', '.join(sorted(EVALUATORS))}")
+        raise FitError(
+            f"unknown kind of parameters {kind!r}; known: {', '.join(sorted(EVALUATORS))}",
+            remedy="Where the fit holds a family of your own, load what registers it: predictor --load FILE.py predict",
+        )
     return EVALUATORS[kind](parameters, cases, clip)
 
 
@@ -153,7 +157,29 @@ def nearest_index(parameters: Parameters, cases: Sequence[Case]) -> list[int]:
     return found
 
 
-EVALUATORS: dict[str, Callable[[Parameters, Sequence[Case], bool], Floats]] = {
+def evaluator(kind: str) -> Callable[[Evaluator], Evaluator]:
+    """Register the evaluation of a family of your own: function(parameters, cases, clip) -> (n,) accuracies.
+
+    Raises FitError for a kind that is taken.
+
+    >>> @evaluator("linear")
+    ... def again(parameters, cases, clip):
+    ...     return np.zeros(len(cases))
+    Traceback (most recent call last):
+        ...
+    predictor.errors.FitError: kind of parameters 'linear' is registered already. Choose another name
+    """
+
+    def register(function: Evaluator) -> Evaluator:
+        if kind in EVALUATORS:
+            raise FitError(f"kind of parameters {kind!r} is registered already", remedy="Choose another name")
+        EVALUATORS[kind] = function
+        return function
+
+    return register
+
+
+EVALUATORS: dict[str, Evaluator] = {
     "linear": _linear,
     "classwise": _classwise,
     "boosted": _boosted,

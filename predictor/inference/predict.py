@@ -29,6 +29,8 @@ from predictor.inference.stored import Fit
 ALL_PAIRS = 20  # more manifests than this are compared with the best one only
 BASELINES = ("log_n_log_h", "nearest")
 SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ranges: those that grow with the images
+TOGETHER = "all indicators together"
+SLACK = 1.1  # a design as far out as the farthest run is still inside
 SHRINK = ("power_difficulty@0.5",)  # and those that shrink with them
 
 
@@ -89,10 +91,24 @@ def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request
         slack = 1e-9 * max(abs(low), abs(high), 1.0)  # stored ranges are rounded
         if math.isfinite(value) and not low - slack <= value <= high + slack:
             outside.append({"indicator": indicator, "value": value, "low": low, "high": high})
+    if not outside:
+        outside = _jointly_outside(fit, case)
     shown = tuple(
         {"name": key, "value": item.value, "unit": item.unit, "reason": item.reason} for key, item in computed.items()
     )
     return _Manifest(name, distribution, case, shown, tuple(outside))
+
+
+def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
+    """Each indicator alone is inside, but no run had such values together: squared Mahalanobis distance."""
+    joint = fit.content["joint"]
+    if joint is None:
+        return []
+    z = (np.array(case.features(joint["features"])) - np.array(joint["center"])) / np.array(joint["scale"])
+    distance = float(z @ np.array(joint["precision"]) @ z)
+    if not distance > SLACK * joint["largest"]:
+        return []
+    return [{"indicator": TOGETHER, "value": distance, "low": 0.0, "high": joint["largest"]}]
 
 
 def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float) -> Prediction:
