@@ -12,7 +12,7 @@ from synthetic import registry
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
-from predictor.inference import load_fit, predict
+from predictor.inference import Fit, load_fit, predict
 from predictor.inference.stored import content_digest
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
@@ -78,19 +78,23 @@ def test_outside_names_the_indicator_and_answers_anyway(fit):
 
 
 def test_values_that_never_went_together_are_outside_jointly(fit):
-    assert predict(fit, {"tail": TAIL}, target_set="cifar100/a").predictions[0].status == "in_domain"
-    odd = manifest([380, 1, 1, 1, 1, 1, 1, 1, 1, 1])  # each indicator inside, such a tail never at this size
-    (entry,) = predict(fit, {"odd": odd}, target_set="cifar100/a").predictions[0].outside
-    joint = fit.content["joint"]
-    if entry["indicator"] == "all indicators together":
-        assert entry["value"] > entry["high"] == joint["largest"]
-    assert len(joint["features"]) == len(joint["precision"]) >= 5
+    inside = predict(fit, {"tail": TAIL}, target_set="cifar100/a").predictions[0]
+    assert inside.status == "in_domain"
+    joint = {**fit.content["joint"], "largest": 1e-3}  # as if all runs had been alike
+    stricter = Fit({**fit.content, "joint": joint})
+    prediction = predict(stricter, {"tail": TAIL}, target_set="cifar100/a").predictions[0]
+    (entry,) = prediction.outside
+    assert prediction.status == "outside" and entry["indicator"] == "all indicators together"
+    assert entry["value"] > entry["high"] == 1e-3
+    before, after = inside.outcome("accuracy"), prediction.outcome("accuracy")
+    assert after.low < before.low < before.value == after.value < before.high < after.high
+    assert after.covered is None and "twice as wide" in after.reason
 
 
 def test_an_unknown_kind_of_parameters_says_how_to_load_it(fit):
     from predictor.inference import evaluate
 
-    with pytest.raises(FitError, match="unknown kind of parameters 'mine'.*predictor --load"):
+    with pytest.raises(FitError, match=r"unknown kind of parameters 'mine'.*predictor --load"):
         evaluate({"kind": "mine"}, [])
 
 
