@@ -1,4 +1,4 @@
-"""Hugging Face data sets on disk. The layouts are those that datasets 5.2.0 writes, byte for byte in their JSON."""
+"""Hugging Face data sets on disk, in the layouts (files, keys, schemas) that datasets 5.2.0 writes."""
 
 from __future__ import annotations
 
