@@ -1,9 +1,49 @@
 """What to collect, and what to train next: advice on a manifest, pilots of it, the design of further runs.
 
->>> from predictor.planning import advise
+Each part is imported when it is first asked for: advice needs numpy alone, pilots and designs read run records.
+
+>>> from predictor.planning import advise, design_registry, plan_pilots, predict_with_pilots
 """
 
-from predictor.planning.advice import Advice, Against, ClassChange, Plan, advise
-from predictor.planning.reach import Reach
+from __future__ import annotations
 
-__all__ = ["Advice", "Against", "ClassChange", "Plan", "Reach", "advise"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from predictor.planning.advice import Advice, Against, ClassChange, Plan, advise
+    from predictor.planning.design import Choice, Design, design_registry
+    from predictor.planning.pilots import predict_with_pilots
+    from predictor.planning.reach import Reach
+    from predictor.planning.subsamples import Pilot, PilotPlan, plan_pilots
+
+__all__ = [
+    "Advice",
+    "Against",
+    "Choice",
+    "ClassChange",
+    "Design",
+    "Pilot",
+    "PilotPlan",
+    "Plan",
+    "Reach",
+    "advise",
+    "design_registry",
+    "plan_pilots",
+    "predict_with_pilots",
+]
+
+_PARTS = {
+    "advice": ("Advice", "Against", "ClassChange", "Plan", "advise"),
+    "design": ("Choice", "Design", "design_registry"),
+    "pilots": ("predict_with_pilots",),
+    "reach": ("Reach",),
+    "subsamples": ("Pilot", "PilotPlan", "plan_pilots"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for part, names in _PARTS.items():
+        if name in names:
+            return getattr(importlib.import_module(f"predictor.planning.{part}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
