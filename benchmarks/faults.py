@@ -121,9 +121,9 @@ def doubled(grid: Path, runs: Path, planned: Grid) -> str:
 
 
 def full_disk(grid: Path, runs: Path, planned: Grid) -> str:
-    """A disk of 200 kB fills up; with more room the same command ends the grid."""
+    """A disk of 32 kB fills up; with more room the same command ends the grid."""
     runs.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", runs], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", runs], capture_output=True).returncode:
         return "skipped: no file system can be mounted here"
     try:
         process = start(grid, runs)
