@@ -154,7 +154,6 @@ def test_other_classes_are_advised_only_where_they_help(fit, slope, expected):
     content = copy.deepcopy(dict(fit.content))  # the same fit, had the world been another one
     own = content["outcomes"]["accuracy"]
     own["families"]["classwise"] = learned
-    own["configuration"]["folds"] = [learned] * len(own["configuration"]["folds"])
     fit = Fit(content)
     even = LabelDistribution.from_counts(dict.fromkeys(NAMES, 60))
     advice = asked(fit, even, budget=600)
