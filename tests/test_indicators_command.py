@@ -136,7 +136,7 @@ def test_json_keeps_to_the_contract_and_an_undefined_value_has_a_reason(run) -> 
 def test_the_split_that_was_taken_is_said_beside_the_result(run) -> None:
     code, out, err = run("split.csv", "--name", "n_samples", "--format", "csv")
     assert (code, out) == (0, "indicator,unit,split.csv\nn_samples,images,2.0\n")
-    assert err == "split.csv: split 'train' taken, 1 rows of other splits left out\n"
+    assert err == "split.csv: split 'train' taken, 1 row of other splits left out\n"
 
 
 def test_merge_adds_the_manifests(run) -> None:
