@@ -93,9 +93,9 @@ def as_the_paper(spec: RunSpec) -> float:
     """A law by which size, the smallest class, and other classes matter, and nothing else about imbalance."""
     last = spec.stages[-1].data if spec.stages[-1].data.samples_per_class else spec.stages[0].data
     counts = np.sort(list((target_counts(spec) or target_counts(spec, 0)).values()))
-    value = 0.3 + 0.02 * np.log2(counts.mean()) + 0.04 * np.log2(max(counts[0], 1))
-    value += 0.01 * np.log2(sum(stage.image_steps for stage in spec.stages) / 6000)
-    gains = {"same": 0.02, "other": 0.02, "synthetic": 0.01}
+    value = 0.1 + 0.04 * np.log2(counts.mean()) + 0.05 * np.log2(max(counts[0], 1))
+    value += 0.02 * np.log2(sum(stage.image_steps for stage in spec.stages) / 6000)
+    gains = {"same": 0.05, "other": 0.05, "synthetic": 0.025}
     many = max(sum(other.n_classes for other in stage.data.others) for stage in spec.stages) >= 10 * N_CLASSES
     if many:
         return value + (0.03 if len(spec.stages) > 1 else -0.05)

@@ -35,7 +35,7 @@ def given(*numbers, name: str = "n_samples"):
         (row(0.8, 0.5, 0.9, 0.01), given(-0.6, -0.8, -0.2, 0.03), "sign reverses given size"),
         (row(0.8, 0.5, 0.9, 0.01), given(None, None, None, None), "predicts only through size"),
         (row(0.8, 0.5, 0.9, 0.01), given(0.1, -0.3, 0.4, 0.7, name="gini"), "predicts only through gini"),
-        (row(0.1, -0.4, 0.5, 0.8), given(0.7, 0.3, 0.9, 0.01), "predicts once size is held fixed"),
+        (row(0.1, -0.4, 0.5, 0.8), given(0.7, 0.3, 0.9, 0.01), "predicts given size"),
         (row(0.4, -0.1, 0.7, 0.2), given(0.3, -0.2, 0.7, 0.3), "undecided: n too small"),
         (row(0.02, -0.1, 0.2, 0.8), given(0.0, -0.1, 0.1, 0.9), "does not predict"),
         (row(-0.9, None, None, 0.01), None, "predicts"),  # no concordant pair: the exact p stands

@@ -13,7 +13,7 @@ PREDICTS = "predicts"
 ONLY_SIZE = "predicts only through {given}"
 REVERSES = "sign reverses given {given}"
 PERHAPS_SIZE = "predicts, maybe through {given}"
-ONLY_GIVEN = "predicts once {given} is held fixed"
+ONLY_GIVEN = "predicts given {given}"
 NOT = "does not predict"
 UNDECIDED = "undecided: {few}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class ClaimResult:
 
     effect, low, high : fractions of accuracy, mean over target sets and its interval at `level`
     p : for the verdict that the effects speak for (all parts together to support, one part to contradict);
-        p_adjusted : Holm's over all claims with a p
+        p_adjusted : Holm's over all registered claims
     missing : runs that would decide it; None where every part has its target sets
     """
 
@@ -91,7 +91,7 @@ def claims(
 ) -> ClaimsReport:
     """Test claims on a registry, or on records.
 
-    names : claims to test, by default every registered one; Holm's adjustment is over these
+    names : claims to report, by default every registered one; Holm's adjustment is over all that are registered
     studies : of the registry; None: all of them
     Held-out studies count like others: a claim chooses no model.
     Raises PredictorError for an unknown claim, RegistryError where there is no registry.
@@ -106,8 +106,9 @@ def claims(
     files, digests = _grid_sources(Path(runs)) if isinstance(runs, str | Path) else ({}, {})
     places = _independent(sites(found, digests), found)
     finished = {record.run_id for record in records}
-    raw = [_result(known[name], found, places, finished, files) for name in wanted]
-    return ClaimsReport(results=tuple(_judged(raw)), unused=unused, _places=tuple(places), _files=files)
+    judged = _judged([_result(claim, found, places, finished, files) for claim in known.values()])
+    results = tuple(result for name in wanted for result in judged if result.claim == name)
+    return ClaimsReport(results=results, unused=unused, _places=tuple(places), _files=files)
 
 
 def part_rows(results: Sequence[ClaimResult]) -> list[dict[str, object]]:
@@ -138,8 +139,11 @@ def _result(
     # all parts must hold: the largest p (intersection-union, Berger 1982); one may fail: the smallest, times how many
     for_it = None if None in supports else max(p for p in supports if p is not None)
     against = min(1.0, len(contradicts) * min(contradicts)) if contradicts else None
-    p = min((value for value in (for_it, against) if value is not None), default=None)
-    verdict = UNDECIDED if p is None else SUPPORTED if p == for_it else CONTRADICTED
+    # an effect may be surely above 0 and surely below the margin: then it is none, and the claim is contradicted
+    if against is not None and (for_it is None or against < ALPHA or against < for_it):
+        p, verdict = against, CONTRADICTED
+    else:
+        p, verdict = for_it, UNDECIDED if for_it is None else SUPPORTED
     effects = {part.name: part.target_sets for part in parts if part.outcome == "accuracy"}
     return ClaimResult(
         claim=claim.name,
@@ -164,11 +168,14 @@ def _result(
 
 
 def _judged(raw: Sequence[ClaimResult]) -> list[ClaimResult]:
-    """Holm (1979) over the claims, each in the direction that its effects speak for (Shaffer 1980)."""
-    from dataclasses import replace
+    """Holm (1979) over the claims, each in the direction that its effects speak for (Shaffer 1980).
 
+    A claim that cannot be tested yet counts as one with p = 1: no verdict falls when its runs are trained.
+    """
     judged = []
-    for result, p in zip(raw, adjusted([result.p for result in raw], "holm"), strict=True):
+    family = adjusted([1.0 if result.p is None else result.p for result in raw], "holm")
+    for result, q in zip(raw, family, strict=True):
+        p = None if result.p is None else q
         decided = p is not None and p < ALPHA
         verdict = result.verdict if decided else UNDECIDED
         judged.append(replace(result, verdict=verdict, p_adjusted=p, reason=None if decided else _why(result)))

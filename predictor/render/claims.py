@@ -32,7 +32,8 @@ def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> 
         blocks += [rows_text(sets, fmt)] if sets else []
     notes = [
         "effect, interval and margin: points of accuracy, of each claim's first part, its mean over target sets with "
-        "Student's t; pairs: bases that were compared; q: Holm's over the claims; a verdict needs 6 target sets"
+        "Student's t; pairs: bases that were compared; q: Holm's over all claims; a verdict needs 6 target sets; "
+        "all parts: --all"
     ]
     notes += [f"{count} runs not used: {why}" for why, count in report.unused.items()]
     if any(r.missing and r.missing.n_runs for r in report.results):
@@ -59,11 +60,11 @@ def _line(result: ClaimResult) -> dict[str, object]:
         "effect": _points(result.effect),
         "interval": _interval(result.low, result.high, result.level),
         "margin": f"{100 * result.margin:g}",
+        "p": _p(result.p),
         "q": _p(result.p_adjusted),
         "target sets": result.n_target_sets,
         "pairs": result.n_pairs,
         "runs": result.n_runs,
-        "first part": result.parts[0].name,
     }
 
 
