@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.count_tables import count_rows
@@ -16,21 +17,31 @@ from predictor.manifest.where import with_condition
 ALL_SPLITS = "all"
 FILE_IDS = 100  # that many sources, a new one in most rows: the column holds file ids, not sources
 
-Group = tuple[str, str, str]  # label, source, split
+Counts = dict[tuple[str, str], float]  # (label, source) -> labels
 
 
 @dataclass
 class Tally:
     """Labels counted in the tables of one manifest, each split for itself until all of them are known."""
 
-    labels: Counter[Group] = field(default_factory=Counter)
-    samples: Counter[str] = field(default_factory=Counter)  # split -> images with a label
+    labels: dict[str, Counts] = field(default_factory=dict)  # by split
+    further: Counter[str] = field(default_factory=Counter)  # split -> labels beyond the first one of their image
     missing: Counter[str] = field(default_factory=Counter)  # split -> rows without one
     places: list[str] = field(default_factory=list)  # where the first of these stand
     notes: list[str] = field(default_factory=list)
     has_splits: bool = False
     has_lists: bool = False
     several: str = "all"  # see `Request`
+
+    def of(self, split: str) -> Counts:
+        """The counts of a split, to be added to."""
+        if split not in self.labels:
+            self.labels[split] = {}
+        return self.labels[split]
+
+    def samples(self, split: str) -> float:
+        """Images of a split that have a label."""
+        return sum(self.labels.get(split, {}).values()) - self.further[split]
 
 
 def count_labels(where: str, tables: Iterable[Table], request: Request) -> Counted:
@@ -52,17 +63,18 @@ def count_labels(where: str, tables: Iterable[Table], request: Request) -> Count
                 remedy="label them, or leave them out with --missing drop",
             )
         notes.append(f"{of_rows(missing)} without a label left out")
-    counts: dict[tuple[str, str], float] = {}
-    for (label, source, split), n in tally.labels.items():
-        if split in taken:
-            counts[label, source] = counts.get((label, source), 0) + n
+    n_samples = whole(sum(tally.samples(split) for split in taken))
+    parts = [tally.labels[split] for split in taken if split in tally.labels]
+    counts = dict(parts[0]) if parts else {}
+    for part in parts[1:]:
+        for key, n in part.items():
+            counts[key] = counts.get(key, 0) + n
     fractions = sum(n != int(n) for n in counts.values()) if request.weight else 0
     if fractions:
         noun = "class" if fractions == 1 else "classes"
         notes.append(f"images of {fractions:,} {noun} rounded: their weights add up to no whole number")
     rows = [(*key, whole(n) if request.weight else n) for key, n in counts.items()]
     n_labels = sum([n for _, _, n in rows])
-    n_samples = whole(sum(tally.samples[split] for split in taken))
     if tally.has_lists:
         notes.append(several_note(n_labels, n_samples, request))
     elif fractions:
@@ -104,9 +116,9 @@ def _add(table: Table, request: Request, tally: Tally) -> None:
     source = _source(table, label, rows, counted=count is not None, tally=tally)
     if count:
         found, missing = count_rows(table, label, source, split, count, rows)
-        tally.labels.update(found)
-        for (_, _, part), n in found.items():
-            tally.samples[part] += n
+        for (name, origin, part), n in found.items():
+            counts = tally.of(part)
+            counts[name, origin] = counts.get((name, origin), 0) + n
         tally.missing.update(missing)
     else:
         _sample_rows(table, label, source, split, weight, rows, tally)
@@ -151,23 +163,26 @@ def _sample_rows(
         text = f"CASE WHEN json_type({cell}) NOT IN ('ARRAY', 'OBJECT') THEN {cell}->>'$' END"
         nested = f"CASE WHEN json_type({cell}) IN ('ARRAY', 'OBJECT') THEN json_type({cell}) ELSE '' END"
     keys = (text, nested, source, split)
-    varying = ", ".join(str(place) for place, key in enumerate(keys, 1) if key != "''")  # others would be hashed too
+    varying = {place: key for place, key in enumerate(keys) if key != "''"}  # others would be hashed and fetched too
+    named = ", ".join(f"{key} AS key{place}" for place, key in varying.items())
+    cut = ", ".join(f"left(key{place}, {MAX_NAME + 1}) AS key{place}" for place in varying)
+    places = ", ".join(str(place) for place in range(1, len(varying) + 1))
     found = table.connection.execute(
-        f"SELECT left(name, {MAX_NAME + 1}), inside, left(source, {MAX_NAME + 1}), left(split, {MAX_NAME + 1}), n FROM "
-        f"(SELECT {text} AS name, {nested} AS inside, {source} AS source, {split} AS split, {n} AS n "
-        f"FROM {table.relation} WHERE {rows} GROUP BY {varying} LIMIT {MAX_KEYS + 1})"
-    ).fetchall()
-    check_keys([name for name, *_ in found], str(table.path), label)
+        f"SELECT {cut}, n FROM (SELECT {named}, {n} AS n FROM {table.relation} WHERE {rows} "
+        f"GROUP BY {places} LIMIT {MAX_KEYS + 1})"
+    ).fetchnumpy()
+    columns = {name: cells.tolist() for name, cells in found.items()}  # rows as tuples would cost twice the time
+    check_keys(columns["key0"], str(table.path), label)
+    names, inner, sources, splits = (columns.get(f"key{place}", repeat("")) for place in range(len(keys)))
     inside = set()
-    for name, inner, origin, part, n_rows in found:
+    for name, kind_inside, origin, part, n_rows in zip(names, inner, sources, splits, columns["n"]):  # noqa: B905
         if name and (name := name.strip()):
-            key = name, origin, part
-            tally.labels[key] = tally.labels.get(key, 0) + n_rows
-            tally.samples[part] += n_rows
-        elif not inner:
+            counts, key = tally.of(part), (name, origin)
+            counts[key] = counts.get(key, 0) + n_rows
+        elif not kind_inside:
             tally.missing[part] += n_rows
         else:
-            inside.add(inner)
+            inside.add(kind_inside)
     if "OBJECT" in inside:
         wrong, places = table.first_rows(f"{rows} AND json_type({cell}) = 'OBJECT'", f"left({cell}::VARCHAR, 50)")
         bad = shown([f"{place}: {text}" for place, text in places], wrong)
@@ -197,11 +212,16 @@ def _list_rows(table: Table, label: str, cell: str, source: str, split: str, n: 
     ).fetchall()
     check_keys([name for name, *_ in found], str(table.path), label)
     for name, origin, part, n_rows in found:
-        tally.labels[name.strip(), origin, part] += n_rows
+        counts, key = tally.of(part), (name.strip(), origin)
+        counts[key] = counts.get(key, 0) + n_rows
+        tally.further[part] += n_rows
     for part, empty, n_rows in table.connection.execute(
         f"SELECT split, len(names) = 0, sum(weight) FROM {lists} GROUP BY ALL"
     ).fetchall():
-        (tally.missing if empty else tally.samples)[part] += n_rows
+        if empty:
+            tally.missing[part] += n_rows
+        else:
+            tally.further[part] -= n_rows
 
 
 def _check_weights(table: Table, weight: str, rows: str) -> None:
@@ -221,7 +241,7 @@ def _check_weights(table: Table, weight: str, rows: str) -> None:
 
 def _split(tally: Tally, request: Request, where: str) -> tuple[set[str], list[str]]:
     """The splits to take, and a note where the default picked one."""
-    sizes = tally.samples + tally.missing
+    sizes = Counter({split: tally.samples(split) + tally.missing[split] for split in {*tally.labels, *tally.missing}})
     if not tally.has_splits:
         if request.split not in (None, ALL_SPLITS):
             raise ManifestError(
