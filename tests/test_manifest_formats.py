@@ -54,7 +54,7 @@ def test_json_lines(tmp_path) -> None:
         manifest = open_manifest(write(tmp_path / path, content))
         assert manifest.distribution.rows() == [("7", "", 2), ("cat, wild", "", 1), ("été", "", 1)]
         assert manifest.notes == ("2 rows without a label left out",)
-    with pytest.raises(ManifestError, match="4 bad weights, first at row 3: None"):
+    with pytest.raises(ManifestError, match="4 bad weights, first at line 3: None"):
         read_manifest(tmp_path / "m.jsonl", weight="n")
 
 
@@ -84,11 +84,18 @@ def test_a_list_of_labels_gives_an_image_several(tmp_path) -> None:
 
 
 def test_a_json_label_that_is_an_object_is_a_bad_cell(tmp_path) -> None:
-    path = write(tmp_path / "m.jsonl", '{"label": "a"}\n' + '{"label": {"id": 3}}\n' * 12)
-    with pytest.raises(ManifestError, match=r'12 bad labels, first at row 2: \{"id":3\}; .*row 11: .*; and 2 more'):
+    path = write(tmp_path / "m.jsonl", '{"label": "a"}\n\n' + '{"label": {"id": 3}}\n' * 12)
+    with pytest.raises(ManifestError, match=r'12 bad labels, first at line 3: \{"id":3\}; .*line 12: .*; and 2 more'):
         read_manifest(path)
+
+
+def test_all_lines_that_are_no_json_object_are_named(tmp_path) -> None:
+    text = '{"label": "a"}\n\n{"label": \n5\n' + "x\n" * 12
+    for path in (write(tmp_path / "m.jsonl", text), write(tmp_path / "m.gz", gzip.compress(text.encode()))):
+        with pytest.raises(ManifestError, match=r"14 bad lines, first at line 3: no JSON; line 4: 5; .*; and 4 more\. e"):
+            read_manifest(path)
     with pytest.raises(ManifestError, match=r"is not a readable JSON lines file: .*Malformed JSON"):
-        read_manifest(write(tmp_path / "n.jsonl", '{"label": "a"}\n{"label": \n'))
+        read_manifest(write(tmp_path / "m.json", '[{"label": "a"}, {"label": '))
 
 
 def test_the_last_blank_splits_a_path_list_and_its_first_row_is_data(tmp_path) -> None:

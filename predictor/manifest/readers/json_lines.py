@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.counted import Counted, Request
 from predictor.manifest.counting import count_labels
 from predictor.manifest.engine import connected, quoted, quoted_name, quoted_path
 from predictor.manifest.readers.paths import files_of, head_of
-from predictor.manifest.readers.text import check_unpacked, compression, text_head
-from predictor.manifest.table import JSON, Table
+from predictor.manifest.readers.text import check_unpacked, compression, filled_lines, text_head
+from predictor.manifest.table import JSON, Table, shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,18 +39,40 @@ def read(path: Path, request: Request) -> Counted:
     Raises ManifestError for text that is no JSON, and for a key or cell that cannot be used.
     """
     files = files_of(path)
+    import duckdb
+
     with connected(files, str(path), "JSON lines file", REMEDY) as connection:
-        return count_labels(str(path), (_table(file, connection) for file in files), request)
+        try:
+            return count_labels(str(path), (_table(file, connection) for file in files), request)
+        except duckdb.InvalidInputException:  # which names the first bad line
+            for file in files:
+                _check_lines(file, connection)
+            raise
+
+
+def _check_lines(file: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise ManifestError for lines that are no JSON object, all of them. An array is whole or it is none."""
+    head = head_of(file)
+    if _is_array(file, head):
+        return
+    found = connection.execute(
+        f"SELECT row, left(coalesce(json::VARCHAR, 'no JSON'), 50), count(*) OVER () FROM "
+        f"(SELECT row_number() OVER () AS row, json FROM {_objects(file, head, ', ignore_errors = true')}) "
+        f"WHERE coalesce(json_type(json), '') <> 'OBJECT' ORDER BY row LIMIT {SHOWN}"
+    ).fetchall()
+    if found:
+        n = found[0][2]
+        places = filled_lines(file, head, [row for row, _, _ in found])
+        bad = [f"{place}: {text}" for place, (_, text, _) in zip(places, found, strict=True)]
+        raise ManifestError(
+            f"{n:,} bad {'line' if n == 1 else 'lines'}, first at {shown(bad, n)}", where=str(file), remedy=REMEDY
+        )
 
 
 def _table(file: Path, connection: duckdb.DuckDBPyConnection) -> Table:
     head = head_of(file)
     check_unpacked(file, head)
-    array = (text_head(file, head) or b"").lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
-    rows = (
-        f"read_json_objects({quoted_path(file)}, format = '{'array' if array else 'newline_delimited'}', "
-        f"compression = '{compression(head)}')"
-    )
+    rows = _objects(file, head)
     found = connection.execute(
         f"SELECT key, min(row) AS first FROM (SELECT row, unnest(json_keys(json)) AS key FROM "
         f"(SELECT row_number() OVER () AS row, json FROM {rows} LIMIT {KEYS_OF}) WHERE json_type(json) = 'OBJECT') "
@@ -65,9 +88,18 @@ def _table(file: Path, connection: duckdb.DuckDBPyConnection) -> Table:
         relation=f"(SELECT json AS {quoted_name(ROW)}{cells} FROM {rows})",
         columns=dict.fromkeys(keys, "VARCHAR"),
         label=lambda name: (JSON, f"{quoted_name(ROW)}->{quoted(name)}"),
-        places=partial(_places, array),
+        places=_numbered if _is_array(file, head) else partial(filled_lines, file, head),
     )
 
 
-def _places(array: bool, rows: Sequence[int]) -> list[str]:
-    return [f"{'object' if array else 'row'} {row}" for row in rows]
+def _is_array(file: Path, head: bytes) -> bool:
+    return (text_head(file, head) or b"").lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+
+
+def _objects(file: Path, head: bytes, options: str = "") -> str:
+    form = "array" if _is_array(file, head) else "newline_delimited"
+    return f"read_json_objects({quoted_path(file)}, format = '{form}', compression = '{compression(head)}'{options})"
+
+
+def _numbered(rows: Sequence[int]) -> list[str]:
+    return [f"object {row}" for row in rows]

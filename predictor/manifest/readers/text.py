@@ -104,6 +104,17 @@ def _places(path: Path, kind: str, delimiter: str, header: bool, rows: Sequence[
     return [f"line {wanted[row]}" if wanted[row] else f"row {row}" for row in rows]
 
 
+def filled_lines(path: Path, head: bytes, rows: Sequence[int]) -> list[str]:
+    """Names of rows where each has a line of its own; blank lines hold no row."""
+    kind = compression(head)
+    if kind == "zstd" or not rows or max(rows) > MAX_LINES:
+        return row_numbers(rows)
+    with opened(path, kind) as stream:
+        filled = (number for number, line in enumerate(stream, 1) if line.strip())
+        lines = dict(zip(range(1, max(rows) + 1), filled, strict=False))
+    return [f"line {lines[row]}" if row in lines else f"row {row}" for row in rows]
+
+
 @contextmanager
 def opened(path: Path, kind: str) -> Iterator[IO[str]]:
     """The text of a plain or gzip file, line ends as they are."""
