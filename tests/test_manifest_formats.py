@@ -90,9 +90,10 @@ def test_a_json_label_that_is_an_object_is_a_bad_cell(tmp_path) -> None:
 
 
 def test_all_lines_that_are_no_json_object_are_named(tmp_path) -> None:
-    text = '{"label": "a"}\n\n{"label": \n5\n' + "x\n" * 12
-    for path in (write(tmp_path / "m.jsonl", text), write(tmp_path / "m.gz", gzip.compress(text.encode()))):
-        with pytest.raises(ManifestError, match="14 bad lines, first at line 3: no JSON; line 4: 5; .*; and 4 more"):
+    text = b'{"label": "a"}\n\n{"label": \n5\n' + b"x\xff\n" * 12
+    bad = r"14 bad lines, first at line 3: no JSON; line 4: no object; .* and 4 more\. every line is one JSON object"
+    for path in (write(tmp_path / "m.jsonl", text), write(tmp_path / "m.gz", gzip.compress(text))):
+        with pytest.raises(ManifestError, match=bad):
             read_manifest(path)
     with pytest.raises(ManifestError, match=r"is not a readable JSON lines file: .*Malformed JSON"):
         read_manifest(write(tmp_path / "m.json", '[{"label": "a"}, {"label": '))

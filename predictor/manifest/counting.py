@@ -199,7 +199,7 @@ def _sample_rows(
 def _list_rows(table: Table, label: str, cell: str, source: str, split: str, n: str, rows: str, tally: Tally) -> None:
     """Rows whose cell is a list of labels: a repeated one counts once."""
     tally.has_lists = True
-    names = f"[trim(name) FOR name IN {cell} IF trim(name) <> '']"
+    names = f"[trim(name) FOR name IN ({cell}) IF trim(name) <> '']"
     names = f"{names}[1:1]" if tally.several == "first" else f"list_distinct({names})"
     weight = "1" if n == "count(*)" else n.removeprefix("sum(").removesuffix(")")
     lists = (

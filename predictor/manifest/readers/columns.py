@@ -40,7 +40,7 @@ class Columns:
         lists = ""
         if column.many:
             missing = "''" if column.names is None else f"'{UNLABELLED}'"
-            known = f"[cell FOR cell IN {name}::VARCHAR[] IF trim(cell) <> {missing}]"
+            known = f"[cell FOR cell IN ({name}::VARCHAR[]) IF trim(cell) <> {missing}]"
             lists = f"SELECT {known} AS cells FROM {ROWS} WHERE {rows}"
             cells = f"SELECT {'unnest(cells)' if request.several == 'all' else 'cells[1]'} AS cell FROM ({lists})"
         counts = f"SELECT left(cell, {MAX_NAME + 1}), count(*) FROM ({cells}) GROUP BY cell LIMIT {MAX_KEYS + 1}"

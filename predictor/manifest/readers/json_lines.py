@@ -56,14 +56,14 @@ def _check_lines(file: Path, connection: duckdb.DuckDBPyConnection) -> None:
     if _is_array(file, head):
         return
     found = connection.execute(
-        f"SELECT row, left(coalesce(json::VARCHAR, 'no JSON'), 50), count(*) OVER () FROM "
+        f"SELECT row, CASE WHEN json IS NULL THEN 'no JSON' ELSE 'no object' END, count(*) OVER () FROM "
         f"(SELECT row_number() OVER () AS row, json FROM {_objects(file, head, ', ignore_errors = true')}) "
         f"WHERE coalesce(json_type(json), '') <> 'OBJECT' ORDER BY row LIMIT {SHOWN}"
     ).fetchall()
     if found:
         n = found[0][2]
         places = filled_lines(file, head, [row for row, _, _ in found])
-        bad = [f"{place}: {text}" for place, (_, text, _) in zip(places, found, strict=True)]
+        bad = [f"{place}: {what}" for place, (_, what, _) in zip(places, found, strict=True)]
         raise ManifestError(
             f"{n:,} bad {'line' if n == 1 else 'lines'}, first at {shown(bad, n)}", where=str(file), remedy=REMEDY
         )
@@ -98,7 +98,8 @@ def _is_array(file: Path, head: bytes) -> bool:
 
 def _objects(file: Path, head: bytes, options: str = "") -> str:
     form = "array" if _is_array(file, head) else "newline_delimited"
-    return f"read_json_objects({quoted_path(file)}, format = '{form}', compression = '{compression(head)}'{options})"
+    packed = "uncompressed" if compression(head) == "none" else compression(head)  # as all versions call it here
+    return f"read_json_objects({quoted_path(file)}, format = '{form}', compression = '{packed}'{options})"
 
 
 def _numbered(rows: Sequence[int]) -> list[str]:
