@@ -96,11 +96,14 @@ class Stage(Part):
     """One stage of training: data and the number of images shown, counted with repetition.
 
     recipe : of this stage alone; without one the stage takes the recipe of the spec
+    head : whether the stage keeps the classifier of the one before or begins with a fresh one, as fine-tuning on
+        another label set usually does: logits that an earlier stage pushed down are far off for classes it never saw
     """
 
     data: StageData
     image_steps: Annotated[int, Field(ge=1, le=10**15)]
     recipe: Recipe | None = None
+    head: Literal["kept", "fresh"] = "kept"
 
 
 class Model(Part):
@@ -134,6 +137,8 @@ class RunSpec(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> RunSpec:
+        if self.stages[0].head == "fresh":
+            raise ValueError("the first stage has a fresh head anyway; head: fresh belongs to a later stage")
         used = {self.target.test.source, *(shift.source for shift in self.target.shifts.values())}
         others: dict[tuple[str, str], int] = {}  # of one source a smaller number of classes is part of a larger one
         for stage in self.stages:

@@ -419,6 +419,8 @@ grid:
     [
         (("{share: 0.25,", "{share: 1.25,"), "stage_plans.others-then-few.0.share: needs a number above 0 and up to 1"),
         (("{share: 0.25,", "{shar: 0.25,"), "stage_plans.others-then-few.0.shar: unknown key; did you mean 'share'?"),
+        (("{share: 0.75,", "{share: 0.75, head: new,"), "stage_plans.others-then-few.1.head: needs kept or fresh"),
+        (("{share: 0.25,", "{share: 0.25, head: fresh,"), "stage_plans.others-then-few.0.head: the first stage has a"),
         (("[one,", "[on,"), "grid.0.stages.0: unknown stage plan 'on'; did you mean 'one'?"),
         (("samples_per_class: 0}", "samples_per_class: 0, others: none}"), "needs other classes"),
     ],

@@ -228,9 +228,37 @@ def test_a_stage_may_have_a_recipe_of_its_own(folder) -> None:
     assert not torch.equal(*weights)
 
 
-@pytest.mark.parametrize("cut", [2, 7, 12])
-def test_stopped_anywhere_in_two_stages_and_continued_gives_the_same_record(folder, tmp_path, cut) -> None:
+def test_a_stage_may_begin_with_a_fresh_head(folder) -> None:
+    """The later stage is too short to learn anything: what the first one taught the head is gone, and only that."""
+    others = {"source": "gratings", "n_classes": 2, "samples_per_class": 6}
+    content = two_stages(folder[1], others).content()
+    content["stages"].reverse()
+    still = {"image_steps": 32, "recipe": {"batch_size": 32, "learning_rate": 1e-9, "weight_decay": 0}}
+    states = {}
+    for head in ("kept", "fresh"):
+        content["stages"][1] |= {**still, "head": head}
+        spec = RunSpec.model_validate(content)
+        assert ("head" in spec.content()["stages"][1]) == (head == "fresh"), "runs from before keep their ids"
+        training = Training(
+            spec, training_sets(spec, opener(folder)),
+            device="cpu", precision="fp32", compiled=False, checkpoint=None, progress=None,
+        )  # fmt: skip
+        states[head] = training.run().model.state_dict()
+    first = network(spec.model, spec.seeds.training, device="cpu", precision="fp32", batch=32, compiled=False).model
+    kept, fresh, start = (state["fc.weight"] for state in (states["kept"], states["fresh"], first.state_dict()))
+    assert torch.allclose(states["kept"]["features.0.weight"], states["fresh"]["features.0.weight"], atol=1e-6)
+    assert not torch.allclose(kept, fresh, atol=1e-3) and not torch.allclose(start, fresh, atol=1e-3)
+    assert fresh.abs().max() <= start.abs().max() * 1.01, "a head as it is made, not as it was trained"
+    with pytest.raises(ValueError, match="the first stage has a fresh head anyway"):
+        RunSpec.model_validate({**content, "stages": content["stages"][1:]})
+
+
+@pytest.mark.parametrize(("cut", "head"), [(2, "kept"), (7, "fresh"), (12, "fresh")])
+def test_stopped_anywhere_in_two_stages_and_continued_gives_the_same_record(folder, tmp_path, cut, head) -> None:
     spec = two_stages(folder[1], {"source": "gratings", "n_classes": 2, "samples_per_class": 6})
+    content = spec.content()
+    content["stages"][1]["head"] = head
+    spec = RunSpec.model_validate(content)
     whole = recorded(spec, folder)
     told = 0
 

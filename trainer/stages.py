@@ -15,7 +15,7 @@ from trainer import checkpoint
 from trainer.data.selection import TrainingSet
 from trainer.device import Precision, out_of_memory
 from trainer.loop import State, new_state, train
-from trainer.networks import Network, network
+from trainer.networks import Network, network, renew_head
 
 CHECKPOINT_SECONDS = 15.0
 PROGRESS_SECONDS = 0.2
@@ -88,6 +88,8 @@ class Training:
         finite = True
         for number in range(first, len(spec.stages)):
             if number > first:
+                if spec.stages[number].head == "fresh":
+                    renew_head(net.model, spec.seeds.training, number)
                 state = new_state(net.model, spec.recipe_of(number), net.forward)
             finite = train(
                 state,

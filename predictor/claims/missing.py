@@ -17,8 +17,8 @@ from predictor.spec import Recipe
 STUDY = "missing"
 SEEDS = (0, 1, 2)
 STAGE_PLANS: dict[str, list[dict[str, Any]]] = {
-    "many-then-few": [{"share": 0.5}, {"share": 0.5, "others": "none"}],
-    "few-then-many": [{"share": 0.5, "others": "none"}, {"share": 0.5}],
+    "many-then-few": [{"share": 0.5}, {"share": 0.5, "head": "fresh", "others": "none"}],
+    "few-then-many": [{"share": 0.5, "others": "none"}, {"share": 0.5, "head": "fresh"}],
 }
 
 

@@ -43,7 +43,7 @@ class Selection:
 
 
 def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -> Selection:
-    """The runs to fit on. Held-out studies and reported tables enter only when `studies` names them.
+    """The runs to fit on: those of one stage. Held-out studies and reported tables enter only when `studies` names them.
 
     Raises FitError where nothing is left, or a named study does not exist.
     """
@@ -77,6 +77,8 @@ def _reason(record: RunRecord, studies: Sequence[str] | None) -> str | None:
         return ""
     if record.status != "completed":
         return f"status {record.status}"
+    if not isinstance(record.data, Reported) and len(record.data.stages) > 1:
+        return "trained in several stages: a manifest says what one stage trains on"
     if not studies and record.held_out:
         return "held out for scoring (name it with --study to fit on it)"
     if not studies and isinstance(record.data, Reported):

@@ -42,6 +42,10 @@ def read_level(axis: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
             raise ValueError(f"needs a number above 0 and up to 1 (found {value!r})")
         return value
+    if axis == "head":
+        if value not in ("kept", "fresh"):
+            raise ValueError(f"needs kept or fresh (found {value!r})")
+        return value
     if axis == "epochs":
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e6:
             raise ValueError(f"needs a number above 0 and up to a million (found {value!r})")
@@ -109,6 +113,8 @@ def check_stage_plans(content: dict[str, Any], faults: Faults) -> None:
                     faults.add((*where, key), "unknown key" + near(key, STAGE_KEYS))
                 elif key != "samples_per_class" or value != 0 or isinstance(value, bool):
                     check_level(key, value, (*where, key), content, faults)
+            if isinstance(stage, dict) and number == 0 and stage.get("head") == "fresh":
+                faults.add((*where, "head"), "the first stage has a fresh head anyway; name it in a later one")
             if isinstance(stage, dict) and set(SCHEDULES) <= set(stage):
                 faults.add((*where, "epochs"), "names both image_steps and epochs; one follows from the other")
 

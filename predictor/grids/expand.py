@@ -187,7 +187,8 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
         steps = stage["image_steps"] if "image_steps" in stage else stage["epochs"] * planned.n_samples
         changed = {k: stage[k] for k in RECIPE_AXES if k in stage and stage[k] != levels.get(k)}
         own_recipe = Recipe.model_validate({**recipe, **changed}) if changed else None
-        content = {"data": part, "image_steps": round(steps * stage.get("share", 1)), "recipe": own_recipe}
+        steps = round(steps * stage.get("share", 1))
+        content = {"data": part, "image_steps": steps, "recipe": own_recipe, "head": stage.get("head", "kept")}
         stages.append(Stage.model_validate(content))
     return [
         PlannedRun(

@@ -16,7 +16,7 @@ SCHEDULES = ("image_steps", "epochs")
 RECIPE_AXES = tuple(Recipe.model_fields)
 DATA_AXES = ("samples_per_class", "profile", "blend", "others")
 AXES = ("target_set", "stages", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)
-STAGE_KEYS = ("share", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)  # what a stage of a plan may say of its own
+STAGE_KEYS = ("share", "head", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)  # what a stage of a plan may say of its own
 
 
 class Source(Part):
@@ -62,8 +62,8 @@ def _seeds(value: Any) -> Any:
 class GridFile(Part):
     """The whole file. Blocks are read axis by axis later, so that each fault gets its own line.
 
-    stage_plans : name -> stages, one after the other; each says what differs from its block, and `share`, its part of
-        the block's schedule. The axis `stages` names plans.
+    stage_plans : name -> stages, one after the other; each says what differs from its block, `share`, its part of
+        the block's schedule, and `head`, kept (default) or fresh. The axis `stages` names plans.
     """
 
     study: str

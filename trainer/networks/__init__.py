@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from predictor.spec import Model, seeded
 from trainer.device import Precision, autocast, memory_format
 from trainer.networks import adapted, small  # noqa: F401 - they register their models
 
-__all__ = ["Network", "check_name", "create", "network"]
+__all__ = ["Network", "check_name", "create", "network", "renew_head"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,18 @@ def network(
     seconds = time.perf_counter() - clock if _compiled.cache_info().misses > before else 0.0
     kept.load_state_dict(fresh.state_dict())
     return Network(kept, forward, seconds)
+
+
+def renew_head(model: nn.Module, training_seed: int, stage: int) -> None:
+    """Give the classifier fresh weights in place, made on the CPU and by the training seed and the stage alone."""
+    head = model.get_classifier()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seeded("head", training_seed, stage).integers(2**63)))
+        fresh = copy.deepcopy(head).cpu()
+        for part in fresh.modules():
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
+    head.load_state_dict(fresh.state_dict())
 
 
 @lru_cache(maxsize=4)

@@ -45,6 +45,10 @@ class ResNet9(nn.Module):
         )
         self.fc = nn.Linear(d, num_classes, bias=False)
 
+    def get_classifier(self) -> nn.Module:
+        """The head, under timm's name for it."""
+        return self.fc
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_chans, S, S) -> (B, num_classes) logits. Page scales them by 1/8: large steps stay stable."""
         return 0.125 * self.fc(self.features(x).amax((2, 3)))

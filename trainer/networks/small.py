@@ -33,6 +33,10 @@ class SmallNet(nn.Module):
         )
         self.fc = nn.Linear(third, num_classes)
 
+    def get_classifier(self) -> nn.Module:
+        """The head, under timm's name for it."""
+        return self.fc
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_chans, S, S) -> (B, num_classes) logits."""
         return self.fc(self.features(x).amax((2, 3)))
