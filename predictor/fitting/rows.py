@@ -43,7 +43,7 @@ class Selection:
 
 
 def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -> Selection:
-    """The runs to fit on: those of one stage. Held-out studies and reported tables enter only when `studies` names them.
+    """The runs to fit on: one stage each. Held-out studies and reported tables enter only when `studies` names them.
 
     Raises FitError where nothing is left, or a named study does not exist.
     """
