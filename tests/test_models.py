@@ -9,6 +9,7 @@ import pytest
 from synthetic import LAW, registry
 
 from predictor.errors import FitError
+from predictor.fitting import fit_registry
 from predictor.fitting.calibration import calibrate, configuration_folds, configurations
 from predictor.fitting.rows import rows_for, select
 from predictor.inference import Case, evaluate
@@ -49,6 +50,45 @@ def test_every_family_gives_plain_parameters_that_predict_inside_0_and_1(rows, n
     assert families()[name].doc.endswith(".")
     again = families()[name].fit(rows)
     assert again == parameters
+
+
+def test_the_gaussian_process_is_scikit_learns():
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+    from predictor.inference.evaluate import expit, logit
+    from predictor.models.corrections import correction
+
+    own = rows_for(select(registry(n_configurations=40, n_seeds=2)), "accuracy")
+    found = families()["gaussian_process"].fit(own)
+    left = correction(own, "test", fewest=1)
+    x = (left.x - found["center"]) / np.array(found["scale"])
+    kernel = ConstantKernel(found["amplitude"]) * RBF(found["lengths"])
+    noises = [np.exp(value) for value in np.linspace(np.log(1e-4), np.log(4), 400)]
+    likelihood = [
+        GaussianProcessRegressor(kernel + WhiteKernel(noise), optimizer=None)
+        .fit(x, left.working - found["mean"]).log_marginal_likelihood_value_ for noise in noises
+    ]  # fmt: skip
+    best = kernel + WhiteKernel(noises[int(np.argmax(likelihood))])
+    reference = GaussianProcessRegressor(best, optimizer=None).fit(x, left.working - found["mean"])
+    cases = [row.case for row in own[::2]]
+    assert len({row.configuration_id for row in own}) == len(cases)
+    moved = logit(evaluate(found["base"], cases) / 1.0)  # chance enters below
+    chance = np.array([case.chance for case in cases])
+    linear = logit((expit(moved) - chance) / (1 - chance))
+    values = np.array([case.features(found["gp_features"]) for case in cases])
+    by = found["mean"] + reference.predict((values - found["center"]) / np.array(found["scale"]))
+    assert evaluate(found, cases) == pytest.approx(chance + (1 - chance) * expit(linear + by), abs=2e-3)
+
+
+def test_the_gaussian_process_competes_where_named_and_up_to_300_configurations():
+    few = registry(n_configurations=24, n_seeds=1)
+    assert "gaussian_process" not in fit_registry(few, ["accuracy"]).outcomes["accuracy"]["families"]
+    named = fit_registry(few, ["accuracy"], ["gaussian_process", "linear"])
+    assert "gaussian_process" in named.outcomes["accuracy"]["families"]
+    many = rows_for(select(registry(n_configurations=301, n_seeds=1)), "accuracy")
+    with pytest.raises(FitError, match="at most 300 configurations; found 301"):
+        families()["gaussian_process"].fit(many)
 
 
 def test_linear_is_never_below_chance(rows):

@@ -15,7 +15,7 @@ from predictor.inference.cases import CLASS_FEATURES, check_features
 from predictor.inference.evaluate import evaluate, expit, logit
 from predictor.inference.intervals import error_scale, fitted_tail, grouped_quantile, split_conformal
 from predictor.models.average import averaged
-from predictor.models.base import MINIMUM, Family, Floats, Row
+from predictor.models.base import MINIMUM, Family, Floats, Row, fitted
 
 Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out
@@ -56,7 +56,7 @@ def configurations(rows: Sequence[Row]) -> Configurations:
     squares = np.bincount(index, weights=(values - measured[index]) ** 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         sd2 = np.where(seeds > 1, squares / (seeds - 1), np.nan)
-    tested = np.bincount(index, weights=[row.tested.sum() or UNKNOWN_TESTED for row in rows])
+    tested = np.bincount(index, weights=[row.n_tested or UNKNOWN_TESTED for row in rows])
     return Configurations(
         ids=ids.tolist(),
         index=index,
@@ -132,8 +132,8 @@ def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
 
     Raises FitError for such a predictor, and for one that no run has.
     """
-    parameters = family.fit(rows)
-    known = {name for row in rows for name in row.case.indicators}
+    parameters = fitted(family, rows)
+    known = {name for one in {id(row.case.indicators): row.case.indicators for row in rows}.values() for name in one}
     check_features(parameters["features"], [*sorted(known), *CLASS_FEATURES])
     return parameters
 
@@ -179,11 +179,14 @@ class Calibrated:
         return float(np.mean(np.concatenate([part - part.mean() for part in parts]) ** 2))
 
     def interval(self, rows: Sequence[Row], level: float, kind: str) -> tuple[Floats, Floats] | None:
-        """(low, high) of every configuration of new rows; None where the evidence is too little for the level.
+        """(low, high) of every configuration of new rows, see `around`."""
+        return self.around(configurations(rows).mean(predict_rows(self.parameters, rows)), level, kind)
+
+    def around(self, predicted: Floats, level: float, kind: str) -> tuple[Floats, Floats] | None:
+        """(low, high) around the predicted accuracies of new configurations; None where the evidence is too little.
 
         kind : of question: configuration | extrapolation | target_set
         """
-        predicted = configurations(rows).mean(predict_rows(self.parameters, rows))
         scale = error_scale(predicted, 0.0 if kind == "target_set" else self.tail)
         scores = self.residuals / error_scale(self.predicted, 0.0 if kind == "target_set" else self.tail)
         if kind == "configuration":
@@ -203,15 +206,36 @@ def calibrate(
     folds: Sequence[Indices | Fold],
 ) -> Calibrated:
     """Fit the family to all rows and to all but each fold (or to what the fold says)."""
+    return _calibrate(family, rows, configs, _parts(rows, configs, folds))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One fold: rows to fit on; configurations held out, and their rows."""
+
+    fit_on: list[Row]
+    held: Indices
+    rows: list[Row]
+    configs: Configurations
+
+
+def _parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices | Fold]) -> list[_Part]:
+    everything = np.arange(len(configs.ids))
+    made = []
+    for fold in folds:
+        fit_on, held = fold if isinstance(fold, tuple) else (np.setdiff1d(everything, fold), fold)
+        own = take(rows, configs, held)
+        made.append(_Part(take(rows, configs, fit_on), held, own, configurations(own)))
+    return made
+
+
+def _calibrate(family: Family, rows: Sequence[Row], configs: Configurations, parts: Sequence[_Part]) -> Calibrated:
     predicted = np.full(len(configs.ids), np.nan)
     number = np.zeros(len(configs.ids), dtype=np.int64)
-    everything = np.arange(len(configs.ids))
-    for k, fold in enumerate(folds):
-        fitted_on, held = fold if isinstance(fold, tuple) else (np.setdiff1d(everything, fold), fold)
-        number[held] = k
-        fitted = fit_checked(family, take(rows, configs, fitted_on))
-        own = take(rows, configs, held)
-        predicted[held] = configurations(own).mean(predict_rows(fitted, own))
+    for k, part in enumerate(parts):
+        number[part.held] = k
+        parameters = fit_checked(family, part.fit_on)
+        predicted[part.held] = part.configs.mean(predict_rows(parameters, part.rows))
     return Calibrated(
         family=family,
         parameters=fit_checked(family, rows),
@@ -235,23 +259,24 @@ def calibrate_all(
     """
     fits: dict[str, Calibrated] = {}
     failed: dict[str, str] = {}
+    parts = _parts(rows, configs, folds)
     for family in families:
         try:
             if not family.averages:
-                fits[family.name] = calibrate(family, rows, configs, folds)
+                fits[family.name] = _calibrate(family, rows, configs, parts)
         except FitError as fault:
             failed[family.name] = fault.problem
     for family in families:
         if family.averages:
-            parts = [item for item in fits.values() if not item.family.baseline]
-            if len(parts) < 2:
-                failed[family.name] = f"{len(parts)} model(s) to average; 2 are needed"
+            models = [item for item in fits.values() if not item.family.baseline]
+            if len(models) < 2:
+                failed[family.name] = f"{len(models)} model(s) to average; 2 are needed"
                 continue
-            predicted = expit(np.mean([logit(item.predicted) for item in parts], axis=0))
-            residuals = np.mean([item.residuals for item in parts], axis=0)
-            parameters = averaged([item.parameters for item in parts])
+            predicted = expit(np.mean([logit(item.predicted) for item in models], axis=0))
+            residuals = np.mean([item.residuals for item in models], axis=0)
+            parameters = averaged([item.parameters for item in models])
             fits[family.name] = Calibrated(
-                family, parameters, predicted, residuals, parts[0].groups, parts[0].fold, parts[0].measured
+                family, parameters, predicted, residuals, models[0].groups, models[0].fold, models[0].measured
             )  # fmt: skip
     return fits, failed
 

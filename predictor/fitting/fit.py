@@ -23,7 +23,7 @@ from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for
 from predictor.fitting.validation import choose, size_folds, splits, validate
 from predictor.inference.cases import level_key
 from predictor.inference.stored import KIND, SCHEMA_VERSION, Fit, rounded
-from predictor.models.base import Family, Row, families, feature_matrix, usable
+from predictor.models.base import Family, Row, families, feature_matrix, forget, usable
 from predictor.records.schema import RunRecord
 
 FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
@@ -50,7 +50,7 @@ def fit_registry(
     """Fit, choose, validate and calibrate.
 
     outcomes : names; all that were measured where left out
-    family_names : models that compete; the baselines are always fitted for comparison
+    family_names : models that compete, else all that do by default; the baselines are always fitted for comparison
     studies : only these; held-out studies and reported tables enter only when named here
     progress : called with one line for each piece of work
 
@@ -79,7 +79,9 @@ def fit_registry(
                 fitted[name], table, notes = _fit_outcome(name, rows, configs, competing, tell)
             except FitError as fault:
                 problem = fault.problem
-            else:
+            finally:
+                forget()
+            if problem is None:
                 validation += table
                 left_out += [f"{name}: {note}" for note in notes]
         if problem is not None:
@@ -107,7 +109,7 @@ def _families(names: Sequence[str] | None) -> list[Family]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3) or list(known)
             raise FitError(f"unknown model family {name!r}; near: {', '.join(near)}", remedy="Check --family")
-    return [item for item in known.values() if item.baseline or names is None or item.name in names]
+    return [item for item in known.values() if item.baseline or (item.default if names is None else item.name in names)]
 
 
 def _problem(rows: Sequence[Row], configs: Configurations) -> str | None:

@@ -161,7 +161,7 @@ def validate(
             for level in LEVELS:
                 if split.no_intervals:
                     continue
-                bounds = fitted.interval(test_rows, level, split.kind)
+                bounds = fitted.around(predicted, level, split.kind)
                 for target in targets if bounds is not None else []:
                     target.low[level][test], target.high[level][test] = bounds
     families = [family for family in families if family.name not in lost]

@@ -77,7 +77,7 @@ def _standardised(parameters: Parameters, values: Floats, clip: bool) -> Floats:
 def _linear(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
     """p = 1/C + (1 - 1/C) sigmoid(eta), eta linear in the features."""
     names = parameters["features"]
-    values = np.array([case.features(names) for case in cases]).reshape(len(cases), len(names))
+    values = _matrix(cases, names)
     intercepts, slopes = _own(parameters, cases)
     eta = intercepts + np.sum(_standardised(parameters, values, clip) * slopes, axis=1)
     chance = np.array([case.chance for case in cases])
@@ -105,16 +105,35 @@ def _classwise(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Flo
 
 def _boosted(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
     """The linear model, moved on its scale by the sum of the trees."""
-    base = parameters["base"]
-    names = parameters["tree_features"]
-    values = np.array([case.features(names) for case in cases]).reshape(len(cases), len(names))
-    chance = np.array([case.chance for case in cases])
-    linear = _linear(base, cases, clip)
+    values = _matrix(cases, parameters["tree_features"])
     total = np.full(len(cases), float(parameters["start"]))
     for tree in parameters["trees"]:
         total = total + _tree(tree, values)
-    total = np.where(np.isnan(values).any(axis=1), np.nan, total)
-    return chance + (1 - chance) * expit(logit((linear - chance) / (1 - chance)) + total)
+    return _moved(parameters["base"], cases, clip, np.where(np.isnan(values).any(axis=1), np.nan, total))
+
+
+def _gaussian_process(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
+    """The linear model, moved on its scale by the mean of the process."""
+    values = _matrix(cases, parameters["gp_features"])
+    lengths = np.array(parameters["lengths"])
+    here = (values - np.array(parameters["center"])) / np.array(parameters["scale"]) / lengths
+    points = np.array(parameters["points"]) / lengths
+    squared = np.square(here[:, None, :] - points[None, :, :]).sum(axis=2)
+    kernel = float(parameters["amplitude"]) * np.exp(-0.5 * squared)
+    total = parameters["mean"] + np.sum(kernel * np.array(parameters["weights"]), axis=1)
+    return _moved(parameters["base"], cases, clip, total)
+
+
+def _matrix(cases: Sequence[Case], names: Sequence[str]) -> Floats:
+    """(n, p) features; nan where a case lacks one."""
+    return np.array([case.features(names) for case in cases]).reshape(len(cases), len(names))
+
+
+def _moved(base: Parameters, cases: Sequence[Case], clip: bool, by: Floats) -> Floats:
+    """The linear model's accuracies, moved by so many logits of the chance-corrected accuracy."""
+    chance = np.array([case.chance for case in cases])
+    share = (_linear(base, cases, clip) - chance) / (1 - chance)
+    return chance + (1 - chance) * expit(logit(share) + by)
 
 
 def _tree(tree: Mapping[str, Sequence[float]], values: Floats) -> Floats:
@@ -183,6 +202,7 @@ EVALUATORS: dict[str, Evaluator] = {
     "linear": _linear,
     "classwise": _classwise,
     "boosted": _boosted,
+    "gaussian_process": _gaussian_process,
     "average": _average,
     "nearest": _nearest,
 }

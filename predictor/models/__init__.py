@@ -2,10 +2,13 @@
 
 >>> from predictor.models import families
 >>> sorted(families())
-['average', 'boosting', 'classwise', 'linear', 'log_n', 'log_n_log_h', 'mean', 'nearest']
+['average', 'boosting', 'classwise', 'gaussian_process', 'linear', 'log_n', 'log_n_log_h', 'mean', 'nearest']
 """
 
-from predictor.models import average, baselines, boosting, classwise, linear
+from predictor.models import average, baselines, boosting, classwise, gaussian_process, linear
 from predictor.models.base import Family, Row, families, family
 
-__all__ = ["Family", "Row", "average", "baselines", "boosting", "classwise", "families", "family", "linear"]
+__all__ = [
+    "Family", "Row", "average", "baselines", "boosting", "classwise", "families", "family", "gaussian_process",
+    "linear",
+]  # fmt: skip

@@ -14,7 +14,7 @@ def average(rows: Sequence[Row]) -> dict[str, Any]:
     """Mean of all models that compete, in logits."""
     parts = []
     for item in families().values():
-        if not item.baseline and not item.averages:
+        if item.default and not item.baseline and not item.averages:
             try:
                 parts.append(item.fit(rows))
             except FitError:  # a model that these runs cannot feed

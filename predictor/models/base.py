@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,11 @@ class Row:
     tested: Floats
     correct: Floats
 
+    @cached_property
+    def n_tested(self) -> float:
+        """Test images of all classes together; 0 where unknown."""
+        return float(self.tested.sum())
+
 
 @dataclass(frozen=True)
 class Family:
@@ -44,6 +51,7 @@ class Family:
     baseline : shown for comparison, never chosen while a model can be fitted
     needs_counts : works only on runs whose class counts and per-class results are known
     averages : the mean of the other models
+    default : competes unless families are named; else only where it is named
     """
 
     name: str
@@ -51,6 +59,7 @@ class Family:
     baseline: bool = False
     needs_counts: bool = False
     averages: bool = False
+    default: bool = True
     doc: str = ""
 
 
@@ -58,7 +67,12 @@ _FAMILIES: dict[str, Family] = {}
 
 
 def family(
-    name: str, *, baseline: bool = False, needs_counts: bool = False, averages: bool = False
+    name: str,
+    *,
+    baseline: bool = False,
+    needs_counts: bool = False,
+    averages: bool = False,
+    default: bool = True,
 ) -> Callable[[Callable[[Sequence[Row]], dict[str, Any]]], Callable[[Sequence[Row]], dict[str, Any]]]:
     """Register a fitting function as a model family. A name is taken only once.
 
@@ -74,7 +88,7 @@ def family(
         if name in _FAMILIES:
             raise FitError(f"model family {name!r} is registered already", remedy="Choose another name")
         doc = (fit.__doc__ or "").strip().partition("\n")[0]
-        _FAMILIES[name] = Family(name, fit, baseline, needs_counts, averages, doc)
+        _FAMILIES[name] = Family(name, fit, baseline, needs_counts, averages, default, doc)
         return fit
 
     return register
@@ -83,6 +97,21 @@ def family(
 def families() -> dict[str, Family]:
     """{name: family}: baselines first, then in the order of registration."""
     return {item.name: item for item in sorted(_FAMILIES.values(), key=lambda item: not item.baseline)}
+
+
+def fitted(item: Family, rows: Sequence[Row]) -> dict[str, Any]:
+    """Parameters of the family; the same rows, met again in another split or below another family, cost nothing."""
+    return _fitted(item, tuple(rows))
+
+
+@lru_cache(maxsize=512)
+def _fitted(item: Family, rows: tuple[Row, ...]) -> dict[str, Any]:
+    return item.fit(rows)
+
+
+def forget() -> None:
+    """Drop what `fitted` keeps."""
+    _fitted.cache_clear()
 
 
 def feature_matrix(rows: Sequence[Row], names: Sequence[str]) -> Floats:
@@ -114,15 +143,25 @@ def require_features(rows: Sequence[Row], names: Sequence[str], family_name: str
 
 def replicate_weights(rows: Sequence[Row]) -> Floats:
     """(n,) 1 / seeds of the run's configuration: every configuration weighs the same."""
-    ids = [row.configuration_id for row in rows]
-    _, index, counts = np.unique(ids, return_inverse=True, return_counts=True)
-    return 1.0 / counts[index]
+    seeds = Counter(row.configuration_id for row in rows)
+    return np.array([1.0 / seeds[row.configuration_id] for row in rows])
 
 
 def level_index(rows: Sequence[Row]) -> tuple[list[str], NDArray[np.int64]]:
     """Names of the levels (target set and recipe), and each row's index into them."""
-    names, index = np.unique([row.case.level or "" for row in rows], return_inverse=True)
-    return names.tolist(), index
+    return named([row.case.level or "" for row in rows])
+
+
+def named(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Distinct labels in order, and each one's index into them.
+
+    >>> names, index = named(["b", "a", "b"])
+    >>> names, index.tolist()
+    (['a', 'b'], [1, 0, 1])
+    """
+    names = sorted(set(labels))
+    position = {name: i for i, name in enumerate(names)}
+    return names, np.array([position[label] for label in labels], dtype=np.int64)
 
 
 def finite(value: float) -> float:

@@ -51,7 +51,7 @@ def fit_linear(
 @family("linear")
 def linear(rows: Sequence[Row]) -> dict[str, Any]:
     """Shrunken linear model of a few indicators on the chance-corrected logit scale."""
-    features = [name for name in FEATURES if usable(rows, [name])]
+    features = usable(rows, FEATURES)
     if not {"mean_log_count", "power_difficulty@0.5"} & set(features):
         features = usable(rows, REPORTED_FEATURES)
     if not features:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.models.base import Floats, Row, finite, level_index
+from predictor.models.base import Floats, Row, finite, level_index, named
 from predictor.models.glm import Groups, fit_pooled
 
 
@@ -39,7 +39,7 @@ def pooled_parameters(
         center, scale = values.mean(axis=0), values.std(axis=0)
     owner = np.arange(len(rows)) if owner is None else owner
     levels, level = level_index(rows)
-    domains, domain = np.unique([row.domain for row in rows], return_inverse=True)
+    domains, domain = named([row.domain for row in rows])
     where = tuple(names.index(name) for name in varying if name in names)
     groups = [Groups(level[owner], len(levels), where)]
     if 1 < len(domains) < len(levels):
@@ -62,8 +62,8 @@ def pooled_parameters(
         "intercept": finite(fitted.intercept),
         "levels": dict(zip(levels, map(finite, by_level[:, 0]), strict=True)),
         "level_slopes": _slopes(levels, by_level),
-        "domains": dict(zip(domains.tolist(), map(finite, by_domain[:, 0]), strict=True)),
-        "domain_slopes": _slopes(domains.tolist(), by_domain),
+        "domains": dict(zip(domains, map(finite, by_domain[:, 0]), strict=True)),
+        "domain_slopes": _slopes(domains, by_domain),
         "level_sd": finite(float(np.hypot(*(sds[0] for sds in (fitted.sds * 2)[:2])) if len(groups) > 1
                                  else fitted.sds[0][0])),
     }  # fmt: skip
