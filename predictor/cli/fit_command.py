@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,13 +46,8 @@ def command(
     from predictor.render.tables import json_text, rows_text
 
     records = read_registry(runs, studies or None)
-    fit = fit_registry(
-        records,
-        outcomes or None,
-        families or None,
-        studies or None,
-        progress=lambda line: click.echo(f"fit: {line}", err=True),
-    )
+    with shown_progress() as progress:
+        fit = fit_registry(records, outcomes or None, families or None, studies or None, progress=progress)
     written = fit.save(output if output is not None else runs / "fit.json")
     scored = score_held_out(fit, records)
     if form == "json":
@@ -69,6 +66,27 @@ def command(
         for title, rows in held_out_blocks(scored):
             click.echo(f"{title}\n{rows_text(rows, form)}\n")
         click.echo(foot(fit, written))
+
+
+@contextmanager
+def shown_progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar where stderr is a terminal, else one line for each split."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("fit", total=1.0)
+            yield lambda line, share: bar.update(task, description=f"fit: {line}", completed=share)
+        return
+    said = set()
+
+    def say(line: str, share: float) -> None:
+        if line not in said:
+            click.echo(f"fit: {line}", err=True)
+        said.add(line)
+
+    yield say
 
 
 def head(fit: Fit) -> str:

@@ -36,7 +36,7 @@ JOINT = (
     "log1p n_other_classes", "log image_steps",
 )  # fmt: skip
 RIDGE = 0.01  # of a variance: two features that always went together may still differ a little
-Progress = Callable[[str], None]
+Progress = Callable[[str, float], None]
 
 
 def fit_registry(
@@ -52,11 +52,11 @@ def fit_registry(
     outcomes : names; all that were measured where left out
     family_names : models that compete, else all that do by default; the baselines are always fitted for comparison
     studies : only these; held-out studies and reported tables enter only when named here
-    progress : called with one line for each piece of work
+    progress : called after each held-out fold with what is being done and the share that is done, 0 to 1
 
     Raises FitError where no outcome can be fitted, or a named outcome, family or study is unknown.
     """
-    tell = progress or (lambda line: None)
+    tell = progress or (lambda line, share: None)
     selection = select(records, studies)
     competing = _families(family_names)
     available = outcome_names(selection)
@@ -70,13 +70,18 @@ def fit_registry(
     fitted: dict[str, Any] = {}
     validation: list[dict[str, Any]] = []
     reasons = []
-    for name in available if outcomes is None else [name for name in available if name in outcomes]:
+    names = [name for name in available if outcomes is None or name in outcomes]
+    for number, name in enumerate(names):
+
+        def one(line: str, share: float, done: int = number) -> None:
+            tell(line, (done + share) / len(names))
+
         rows = rows_for(selection, name)
         configs = configurations(rows)
         problem = _problem(rows, configs)
         if problem is None:
             try:
-                fitted[name], table, notes = _fit_outcome(name, rows, configs, competing, tell)
+                fitted[name], table, notes = _fit_outcome(name, rows, configs, competing, one)
             except FitError as fault:
                 problem = fault.problem
             finally:
@@ -146,11 +151,16 @@ def _fit_outcome(
     growing = calibrate_all(working, rows, configs, size_folds(rows, configs))[0] if "extrapolation" in by_name else {}
     chosen_large = choose(growing, without_level=False) if growing else chosen
     table = []
+    done, total = 0, sum(len(split.outer) for split in made)
     for split in made:
-        tell(f"{name}: {split.name}")
+
+        def fold(number: int, title: str = f"{name}: {split.name}", before: int = done) -> None:
+            tell(title, (before + number) / total)
+
+        done += len(split.outer)
         pick = {"configuration": chosen, "extrapolation": chosen_large}.get(split.name, chosen_new)
         try:
-            found, lost = validate(name, rows, configs, working, split, pick)
+            found, lost = validate(name, rows, configs, working, split, pick, fold)
         except FitError as fault:
             notes.append(f"split {split.name} left out: {fault.problem}")
         else:

@@ -127,18 +127,27 @@ def choose(fits: Mapping[str, Calibrated], *, without_level: bool) -> str:
 
 
 def validate(
-    outcome: str, rows: Sequence[Row], configs: Configurations, families: Sequence[Family], split: Split, chosen: str
+    outcome: str,
+    rows: Sequence[Row],
+    configs: Configurations,
+    families: Sequence[Family],
+    split: Split,
+    chosen: str,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Rows of the validation table for one outcome and split, and the families that some fold could not feed.
 
     chosen : family that was chosen on all runs
+    progress : called with the number of each outer fold
     """
     lost: dict[str, str] = {}
     n = len(configs.ids)
     held = {family.name: _Held.empty(n) for family in families}
     nested = _Held.empty(n)
     everything = np.arange(n)
-    for test in split.outer:
+    for number, test in enumerate(split.outer):
+        if progress is not None:
+            progress(number)
         train_rows = take(rows, configs, np.setdiff1d(everything, test))
         train = configurations(train_rows)
         if len(train.ids) < MINIMUM:
