@@ -2,8 +2,10 @@
 
     python benchmarks/prediction.py [RUNS] [OUTCOME]
 
-Prints each bar with what was measured, the worst configurations, and the error by every axis of the designs. Without a
-held-out study in RUNS (`held_out: true` in its grid.yaml) it says so, and judges the rest.
+Prints each bar with what was measured, the worst configurations, and the error by every axis of the designs: random
+designs within known target sets, left-out target sets with pilots, the largest fifth, other people's tables. What RUNS is
+too small for, or lacks, it says. Of the held-out studies only random designs are scored: the plans of the study advice
+are no random designs (benchmarks/trained_advice.py).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from advice import scores, table_text
 
 from predictor.fitting import fit_registry, rows_for, score_held_out, select
 from predictor.fitting.calibration import calibrate, configuration_folds, configurations, predict_rows
@@ -25,13 +28,15 @@ from predictor.models import families
 from predictor.records import read_registry
 
 ENOUGH = 100  # held-out configurations from which the bars can be judged
+ENOUGH_SETS = 9  # left-out target sets from which a 90 % interval can be measured
+PLANNED = "advice"  # held out too, but not drawn at random
 WORST = 10
 
 
 def bar(name, value, wanted, met):
     """One line: met, missed by how much, or not measured."""
-    verdict = "not measured" if met is None else "met" if met else "MISSED"
-    print(f"{verdict:<13} {name:<58} {value:>18}   wanted {wanted}")
+    verdict = "" if met is None else "met" if met else "MISSED"
+    print(f"{verdict:<7} {name:<72} {value:>18}   wanted {wanted}")
 
 
 def points(value):
@@ -132,9 +137,64 @@ def validated(fit, outcome):
         )
         bar(f"largest fifth: best baseline ({least[1]}) {points(least[0])}", points(large["mae"]), "less",
             large["mae"] < least[0])  # fmt: skip
+        inside_of = large["covered"]["0.9"]
+        bar(f"largest fifth, {large['n_configurations']} configurations: covered", str(inside_of or "not measured"),
+            "-", None)  # fmt: skip
+    else:
+        print("largest fifth: too few configurations to judge")
     if new:
         covered = new["covered"]["0.9"]
         bar(f"left-out target sets, no pilots: covered {covered or 'not measured'}", points(new["mae"]), "-", None)
+    print()
+
+
+def with_pilots(records, outcome, family):
+    """Bars on left-out target sets that give a few pilots."""
+    rows = rows_for(select(records), outcome)
+    for new_domain in (False, True):
+        table = scores(rows, family, new_domain=new_domain)
+        kind = "all of its domain left out" if new_domain else "its domain known"
+        if not table:
+            print(f"pilots, {kind}: no target set has enough configurations, or there is one domain only\n")
+            continue
+        print(table_text(table))
+        by = {row["pilots"]: row for row in table}
+        n = by[3]["target sets"]
+        if n < ENOUGH_SETS:
+            print(f"too small to judge: {n} target sets; {ENOUGH_SETS} are needed")
+        share, low, high = share_left(by[3]["errors"], by[0]["errors"])
+        name = f"pilots, {kind}: error of 3 / error of none [90 %], n = {n}"
+        bar(name, f"{share:.2f} [{low:.2f}, {high:.2f}]", "<= .50", share <= 0.5)
+        bar(f"the same with level and slope of all its runs, n = {n}", f"{by[3]['at best'] / by[0]['mae']:.2f}",
+            "-", None)  # fmt: skip
+        alone = by[3]["mae log N alone"]
+        bar(f"3 pilots against log N fitted to them ({alone:.1f} points)", f"{by[3]['mae']:.1f} points", "less",
+            by[3]["mae"] < alone)  # fmt: skip
+        print()
+
+
+def share_left(after, before):
+    """(share of the error that is left, its 90 % interval by bootstrap over target sets)."""
+    sums = np.array([[after[name].sum(), before[name].sum()] for name in before])
+    draws = np.random.default_rng(0).integers(len(sums), size=(2000, len(sums)))
+    found = sums[draws].sum(axis=1)
+    low, high = np.quantile(found[:, 0] / found[:, 1], [0.05, 0.95])
+    return float(sums[:, 0].sum() / sums[:, 1].sum()), float(low), float(high)
+
+
+def tables_of_others(records):
+    """What reported tables the registry holds, and why the bar is not judged on them."""
+    reported = defaultdict(set)
+    for record in records:
+        if record.provenance == "reported":
+            reported[record.study].add((record.configuration_id, *sorted({o.scale for o in record.outcomes.values()})))
+    for study, found in sorted(reported.items()):
+        scales = sorted({scale for item in found for scale in item[1:]})
+        verdict = f"too small to judge; {ENOUGH} are needed" if len(found) < ENOUGH else "not judged"
+        bar(f"{study}: {len(found)} configurations, scale {', '.join(scales)}", verdict, "boosting or better", None)
+    if not reported:
+        print("tables of other people's runs: none in the registry; not measured")
+    print("the families predict outcomes on the scale of accuracies alone: tables with another scale are left out")
 
 
 def main() -> None:
@@ -146,8 +206,10 @@ def main() -> None:
     took = time.perf_counter() - began[0], time.process_time() - began[1]
     print(f"{outcome} of {runs}: fit in {took[0]:.1f} s ({took[1]:.1f} s of CPU); {platform.processor() or 'CPU'}, "
           f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")  # fmt: skip
-    held_out(fit, records, outcome)
+    held_out(fit, [record for record in records if record.study != PLANNED], outcome)
     validated(fit, outcome)
+    with_pilots(records, outcome, fit.outcomes[outcome]["target_set"]["family"])
+    tables_of_others(records)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
         scores.append(np.abs(found))
         owners += [str(name)] * len(found)
     learned = learn(x, residuals, groups.tolist())
-    spread = replace(learned, covariance=learned.covariance + _beyond(learned.covariance, extra_variance))
+    spread = replace(learned, covariance=learned.covariance + beyond(learned.covariance, extra_variance))
     needed = int(np.ceil(level / (1 - level) - 1e-9))
     everyone = np.concatenate(scores) if scores else np.empty(0)
     half = grouped_quantile(everyone, owners, level) if len(scores) >= needed else None
@@ -184,8 +184,8 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
     return Calibration(spread, half, (covered, len(everyone)), None)
 
 
-def _beyond(covariance: Floats, extra: float) -> Floats:
-    """(2, 2) what a new domain adds to the covariance between target sets of known ones."""
+def beyond(covariance: Floats, extra: float) -> Floats:
+    """(2, 2) what a new domain adds to the covariance between target sets; extra: to the variance of the level."""
     level, slope = np.diag(covariance)
     return np.diag([extra, max(0.0, min(slope * extra / level, UNKNOWN_SLOPE**2 - slope))])
 
