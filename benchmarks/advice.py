@@ -28,7 +28,7 @@ from predictor.fitting.rows import rows_for, select
 from predictor.inference import expit, logit
 from predictor.inference.intervals import error_scale, t_quantile
 from predictor.models import Row, families
-from predictor.planning.recalibrate import Spread, beyond, cheap, learn
+from predictor.planning.recalibrate import NEW_DOMAIN, Spread, beyond, cheap, learn
 from predictor.records import read_registry
 from predictor.render.tables import rows_text
 
@@ -99,7 +99,7 @@ def scores(
             continue
         others, spread = left_out.known(name, new_domain)
         x, residuals, sizes, truth = left_out.at(others, name)
-        half = t_quantile(0.5 + LEVEL / 2, spread.n_sets)
+        half = t_quantile(0.5 + LEVEL / 2, spread.n_sets) * (NEW_DOMAIN if new_domain else 1.0)
         best = at_best(x, residuals, spread.tail)
         for _ in range(1 if how == "cheap" else DRAWS):
             order = rng.permutation(len(x))

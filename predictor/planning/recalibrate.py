@@ -20,6 +20,7 @@ from predictor.inference.intervals import error_scale, fitted_tail, grouped_quan
 
 Floats = NDArray[np.float64]
 ROUNDS = 300
+NEW_DOMAIN = 2.0  # times as wide: nothing calibrates what a fit says of a domain that it does not know
 SMALLEST = 1e-6  # variance in logits that nothing falls below
 UNKNOWN_SLOPE = 0.3  # standard deviation of the slope between target sets where one target set cannot tell
 
@@ -146,8 +147,8 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
     n_pilots : pilots of the target set that is asked about: each left-out one is given as many, from the half of its
         configurations that is predicted lowest, as pilots are cheap runs
     extra_variance : of the level, beyond that between target sets, for a new domain; the slopes of domains are taken to
-        differ more in the same proportion, up to UNKNOWN_SLOPE. Left-out target sets knew their domain, so coverage
-        is not claimed for a new one.
+        differ more in the same proportion, up to UNKNOWN_SLOPE. Left-out target sets knew their domain, so intervals
+        of a new one are twice as wide and claim no coverage.
     """
     residuals, groups = np.array(stored["residuals"]), np.array(stored["groups"])
     x = logit(np.array(stored["predicted"]))
@@ -163,15 +164,16 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
         owners += [str(name)] * len(found)
     learned = learn(x, residuals, groups.tolist())
     spread = replace(learned, covariance=learned.covariance + beyond(learned.covariance, extra_variance))
+    times = NEW_DOMAIN if extra_variance else 1.0
     needed = int(np.ceil(level / (1 - level) - 1e-9))
     everyone = np.concatenate(scores) if scores else np.empty(0)
     half = grouped_quantile(everyone, owners, level) if len(scores) >= needed else None
     if half is None:
         reason = f"coverage not measured: {len(scores)} left-out target sets; a {level:.0%} interval needs {needed}"
-        return Calibration(spread, t_quantile(0.5 + level / 2, max(learned.n_sets, 1)), None, reason)
+        return Calibration(spread, times * t_quantile(0.5 + level / 2, max(learned.n_sets, 1)), None, reason)
     if len(scores) <= needed:
         reason = f"coverage not measured: {len(scores)} left-out target sets; {needed + 1} are needed"
-        return Calibration(spread, half, None, reason)
+        return Calibration(spread, times * half, None, reason)
     covered = 0
     for i, own_scores in enumerate(scores):
         rest = np.concatenate([part for j, part in enumerate(scores) if j != i])
@@ -180,7 +182,7 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
         covered += int((own_scores <= (np.inf if limit is None else limit)).sum())
     if extra_variance:
         reason = f"coverage not measured for a new domain; in known ones {covered} of {len(everyone)} covered"
-        return Calibration(spread, half, None, reason)
+        return Calibration(spread, times * half, None, reason)
     return Calibration(spread, half, (covered, len(everyone)), None)
 
 
