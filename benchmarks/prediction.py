@@ -4,9 +4,8 @@
 
 Prints each bar with what was measured, the worst configurations, and the error by every axis of the designs: random
 designs within known target sets, left-out target sets with pilots, the largest fifth, other people's tables. It says
-what
-RUNS is too small for, or lacks. Of the held-out studies only random designs are scored: the plans of the study advice
-are no random designs (benchmarks/trained_advice.py).
+what RUNS is too small for, or lacks. Of the held-out studies only random designs are scored: the plans of the study
+advice are no random designs (benchmarks/trained_advice.py).
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from predictor.errors import FitError, PredictorError
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
 from predictor.inference import expit, logit, predict
+from predictor.planning import advise
 from predictor.planning.pilots import predict_with_pilots, read_pilots
 from predictor.planning.recalibrate import calibrate, cheap, learn, repeated
 from predictor.planning.subsamples import grid_content, plan_pilots, ranked
@@ -134,8 +135,8 @@ def manifest():
     return LabelDistribution.from_counts(dict(zip(NAMES, COUNTS, strict=True)))
 
 
-def truth():
-    counts = np.array(COUNTS, dtype=float)
+def truth(counts=COUNTS):
+    counts = np.array(counts, dtype=float)
     eta = LEVEL + LAW["log_count"] * np.log(counts) + LAW["log_mean_count"] * np.log(counts.mean())
     return float(np.mean(expit(eta)))
 
@@ -151,6 +152,46 @@ def test_pilots_find_the_level_of_a_target_set_that_the_fit_never_saw(fit, recor
     assert after.high - after.low < (before.high - before.low) / 2
     assert (found.status, found.basis, found.target_set, found.domain) == ("pilot", "pilot", MINE, "cifar")
     assert found.pilots == {"n_configurations": 3, "n_runs": 6}
+
+
+def test_advice_with_pilots_is_at_the_level_that_they_show(fit, records, manifest):
+    plain = advise(fit, manifest, 200, domain="cifar", image_steps=30_000)
+    found = advise(fit, manifest, 200, pilots=records)
+    assert (found.status, found.target_set) == ("pilot", MINE) and not any(
+        "pilots pin it down" in n for n in found.notes
+    )
+    assert any("pilots pin it down" in note for note in plain.notes)
+    after = predict_with_pilots(fit, {"m": manifest}, records).predictions[0].outcome("accuracy")
+    assert found.plan("now").value == after.value and abs(found.plan("now").value - truth()) < 0.05
+    for plan in found.plans:  # a gain is what the values say, and the true one lies inside
+        assert plan.gain == pytest.approx(plan.value - after.value, abs=1e-9)
+        gain = truth([change.total for change in plan.changes if change.role == "target"]) - truth()
+        if plan.name in ("targets", "uniform", "smallest first"):
+            assert plan.gain_low <= gain <= plan.gain_high and plan.gain == pytest.approx(gain, abs=0.02)
+            assert abs(plan.value - truth() - gain) < 0.05 < abs(plain.plan(plan.name).value - truth() - gain)
+    assert found.plan("targets").changes == plain.plan("targets").changes, (
+        "the best allocation is the same at any level"
+    )
+
+
+def test_comparisons_after_pilots_are_those_of_the_values(fit, records, manifest):
+    found = predict_with_pilots(fit, {"a": manifest, "b": manifest.scaled(0.3)}, records)
+    values = {item.manifest: item.outcome("accuracy").value for item in found.predictions}
+    (row,) = (item for item in found.comparisons if item.outcome == "accuracy")
+    assert row.logit_difference == pytest.approx(float(logit(values[row.a]) - logit(values[row.b])))
+    assert row.low < row.logit_difference < row.high and row.p_a_better > 0.5
+
+
+def test_advice_on_what_no_pilot_measured_is_refused(fit, records, manifest):
+    without = [replace_outcomes(record) for record in records]
+    with pytest.raises(FitError, match="no completed run with class counts and an accuracy"):
+        advise(fit, manifest, 200, pilots=without)
+    with pytest.raises(FitError, match="are not those of the pilots"):
+        advise(fit, LabelDistribution.from_counts({"a": 3, "b": 4}), 200, pilots=records)
+
+
+def replace_outcomes(record):
+    return record.model_copy(update={"outcomes": {}})
 
 
 def test_one_pilot_is_shrunken_and_three_are_trusted_more(fit, records, manifest):

@@ -24,6 +24,7 @@ SHOWN = 8  # classes named in the table; --output writes all
 @click.option("--outcome", default="accuracy", show_default=True, metavar="NAME", help="What to raise.")
 @FIT
 @RECIPE
+@click.option("--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Registry of runs of your target set.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
 @manifest_options
 @FORMAT
@@ -35,6 +36,7 @@ def command(
     output: Path | None,
     outcome: str,
     fit_path: Path | None,
+    pilot: Path | None,
     level: float,
     form: str,
     how: dict[str, str | None],
@@ -50,6 +52,10 @@ def command(
 
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, where = find_fit(fit_path)
+    if pilot is not None:
+        from predictor.records import read_registry
+
+        asked["pilots"] = read_registry(pilot)
     advice = advise(fit, distribution, budget, wanted=reach, manifest=manifest, outcome=outcome, level=level, **asked)
     chosen = advice.plan(plan)
     if output is not None:

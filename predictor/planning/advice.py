@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from predictor.inference.request import resolve, with_roles
 from predictor.planning.allocation import Counts, best, proportional, smallest_first, uniform
 from predictor.planning.objective import Objective, Targets, named_targets
 from predictor.planning.reach import Reach, reach
+
+if TYPE_CHECKING:
+    from predictor.records.schema import RunRecord
 
 SCHEMA_VERSION = 1
 NOW, ADVISED = "now", "advised"
@@ -129,12 +133,15 @@ def advise(
     image_size: int | None = None,
     image_steps: int | None = None,
     level: float = 0.9,
+    pilots: Iterable[RunRecord] | None = None,
 ) -> Advice:
     """Plan what to collect.
 
     budget : images that can be collected; None or 0: only `wanted`, and what leaving images out would bring
     wanted : accuracy to reach, inside (0, 1); gives `Advice.reach`
-    The others as in `predictor.inference.predict`. Image-steps stay as they are, whatever is added.
+    pilots : runs of the manifest's target set; predictions and gains are then at the level and slope that they show
+    The others as in `predictor.inference.predict`, or with pilots in `predict_with_pilots`. Image-steps stay as they
+    are, whatever is added.
 
     Raises FitError for a budget or accuracy that is none, an outcome that the fit does not predict for these images,
     and where `predict` would.
@@ -145,20 +152,26 @@ def advise(
         raise FitError(f"budget {budget}; needed: a whole number of images >= 0", remedy="Use e.g. --budget 5000")
     if wanted is not None and not 0 < wanted < 1:
         raise FitError(f"accuracy {wanted:g} to reach; needed: a fraction between 0 and 1", remedy="Use --reach 0.8")
-    request = resolve(fit, target_set, domain, model, image_size, image_steps)
     if outcome not in fit.outcomes:
         raise FitError(
             f"the fit has no outcome {outcome!r}; it has {', '.join(sorted(fit.outcomes))}", remedy="Check --outcome"
         )
-    now = named_targets(with_roles(manifest, distribution, request))
+    asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
+             "image_steps": image_steps}  # fmt: skip
+    if pilots is None:
+        request = resolve(fit, **asked)
+        now = named_targets(with_roles(manifest, distribution, request))
+        predicted = partial(predict, fit, **asked, level=level)
+    else:  # which allocation is best stays the same: level and slope change every accuracy in the same direction
+        from predictor.planning.pilots import pilot_predictor
+
+        learned = pilot_predictor(fit, pilots, **asked, level=level, outcomes=[outcome])
+        if outcome not in learned.found:
+            raise FitError(f"no pilot measured {outcome}", where="pilots", remedy="Advise on accuracy")
+        request, predicted = learned.request, learned.predict
+        now = named_targets(learned.with_roles(manifest, distribution))
     targets = Targets(now)
     objective = Objective(fit, outcome, request)
-    asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
-             "image_steps": image_steps, "level": level}  # fmt: skip
-
-    def predicted(plans: Mapping[str, LabelDistribution]) -> Predictions:
-        return predict(fit, plans, **asked)
-
     plans, notes = _plans(objective, targets, budget or 0)
     found = predicted(plans)
     base = next(item for item in found.predictions if item.manifest == NOW)
@@ -168,15 +181,15 @@ def advise(
         key=lambda row: (-row.value, row.collected),
     )
     advised = _advised(rows, found, outcome)
-    basis = [] if base.basis == "in_domain" else [
+    basis = [] if base.basis in ("in_domain", "pilot") else [
         "the gains are at the level that is predicted now, which rests on the fit's images: pilots pin it down"
     ]  # fmt: skip
     result = Advice(
         manifest=manifest,
         outcome=outcome,
         status=base.status,
-        target_set=request.target_set,
-        domain=request.domain,
+        target_set=base.target_set,
+        domain=base.domain,
         recipe=request.recipe,
         level=level,
         family=objective.family,

@@ -12,7 +12,18 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed
 from predictor.fitting.calibration import configurations
 from predictor.fitting.rows import Selection, recipe_of, rows_for
-from predictor.inference import Fit, OutcomePrediction, Prediction, Predictions, evaluate, expit, logit, predict
+from predictor.inference import (
+    Comparison,
+    Fit,
+    OutcomePrediction,
+    Prediction,
+    Predictions,
+    evaluate,
+    expit,
+    logit,
+    predict,
+)
+from predictor.inference.intervals import pair_differences, probability_positive
 from predictor.inference.request import NEW, Request, resolve
 from predictor.planning.objective import Floats, Objective
 from predictor.planning.recalibrate import Calibration, Posterior, calibrate
@@ -186,8 +197,79 @@ def predict_with_pilots(
     image_steps: int | None = None,
     level: float = 0.9,
 ) -> Predictions:
-    """As `predictor.inference.predict`, for the target set that the pilots are runs of.
+    """As `predictor.inference.predict`, for the target set that the pilots are runs of; see `pilot_predictor`."""
+    asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
+             "image_steps": image_steps, "level": level}  # fmt: skip
+    return pilot_predictor(fit, records, **asked).predict(manifests)
 
+
+@dataclass(frozen=True, eq=False)
+class PilotPredictor:
+    """A fit after some pilots: what they tell is learned once, and holds for any manifest of their target set.
+
+    asked, request : domain and recipe, named and resolved
+    found : {outcome: what the pilots tell about it}
+    """
+
+    fit: Fit
+    pilots: Pilots
+    asked: Mapping[str, Any]
+    request: Request
+    level: float
+    found: Mapping[str, Recalibrated]
+
+    def with_roles(self, name: str, distribution: LabelDistribution) -> LabelDistribution:
+        """The manifest with the pilots' target classes. Raises FitError where it has others."""
+        return _with_roles(name, distribution, self.pilots)
+
+    def predict(self, manifests: Mapping[str, LabelDistribution]) -> Predictions:
+        """Predictions of manifests of the pilots' target set, best first. Raises FitError as `predict` does."""
+        roles = {name: self.with_roles(name, item) for name, item in manifests.items()}
+        base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked)
+        done = [
+            _recalibrated(item, roles[item.manifest], self.found, self.pilots, self.level) for item in base.predictions
+        ]
+        if "accuracy" in self.found:
+            done.sort(key=lambda item: -(item.outcome("accuracy").value or 0.0))
+        by_name = {item.manifest: item for item in done}
+        moved = (self._compared(item, by_name) if item.outcome in self.found else item for item in base.comparisons)
+        return Predictions(predictions=tuple(done), comparisons=tuple(moved))
+
+    def _compared(self, item: Comparison, by_name: Mapping[str, Prediction]) -> Comparison:
+        """The comparison at the slope that the pilots show: a level drops out, a slope does not."""
+        a, b = (by_name[name].outcome(item.outcome).value for name in (item.a, item.b))
+        if a is None or b is None:
+            return item
+        difference = float(logit(a) - logit(b))
+        own = self.fit.outcomes[item.outcome]["target_set"]
+        errors = pair_differences(own["residuals"], own["groups"])
+        shift = difference - item.logit_difference
+        return replace(
+            item,
+            logit_difference=difference,
+            low=None if item.low is None else item.low + shift,
+            high=None if item.high is None else item.high + shift,
+            p_a_better=probability_positive(difference, errors),
+            points_at_half=float(expit(difference)) - 0.5,
+            points_at_ninety=float(expit(logit(0.9) + difference)) - 0.9,
+        )
+
+
+def pilot_predictor(
+    fit: Fit,
+    records: Iterable[RunRecord],
+    *,
+    target_set: str = NEW,
+    domain: str = NEW,
+    model: str | None = None,
+    image_size: int | None = None,
+    image_steps: int | None = None,
+    level: float = 0.9,
+    outcomes: Sequence[str] | None = None,
+) -> PilotPredictor:
+    """Learn from pilots.
+
+    outcomes : those to recalibrate; None: all
     records : the pilots; each outcome that they measured and the fit models is recalibrated
     target_set : name of the pilots' target set, needed where the records are of several
     domain : its domain; the pilots' own where the fit knows that
@@ -206,14 +288,11 @@ def predict_with_pilots(
         "image_size": pilots.image_size,
         "image_steps": image_steps or pilots.image_steps,
     }
-    roles = {name: _with_roles(name, item, pilots) for name, item in manifests.items()}
-    base = predict(fit, roles, target_set=NEW, level=level, **asked)
     request = resolve(fit, NEW, asked["domain"], asked["model"], asked["image_size"], asked["image_steps"])
     measured = {name for record in pilots.records for name, item in record.outcomes.items() if item.scale == "accuracy"}
-    found = {name: recalibrate(fit, name, pilots, request, level) for name in fit.outcomes if name in measured}
-    done = [_recalibrated(item, roles[item.manifest], found, pilots, level) for item in base.predictions]
-    done.sort(key=lambda item: -(item.outcome("accuracy").value or 0.0) if "accuracy" in found else 0.0)
-    return Predictions(predictions=tuple(done), comparisons=base.comparisons)
+    wanted = [name for name in fit.outcomes if name in measured and (outcomes is None or name in outcomes)]
+    found = {name: recalibrate(fit, name, pilots, request, level) for name in wanted}
+    return PilotPredictor(fit, pilots, asked, request, level, found)
 
 
 def _with_roles(name: str, distribution: LabelDistribution, pilots: Pilots) -> LabelDistribution:
