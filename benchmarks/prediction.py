@@ -25,7 +25,7 @@ from predictor.fitting.calibration import calibrate, configuration_folds, config
 from predictor.fitting.metrics import interval_quality
 from predictor.fitting.rows import Selection
 from predictor.models import families
-from predictor.records import read_registry
+from predictor.records import Reported, read_registry
 
 ENOUGH = 100  # held-out configurations from which the bars can be judged
 ENOUGH_SETS = 9  # left-out target sets from which a 90 % interval can be measured
@@ -186,7 +186,7 @@ def tables_of_others(records):
     """What reported tables the registry holds, and why the bar is not judged on them."""
     reported = defaultdict(set)
     for record in records:
-        if record.provenance == "reported":
+        if isinstance(record.data, Reported):
             reported[record.study].add((record.configuration_id, *sorted({o.scale for o in record.outcomes.values()})))
     for study, found in sorted(reported.items()):
         scales = sorted({scale for item in found for scale in item[1:]})

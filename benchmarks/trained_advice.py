@@ -22,7 +22,10 @@ from predictor.render.tables import rows_text
 
 
 def compared(table: Path, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
-    """One row for each plan that was trained: predicted and trained accuracy and gain, in points."""
+    """One row for each plan that was trained: predicted and trained accuracy and gain, in points.
+
+    Plans with the same counts are one row, with both names; * is the advised one.
+    """
     values = defaultdict(list)
     for record in records:
         if record.status == "completed" and record.distribution is not None:
@@ -34,8 +37,11 @@ def compared(table: Path, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
     freedom = sum(len(group) - 1 for group in several)
     one_run = sum(np.var(group, ddof=1) * (len(group) - 1) for group in several) / max(freedom, 1)
     now = {row["target_set"]: values[row["target_set"], row["counts"]] for row in plans if row["plan"] == "now"}
-    rows = []
+    names = defaultdict(list)
     for row in plans:
+        names[row["target_set"], row["counts"]].append(row["plan"] + (" *" if row["advised"] == "True" else ""))
+    rows = []
+    for row in {(row["target_set"], row["counts"]): row for row in plans}.values():
         own, before = values[row["target_set"], row["counts"]], now.get(row["target_set"])
         if before is None:
             continue
@@ -43,7 +49,7 @@ def compared(table: Path, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "target set": row["target_set"],
-                "plan": row["plan"] + (" *" if row["advised"] == "True" else ""),
+                "plan": " = ".join(names[row["target_set"], row["counts"]]),
                 "predicted": 100 * float(row["value"]),
                 "trained": 100 * float(np.mean(own)),
                 "inside": float(row["low"]) <= np.mean(own) <= float(row["high"]),
