@@ -106,8 +106,20 @@ def test_calibrated_intervals_cover_new_target_sets(k):
 def test_too_few_target_sets_are_said_and_widen():
     x, residuals, groups = planted(n_sets=4)
     found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3, 0.9)
-    assert found.covered is None and "4 left-out target sets; a 90% interval needs 9" in found.reason
+    assert found.covered is None and "4 left-out target sets; 5 are needed" in found.reason
     assert found.factor == pytest.approx(2.132, abs=1e-3)  # Student's t at 0.95 with 4 degrees of freedom (scipy.stats)
+
+
+def test_coverage_is_measured_on_a_few_target_sets_too():
+    """Below nine of them intervals come from Student's t, which never saw the target set that is counted."""
+    inside = []
+    for seed in range(12):
+        x, residuals, groups = planted(n_sets=8, n=12, seed=seed)
+        found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3, 0.9)
+        assert found.reason is None and found.covered[1] == 8 * (12 - 3)
+        assert found.factor == pytest.approx(1.860, abs=1e-3)  # Student's t at 0.95 with 8 degrees of freedom
+        inside.append(found.covered[0] / found.covered[1])
+    assert 0.85 <= np.mean(inside) <= 0.97, inside
 
 
 def test_a_new_domain_is_wider_and_claims_no_coverage():
@@ -115,6 +127,7 @@ def test_a_new_domain_is_wider_and_claims_no_coverage():
     stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
     known, new = calibrate(stored, 3, 0.9), calibrate(stored, 3, 0.9, extra_variance=2.0)
     assert known.covered and new.covered is None and "coverage not measured for a new domain" in new.reason
+    assert new.factor == 2 * known.factor
     level, slope = np.diag(new.spread.covariance - known.spread.covariance)
     assert level == pytest.approx(2.0) and 0 < slope <= 0.3**2
 

@@ -21,6 +21,7 @@ from predictor.inference.intervals import error_scale, fitted_tail, grouped_quan
 Floats = NDArray[np.float64]
 ROUNDS = 300
 NEW_DOMAIN = 2.0  # times as wide: nothing calibrates what a fit says of a domain that it does not know
+MEASURABLE = 5  # left-out target sets from which the coverage after pilots is stated
 SMALLEST = 1e-6  # variance in logits that nothing falls below
 UNKNOWN_SLOPE = 0.3  # standard deviation of the slope between target sets where one target set cannot tell
 
@@ -167,23 +168,29 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
     times = NEW_DOMAIN if extra_variance else 1.0
     needed = int(np.ceil(level / (1 - level) - 1e-9))
     everyone = np.concatenate(scores) if scores else np.empty(0)
-    half = grouped_quantile(everyone, owners, level) if len(scores) >= needed else None
-    if half is None:
-        reason = f"coverage not measured: {len(scores)} left-out target sets; a {level:.0%} interval needs {needed}"
-        return Calibration(spread, times * t_quantile(0.5 + level / 2, max(learned.n_sets, 1)), None, reason)
-    if len(scores) <= needed:
-        reason = f"coverage not measured: {len(scores)} left-out target sets; {needed + 1} are needed"
-        return Calibration(spread, times * half, None, reason)
+    if len(scores) <= needed:  # Student's t: made without the scores, so they measure its coverage
+        half = t_quantile(0.5 + level / 2, max(learned.n_sets, 1))
+        if len(scores) < MEASURABLE:
+            reason = f"coverage not measured: {len(scores)} left-out target sets; {MEASURABLE} are needed"
+            return Calibration(spread, times * half, None, reason)
+        limit = t_quantile(0.5 + level / 2, learned.n_sets - 1)  # each of them was predicted from the others
+        return _measured(spread, half, times, (int((everyone <= limit).sum()), len(everyone)))
+    half = grouped_quantile(everyone, owners, level)
+    assert half is not None  # there are more target sets than that needs
     covered = 0
     for i, own_scores in enumerate(scores):
         rest = np.concatenate([part for j, part in enumerate(scores) if j != i])
         name = names_of(owners)[i]
         limit = grouped_quantile(rest, [owner for owner in owners if owner != name], level)
         covered += int((own_scores <= (np.inf if limit is None else limit)).sum())
-    if extra_variance:
-        reason = f"coverage not measured for a new domain; in known ones {covered} of {len(everyone)} covered"
-        return Calibration(spread, times * half, None, reason)
-    return Calibration(spread, half, (covered, len(everyone)), None)
+    return _measured(spread, half, times, (covered, len(everyone)))
+
+
+def _measured(spread: Spread, half: float, times: float, covered: tuple[int, int]) -> Calibration:
+    if times == 1.0:
+        return Calibration(spread, half, covered, None)
+    reason = f"coverage not measured for a new domain; in known ones {covered[0]} of {covered[1]} covered"
+    return Calibration(spread, times * half, None, reason)
 
 
 def beyond(covariance: Floats, extra: float) -> Floats:
