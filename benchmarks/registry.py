@@ -123,13 +123,14 @@ def measure(what: str, folder: Path) -> dict[str, float]:
     """Seconds and memory of one piece of work in this process; imports are not counted."""
     import pandas  # noqa: F401
 
-    from predictor.records import check, finished_ids, frame, read_registry
+    from predictor.records import check, finished_ids, frame, read_costs, read_registry
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     start, cpu = time.perf_counter(), time.process_time()
     figures: dict[str, float] = {}
     if what == "status":
-        figures["records"] = len(finished_ids(folder / "packed" / "many"))
+        study = folder / "packed" / "many"  # what `trainer status` reads
+        figures["records"] = len(finished_ids(study)) and len(read_costs(study))
     elif what == "check":
         figures["faults"] = len(check(folder / "packed"))
     else:

@@ -373,3 +373,21 @@ def test_a_wrong_source_shows_in_the_plan(tmp_path: Path, before: str, after: st
     with pytest.raises(DataError, match=message):
         check_rendered(load_grid(tmp_path / "grid.yaml"))
     assert trainer(tmp_path, "plan", "grid.yaml").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("n_classes: 12", "n_classes: 21", "other classes of fractaldb: 21 asked, 20 there (all runs). mend the grid"),
+        ("samples_per_class: 5}", "samples_per_class: 51}", " of fractaldb (train): 51 asked, 50 there"),
+    ],
+)
+def test_a_plan_says_where_more_is_asked_than_is_rendered(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    text = GRID.replace("classes=1000", "classes=20")
+    (tmp_path / "grid.yaml").write_text(text)
+    assert trainer(tmp_path, "plan", "grid.yaml").returncode == 0
+    (tmp_path / "grid.yaml").write_text(text.replace(old, new))
+    for options in ([], ["--data", "."]):
+        refused = trainer(tmp_path, "plan", "grid.yaml", *options)
+        assert refused.returncode == 2 and fault in refused.stderr, refused.stderr
+        assert refused.stderr.startswith("grid dots: more images asked for than there are: ")

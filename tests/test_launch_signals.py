@@ -17,6 +17,7 @@ from predictor.records import check, read_registry
 from trainer.launch import lease as leases
 from trainer.launch.job import Job
 from trainer.launch.local import run_grid
+from trainer.launch.logs import log_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -67,3 +68,21 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(tmp_path
 
     assert results(runs) == results(tmp_path / "calm") and len(results(runs)) == 3 and check(runs) == []
     assert not list(folder.iterdir()) and not list((runs / "tiny").glob(".*"))
+
+
+def test_the_next_scheduler_removes_the_logs_of_a_killed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    program = "from trainer.launch.logs import log_folder\nwith log_folder() as f: print(f, flush=True); input()"
+    words = {"env": {**os.environ, "TMPDIR": str(tmp_path)}, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with (
+        subprocess.Popen([sys.executable, "-c", program], **words) as killed,
+        subprocess.Popen([sys.executable, "-c", program], **words) as alive,
+    ):
+        left, kept = (Path(process.stdout.readline().decode().strip()) for process in (killed, alive))
+        (left / "0.log").write_text("a last line")
+        killed.kill()
+        killed.wait()
+        with log_folder() as own:
+            assert sorted(tmp_path.iterdir()) == sorted([kept, own])
+        alive.communicate(b"\n")
+    assert not list(tmp_path.iterdir())

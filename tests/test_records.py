@@ -7,6 +7,7 @@ import math
 import multiprocessing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from records_made import edited, made_record, made_spec, write_many
 
@@ -24,6 +25,7 @@ from predictor.records import (
     write_attempt,
     write_record,
 )
+from predictor.records.noise import binomial_noise
 from predictor.records.schema import Reported
 
 
@@ -364,3 +366,21 @@ def test_what_runs_share_is_parsed_once_and_gives_the_same_records(tmp_path):
     assert parser.parse(text.replace('"kind":"counted"', '"kind":"guessed"')) is None
     named = records[0].model_copy(update={"axes": {'a,"data":{': 'b,"outcomes":{"', "c": ',"seeds":{'}})
     assert parser.parse(named.to_json()) == named
+
+
+def test_a_frame_does_not_depend_on_what_its_records_share() -> None:
+    """Records that share their parts in memory against copies that share nothing, and against each record alone."""
+    shared = read_registry(Path(__file__).parents[1] / "runs")
+    apart = [records.RunRecord.model_validate_json(record.to_json()) for record in shared]
+    assert shared[-1].data is shared[-2].data or len({id(record.data) for record in shared}) < len(shared)
+    table, same = frame(shared), frame(apart)
+    pd.testing.assert_frame_equal(table, same, check_exact=True)
+    assert table.attrs == same.attrs
+    for row in range(0, len(shared), 97):
+        alone, found = frame([shared[row]]).iloc[0], table.iloc[row]
+        for name in table.columns:
+            value, wanted = found[name], alone.get(name)
+            assert (pd.isna(value) and (wanted is None or pd.isna(wanted))) or value == wanted, name
+        for name, outcome in shared[row].outcomes.items():
+            if outcome.tested and all(outcome.tested):
+                assert found[f"noise_{name}"] == pytest.approx(binomial_noise(outcome.correct, outcome.tested), 1e-12)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from predictor.errors import DataError, PredictorError
+
+if TYPE_CHECKING:
+    from predictor.grids import Grid
 
 TRAIN_EXTRA = ("torch", "torchvision", "timm", "PIL", "pyarrow")
 GRID = click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
@@ -34,6 +37,11 @@ def trainer() -> None:
     """Train grids of image classifiers and keep what they reach in a registry."""
 
 
+def _no_files(grid: Grid) -> Path | None:
+    """Any folder will do where all sources are built in or rendered."""
+    return Path() if all(source.file is None for source in grid.sources.values()) else None
+
+
 @trainer.command()
 @GRID
 @DATA
@@ -43,8 +51,8 @@ def trainer() -> None:
 def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, fmt: str) -> None:
     """Print the runs of a grid and the indicators of the data each would be trained on; trains nothing.
 
-    With --data every source is opened and everything that would go wrong is named at once. Hours are those of one
-    process, from what runs of the same network cost in the registry.
+    With --data, or where no source needs a file, every source is opened and everything that would go wrong is named at
+    once. Hours are those of one process, from what runs of the same network cost in the registry.
     """
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
@@ -55,6 +63,7 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, 
 
     grid = load_grid(grid_file)
     check_rendered(grid)
+    data_dir = data_dir or _no_files(grid)
     if data_dir is not None:
         check_grid(grid, data_dir)
     rows = plan_rows(grid, runs_dir)
@@ -135,8 +144,7 @@ def run(
     from trainer.provenance import code_commit
 
     grid = load_grid(grid_file)
-    if data_dir is None and all(source.file is None for source in grid.sources.values()):
-        data_dir = Path()  # only built-in and rendered sources
+    data_dir = data_dir or _no_files(grid)
     if data_dir is None:
         raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
     if len(grid.runs) > LARGE and not yes:

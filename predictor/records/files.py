@@ -12,7 +12,7 @@ from predictor.errors import RegistryError
 def add_file(path: Path, content: bytes) -> bool:
     """Write a new file through a temporary one in the same folder; False: it was there already and stays as it is.
 
-    Safe with many writers on one shared folder. Raises RegistryError where the folder cannot be written.
+    After a power failure it is there whole or not at all; `sync_folder` makes sure that it is there. Safe with many writers on one shared folder. Raises RegistryError where the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
@@ -30,7 +30,7 @@ def add_file(path: Path, content: bytes) -> bool:
 
 
 def publish(temporary: Path, path: Path) -> bool:
-    """Give a finished temporary file its name; False where the name is taken."""
+    """Give a finished temporary file its name; False where the name is taken. Not durable before `sync_folder`."""
     try:
         os.link(temporary, path)  # unlike a rename, a link fails where the name is taken
     except FileExistsError:
@@ -39,7 +39,6 @@ def publish(temporary: Path, path: Path) -> bool:
         if path.exists():
             return False
         os.rename(temporary, path)
-    sync_folder(path.parent)
     return True
 
 

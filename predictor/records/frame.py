@@ -102,7 +102,11 @@ def _indicators(
                 computed = compute(record.data.stages[-1].distribution, names, indicator_context(record))
                 known[key] = (
                     {name: result.value for name, result in computed.items()},
-                    {name: result.reason for name, result in computed.items() if result.value is None and result.reason},
+                    {
+                        name: result.reason
+                        for name, result in computed.items()
+                        if result.value is None and result.reason
+                    },
                 )
             seen[parts] = known[key]
         values, missing = seen[parts]

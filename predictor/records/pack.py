@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from predictor.errors import RegistryError, listed
-from predictor.records.files import add_file, publish, unwritable
+from predictor.records.files import add_file, publish, sync_folder, unwritable
 from predictor.records.schema import RunRecord
 from predictor.records.store import Stored, part_column, part_files, stored_records, study_folders
 
@@ -81,6 +81,7 @@ def unpack(runs_dir: str | Path, study: str) -> list[Path]:
         raise RegistryError(
             f"different records of one run: {listed(differing)}", where=str(folder), remedy="delete the wrong one"
         )
+    sync_folder(folder)
     for part in parts:
         part.unlink(missing_ok=True)
     return paths
@@ -104,6 +105,7 @@ def write_part(study_dir: Path, records: list[Stored]) -> Path:
         number = 1 + max((_number(part) for part in part_files(study_dir)), default=0)
         while not publish(temporary, part := study_dir / f"runs-{number:03d}.parquet"):
             number += 1
+        sync_folder(study_dir)
         return part
     except (OSError, duckdb.IOException) as error:
         fault = error if isinstance(error, OSError) else OSError(str(error).splitlines()[0])

@@ -7,7 +7,6 @@ trained while its lease is.
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from predictor.errors import RegistryError
 from predictor.grids import Grid, PlannedRun
 from predictor.records import write_attempt
 from trainer.launch.job import FAILED, Job, Outcome
+from trainer.launch.logs import log_folder
 from trainer.launch.pool import POLL_SECONDS, Worker, context_of, ready
 from trainer.launch.schedule import LOOK_SECONDS, Schedule
 
@@ -77,12 +77,9 @@ class Scheduler:
 
     def train(self, n_workers: int) -> list[Outcome]:
         """Train until nothing is left or somebody said stop."""
-        with (
-            tempfile.TemporaryDirectory(prefix="trainer-", ignore_cleanup_errors=True) as logs,
-            self._signals(),
-        ):
+        with log_folder() as logs, self._signals():
             try:
-                while self._hand_out(n_workers, Path(logs)):
+                while self._hand_out(n_workers, logs):
                     if self.stopping:
                         for worker in self.workers:
                             worker.stop()
