@@ -12,7 +12,8 @@ from predictor.errors import RegistryError
 def add_file(path: Path, content: bytes) -> bool:
     """Write a new file through a temporary one in the same folder; False: it was there already and stays as it is.
 
-    After a power failure it is there whole or not at all; `sync_folder` makes sure that it is there. Safe with many writers on one shared folder. Raises RegistryError where the folder cannot be written.
+    After a power failure it is there whole or not at all; `sync_folder` makes sure that it is there.
+    Safe with many writers on one shared folder. Raises RegistryError where the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
