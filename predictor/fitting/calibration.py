@@ -133,7 +133,11 @@ def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     Raises FitError for such a predictor, and for one that no run has.
     """
     parameters = fitted(family, rows)
-    known = {name for one in {id(row.case.indicators): row.case.indicators for row in rows}.values() for name in one}
+    known = set(rows[0].case.indicators)
+    if any(
+        name.rpartition(" ")[2] not in known for name in parameters["features"]
+    ):  # rarely: of other runs, or of none
+        known.update(name for row in rows for name in row.case.indicators)
     check_features(parameters["features"], [*sorted(known), *CLASS_FEATURES])
     return parameters
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.models.base import Row, family, feature_matrix, usable
+from predictor.models.base import Row, family, feature_matrix, named, usable
 from predictor.models.linear import fit_linear
 
 NEAREST_FEATURES = ("log n_samples", "log n_classes", "left_skew@5", "mean_log_count", "log image_steps")
@@ -42,15 +42,15 @@ def nearest(rows: Sequence[Row]) -> dict[str, Any]:
     if not names:
         raise FitError("family nearest finds no indicator that every run has and that varies")
     values = feature_matrix(rows, names)
-    ids = np.array([row.configuration_id for row in rows])
+    ids, index = named([row.configuration_id for row in rows])
+    runs_of = np.split(np.argsort(index, kind="stable"), np.cumsum(np.bincount(index))[:-1])
     # one point for each configuration and level: a configuration names its target set, so the level is its own
     points, accuracies, owners, labels = [], [], [], []
-    for name in np.unique(ids):
-        own = np.flatnonzero(ids == name)
+    for name, own in zip(ids, runs_of, strict=True):
         points.append(values[own].mean(axis=0).tolist())
         accuracies.append(float(np.mean([rows[i].value for i in own])))
         owners.append(rows[own[0]].case.level)
-        labels.append(str(name))
+        labels.append(name)
     return {
         "kind": "nearest",
         "features": names,
