@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FORMAT, manifest_options, read_manifests
+from predictor.render.predictions import class_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ SHOWN_COMPARISONS = 10
 @click.option("--image-size", type=click.IntRange(min=1), metavar="PX", help="Resolution of the images.")
 @click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Images shown, counted with repetition.")
 @click.option("--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Registry of runs of your target set.")
+@click.option("--classes", "all_classes", is_flag=True, help="Every class; CSV and Markdown get one row a class.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
 @manifest_options
 @FORMAT
@@ -47,6 +49,7 @@ def command(
     image_steps: int | None,
     pilot: Path | None,
     level: float,
+    all_classes: bool,
     how: dict[str, str | None],
     targets: Path | None,
     form: str,
@@ -60,7 +63,7 @@ def command(
              "image_steps": image_steps, "level": level}  # fmt: skip
     following = {}
     if pilot is None:
-        found = predict(fit, read, **asked)
+        found = predict(fit, read, all_classes=all_classes, **asked)
     else:
         from predictor.planning.pilots import predict_with_pilots
         from predictor.planning.subsamples import next_pilots
@@ -78,7 +81,7 @@ def command(
     else:
         from predictor.render.tables import rows_text
 
-        rows = flat_rows(found)
+        rows = class_rows(found) if all_classes else flat_rows(found)
         click.echo(rows_text(rows, form, list(rows[0]), {}))
 
 
@@ -100,6 +103,38 @@ def flat_rows(found: Predictions) -> list[dict[str, Any]]:
         for item in found.predictions
         for outcome in item.outcomes
     ]
+
+
+def class_rows(found: Predictions) -> list[dict[str, Any]]:
+    """One row for each manifest, outcome and class, worst first.
+
+    Raises FitError where nothing can be said of classes.
+    """
+    from predictor.errors import FitError
+
+    rows = [
+        {
+            "manifest": item.manifest,
+            "status": item.status,
+            "target_set": item.target_set,
+            "domain": item.domain,
+            "outcome": own.outcome,
+            "class": one.name,
+            "n_samples": one.n_samples,
+            "value": one.value,
+            "low": one.low,
+            "high": one.high,
+            "level": own.level,
+            "reason": one.reason or own.reason,
+        }
+        for item in found.predictions
+        for own in item.classes
+        for one in own.worst
+    ]
+    if not rows:
+        reasons = [own.reason for item in found.predictions for own in item.classes if own.reason]
+        raise FitError(reasons[0] if reasons else "no outcome has a value for classes", remedy="Leave --classes out")
+    return rows
 
 
 def text(
@@ -133,6 +168,8 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
     lines = [f"{item.manifest}   {title}   RECIPE {named}{steps}{assumed}"]
     for outcome in item.outcomes:
         lines += _outcome(outcome, item.basis)
+    for own in item.classes:
+        lines += class_lines(own, item.basis)
     if item.basis == "new_domain":
         seen = f"{_plural(n_target_sets, 'target set')}, {_plural(n_domains, 'domain')}"
         lines.append(_line("level", f"as if its images were like the fit's ({seen})"))

@@ -158,12 +158,13 @@ class Calibrated:
     groups: NDArray[Any]
     fold: Indices
     measured: Floats
+    fold_parameters: tuple[dict[str, Any], ...] = ()  # of the fits without each fold; none of an average
 
     def held(self) -> Calibrated:
         """Only the configurations that some fold held out."""
         keep = np.isfinite(self.predicted)
         parts = (item[keep] for item in (self.predicted, self.residuals, self.groups, self.fold, self.measured))
-        return Calibrated(self.family, self.parameters, *parts)
+        return Calibrated(self.family, self.parameters, *parts, self.fold_parameters)
 
     @property
     def batches(self) -> list[str]:
@@ -236,9 +237,11 @@ def _parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices
 def _calibrate(family: Family, rows: Sequence[Row], configs: Configurations, parts: Sequence[_Part]) -> Calibrated:
     predicted = np.full(len(configs.ids), np.nan)
     number = np.zeros(len(configs.ids), dtype=np.int64)
+    made = []
     for k, part in enumerate(parts):
         number[part.held] = k
         parameters = fit_checked(family, part.fit_on)
+        made.append(parameters)
         predicted[part.held] = part.configs.mean(predict_rows(parameters, part.rows))
     return Calibrated(
         family=family,
@@ -248,6 +251,7 @@ def _calibrate(family: Family, rows: Sequence[Row], configs: Configurations, par
         groups=configs.target_sets,
         fold=number,
         measured=configs.measured,
+        fold_parameters=tuple(made),
     ).held()
 
 

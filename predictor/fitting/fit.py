@@ -19,6 +19,7 @@ from predictor.fitting.calibration import (
     group_folds,
     spread,
 )
+from predictor.fitting.per_class import per_class
 from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for, select, training_digest
 from predictor.fitting.validation import choose, size_folds, splits, validate
 from predictor.inference.cases import level_key
@@ -141,6 +142,7 @@ def _fit_outcome(
     working = [family for family in competing if family.name in fits]
     chosen_new = chosen = choose(fits, without_level=False)
     by_set = by_domain = None
+    across: dict[str, Calibrated] = {}
     if len(np.unique(configs.target_sets)) > 1:
         across, _ = calibrate_all(working, rows, configs, group_folds(configs.target_sets))
         chosen_new = choose(across, without_level=True) if "target_set" in by_name else chosen
@@ -191,6 +193,7 @@ def _fit_outcome(
         }
         if growing
         else None,
+        "per_class": per_class(rows, configs, fits, chosen, across, chosen_new),
     }
     if by_set is None:  # residuals inside the only target set calibrate comparisons, never a level
         entry["target_set"]["groups"] = ["only target set"] * len(configs.ids)

@@ -84,19 +84,25 @@ def _linear(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats
     return chance + (1 - chance) * expit(eta)
 
 
+def class_logits(parameters: Parameters, cases: Sequence[Case], clip: bool = False) -> tuple[Floats, Floats]:
+    """(eta, counts) of every target class of every case, one after the other, by a class-wise curve."""
+    columns = [CLASS_FEATURES.index(name) for name in parameters["features"]]
+    raw = np.concatenate([case.class_features() for case in cases])
+    counts = np.concatenate([case.tested_counts for case in cases])
+    values = np.where(np.isneginf(raw), 0.0, raw)[:, columns]
+    owner = np.repeat(np.arange(len(cases)), [len(case.tested_counts) for case in cases])
+    intercepts, slopes = _own(parameters, cases)
+    return intercepts[owner] + np.sum(_standardised(parameters, values, clip) * slopes[owner], axis=1), counts
+
+
 def _classwise(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
     """Mean over the target classes of sigmoid(eta_c); a class without images is never predicted: 0."""
     sizes = np.array([len(case.tested_counts) for case in cases])
     result = np.full(len(cases), np.nan)
     if not sizes.sum():
         return result
-    columns = [CLASS_FEATURES.index(name) for name in parameters["features"]]
-    raw = np.concatenate([case.class_features() for case in cases])
-    counts = np.concatenate([case.tested_counts for case in cases])
-    values = np.where(np.isneginf(raw), 0.0, raw)[:, columns]
+    eta, counts = class_logits(parameters, cases, clip)
     owner = np.repeat(np.arange(len(cases)), sizes)
-    intercepts, slopes = _own(parameters, cases)
-    eta = intercepts[owner] + np.sum(_standardised(parameters, values, clip) * slopes[owner], axis=1)
     p = np.where(counts > 0, expit(eta), 0.0)
     known = sizes > 0
     result[known] = np.bincount(owner, weights=p, minlength=len(cases))[known] / sizes[known]

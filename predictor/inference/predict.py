@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,10 +22,12 @@ from predictor.inference.intervals import (
     residual_half_width,
     t_quantile,
 )
+from predictor.inference.per_class import predict_classes
 from predictor.inference.request import Request, make_case, resolve, with_roles
-from predictor.inference.results import Comparison, OutcomePrediction, Prediction, Predictions
+from predictor.inference.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
 from predictor.inference.stored import Fit
 
+WORST = 3  # classes that are named where not all are asked for
 ALL_PAIRS = 20  # more manifests than this are compared with the best one only
 BASELINES = ("log_n_log_h", "nearest")
 SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ranges: those that grow with the images
@@ -53,6 +55,7 @@ def predict(
     image_size: int | None = None,
     image_steps: int | None = None,
     level: float = 0.9,
+    all_classes: bool = False,
 ) -> Predictions:
     """Predict every outcome of every manifest; best accuracy first.
 
@@ -60,6 +63,7 @@ def predict(
     target_set, domain : names that the fit knows, or 'new'
     model, image_size, image_steps : recipe; the fit's most frequent one where left out
     level : nominal coverage of the intervals, inside (0, 1)
+    all_classes : every class of every outcome; else those with the lowest accuracy
 
     Raises FitError for names that the fit does not know and for manifests without any target class.
     """
@@ -69,7 +73,7 @@ def predict(
         raise FitError("no manifest to predict", remedy="Name at least one")
     request = resolve(fit, target_set, domain, model, image_size, image_steps)
     known = [_read(fit, name, distribution, request) for name, distribution in manifests.items()]
-    ranked = sorted((_predict_one(fit, item, request, level) for item in known), key=_rank)
+    ranked = sorted((_predict_one(fit, item, request, level, all_classes) for item in known), key=_rank)
     by_name = {item.name: item for item in known}
     return Predictions(
         predictions=tuple(ranked),
@@ -111,7 +115,7 @@ def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
     return [{"indicator": TOGETHER, "value": distance, "low": 0.0, "high": joint["largest"]}]
 
 
-def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float) -> Prediction:
+def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float, all_classes: bool) -> Prediction:
     outcomes = tuple(_outcome(fit, name, manifest, request, level) for name in _shown_outcomes(fit, request))
     first = outcomes[0].outcome
     warnings = [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
@@ -137,7 +141,26 @@ def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float) 
         baselines=tuple(_baselines(fit, first, manifest.case)),
         outside=manifest.outside,
         warnings=tuple(warnings),
+        classes=tuple(_classes(fit, manifest, request, outcomes if all_classes else outcomes[:1], all_classes)),
     )
+
+
+def _classes(
+    fit: Fit, manifest: _Manifest, request: Request, outcomes: Sequence[OutcomePrediction], every: bool
+) -> Iterator[ClassPredictions]:
+    for outcome in outcomes:
+        case = _tested_case(fit, outcome.outcome, manifest, request)
+        found = predict_classes(
+            fit.outcomes[outcome.outcome], outcome, case, request.basis, most=None if every else WORST
+        )
+        if found is not None:
+            yield found
+
+
+def _tested_case(fit: Fit, outcome: str, manifest: _Manifest, request: Request) -> Case:
+    """The case with the classes that the outcome's test set covers."""
+    tested = fit.outcomes[outcome]["tested"].get(request.target_set)
+    return manifest.case if tested is None else replace(manifest.case, tested=frozenset(tested))
 
 
 def _shown_outcomes(fit: Fit, request: Request) -> list[str]:
@@ -179,10 +202,7 @@ def _outcome(fit: Fit, outcome: str, manifest: _Manifest, request: Request, leve
     if request.target_set != "new" and request.target_set not in entry["target_sets"]:
         reason = f"{outcome} was never measured on {request.target_set}"
         return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
-    case = manifest.case
-    tested = entry["tested"].get(request.target_set)
-    if tested is not None:
-        case = replace(case, tested=frozenset(tested))
+    case = _tested_case(fit, outcome, manifest, request)
     names = _models(fit, outcome, request)
     value, family = _value(fit, outcome, names, case)
     if not math.isfinite(value):
@@ -293,7 +313,7 @@ def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) 
         own = entry["configuration" if request.basis == "in_domain" else "target_set"]
         errors = pair_differences(own["residuals"], own["groups"])
         names = _models(fit, outcome, request)
-        values = [float(logit(_value(fit, outcome, names, item.case)[0])) for item in ranked]
+        values = [float(logit(_value(fit, outcome, names, _tested_case(fit, outcome, item, request))[0])) for item in ranked]
         heads = range(len(ranked)) if len(ranked) <= ALL_PAIRS else range(1)
         for i in heads:
             for j in range(i + 1, len(ranked)):

@@ -28,6 +28,38 @@ class OutcomePrediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassPrediction:
+    """One tested class: its images in the manifest, predicted accuracy and interval (fractions).
+
+    reason : why there is no interval, e.g. a class without images
+    """
+
+    name: str
+    n_samples: int
+    value: float
+    low: float
+    high: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassPredictions:
+    """The tested classes of one outcome; the mean over all of them is the outcome's value.
+
+    n_classes : how many there are; `worst` may hold fewer, the ones with the lowest accuracy first
+    covered : [covered, n] classes of held-out configurations (or target sets) inside intervals made in the same way
+    reason : why nothing is said, or why `covered` is None
+    """
+
+    outcome: str
+    level: float
+    n_classes: int
+    covered: tuple[int, int] | None = None
+    reason: str | None = None
+    worst: tuple[ClassPrediction, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """What is predicted for one manifest, and on what it rests.
 
@@ -37,6 +69,7 @@ class Prediction:
     contributions : {outcome, name, value}: points (as a fraction) against balanced targets alone at the same N
     baselines : {outcome, family, value, configuration_id}
     pilots : {n_configurations, n_runs} of the user's own target set that the outcomes were recalibrated to, or None
+    classes : for each outcome with a value its classes, worst first
     """
 
     manifest: str
@@ -52,6 +85,7 @@ class Prediction:
     outside: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...]
     pilots: dict[str, Any] | None = None
+    classes: tuple[ClassPredictions, ...] = ()
 
     def outcome(self, name: str) -> OutcomePrediction:
         """The prediction of one outcome."""

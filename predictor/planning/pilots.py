@@ -330,4 +330,5 @@ def _recalibrated(
         recipe=recipe,
         outcomes=tuple(outcomes.values()),
         pilots={"n_configurations": pilots.n_configurations, "n_runs": len(pilots.records)},
+        classes=(),  # those of the level before the pilots
     )

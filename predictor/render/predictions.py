@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from predictor.inference.results import ClassPrediction, ClassPredictions
 from predictor.render.tables import percent
 
 
@@ -41,3 +42,28 @@ def interval_text(low: float, high: float) -> str:
     '[58.0, 64.3]'
     """
     return f"[{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def class_lines(own: ClassPredictions, basis: str) -> list[str]:
+    """The classes of an outcome, worst first: accuracy, interval, images, name.
+
+    >>> worst = ClassPrediction(name="orange", n_samples=3, value=0.123, low=0.04, high=0.3)
+    >>> found = ClassPredictions(outcome="accuracy", level=0.9, n_classes=10, covered=(18, 20), worst=(worst,))
+    >>> print(*class_lines(found, "in_domain"), sep="\\n")
+    worst classes  12.3 % [4.0, 30.0]   orange, 3 images
+                  and 9 more: --classes; 90 %; of held-out configurations 18 of 20 classes covered
+    """
+    name = "worst classes" if own.outcome == "accuracy" else own.outcome
+    if not own.worst:
+        return [line("classes", f"no statement: {own.reason}")]
+    values = [f"{percent(one.value):>7} {interval_text(one.low, one.high)}" for one in own.worst]
+    width = max(map(len, values))
+    lines = []
+    for one, value in zip(own.worst, values, strict=True):
+        images = f"{one.n_samples:,} image" + ("" if one.n_samples == 1 else "s")
+        lines.append(line("" if lines else name, f"{value:<{width}}   {one.name}, {images}"))
+    rest = own.n_classes - len(own.worst)
+    held = {"in_domain": "of held-out configurations"}.get(basis, "of left-out target sets")
+    note = f"{held} {own.covered[0]:,} of {own.covered[1]:,} classes covered" if own.covered else own.reason
+    more = f"and {rest:,} more: --classes; " if rest else ""
+    return [*lines, line("", f"{more}{own.level:.0%}; {note}".replace("%;", " %;"))]
