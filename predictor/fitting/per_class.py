@@ -92,7 +92,7 @@ def classes_of(rows: Sequence[Row], configs: Configurations) -> Classes | None:
 
 @dataclass(frozen=True, eq=False)
 class Deviations:
-    """(K,) what each class deviates by and its standard deviation, and tau, their spread. Unknown classes: 0 and tau."""
+    """(K,) what each class deviates by and its standard deviation, and tau, their spread; an unknown one 0 and tau."""
 
     mean: Floats
     sd: Floats

@@ -313,7 +313,9 @@ def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) 
         own = entry["configuration" if request.basis == "in_domain" else "target_set"]
         errors = pair_differences(own["residuals"], own["groups"])
         names = _models(fit, outcome, request)
-        values = [float(logit(_value(fit, outcome, names, _tested_case(fit, outcome, item, request))[0])) for item in ranked]
+        values = [
+            float(logit(_value(fit, outcome, names, _tested_case(fit, outcome, item, request))[0])) for item in ranked
+        ]
         heads = range(len(ranked)) if len(ranked) <= ALL_PAIRS else range(1)
         for i in heads:
             for j in range(i + 1, len(ranked)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from predictor.inference.results import ClassPrediction, ClassPredictions
+from predictor.inference.results import ClassPredictions
 from predictor.render.tables import percent
 
 
@@ -47,16 +47,17 @@ def interval_text(low: float, high: float) -> str:
 def class_lines(own: ClassPredictions, basis: str) -> list[str]:
     """The classes of an outcome, worst first: accuracy, interval, images, name.
 
+    >>> from predictor.inference.results import ClassPrediction
     >>> worst = ClassPrediction(name="orange", n_samples=3, value=0.123, low=0.04, high=0.3)
     >>> found = ClassPredictions(outcome="accuracy", level=0.9, n_classes=10, covered=(18, 20), worst=(worst,))
     >>> print(*class_lines(found, "in_domain"), sep="\\n")
-    worst classes  12.3 % [4.0, 30.0]   orange, 3 images
+    worst classes 12.3 % [4.0, 30.0]   orange, 3 images
                   and 9 more: --classes; 90 %; of held-out configurations 18 of 20 classes covered
     """
     name = "worst classes" if own.outcome == "accuracy" else own.outcome
     if not own.worst:
         return [line("classes", f"no statement: {own.reason}")]
-    values = [f"{percent(one.value):>7} {interval_text(one.low, one.high)}" for one in own.worst]
+    values = [f"{percent(one.value)} {interval_text(one.low, one.high)}" for one in own.worst]
     width = max(map(len, values))
     lines = []
     for one, value in zip(own.worst, values, strict=True):
