@@ -84,26 +84,24 @@ def test_a_class_without_images_is_never_predicted(fit):
 
 def test_coverage_of_classes_is_measured_held_out(fit):
     own = fit.outcomes["accuracy"]["per_class"]["configuration"]
-    assert own["n_classes"] == 600 and own["n_configurations"] == 60
+    assert 600 <= own["n_classes"] <= 1800 and own["n_configurations"] == 60
     for level, share in own["coverage"].items():
         assert own["coverage_low"][level] - 0.02 <= float(level) <= own["coverage_high"][level] + 0.02
-        assert own["covered"][level] == [round(share * 600), 600]
+        assert own["covered"][level] == [round(share * own["n_classes"]), own["n_classes"]]
     assert own["mae"] < 0.6 * own["mae_of_mean"]
 
 
 def test_classes_of_new_runs_lie_inside_their_intervals(fit):
     inside = []
     for record in registry(seed=7, n_configurations=40, n_seeds=1):
-        if record.target_set != "cifar100/b" or record.distribution is None:
+        asked = {"target_set": record.target_set, "image_steps": record.data.stages[-1].image_steps}
+        if record.target_set == "cifar100/a":  # has other classes here than in the fit
             continue
-        steps = record.data.stages[-1].image_steps
-        found = predict(
-            fit, {"m": record.distribution}, target_set="cifar100/b", image_steps=steps, all_classes=True
-        ).predictions[0]
+        own = predict(fit, {"m": record.distribution}, all_classes=True, **asked).predictions[0].classes[0]
         accuracy = record.outcomes["accuracy"]
-        measured = dict(zip(accuracy.classes, np.array(accuracy.correct) / np.array(accuracy.tested), strict=True))
-        inside += [one.low <= measured[one.name] <= one.high for one in found.classes[0].worst]
-    assert len(inside) == 80 and np.mean(inside) >= 0.8
+        truth = dict(zip(accuracy.classes, np.array(accuracy.correct) / np.array(accuracy.tested), strict=True))
+        inside += [one.low <= truth[one.name] <= one.high for one in own.worst]
+    assert len(inside) == 320 and 0.85 <= np.mean(inside) <= 0.97
 
 
 def test_a_fit_without_classes_says_so(fit):

@@ -30,7 +30,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """Every class of every configuration, its seeds averaged.
+    """Every class of every configuration, averaged over the seeds that gave it the same number of images.
 
     config, klass : (P,) configuration and class (of one level: target set and recipe) of each point
     keys : (level, class) of each class
@@ -74,18 +74,19 @@ def classes_of(rows: Sequence[Row], configs: Configurations) -> Classes | None:
             if tested is None or name in tested:
                 klass.append(keys.setdefault((row.case.level or "", name), len(keys)))
     config = np.repeat(configs.index, sizes)
-    pairs = config * len(keys) + np.array(klass)
-    found, point = np.unique(pairs, return_inverse=True)
+    counts = np.concatenate([row.case.tested_counts for row in rows])
+    pairs = np.column_stack([config * len(keys) + np.array(klass), counts])
+    found, point = np.unique(pairs, axis=0, return_inverse=True)
+    point = point.reshape(-1)
     n = np.bincount(point)
     tested, correct = (np.concatenate([getattr(row, name) for row in rows]) for name in ("tested", "correct"))
-    counts = np.concatenate([row.case.tested_counts for row in rows])
     return Classes(
-        config=found // len(keys),
-        klass=found % len(keys),
+        config=found[:, 0] // len(keys),
+        klass=found[:, 0] % len(keys),
         keys=list(keys),
         tested=np.bincount(point, weights=tested) / n,
         share=np.bincount(point, weights=correct / tested) / n,
-        counts=np.bincount(point, weights=counts) / n,
+        counts=found[:, 1].astype(np.float64),
         point=point,
     )
 

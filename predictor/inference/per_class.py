@@ -2,9 +2,9 @@
 
 logit p_c = class-wise curve + u_c + shift. u_c is what class c of a known target set deviates by (0 for a new one,
 whose classes then spread more); the shift is the same for all classes, so that their mean is the outcome's predicted
-value, whatever family that came from. The interval of a class adds, in logits, what the whole may be off by and what a class
-is off by beyond that, with the noise of its own test images: half^2 = half_outcome^2 + (q scale_c)^2, q from classes of
-held-out configurations (see `predictor.fitting.per_class`).
+value, whatever family that came from. The interval of a class adds, in logits, what the whole may be off by and what
+a class is off by beyond that, with the noise of its own test images: half^2 = half_outcome^2 + (q scale_c)^2, q from
+classes of held-out configurations (see `predictor.fitting.per_class`).
 """
 
 from __future__ import annotations
