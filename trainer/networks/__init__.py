@@ -65,6 +65,7 @@ def network(
     kept, forward = _compiled(model.name, model.head, model.image_size, batch, device, precision)
     seconds = time.perf_counter() - clock if _compiled.cache_info().misses > before else 0.0
     kept.load_state_dict(fresh.state_dict())
+    kept.zero_grad(set_to_none=True)  # a run that ran out of memory may have left half of its gradients
     return Network(kept, forward, seconds)
 
 
