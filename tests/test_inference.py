@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from synthetic import registry
 
@@ -105,6 +106,29 @@ def test_contributions_add_up_to_the_distance_from_balanced(fit):
     reference = predict(fit, {"b": balanced}, target_set="cifar100/a").predictions[0]
     distance = prediction.outcome("accuracy").value - reference.outcome("accuracy").value
     assert sum(entry["value"] for entry in prediction.contributions) == pytest.approx(distance, abs=1e-9)
+
+
+def test_contributions_tell_the_sources_of_other_classes_apart():
+    """Shapley's axioms: they add up, equal changes get equal parts, and what changes nothing gets nothing."""
+    from predictor.inference.contributions import contributions
+
+    rows = [("cat", "home", 90), ("dog", "home", 10), ("dog", "street", 20)]
+    rows += [(f"{source} {i}", source, n) for source, n in (("a", 40), ("b", 40), ("c", 9), ("d", 5)) for i in range(2)]
+    manifest = LabelDistribution.from_counts(rows, targets=["cat", "dog"])
+
+    def value(variant: LabelDistribution) -> float:
+        images = variant.counts_by_source()
+        helped = images.get("a", 0) + images.get("b", 0)
+        return float(np.log(variant.target_counts).mean() + 0.01 * helped * np.log1p(helped))
+
+    balanced = LabelDistribution.from_counts({"cat": 154, "dog": 154}, targets=["cat", "dog"])
+    found = dict(contributions(manifest, value))
+    assert list(found) == ["tail", "other classes of a", "other classes of b", "other classes of 2 more sources"]
+    assert sum(found.values()) == pytest.approx(value(manifest) - value(balanced), abs=1e-12)
+    assert found["other classes of a"] == pytest.approx(found["other classes of b"], abs=1e-12)
+    assert found["other classes of a"] > 0 > found["tail"] and found["other classes of 2 more sources"] < 0
+    idle = dict(contributions(manifest, lambda variant: float("street" in variant.sources)))
+    assert idle == dict.fromkeys(found, 0.0), "the targets' own sources stand in every variant"
 
 
 def test_target_set_gives_the_targets_where_the_manifest_names_none(fit):

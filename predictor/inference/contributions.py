@@ -1,13 +1,18 @@
-"""Why: what the tail and the other classes cost or bring, in points, against balanced targets at the same N."""
+"""Why: what the tail and the other classes of each source cost or bring, against balanced targets at the same N."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.distribution import LabelDistribution
+
+TAIL, OTHERS = "tail", "other classes"
+MAX_SOURCES = 2  # that stand for themselves: every change doubles the variants to predict
 
 
 def shared_out(weights: NDArray[np.float64], total: int) -> NDArray[np.int64]:
@@ -26,27 +31,62 @@ def shared_out(weights: NDArray[np.float64], total: int) -> NDArray[np.int64]:
 def contributions(
     distribution: LabelDistribution, value: Callable[[LabelDistribution], float]
 ) -> list[tuple[str, float]]:
-    """Exact Shapley values of two changes away from balanced targets alone: the tail, and the other classes.
+    """Exact Shapley values of the changes away from balanced targets alone: the tail, and other classes by source.
 
     value : predicted accuracy of a label distribution
-    They sum to value(distribution) - value(balanced targets, same number of images).
+    They sum to value(distribution) - value(balanced targets, same number of images). A change that is not made leaves
+    its images to the targets. Shapley (1953): what a change adds to those before it, averaged over all orders.
+
+    >>> d = LabelDistribution.from_counts([("cat", "a", 9), ("dog", "a", 1), ("car", "b", 6)], targets=["cat", "dog"])
+    >>> contributions(d, lambda variant: float(min(variant.target_counts)))
+    [('tail', -5.0), ('other classes of b', -2.0)]
     """
     names, counts = distribution.target_names, distribution.target_counts
-    held = int(counts.sum())
-    total = held + int(distribution.other_counts.sum())
-    targets = set(names)
-    everything = zip(distribution.class_names, distribution.class_counts.tolist(), strict=True)
-    others = [(name, "", n) for name, n in everything if name not in targets]
+    own: dict[str, list[tuple[str, int]]] = {name: [] for name in names}  # (source, images) of each target
+    others: dict[str, list[tuple[str, str, int]]] = {}  # by source
+    for name, source, n in distribution.rows():
+        if name in own:
+            own[name].append((source, n))
+        else:
+            others.setdefault(source, []).append((name, source, n))
+    groups = _groups(others)
+    images = {change: sum(n for _, _, n in rows) for change, rows in groups.items()}
+    total = int(counts.sum()) + sum(images.values())
+    found: dict[frozenset[str], float] = {}
 
-    def variant(tail: bool, other_classes: bool) -> float:
-        shape = counts.astype(np.float64) if tail else np.ones(len(names))
-        own = shared_out(shape, held if other_classes else total)
-        rows = [(name, "", int(n)) for name, n in zip(names, own, strict=True)]
-        return value(LabelDistribution.from_counts(rows + (others if other_classes else []), targets=names))
+    def variant(made: frozenset[str]) -> float:
+        if made not in found:
+            shape = counts.astype(np.float64) if TAIL in made else np.ones(len(names))
+            rows = [row for change in made - {TAIL} for row in groups[change]]
+            held = total - sum(images[change] for change in made - {TAIL})
+            for name, n in zip(names, shared_out(shape, held).tolist(), strict=True):
+                sources = own[name] or [("", 1)]
+                parts = shared_out(np.array([weight for _, weight in sources], dtype=np.float64), n)
+                rows += [(name, source, part) for (source, _), part in zip(sources, parts.tolist(), strict=True)]
+            found[made] = value(LabelDistribution.from_counts(rows, targets=names))
+        return found[made]
 
-    both = variant(True, True)
-    if not others:
-        return [("tail", both - variant(False, True))]
-    tail_only, others_only, neither = variant(True, False), variant(False, True), variant(False, False)
-    tail = (tail_only - neither + both - others_only) / 2
-    return [("tail", tail), ("other classes", both - neither - tail)]
+    changes = (TAIL, *groups)
+    return [(change, _shapley(change, changes, variant)) for change in changes]
+
+
+def _groups(others: dict[str, list[tuple[str, str, int]]]) -> dict[str, list[tuple[str, str, int]]]:
+    """{what the other classes of a source are called: their rows}; the smallest sources of many are one group."""
+    if set(others) <= {""}:
+        return {OTHERS: others[""]} if others else {}
+    largest = sorted(others, key=lambda source: (-sum(n for _, _, n in others[source]), source))
+    groups = {f"{OTHERS} of {source or 'no named source'}": others[source] for source in largest[:MAX_SOURCES]}
+    if rest := [row for source in largest[MAX_SOURCES:] for row in others[source]]:
+        groups[f"{OTHERS} of {len(largest) - MAX_SOURCES} more sources"] = rest
+    return groups
+
+
+def _shapley(change: str, changes: Sequence[str], variant: Callable[[frozenset[str]], float]) -> float:
+    rest = [other for other in changes if other != change]
+    n = len(changes)
+    return sum(
+        (variant(frozenset(before) | {change}) - variant(frozenset(before)))
+        * (math.factorial(size) * math.factorial(n - 1 - size) / math.factorial(n))
+        for size in range(n)
+        for before in itertools.combinations(rest, size)
+    )
