@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from predictor.cli.indicators_command import command as indicators
 from predictor.cli.predict_command import command as predict
 from predictor.errors import ManifestError
-from predictor.manifest import open_manifest, read_manifest
+from predictor.manifest import one_engine, open_manifest, read_manifest
+from predictor.manifest.engine import connected
 
 ROWS = """label,width,source,times,split
 cat,32,web,2,train
@@ -133,3 +134,21 @@ def test_the_commands_pass_the_options_on(path) -> None:
         assert isinstance(failed.exception, ManifestError) and "line 5" in str(failed.exception)
         text = CliRunner().invoke(command, ["--help"]).stdout
         assert all(option in text for option in OPTIONS[::2])
+
+
+def test_one_engine_reads_many_manifests_and_nothing_else(tmp_path) -> None:
+    files = [tmp_path / f"{i}.csv" for i in range(3)]
+    for i, file in enumerate(files):
+        file.write_text("label,count\n" + f"cat,{i + 1}\n")
+    (tmp_path / "bad.csv").write_text("label,count\ncat,-1\n")
+    alone = [open_manifest(file).distribution for file in files]
+    with one_engine([*files[:2], tmp_path / "bad.csv"]):
+        assert [open_manifest(file).distribution for file in files] == alone, "what is not named has its own engine"
+        with pytest.raises(ManifestError, match="bad count"):
+            open_manifest(tmp_path / "bad.csv")
+        assert open_manifest(files[0]).distribution == alone[0], "it goes on after an error"
+        with (
+            pytest.raises(ManifestError, match="opens something"),
+            connected([files[0]], "m.csv") as connection,
+        ):
+            connection.execute(f"SELECT * FROM read_csv('{tmp_path / '2.csv'}')").fetchall()

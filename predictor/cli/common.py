@@ -6,6 +6,7 @@ import functools
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,16 +95,18 @@ def read_manifests(
     One argument is one manifest: a file, a folder, a quoted pattern of files, or '-' for standard input.
     Raises ManifestError where two arguments are the same: it would be counted twice, or once where two are meant.
     """
-    from predictor.manifest import open_manifest, read_targets
+    from predictor.manifest import one_engine, open_manifest, read_targets
 
     _check_distinct(manifests)
     tested = read_targets(targets) if targets else None
     read = {}
-    for path in manifests:
-        manifest = open_manifest(path, targets=tested, **how)
-        for note in manifest.notes:
-            click.echo(f"{path}: {note}", err=True)
-        read[path] = manifest.distribution
+    files = [path for path in map(Path, manifests) if path.is_file()]
+    with one_engine(files) if len(files) > 1 and not how.get("where") else nullcontext():
+        for path in manifests:
+            manifest = open_manifest(path, targets=tested, **how)
+            for note in manifest.notes:
+                click.echo(f"{path}: {note}", err=True)
+            read[path] = manifest.distribution
     return read
 
 

@@ -112,9 +112,9 @@ def _classwise(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Flo
 def _boosted(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
     """The linear model, moved on its scale by the sum of the trees."""
     values = _matrix(cases, parameters["tree_features"])
-    total = np.full(len(cases), float(parameters["start"]))
-    for tree in parameters["trees"]:
-        total = total + _tree(tree, values)
+    total = float(parameters["start"]) + (
+        _trees(parameters["trees"], values) if parameters["trees"] else np.zeros(len(cases))
+    )
     return _moved(parameters["base"], cases, clip, np.where(np.isnan(values).any(axis=1), np.nan, total))
 
 
@@ -142,19 +142,23 @@ def _moved(base: Parameters, cases: Sequence[Case], clip: bool, by: Floats) -> F
     return chance + (1 - chance) * expit(logit(share) + by)
 
 
-def _tree(tree: Mapping[str, Sequence[float]], values: Floats) -> Floats:
-    """(n,) value of the leaf that each row falls into: left where its feature is at most the threshold."""
-    feature, threshold = np.array(tree["feature"]), np.array(tree["threshold"])
-    left, right = np.array(tree["left"]), np.array(tree["right"])
-    node = np.zeros(len(values), dtype=np.int64)
-    every = np.arange(len(values))
-    for _ in range(len(feature)):
-        inner = feature[node] >= 0
-        if not inner.any():
+def _trees(trees: Sequence[Mapping[str, Sequence[float]]], values: Floats) -> Floats:
+    """(n,) sum of the leaves that each row falls into: left where its feature is at most the threshold."""
+    nodes = max((len(tree["feature"]) for tree in trees), default=0)
+    table = {
+        key: np.array([[*tree[key], *[-1] * (nodes - len(tree[key]))] for tree in trees])
+        for key in ("feature", "threshold", "left", "right", "value")
+    }
+    every, tree = np.arange(len(values))[:, None], np.arange(len(trees))
+    node = np.zeros((len(values), len(trees)), dtype=np.int64)
+    for _ in range(nodes):  # one level of all trees at a time
+        feature = table["feature"][tree, node]
+        if not (feature >= 0).any():
             break
-        goes_left = values[every, np.maximum(feature[node], 0)] <= threshold[node]
-        node = np.where(inner, np.where(goes_left, left[node], right[node]), node)
-    return np.array(tree["value"])[node]
+        goes_left = values[every, np.maximum(feature, 0)] <= table["threshold"][tree, node]
+        child = np.where(goes_left, table["left"][tree, node], table["right"][tree, node])
+        node = np.where(feature >= 0, child, node)
+    return table["value"][tree, node].sum(axis=1)
 
 
 def _average(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:

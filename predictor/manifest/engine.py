@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MEMORY = "1GB"  # beyond it the engine writes to a temporary folder
 DISK = "64GB"  # of that folder
 THREADS = 8  # each has buffers of its own
+_shared: ContextVar[tuple[duckdb.DuckDBPyConnection, frozenset[Path]] | None] = ContextVar("shared", default=None)
 TABLES = "check that every row has as many cells as the header, and that the text is UTF-8"
 
 
@@ -32,6 +34,54 @@ def connected(
     """
     import duckdb
 
+    try:
+        with _shared_or_own(files) as connection:
+            yield connection
+    except duckdb.OutOfMemoryException:
+        raise ManifestError(
+            f"needs more than {MEMORY} of memory and {DISK} of disk to be counted",
+            where=where,
+            remedy="check that the column named with --label holds classes",
+        ) from None
+    except duckdb.PermissionException as error:
+        raise ManifestError(
+            f"opens something: {message(error)}",
+            where="--where",
+            remedy="a condition can only use the manifest's own columns",
+        ) from None
+    except duckdb.Error as error:
+        raise ManifestError(f"is not a readable {form}: {message(error)}", where=where, remedy=remedy) from None
+
+
+@contextmanager
+def one_engine(files: Sequence[Path]) -> Iterator[None]:
+    """Inside, one engine reads all of these files: starting one takes longer than counting a short list.
+
+    Not for SQL of a user's: it could open the other files.
+    """
+    with _engine(files) as engine:
+        token = _shared.set((engine, frozenset(files)))
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
+@contextmanager
+def _shared_or_own(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+    shared = _shared.get()
+    if shared is None or not shared[1].issuperset(files):
+        with _engine(files) as engine:
+            yield engine
+        return
+    with shared[0].cursor() as connection:
+        yield connection
+
+
+@contextmanager
+def _engine(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+    import duckdb
+
     allowed = {quoted(file) for file in files} | {quoted_path(file) for file in files}
     with TemporaryDirectory(prefix="predictor-") as spill:
         settings = {
@@ -43,26 +93,11 @@ def connected(
             "autoload_known_extensions": False,
             "autoinstall_known_extensions": False,
         }
-        try:
-            with duckdb.connect(config=settings) as connection:
-                connection.execute("SET allowed_paths = [" + ", ".join(sorted(allowed)) + "]")
-                connection.execute("SET enable_external_access = false")
-                connection.execute("SET lock_configuration = true")
-                yield connection
-        except duckdb.OutOfMemoryException:
-            raise ManifestError(
-                f"needs more than {MEMORY} of memory and {DISK} of disk to be counted",
-                where=where,
-                remedy="check that the column named with --label holds classes",
-            ) from None
-        except duckdb.PermissionException as error:
-            raise ManifestError(
-                f"opens something: {message(error)}",
-                where="--where",
-                remedy="a condition can only use the manifest's own columns",
-            ) from None
-        except duckdb.Error as error:
-            raise ManifestError(f"is not a readable {form}: {message(error)}", where=where, remedy=remedy) from None
+        with duckdb.connect(config=settings) as connection:
+            connection.execute("SET allowed_paths = [" + ", ".join(sorted(allowed)) + "]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            yield connection
 
 
 def quoted(value: object) -> str:
