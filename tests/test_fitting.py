@@ -123,6 +123,19 @@ def test_a_reported_table_can_be_fitted_by_name():
     assert any("target_set" in line for line in fit.content["left_out"])
 
 
+def test_runs_of_another_recipe_are_left_out(records):
+    """Flips are the target set's; every other change of the recipe moves the level of a network."""
+
+    def with_recipe(record, **changes):
+        return record.model_copy(update={"spec": {**record.spec, "recipe": {**record.spec["recipe"], **changes}}})
+
+    flipped = [with_recipe(record, flip=False) for record in records[:3]]
+    other = [with_recipe(record, learning_rate=0.5) for record in records[3:7]]
+    selection = select([*flipped, *other, *records[7:]])
+    assert {record.run_id for record in selection.records} == {r.run_id for r in records} - {r.run_id for r in other}
+    assert any("4 runs left out: another recipe than most runs of that network" in line for line in selection.left_out)
+
+
 def test_diverged_runs_and_other_scales_are_left_out(records):
     diverged = records[0].model_copy(update={"status": "diverged"})
     assert any("status diverged" in line for line in select([diverged, *records[1:]]).left_out)

@@ -12,7 +12,7 @@ import numpy as np
 
 from predictor.errors import FitError
 from predictor.indicators import compute
-from predictor.inference.cases import Case, level_key
+from predictor.inference.cases import Case, level_key, recipe_name
 from predictor.models.base import Floats, Row
 from predictor.records.context import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
@@ -45,6 +45,8 @@ class Selection:
 def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -> Selection:
     """The runs to fit on: one stage each. Held-out studies and reported tables enter only when `studies` names them.
 
+    A prediction is for one recipe: of each network and image size those of its most frequent recipe are kept.
+
     Raises FitError where nothing is left, or a named study does not exist.
     """
     records = sorted(records, key=lambda record: (record.study, record.configuration_id, record.run_id))
@@ -59,12 +61,32 @@ def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -
             kept.append(record)
         elif reason:
             dropped[record.study, reason] += 1
+    kept, other_recipes = _of_one_recipe(kept)
+    for record in other_recipes:
+        dropped[record.study, "another recipe than most runs of that network; a prediction is for one"] += 1
     left_out = tuple(f"{study}: {n} runs left out: {reason}" for (study, reason), n in sorted(dropped.items()))
     if not kept:
         found = "; ".join(left_out) or "no run"
         raise FitError(f"no run to fit on ({found})", remedy="Name studies with --study, or train some: trainer run")
     named = tuple(study for study in sorted(set(studies or ())) if any(_special(r) for r in kept if r.study == study))
     return Selection(tuple(kept), left_out, named)
+
+
+def _of_one_recipe(records: Sequence[RunRecord]) -> tuple[list[RunRecord], list[RunRecord]]:
+    """Runs with the most frequent recipe of their network and image size, and the others; flips go by the images."""
+    recipes: dict[str, Counter[str]] = {}
+    keys = []
+    for record in records:
+        model, size, _ = recipe_of(record)
+        recipe = (record.spec or {}).get("recipe", {})
+        # a change below a hundredth is none
+        told = {name: f"{value:.2g}" if isinstance(value, float) else value for name, value in recipe.items()}
+        own = json.dumps({name: value for name, value in told.items() if name != "flip"}, sort_keys=True)
+        keys.append((recipe_name(model, size), own))
+        recipes.setdefault(keys[-1][0], Counter())[own] += 1
+    usual = {name: max(sorted(found), key=found.__getitem__) for name, found in recipes.items()}
+    kept = [record for record, (name, own) in zip(records, keys, strict=True) if own == usual[name]]
+    return kept, [record for record, (name, own) in zip(records, keys, strict=True) if own != usual[name]]
 
 
 def _special(record: RunRecord) -> bool:
