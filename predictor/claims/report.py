@@ -178,8 +178,17 @@ def _judged(raw: Sequence[ClaimResult]) -> list[ClaimResult]:
         p = None if result.p is None else q
         decided = p is not None and p < ALPHA
         verdict = result.verdict if decided else UNDECIDED
-        judged.append(replace(result, verdict=verdict, p_adjusted=p, reason=None if decided else _why(result)))
+        reason = None if verdict == SUPPORTED else _against(result) if verdict == CONTRADICTED else _why(result)
+        judged.append(replace(result, verdict=verdict, p_adjusted=p, reason=reason))
     return judged
+
+
+def _against(result: ClaimResult) -> str:
+    """The parts that fail beyond doubt (Holm within the claim), in points of their outcome."""
+    tested = [part for part in result.parts if part.contradicts is not None]
+    adjusted_p = adjusted([part.contradicts for part in tested], "holm")
+    failed = [part for part, p in zip(tested, adjusted_p, strict=True) if p < ALPHA and part.effect is not None]
+    return ", ".join(f"{part.name} ({part.outcome}) {100 * part.effect:+.1f}" for part in failed)
 
 
 def _why(result: ClaimResult) -> str:
