@@ -66,7 +66,10 @@ def test_the_planned_runs_decide_every_claim_as_planted(whole) -> None:
         "C6": "supported",
         "C7": "contradicted",  # deleting in proportion shrinks the smallest class, truncating does not
     }
-    assert all(result.missing is None and result.reason is None for result in report.results)
+    assert all(result.missing is None for result in report.results)
+    why = {result.claim: result.reason for result in report.results if result.reason}
+    assert set(why) == {"C2", "C7"} and "H against V" in why["C2"]
+    assert why["C7"].startswith("truncated against deleted in proportion (accuracy) +")
     assert report.missing_grid() is None
     effects = {result.claim: result.effect for result in report.results}
     assert effects["C1"] == pytest.approx(0.09, abs=0.005)  # per doubling: .04 + .05

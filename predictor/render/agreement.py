@@ -36,7 +36,8 @@ def agreement_text(
         if outcome in main:
             own, same = _distinct(list(group), everything)
             lines = [_pooled_line(row, table.level) for row in own]
-            blocks.append(_block(f"{study}   ALL TARGET SETS   OUTCOME {outcome}", rows_text(lines, fmt), same, fmt))
+            name = study if len(study) <= WIDTH // 2 else f"{study.count('+') + 1} studies"
+            blocks.append(_block(f"{name}   ALL TARGET SETS   OUTCOME {outcome}", rows_text(lines, fmt), same, fmt))
     hidden = 0
     for key, group in groupby(rows, key=lambda r: (r["study"], r["target_set"], r["outcome"])):
         every = list(group)
