@@ -13,8 +13,10 @@ from predictor.fitting import fit_registry
 from predictor.fitting.calibration import calibrate, configuration_folds, configurations
 from predictor.fitting.rows import rows_for, select
 from predictor.inference import Case, evaluate
-from predictor.models import Family, families
+from predictor.inference.evaluate import net_terms
+from predictor.models import Family, Row, families
 from predictor.models.classwise import slopes
+from predictor.models.features import direction
 from predictor.models.glm import Groups, fit_pooled
 from predictor.models.linear import FEATURES, fit_linear
 
@@ -22,6 +24,24 @@ from predictor.models.linear import FEATURES, fit_linear
 @pytest.fixture(scope="module")
 def rows():
     return rows_for(select(registry(n_configurations=80, noise=0.0)), "accuracy")
+
+
+def reported_rows(columns, values):
+    """Rows of a table without class counts, each its own configuration, of one target set."""
+    return [
+        Row(
+            case=Case(None, {name: float(column[i]) for name, column in columns.items()}, level="all", domain="other"),
+            run_id=f"{i:016x}",
+            configuration_id=f"{i * 7919 % 1009:016x}",
+            study="table",
+            target_set="all",
+            domain="other",
+            value=float(value),
+            tested=np.empty(0),
+            correct=np.empty(0),
+        )
+        for i, value in enumerate(values)
+    ]
 
 
 def test_classwise_recovers_the_planted_law(rows):
@@ -89,6 +109,61 @@ def test_the_gaussian_process_competes_where_named_and_up_to_300_configurations(
     many = rows_for(select(registry(n_configurations=301, n_seeds=1)), "accuracy")
     with pytest.raises(FitError, match="at most 300 configurations; found 301"):
         families()["gaussian_process"].fit(many)
+
+
+def test_the_elastic_net_goes_with_every_direction(rows):
+    """More of an indicator that helps never lowers a prediction, whatever the others are, inside the range."""
+    parameters = families()["elastic_net"].fit(rows)
+    names = parameters["net_features"]
+    signs = [direction(name) for name in names]
+    assert {"both", "either"} & {term["join"] for term in parameters["terms"]}, "no interaction was learnt"
+    assert all(weight > 0 for weight in parameters["weights"])
+    generator = np.random.default_rng(0)
+    low, high = np.array(parameters["low"]), np.array(parameters["high"])
+    here = low + (high - low) * generator.uniform(0, 0.9, (200, len(names)))
+    weights = np.array(parameters["weights"])
+    for j, sign in enumerate(signs):
+        there = here.copy()
+        there[:, j] += 0.1 * (high - low)[j]
+        change = net_terms(parameters, there) @ weights - net_terms(parameters, here) @ weights
+        if sign:
+            assert (sign * change >= -1e-9).all(), names[j]
+    assert 0 in signs and parameters["base"]["coefficients"][0] > 0
+
+
+def test_the_elastic_net_weighs_terms_as_scikit_learn_with_levels_as_dummies():
+    """Within-level centring is what an unpenalised dummy for every level does (Frisch and Waugh 1933)."""
+    made = rows_for(select(registry(n_configurations=60, n_seeds=1, seed=3)), "accuracy")
+    parameters = families()["elastic_net"].fit(made)
+    terms = net_terms(parameters, np.array([row.case.features(parameters["net_features"]) for row in made]))
+    p = np.array([row.value for row in made])
+    chance = np.array([row.case.chance for row in made])
+    share = (np.clip(p, chance + 0.01, 0.99) - chance) / (1 - chance)
+    _, level = np.unique([row.case.level for row in made], return_inverse=True)
+    weight = share * (1 - share) * share * (1 - chance) / np.clip(p, chance + 0.01, 0.99)
+    design = np.column_stack([terms, np.eye(level.max() + 1)[level]])
+    root = np.sqrt(weight)
+    solved = np.linalg.lstsq(design * root[:, None], np.log(share / (1 - share)) * root, rcond=None)[0]
+    unpenalised = design @ solved
+    fitted = design[:, : terms.shape[1]] @ np.array(parameters["weights"])
+    for k in range(level.max() + 1):
+        assert np.corrcoef(fitted[level == k], unpenalised[level == k])[0, 1] > 0.97
+
+
+def test_interactions_are_found_where_they_were_planted():
+    """Reported runs: neither column helps without the other; a sum of both cannot say so, the net can."""
+    generator = np.random.default_rng(1)
+    a, b = generator.uniform(1, 2, (2, 120))
+    eta = -1 + 3 * (a - 1) * (b - 1) + generator.normal(0, 0.05, 120)
+    made = reported_rows({"a": a, "b": b}, 1 / (1 + np.exp(-eta)))
+    parameters = families()["elastic_net"].fit(made)
+    heaviest = parameters["terms"][int(np.argmax(parameters["weights"]))]
+    assert heaviest == {"of": [0, 1], "flip": [False, False], "join": "both"}
+    own, linear = (
+        np.abs(evaluate(families()[name].fit(made), [row.case for row in made]) - [row.value for row in made]).mean()
+        for name in ("elastic_net", "linear")
+    )
+    assert own < 0.6 * linear
 
 
 def test_linear_is_never_below_chance(rows):

@@ -76,8 +76,11 @@ def _standardised(parameters: Parameters, values: Floats, clip: bool) -> Floats:
 
 def _linear(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
     """p = 1/C + (1 - 1/C) sigmoid(eta), eta linear in the features."""
-    names = parameters["features"]
-    values = _matrix(cases, names)
+    return _linear_in(parameters, cases, _matrix(cases, parameters["features"]), clip)
+
+
+def _linear_in(parameters: Parameters, cases: Sequence[Case], values: Floats, clip: bool) -> Floats:
+    """(n,) accuracies from the values (n, p) of the features."""
     intercepts, slopes = _own(parameters, cases)
     eta = intercepts + np.sum(_standardised(parameters, values, clip) * slopes, axis=1)
     chance = np.array([case.chance for case in cases])
@@ -110,7 +113,7 @@ def _classwise(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Flo
 
 
 def _boosted(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
-    """The linear model, moved on its scale by the sum of the trees."""
+    """The regression below, moved on its scale by the sum of the trees."""
     values = _matrix(cases, parameters["tree_features"])
     total = float(parameters["start"]) + (
         _trees(parameters["trees"], values) if parameters["trees"] else np.zeros(len(cases))
@@ -118,8 +121,47 @@ def _boosted(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Float
     return _moved(parameters["base"], cases, clip, np.where(np.isnan(values).any(axis=1), np.nan, total))
 
 
+def net_terms(net: Mapping[str, Any], values: Floats, clip: bool = False) -> Floats:
+    """(n, k) terms of an elastic net: indicators on [0, 1], and products of two of them.
+
+    Beyond the fitted range single indicators go on in a straight line, products stay where they were.
+
+    >>> net = {"low": [0.0, 0.0], "high": [2.0, 2.0], "terms": [{"of": [0], "flip": [True], "join": "one"},
+    ...        {"of": [0, 1], "flip": [False, False], "join": "both"},
+    ...        {"of": [0, 1], "flip": [False, False], "join": "either"}]}
+    >>> net_terms(net, np.array([[1.0, 1.0]])).tolist()
+    [[0.5, 0.25, 0.75]]
+    """
+    low, high = np.array(net["low"]), np.array(net["high"])
+    unit = (values - low) / (high - low)
+    inside = np.clip(unit, 0.0, 1.0)
+    unit = inside if clip else unit
+    made = np.empty((len(values), len(net["terms"])))
+    for k, term in enumerate(net["terms"]):
+        own = [
+            1 - column if flip else column
+            for column, flip in zip(
+                (unit if term["join"] == "one" else inside).T[term["of"]], term["flip"], strict=True
+            )
+        ]
+        if term["join"] == "either":
+            made[:, k] = 1 - np.prod([1 - column for column in own], axis=0)
+        else:
+            made[:, k] = np.prod(own, axis=0)
+    return made
+
+
+def _elastic_net(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
+    """A linear model in one number: the weighted terms of the net."""
+    values = _matrix(cases, parameters["net_features"])
+    if not parameters["base"]["features"]:
+        return _linear(parameters["base"], cases, clip)
+    index = net_terms(parameters, values, clip) @ np.array(parameters["weights"])
+    return _linear_in(parameters["base"], cases, index[:, None], clip)
+
+
 def _gaussian_process(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
-    """The linear model, moved on its scale by the mean of the process."""
+    """The regression below, moved on its scale by the mean of the process."""
     values = _matrix(cases, parameters["gp_features"])
     lengths = np.array(parameters["lengths"])
     here = (values - np.array(parameters["center"])) / np.array(parameters["scale"]) / lengths
@@ -136,9 +178,9 @@ def _matrix(cases: Sequence[Case], names: Sequence[str]) -> Floats:
 
 
 def _moved(base: Parameters, cases: Sequence[Case], clip: bool, by: Floats) -> Floats:
-    """The linear model's accuracies, moved by so many logits of the chance-corrected accuracy."""
+    """A model's accuracies, moved by so many logits of the chance-corrected accuracy."""
     chance = np.array([case.chance for case in cases])
-    share = (_linear(base, cases, clip) - chance) / (1 - chance)
+    share = (evaluate(base, cases, clip=clip) - chance) / (1 - chance)
     return chance + (1 - chance) * expit(logit(share) + by)
 
 
@@ -211,6 +253,7 @@ def evaluator(kind: str) -> Callable[[Evaluator], Evaluator]:
 EVALUATORS: dict[str, Evaluator] = {
     "linear": _linear,
     "classwise": _classwise,
+    "elastic_net": _elastic_net,
     "boosted": _boosted,
     "gaussian_process": _gaussian_process,
     "average": _average,

@@ -2,13 +2,13 @@
 
 >>> from predictor.models import families
 >>> sorted(families())
-['average', 'boosting', 'classwise', 'gaussian_process', 'linear', 'log_n', 'log_n_log_h', 'mean', 'nearest']
+['average', 'boosting', 'classwise', 'elastic_net', 'gaussian_process', 'linear', 'log_n', 'log_n_log_h', 'mean', 'nearest']
 """
 
-from predictor.models import average, baselines, boosting, classwise, gaussian_process, linear
+from predictor.models import average, baselines, boosting, classwise, elastic_net, gaussian_process, linear
 from predictor.models.base import Family, Row, families, family
 
 __all__ = [
-    "Family", "Row", "average", "baselines", "boosting", "classwise", "families", "family", "gaussian_process",
+    "Family", "Row", "average", "baselines", "boosting", "classwise", "elastic_net", "families", "family", "gaussian_process",
     "linear",
 ]  # fmt: skip

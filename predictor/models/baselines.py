@@ -12,6 +12,7 @@ import numpy as np
 
 from predictor.errors import FitError
 from predictor.models.base import Row, family, feature_matrix, named, usable
+from predictor.models.features import reported
 from predictor.models.linear import fit_linear
 
 NEAREST_FEATURES = ("log n_samples", "log n_classes", "left_skew@5", "mean_log_count", "log image_steps")
@@ -38,7 +39,8 @@ def log_n_log_h(rows: Sequence[Row]) -> dict[str, Any]:
 @family("nearest", baseline=True)
 def nearest(rows: Sequence[Row]) -> dict[str, Any]:
     """The configuration that is nearest in size, classes, skew and tail."""
-    names = usable(rows, NEAREST_FEATURES)
+    unknown = all(row.case.distribution is None for row in rows)
+    names = reported(rows) if unknown else usable(rows, NEAREST_FEATURES)
     if not names:
         raise FitError("family nearest finds no indicator that every run has and that varies")
     values = feature_matrix(rows, names)

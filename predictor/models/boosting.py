@@ -1,6 +1,6 @@
-"""Monotone gradient boosting: small trees on what the linear model leaves, in the directions that indicators expect.
+"""Monotone gradient boosting: small trees on what a regression leaves, in the directions that indicators expect.
 
-eta = linear model + sum of trees; each tree is monotone in every indicator whose direction is known, so that no
+eta = elastic net + sum of trees; each tree is monotone in every indicator whose direction is known, so that no
 correction learnt from few runs says that more images of every class hurt. scikit-learn grows the trees; they are stored
 as lists of numbers, and `predictor.inference.evaluate` walks them with numpy alone.
 """
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from predictor.models.base import Floats, Row, family, finite
-from predictor.models.corrections import correction, direction
+from predictor.models.corrections import correction
+from predictor.models.features import direction
 
 FEWEST = 30  # configurations: below, a tree of two splits has leaves of a few runs
 TREES, RATE, LEAVES, RIDGE = 40, 0.12, 4, 1.0
@@ -21,7 +22,7 @@ TREES, RATE, LEAVES, RIDGE = 40, 0.12, 4, 1.0
 
 @family("boosting")
 def boosting(rows: Sequence[Row]) -> dict[str, Any]:
-    """Linear model corrected by small monotone trees (gradient boosting)."""
+    """Elastic net corrected by small monotone trees (gradient boosting)."""
     left = correction(rows, "boosting", fewest=FEWEST)
     trees, start = _grow(left.x, left.working, left.weight, [direction(name) for name in left.names])
     return {

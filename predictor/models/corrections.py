@@ -1,4 +1,4 @@
-"""What the linear model leaves: the part of an outcome that boosting and the Gaussian process learn."""
+"""What a regression leaves: the part of an outcome that boosting and the Gaussian process learn."""
 
 from __future__ import annotations
 
@@ -8,24 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from predictor.errors import FitError, PredictorError
-from predictor.indicators import known
+from predictor.errors import FitError
 from predictor.inference.evaluate import evaluate
-from predictor.models.base import Floats, Row, families, feature_matrix, fitted, usable
-
-FEATURES = (
-    "mean_log_count", "log n_classes", "log n_samples", "power_difficulty@0.5", "left_skew@5", "gini",
-    "log1p n_other_classes", "log image_steps", "log passes",
-)  # fmt: skip
-RECIPE_DIRECTIONS = {"image_steps": 1, "passes": 0}
-OPEN = ("n_classes", "n_samples")  # at a fixed number of images per class, more of other classes may help or hurt
+from predictor.models.base import Floats, Row, families, feature_matrix, fitted
+from predictor.models.features import features_of
 
 
 @dataclass(frozen=True, eq=False)
 class Correction:
-    """Configurations, and how far each lies from the linear model.
+    """Configurations, and how far each lies from the regression below.
 
-    base : parameters of the linear model
+    base : its parameters: an elastic net where the configurations suffice, else the linear model
     x : (n, p) the features `names`
     working : (n,) measured - predicted, in logits of the chance-corrected accuracy (one step of Fisher scoring)
     weight : (n,) binomial information of each
@@ -39,12 +32,12 @@ class Correction:
 
     @property
     def features(self) -> list[str]:
-        """Features of the correction and of the linear model."""
+        """Features of the correction and of the regression below."""
         return [*self.names, *(name for name in self.base["features"] if name not in self.names)]
 
 
 def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int | None = None) -> Correction:
-    """Seeds averaged, the linear model fitted, and what it leaves.
+    """Seeds averaged, the regression below fitted, and what it leaves.
 
     Raises FitError for fewer or more configurations than the family takes, and where no indicator varies.
     """
@@ -55,10 +48,10 @@ def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int 
         raise FitError(f"family {family_name} needs {fewest} configurations; found {len(first)}")
     if most is not None and len(first) > most:
         raise FitError(f"family {family_name} takes at most {most} configurations; found {len(first)}")
-    names = usable(rows, FEATURES)
+    names = features_of(rows)
     if not names:
         raise FitError(f"family {family_name} finds no indicator that every run has and that varies")
-    base = fitted(families()["linear"], rows)
+    base = _below(rows)
     own = [rows[i] for i in first]
     measured = np.bincount(index, weights=[row.value for row in rows]) / np.bincount(index)
     chance = np.array([row.case.chance for row in own])
@@ -68,18 +61,9 @@ def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int 
     return Correction(base, names, feature_matrix(own, names), working, weight)
 
 
-def direction(feature: str) -> int:
-    """+1, -1 or 0 (open): what more of the feature should do.
-
-    >>> direction("log image_steps"), direction("gini"), direction("log n_classes")
-    (1, -1, 0)
-    """
-    name = feature.rpartition(" ")[2]
-    if name in OPEN:
-        return 0
-    if name in RECIPE_DIRECTIONS:
-        return RECIPE_DIRECTIONS[name]
+def _below(rows: Sequence[Row]) -> dict[str, Any]:
+    known = families()
     try:
-        return known(name).direction
-    except PredictorError:  # of a reported table, not computed here
-        return 0
+        return fitted(known["elastic_net"], rows)
+    except FitError:  # too few configurations for it
+        return fitted(known["linear"], rows)

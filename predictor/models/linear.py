@@ -16,6 +16,7 @@ from predictor.models.base import (
     require_features,
     usable,
 )
+from predictor.models.features import reported
 from predictor.models.pooled import pooled_parameters
 
 # Never all of log N, log H and log V: they are one equation (N = H V).
@@ -52,7 +53,9 @@ def fit_linear(
 def linear(rows: Sequence[Row]) -> dict[str, Any]:
     """Shrunken linear model of a few indicators on the chance-corrected logit scale."""
     features = usable(rows, FEATURES)
-    if not {"mean_log_count", "power_difficulty@0.5"} & set(features):
+    if all(row.case.distribution is None for row in rows):
+        features = reported(rows)
+    elif not {"mean_log_count", "power_difficulty@0.5"} & set(features):
         features = usable(rows, REPORTED_FEATURES)
     if not features:
         raise FitError("family linear finds no indicator that every run has and that varies")

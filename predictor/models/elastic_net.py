@@ -1,0 +1,112 @@
+"""Elastic net over indicators and their interactions, none of which may go against a known direction.
+
+eta = a + s z,  z = sum of w_k t_k(u), w_k >= 0;  u: indicators on [0, 1], turned so that more is better
+
+Terms are u_i; u_i u_j (both are needed); 1 - (1 - u_i)(1 - u_j) (either will do). Weights that are not negative keep
+eta monotone in every indicator with a direction; one without enters as u and as 1 - u. The weights minimise squared
+logits within target sets plus both penalties (Zou and Hastie 2005, Regularization and variable selection via the
+elastic net), chosen by cross-validation over configurations; a and s are partly pooled over target sets and domains.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from predictor.errors import FitError
+from predictor.inference.evaluate import logit, net_terms
+from predictor.models.base import Floats, Row, family, feature_matrix, finite, replicate_weights
+from predictor.models.features import direction, features_of
+from predictor.models.pooled import pooled_parameters
+
+FEWEST = 30  # configurations
+MIXES, PENALTIES, SMALLEST, FOLDS = (0.5, 0.95), 12, 1e-3, 4  # l1 shares; penalties down to so much of the largest
+INDEX = "index"  # name of z
+
+
+@family("elastic_net")
+def elastic_net(rows: Sequence[Row]) -> dict[str, Any]:
+    """Elastic net of indicators and of the interactions that their directions allow."""
+    _, first, index = np.unique(
+        [f"{row.configuration_id} {row.case.level}" for row in rows], return_index=True, return_inverse=True
+    )
+    if len(first) < FEWEST:
+        raise FitError(f"family elastic_net needs {FEWEST} configurations; found {len(first)}")
+    names = features_of(rows)
+    if not names:
+        raise FitError("family elastic_net finds no indicator that every run has and that varies")
+    values = feature_matrix(rows, names)
+    net = {
+        "net_features": names,
+        "low": values.min(axis=0).tolist(),
+        "high": values.max(axis=0).tolist(),
+        "terms": _terms([direction(name) for name in names]),
+    }
+    own = [rows[i] for i in first]
+    measured = np.bincount(index, weights=[row.value for row in rows]) / np.bincount(index)
+    weights = _weights(net_terms(net, values[first]), measured, own)
+    kept = np.flatnonzero(weights)
+    net["terms"] = [net["terms"][k] for k in kept]
+    net["weights"] = [finite(weights[k]) for k in kept]
+    z = (net_terms(net, values) @ np.array(net["weights"])).reshape(-1, 1)
+    has_index = len(kept) > 0 and float(np.ptp(z)) > 0
+    base = pooled_parameters(
+        "linear",
+        [INDEX] if has_index else [],
+        z if has_index else np.empty((len(rows), 0)),
+        rows,
+        np.clip([row.value for row in rows], 0.0, 1.0),
+        replicate_weights(rows),
+        varying=(INDEX,),
+        chance=np.array([row.case.chance for row in rows]),
+        shrink=False,
+    )
+    return {"kind": "elastic_net", "features": names, "base": base, **net}
+
+
+def _terms(directions: Sequence[int]) -> list[dict[str, Any]]:
+    """Every term over indicators of these directions: indicators `of`, which of them as 1 - u, how they `join`."""
+    sides = [(False,) if sign > 0 else (True,) if sign < 0 else (False, True) for sign in directions]
+    made = [{"of": [i], "flip": [side], "join": "one"} for i, own in enumerate(sides) for side in own]
+    for i, j in combinations(range(len(directions)), 2):
+        made += [{"of": [i, j], "flip": [a, b], "join": "both"} for a in sides[i] for b in sides[j]]
+        if directions[i] and directions[j]:  # else it is a sum of the terms above
+            made.append({"of": [i, j], "flip": [sides[i][0], sides[j][0]], "join": "either"})
+    return made
+
+
+def _weights(terms: Floats, measured: Floats, rows: Sequence[Row]) -> Floats:
+    """(k,) weights of the terms, none negative; rows: one of each configuration."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import ElasticNetCV
+
+    chance = np.array([row.case.chance for row in rows])
+    p = np.clip(measured, chance + 0.01, 0.99)
+    weight = (p - chance) ** 2 * (1 - p) / ((1 - chance) ** 2 * p)  # binomial information on the logit scale
+    weight = weight / weight.mean()
+    x, y = _within(terms, weight, rows), _within(logit((p - chance) / (1 - chance))[:, None], weight, rows)[:, 0]
+    fold = np.arange(len(rows)) % FOLDS  # rows stand in the order of their ids, which are digests
+    model = ElasticNetCV(
+        l1_ratio=list(MIXES),
+        alphas=PENALTIES,
+        eps=SMALLEST,
+        positive=True,
+        fit_intercept=False,
+        cv=[(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)],
+        tol=1e-3,
+    )
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # of penalties too small to be chosen
+        model.fit(x, y, sample_weight=weight)
+    return np.asarray(model.coef_)
+
+
+def _within(values: Floats, weight: Floats, rows: Sequence[Row]) -> Floats:
+    """(n, k) values less the weighted mean of their target set and recipe."""
+    _, level = np.unique([row.case.level or "" for row in rows], return_inverse=True)
+    sums = np.zeros((int(level.max()) + 1, values.shape[1]))
+    np.add.at(sums, level, values * weight[:, None])
+    return values - (sums / np.bincount(level, weights=weight)[:, None])[level]
