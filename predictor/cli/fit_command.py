@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES
+from predictor.inference.scales import SHARES
+from predictor.render.tables import points
 
 if TYPE_CHECKING:
     from predictor.inference import Fit
@@ -110,12 +112,13 @@ def foot(fit: Fit, written: Path) -> str:
         for row in fit.validation
         if row["coverage_reason"] and row["chosen"]
     )
+    other = "" if all(row["scale"] in SHARES for row in fit.validation) else ", on another scale in the outcome's unit"
     lines = [
         "",
         f"{CHOSEN} chosen; its row repeats the choice inside every fold. Seeds of a configuration are averaged.",
         *(f"{split}: {SPLITS[split]}" for split in present),
-        "MAE, RMSE, width and interval score in points; ranks and decisions inside target sets; covered: nominal 90 %, "
-        "with the exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
+        f"MAE, RMSE, width and interval score in points{other}; ranks and decisions inside target sets; covered: "
+        "nominal 90 %, with the exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
         "known level: MAE when the level of each target set is known; noise: best rank agreement and least MAE that "
         "seed noise allows.",
         *reasons,
@@ -131,9 +134,10 @@ def blocks(validation: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict
     for (outcome, split), group in groupby(validation, key=lambda row: (row["outcome"], row["split"])):
         own = list(group)
         first = own[0]
+        least = points(first["noise_floor"], first["scale"])
         title = (
             f"{outcome.upper()}   {split}   n = {first['n_configurations']} configurations, {first['n_runs']} runs   "
-            f"noise: rank ceiling {_number(first['noise_ceiling'], 3)}, least MAE {_points(first['noise_floor'])}"
+            f"noise: rank ceiling {_number(first['noise_ceiling'], 3)}, least MAE {least}"
         )
         made.append((title, [shown_row(row) for row in own]))
     return made
@@ -151,7 +155,7 @@ def held_out_blocks(scored: Sequence[Mapping[str, Any]]) -> list[tuple[str, list
         title = (
             f"{outcome.upper()}   HELD OUT, for scoring alone: {', '.join(first['studies'])}   n = "
             f"{first['n_configurations']} configurations, {first['n_runs']} runs   least MAE by noise "
-            f"{_points(first['noise_floor'])}{rest}"
+            f"{points(first['noise_floor'], first['scale'])}{rest}"
         )
         made.append((title, [_scored_row(row) for row in own]))
     return made
@@ -162,15 +166,15 @@ def _scored_row(row: Mapping[str, Any]) -> dict[str, str]:
     bounds = f"[{_number(row['coverage_low'], 2)}, {_number(row['coverage_high'], 2)}]" if covered else ""
     return {
         "family": f"{row['family']} {CHOSEN}" if row["chosen"] else row["family"],
-        "MAE": _points(row["mae"]),
-        "RMSE": _points(row["rmse"]),
+        "MAE": points(row["mae"], row["scale"]),
+        "RMSE": points(row["rmse"], row["scale"]),
         "R2": _number(row["r2"], 2),
         "Spearman": _number(row["spearman"], 2),
         "decisions": _number(row["decision_accuracy"], 2),
         "equal N": _number(row["decision_accuracy_equal_n"], 2),
         "covered": f"{covered[0]}/{covered[1]} {bounds}" if covered else "-",
-        "width": _points(row["width"]),
-        "score": _points(row["interval_score"]),
+        "width": points(row["width"], row["scale"]),
+        "score": points(row["interval_score"], row["scale"]),
         **{f"skill {name}": _number(row["skill"].get(key), 2) for key, name in _SKILLS.items()},
     }
 
@@ -184,16 +188,16 @@ def shown_row(row: Mapping[str, Any]) -> dict[str, str]:
         coverage = f"{covered[0]}/{covered[1]} [{_number(low, 2)}, {_number(high, 2)}]"
     return {
         "family": f"{row['family']} {CHOSEN}" if row["chosen"] else row["family"],
-        "MAE": _points(row["mae"]),
-        "known level": _points(row["mae_without_level"]),
-        "RMSE": _points(row["rmse"]),
+        "MAE": points(row["mae"], row["scale"]),
+        "known level": points(row["mae_without_level"], row["scale"]),
+        "RMSE": points(row["rmse"], row["scale"]),
         "R2": _number(row["r2"], 2),
         "Spearman": _number(row["spearman"], 2),
         "decisions": _number(row["decision_accuracy"], 2),
         "equal N": _number(row["decision_accuracy_equal_n"], 2),
         "covered": coverage,
-        "width": _points(row["width"]["0.9"]),
-        "score": _points(row["interval_score"]),
+        "width": points(row["width"]["0.9"], row["scale"]),
+        "score": points(row["interval_score"], row["scale"]),
         **{f"skill {name}": _number(row["skill"][key], 2) for key, name in _SKILLS.items()},
     }
 
@@ -216,7 +220,3 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _points(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FORMAT, manifest_options, read_manifests
+from predictor.inference.scales import SHARES
 from predictor.render.predictions import class_lines
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
 def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:
     if outcome.value is None or outcome.low is None or outcome.high is None:
         return [_line(outcome.outcome, f"no statement: {outcome.reason}")]
-    value = f"{_percent(outcome.value)} {_range(outcome.low, outcome.high)}"
+    value = _valued(outcome.value, outcome.low, outcome.high, outcome.scale)
     note = f"{outcome.level:.0%}".replace("%", " %")
     if outcome.covered:
         held = {"in_domain": "on held-out configurations", "pilot": "same procedure on left-out target sets:"}
@@ -216,7 +217,7 @@ def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:
     lines = [_line(outcome.outcome, f"{value}   {note}")]
     if outcome.edge:
         edge, low, high = outcome.edge
-        lines.append(_line("", f"at the edge of the fit {_percent(edge)} {_range(low, high)}"))
+        lines.append(_line("", f"at the edge of the fit {_valued(edge, low, high, outcome.scale)}"))
     return lines
 
 
@@ -241,6 +242,13 @@ def _line(name: str, content: str) -> str:
 
 def _plural(n: int, word: str) -> str:
     return f"{n} {word}" + ("" if n == 1 else "s")
+
+
+def _valued(value: float, low: float, high: float, scale: str) -> str:
+    """A value and its interval: per cent of an accuracy, else the outcome's own unit."""
+    if scale in SHARES:
+        return f"{_percent(value)} {_range(low, high)}"
+    return f"{value:.4g} [{low:.4g}, {high:.4g}]"
 
 
 def _percent(value: float) -> str:

@@ -14,6 +14,7 @@ from predictor.errors import FitError
 from predictor.inference.cases import CLASS_FEATURES, check_features
 from predictor.inference.evaluate import evaluate, expit, logit
 from predictor.inference.intervals import error_scale, fitted_tail, grouped_quantile, split_conformal
+from predictor.inference.scales import ACCURACY, Scale
 from predictor.models.average import averaged
 from predictor.models.base import MINIMUM, Family, Floats, Row, fitted
 
@@ -29,7 +30,8 @@ class Configurations:
     """Runs with their seeds averaged: the unit of evidence.
 
     index : (n_rows,) configuration of each row
-    measured, sd2 : (n,) mean over seeds, and the variance of one run (nan with one seed)
+    measured : (n,) mean share over seeds
+    values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
     """
 
     ids: list[str]
@@ -37,7 +39,9 @@ class Configurations:
     first: Indices
     measured: Floats
     logits: Floats
+    values: Floats
     sd2: Floats
+    scale: Scale
     seeds: Indices
     target_sets: NDArray[Any]
     domains: NDArray[Any]
@@ -53,7 +57,9 @@ def configurations(rows: Sequence[Row]) -> Configurations:
     ids, first, index, seeds = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     values = np.array([row.value for row in rows])
     measured = np.bincount(index, weights=values) / seeds
-    squares = np.bincount(index, weights=(values - measured[index]) ** 2)
+    scale = rows[0].scale if rows else ACCURACY
+    own = scale.values(measured)
+    squares = np.bincount(index, weights=(scale.values(values) - own[index]) ** 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         sd2 = np.where(seeds > 1, squares / (seeds - 1), np.nan)
     tested = np.bincount(index, weights=[row.n_tested or UNKNOWN_TESTED for row in rows])
@@ -63,7 +69,9 @@ def configurations(rows: Sequence[Row]) -> Configurations:
         first=first,
         measured=measured,
         logits=logit((measured * tested + 0.5) / (tested + 1)),
+        values=own,
         sd2=sd2,
+        scale=scale,
         seeds=seeds,
         target_sets=np.array([rows[i].target_set for i in first]),
         domains=np.array([rows[i].domain for i in first]),

@@ -64,9 +64,7 @@ def fit_registry(
     unknown = sorted(set(outcomes or ()) - set(available))
     if unknown:
         shown = ", ".join(available) or "none"
-        raise FitError(
-            f"no run measured {', '.join(unknown)} as an accuracy; measured: {shown}", remedy="Check --outcome"
-        )
+        raise FitError(f"no run measured {', '.join(unknown)}; measured: {shown}", remedy="Check --outcome")
     left_out = list(selection.left_out)
     fitted: dict[str, Any] = {}
     validation: list[dict[str, Any]] = []
@@ -77,25 +75,25 @@ def fit_registry(
         def one(line: str, share: float, done: int = number) -> None:
             tell(line, (done + share) / len(names))
 
-        rows = rows_for(selection, name)
-        configs = configurations(rows)
-        problem = _problem(rows, configs)
-        if problem is None:
-            try:
-                fitted[name], table, notes = _fit_outcome(name, rows, configs, competing, one)
-            except FitError as fault:
-                problem = fault.problem
-            finally:
-                forget()
+        problem: str | None
+        try:
+            rows = rows_for(selection, name)
+            configs = configurations(rows)
+            problem = _problem(rows, configs)
             if problem is None:
+                fitted[name], table, notes = _fit_outcome(name, rows, configs, competing, one)
                 validation += table
                 left_out += [f"{name}: {note}" for note in notes]
+        except FitError as fault:
+            problem = fault.problem
+        finally:
+            forget()
         if problem is not None:
             if outcomes is not None:
                 raise FitError(f"outcome {name}: {problem}", remedy="Leave it out, or train more runs: trainer run")
             reasons.append(f"{name}: {problem}")
     if not fitted:
-        raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured as an accuracy'})",
+        raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured'})",
                        remedy="Train more configurations: trainer run GRID.yaml")  # fmt: skip
     content = {
         "kind": KIND,
@@ -125,7 +123,7 @@ def _problem(rows: Sequence[Row], configs: Configurations) -> str | None:
     if len(configs.ids) < FEWEST:
         return f"{len(configs.ids)} configurations; at least {FEWEST} are needed"
     if np.ptp(configs.measured) < 1e-9:
-        return f"it never varies: {configs.measured[0]:.4g} in all {len(configs.ids)} configurations"
+        return f"it never varies: {configs.values[0]:.4g} in all {len(configs.ids)} configurations"
     return None
 
 
@@ -169,6 +167,7 @@ def _fit_outcome(
             table += found
             notes += [f"{split.name}: family {key} left out: {problem}" for key, problem in lost.items()]
     entry = {
+        "scale": configs.scale.plain(),
         "target_sets": sorted(set(configs.target_sets.tolist())),
         "domains": sorted(set(configs.domains.tolist())),
         "tested": {row.target_set: sorted(row.case.tested) for row in rows if row.case.tested is not None},

@@ -116,7 +116,7 @@ def noise(configs: Configurations) -> tuple[float | None, float | None]:
     one_run = float(np.average(configs.sd2[known], weights=weight))
     of_mean = float(np.mean(one_run / configs.seeds))
     inside = [
-        configs.measured[configs.target_sets == name] - configs.measured[configs.target_sets == name].mean()
+        configs.values[configs.target_sets == name] - configs.values[configs.target_sets == name].mean()
         for name in np.unique(configs.target_sets)
     ]
     total = float(np.sum(np.concatenate(inside) ** 2)) / max(len(configs.ids) - len(inside), 1)

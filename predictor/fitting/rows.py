@@ -13,6 +13,7 @@ import numpy as np
 from predictor.errors import FitError
 from predictor.indicators import compute
 from predictor.inference.cases import Case, level_key, recipe_name
+from predictor.inference.scales import ACCURACY, Scale
 from predictor.models.base import Floats, Row
 from predictor.records.context import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
@@ -109,8 +110,8 @@ def _reason(record: RunRecord, studies: Sequence[str] | None) -> str | None:
 
 
 def outcome_names(selection: Selection) -> list[str]:
-    """Outcomes that any run measured as an accuracy: accuracy, robustness, then the shifts."""
-    names = {name for record in selection.records for name, item in record.outcomes.items() if item.scale == "accuracy"}
+    """Outcomes that any run measured: accuracy, robustness, then the shifts and others."""
+    names = {name for record in selection.records for name in record.outcomes}
     order = {"accuracy": 0, "robustness": 1}
     return sorted(names, key=lambda name: (order.get(name, 2), name))
 
@@ -124,12 +125,29 @@ def recipe_of(record: RunRecord) -> tuple[str | None, int | None, int | None]:
     return model["name"], model.get("image_size", DEFAULT_IMAGE_SIZE), steps
 
 
-def rows_for(selection: Selection, outcome: str) -> list[Row]:
-    """One row for each run that measured the outcome as an accuracy."""
+def scale_of(selection: Selection, outcome: str) -> Scale:
+    """The scale that the runs declare for the outcome: accuracy if any does, else the most frequent one.
+
+    Raises FitError for a scale that is not known, and for values that it cannot hold.
+    """
+    found = [record.outcomes[outcome] for record in selection.records if outcome in record.outcomes]
+    names = Counter(item.scale for item in found)
+    if not found or "accuracy" in names:
+        return ACCURACY
+    name = max(sorted(names), key=names.__getitem__)
+    return Scale.of(name, [item.value for item in found if item.scale == name])
+
+
+def rows_for(selection: Selection, outcome: str, scale: Scale | None = None) -> list[Row]:
+    """One row for each run that measured the outcome on the scale; `scale_of` the runs where none is given.
+
+    Raises FitError as `scale_of` does.
+    """
     rows = []
+    scale = scale_of(selection, outcome) if scale is None else scale
     for record in selection.records:
         measured = record.outcomes.get(outcome)
-        if measured is None or measured.scale != "accuracy":
+        if measured is None or measured.scale != scale.name:
             continue
         model, size, steps = recipe_of(record)
         indicators = selection.indicators(record)
@@ -152,9 +170,10 @@ def rows_for(selection: Selection, outcome: str) -> list[Row]:
                 study=record.study,
                 target_set=record.target_set,
                 domain=record.domain,
-                value=measured.value,
+                value=float(scale.shares([measured.value])[0]),
                 tested=tested,
                 correct=correct,
+                scale=scale,
             )
         )
     return rows

@@ -13,6 +13,7 @@ from predictor.fitting.rows import Selection, rows_for
 from predictor.fitting.validation import config_sizes
 from predictor.inference.evaluate import expit, logit
 from predictor.inference.intervals import residual_half_width
+from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
 from predictor.models.base import Floats, Row
 from predictor.records.schema import Counted, RunRecord
@@ -42,7 +43,8 @@ def score_held_out(
     for outcome, entry in fit.outcomes.items():
         if outcomes is not None and outcome not in outcomes:
             continue
-        every = rows_for(selection, outcome) if held else []
+        scale = Scale.stored(entry)
+        every = rows_for(selection, outcome, scale) if held else []
         rows = [row for row in every if row.case.level in fit.content["levels"]]
         rows = [row for row in rows if row.target_set in entry["target_sets"]]
         if not rows:
@@ -59,20 +61,25 @@ def score_held_out(
 def _row(
     outcome: str, name: str, entry: Any, rows: Sequence[Row], configs: Configurations, predicted: dict[str, Floats]
 ) -> dict[str, Any]:
-    measured, own, sets = configs.measured, predicted[name], configs.target_sets
+    scale = configs.scale
+    measured, share, sets = configs.values, predicted[name], configs.target_sets
+    own = scale.values(share)
     chosen = name == entry["configuration"]["family"]
     sizes = config_sizes(rows, configs)
     ceiling, floor = noise(configs)
     quality: dict[str, Any] = {}
     if chosen:
-        half = residual_half_width(entry["configuration"], own, LEVEL)
+        half = residual_half_width(entry["configuration"], share, LEVEL)
         if half is not None:
-            low, high = expit(logit(own) - half), expit(logit(own) + half)
+            low, high = scale.interval(expit(logit(share) - half), expit(logit(share) + half))
             quality = interval_quality(measured, low, high, LEVEL)
-    skills = {base: skill_with_bound(measured, own, predicted[base]) for base in BASELINES if base in predicted}
+    skills = {
+        base: skill_with_bound(measured, own, scale.values(predicted[base])) for base in BASELINES if base in predicted
+    }
     order = own if entry["families"][name]["features"] else np.zeros(len(own))
     return {
         "outcome": outcome,
+        "scale": scale.name,
         "family": name,
         "chosen": chosen,
         **errors(measured, own),

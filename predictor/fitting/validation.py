@@ -30,6 +30,7 @@ from predictor.fitting.calibration import (
     take,
 )
 from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
+from predictor.inference.scales import Scale
 from predictor.models.base import MINIMUM, Family, Floats, Row
 
 OUTER, INNER = 10, 5  # folds
@@ -197,12 +198,13 @@ def _row(
     tested: Indices,
     sizes: Floats,
 ) -> dict[str, Any]:
-    measured, predicted, groups = configs.measured[tested], result.predicted[tested], configs.target_sets[tested]
+    measured, groups = configs.values[tested], configs.target_sets[tested]
+    predicted = configs.scale.values(result.predicted[tested])
     order = predicted if result.orders else np.zeros(len(tested))
     mse = float(np.mean((measured - predicted) ** 2))
     quality = {}
     for level in LEVELS:
-        low, high = result.low[level][tested], result.high[level][tested]
+        low, high = configs.scale.interval(result.low[level][tested], result.high[level][tested])
         if np.isfinite(low).all():
             quality[f"{level:g}"] = interval_quality(measured, low, high, level)
 
@@ -213,6 +215,7 @@ def _row(
     equal = decision_accuracy(measured, order, groups, sizes[tested]) if np.isfinite(sizes).all() else None
     return {
         "outcome": outcome,
+        "scale": configs.scale.name,
         "split": split.name,
         "family": name,
         "chosen": chosen,
@@ -229,7 +232,7 @@ def _row(
         "coverage_reason": None if "0.9" in quality else _why_no_coverage(split, configs),
         "width": by_level("width"),
         "interval_score": quality.get("0.9", {}).get("interval_score"),
-        "skill": {key: _skill(mse, measured, held.get(base), tested) for key, base in SKILLS.items()},
+        "skill": {key: _skill(mse, measured, held.get(base), tested, configs.scale) for key, base in SKILLS.items()},
         "noise_ceiling": ceiling,
         "noise_floor": floor,
         "n_configurations": len(tested),
@@ -245,10 +248,10 @@ def _without_level(error: Floats, groups: np.ndarray[Any, Any]) -> Floats:
     return result
 
 
-def _skill(mse: float, measured: Floats, baseline: _Held | None, tested: Indices) -> float | None:
+def _skill(mse: float, measured: Floats, baseline: _Held | None, tested: Indices, scale: Scale) -> float | None:
     if baseline is None:
         return None
-    reference = float(np.mean((measured - baseline.predicted[tested]) ** 2))
+    reference = float(np.mean((measured - scale.values(baseline.predicted[tested])) ** 2))
     return 1 - mse / reference if reference > 0 else None
 
 

@@ -25,6 +25,7 @@ from predictor.inference.intervals import (
 from predictor.inference.per_class import predict_classes
 from predictor.inference.request import Request, make_case, resolve, with_roles
 from predictor.inference.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
+from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
 
 WORST = 3  # classes that are named where not all are asked for
@@ -82,8 +83,8 @@ def predict(
 
 
 def _rank(prediction: Prediction) -> float:
-    value = prediction.outcomes[0].value
-    return math.inf if value is None else -value
+    first = prediction.outcomes[0]
+    return math.inf if first.value is None else first.value if first.scale == "loss" else -first.value
 
 
 def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request) -> _Manifest:
@@ -116,15 +117,19 @@ def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
 
 
 def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float, all_classes: bool) -> Prediction:
-    outcomes = tuple(_outcome(fit, name, manifest, request, level) for name in _shown_outcomes(fit, request))
+    outcomes = tuple(
+        _in_unit(_outcome(fit, name, manifest, request, level), Scale.stored(fit.outcomes[name]))
+        for name in _shown_outcomes(fit, request)
+    )
     first = outcomes[0].outcome
+    scale = Scale.stored(fit.outcomes[first])
     warnings = [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
     why = []
     if outcomes[0].value is not None:
         names = _models(fit, first, request)
 
         def value(distribution: LabelDistribution) -> float:
-            return _value(fit, first, names, make_case(distribution, request)[0])[0]
+            return float(scale.values(_value(fit, first, names, make_case(distribution, request)[0])[0]))
 
         found = contributions(manifest.distribution, value)
         why = [{"outcome": first, "name": key, "value": points} for key, points in found if math.isfinite(points)]
@@ -143,6 +148,19 @@ def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float, 
         warnings=tuple(warnings),
         classes=tuple(_classes(fit, manifest, request, outcomes if all_classes else outcomes[:1], all_classes)),
     )
+
+
+def _in_unit(found: OutcomePrediction, scale: Scale) -> OutcomePrediction:
+    """The prediction in the outcome's own unit, where it is no accuracy."""
+    if scale.is_share or found.value is None:
+        return replace(found, scale=scale.name)
+    low, high = scale.interval(np.array([found.low]), np.array([found.high]))
+    edge = found.edge
+    if edge is not None:
+        ends = scale.interval(np.array([edge[1]]), np.array([edge[2]]))
+        edge = (float(scale.values(edge[0])), float(ends[0][0]), float(ends[1][0]))
+    value = float(scale.values(found.value))
+    return replace(found, scale=scale.name, value=value, low=float(low[0]), high=float(high[0]), edge=edge)
 
 
 def _classes(
@@ -292,7 +310,8 @@ def _baselines(fit: Fit, outcome: str, case: Case) -> list[dict[str, Any]]:
     for family in BASELINES:
         if family not in families:
             continue
-        value = float(evaluate(families[family], [case])[0])
+        scale = Scale.stored(fit.outcomes[outcome])
+        value = float(scale.values(evaluate(families[family], [case]))[0])
         row = {"outcome": outcome, "family": family, "value": value if math.isfinite(value) else None}
         if family == "nearest":
             index = nearest_index(families[family], [case])[0]
@@ -306,6 +325,8 @@ def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) 
     rows = []
     for outcome in _shown_outcomes(fit, request):
         entry = fit.outcomes[outcome]
+        if not Scale.stored(entry).is_share:  # a level of one half or nine tenths means nothing there
+            continue
         if outcome == "robustness" and request.domain not in entry["domains"]:
             continue
         if request.target_set != "new" and request.target_set not in entry["target_sets"]:

@@ -12,6 +12,7 @@ SCHEMA_VERSION = 1
 class OutcomePrediction:
     """One outcome of one manifest; accuracies are fractions. value is None where nothing can be said (`reason`).
 
+    scale : accuracy, or the scale that the runs declare; value and interval are in its own unit
     covered : [covered, n] held-out configurations (or target sets) inside intervals made in the same way
     edge : (value, low, high) at the edge of the fitted range, where the manifest lies outside of it
     """
@@ -25,6 +26,7 @@ class OutcomePrediction:
     family: str | None = None
     covered: tuple[int, int] | None = None
     edge: tuple[float, float, float] | None = None
+    scale: str = "accuracy"
 
 
 @dataclass(frozen=True, kw_only=True)

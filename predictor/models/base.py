@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from predictor.errors import FitError
 from predictor.inference.cases import Case
+from predictor.inference.scales import ACCURACY, Scale
 
 Floats = NDArray[np.float64]
 MINIMUM = 6  # configurations that any family needs
@@ -23,7 +24,7 @@ MINIMUM = 6  # configurations that any family needs
 class Row:
     """One run and one of its outcomes.
 
-    value : class-balanced accuracy, a fraction
+    value : class-balanced accuracy, a fraction; of an outcome on another scale its share, see `scale`
     tested, correct : (T,) per class, in the order of `case.tested_counts`; empty where unknown
     """
 
@@ -36,6 +37,7 @@ class Row:
     value: float
     tested: Floats
     correct: Floats
+    scale: Scale = ACCURACY
 
     @cached_property
     def n_tested(self) -> float:

@@ -14,6 +14,7 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.inference import Fit, Prediction, Predictions, expit, logit, predict
 from predictor.inference.request import resolve, with_roles
+from predictor.inference.scales import Scale
 from predictor.planning.allocation import Counts, best, proportional, smallest_first, uniform
 from predictor.planning.objective import Objective, Targets, named_targets
 from predictor.planning.reach import Reach, reach
@@ -215,6 +216,9 @@ def _require_value(base: Prediction, outcome: str, manifest: str) -> None:
         raise FitError(
             f"{outcome} was not measured on such images", where=manifest, remedy="Name --target-set or --domain"
         )
+    if not Scale(own[0].scale).is_share:
+        raise FitError(f"{outcome} is on the scale {own[0].scale}; advice is in points of an accuracy", where=manifest,
+                       remedy="Advise on accuracy")  # fmt: skip
     if own[0].value is None:
         raise FitError(f"no statement on {outcome}: {own[0].reason}", where=manifest, remedy="Advise on accuracy")
 

@@ -100,7 +100,7 @@ def design_registry(
     records = read_registry(runs, studies)
     selection = select(records, studies)
     space = read_space(runs, selection.records, studies)
-    rows = rows_for(selection, outcome)
+    rows = [row for row in rows_for(selection, outcome) if row.scale.is_share]
     if len(rows) < 2:
         raise FitError(f"{len(rows)} runs measured {outcome} as an accuracy; 2 are needed", where=str(runs),
                        remedy="Check --outcome, or train a first grid: trainer run GRID.yaml")  # fmt: skip

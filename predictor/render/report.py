@@ -13,7 +13,7 @@ import numpy as np
 from predictor.errors import FitError
 from predictor.render import figures
 from predictor.render.agreement import line
-from predictor.render.tables import number
+from predictor.render.tables import number, points
 
 if TYPE_CHECKING:
     from predictor.agreement import AgreementTable
@@ -224,9 +224,6 @@ def citations(records: Sequence[RunRecord]) -> list[str]:
 def validation_rows(fit: Fit) -> list[dict[str, str]]:
     """The chosen family and the baselines on every split, rounded for reading."""
 
-    def points(value: float | None) -> str:
-        return "-" if value is None else f"{100 * value:.1f}"
-
     def two(value: float | None) -> str:
         return "-" if value is None else f"{value:.2f}"
 
@@ -240,13 +237,13 @@ def validation_rows(fit: Fit) -> list[dict[str, str]]:
                 "split": row["split"],
                 "family": row["family"],
                 "chosen": "chosen" if row["chosen"] else "",
-                "MAE (points)": points(row["mae"]),
-                "RMSE": points(row["rmse"]),
+                "MAE (points)": points(row["mae"], row.get("scale", "accuracy")),
+                "RMSE": points(row["rmse"], row.get("scale", "accuracy")),
                 "R²": two(row["r2"]),
                 "Spearman": two(row["spearman"]),
                 "decisions": two(row["decision_accuracy"]),
                 "covered (90 %)": f"{covered[0]}/{covered[1]}" if covered else "not measured",
-                "width": points(row["width"].get(LEVEL) if row["width"] else None),
+                "width": points(row["width"].get(LEVEL) if row["width"] else None, row.get("scale", "accuracy")),
                 "skill: mean": two(skill["mean"]),
                 "log N": two(skill["log_n"]),
                 "log N + H": two(skill["log_n_log_h"]),

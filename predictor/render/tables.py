@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from predictor.inference.scales import SHARES
+
 Row = Mapping[str, object]
 Formats = Mapping[str, Callable[[Any], str]]
 FORMATS = ("table", "json", "csv", "markdown")
@@ -69,6 +71,17 @@ def percent(value: float | None, digits: int = 1) -> str:
     ('61.2 %', '-')
     """
     return "-" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def points(value: float | None, scale: str = "accuracy") -> str:
+    """An error of an accuracy in points; of an outcome on another scale in its own unit.
+
+    >>> points(0.0123), points(0.0123, "loss"), points(None)
+    ('1.2', '0.0123', '-')
+    """
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{100 * value:.1f}" if scale in SHARES else f"{value:.3g}"
 
 
 def number(value: object) -> str:

@@ -1,0 +1,101 @@
+"""Outcomes that are no accuracy: a declared scale makes them shares, on which everything else works.
+
+share = expit((g(y) - center) / (WIDTH spread)),  g = log or identity
+
+so that a logit of a share is linear in g(y). An accuracy is its own share. Center and spread are only the unit: the
+runs' mean and standard deviation of g(y); with twice the spread a share stays where the logistic curve is nearly
+straight. More is better on every scale but `loss`, whose shares are turned round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from predictor.errors import FitError
+from predictor.inference.cases import Floats
+from predictor.inference.evaluate import expit, logit
+
+SHARES = ("accuracy", "logit")  # fractions: the logit is taken of the value itself
+LOGS = ("log", "loss")  # positive numbers
+KNOWN = (*SHARES, *LOGS, "identity")
+WIDTH = 2.0  # of a standard deviation: one unit of a logit
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A declared outcome scale, and the unit of its logits.
+
+    >>> scale = Scale.of("log", [1.0, 10.0, 100.0])
+    >>> scale.shares([10.0]).tolist(), scale.values(scale.shares([1.0, 100.0])).round(6).tolist()
+    ([0.5], [1.0, 100.0])
+    """
+
+    name: str = "accuracy"
+    center: float = 0.0
+    spread: float = 1.0
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[float]) -> Scale:
+        """The scale of these values.
+
+        Raises FitError for a scale that is not known and for values that it cannot hold.
+        """
+        if name not in KNOWN:
+            raise FitError(f"unknown outcome scale {name!r}; known: {', '.join(KNOWN)}")
+        y = np.asarray(values, dtype=np.float64)
+        low, high = {**dict.fromkeys(SHARES, (0.0, 1.0)), **dict.fromkeys(LOGS, (5e-324, np.inf))}.get(
+            name, (-np.inf, np.inf)
+        )
+        bad = y[~((y >= low) & (y <= high) & np.isfinite(y))]
+        if len(bad):
+            needed = "a fraction" if name in SHARES else "a positive number" if name in LOGS else "a finite number"
+            raise FitError(f"{len(bad)} values that scale {name!r} cannot hold (first: {bad[0]:g}); needed: {needed}")
+        if name in SHARES:
+            return cls(name)
+        g = np.log(y) if name in LOGS else y
+        return cls(name, float(g.mean()), float(g.std()) or 1.0)
+
+    @classmethod
+    def stored(cls, entry: Mapping[str, Any]) -> Scale:
+        """The scale that a fit states for an outcome; an accuracy where it states none."""
+        return cls(**entry["scale"]) if entry.get("scale") else cls()
+
+    @property
+    def is_share(self) -> bool:
+        """Values are fractions: printed as per cent, errors as points."""
+        return self.name in SHARES
+
+    @property
+    def _unit(self) -> float:
+        return (-WIDTH if self.name == "loss" else WIDTH) * self.spread
+
+    def interval(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+        """(low, high) of shares -> of values, in their order."""
+        first, second = self.values(low), self.values(high)
+        return np.minimum(first, second), np.maximum(first, second)
+
+    def shares(self, values: Sequence[float] | Floats) -> Floats:
+        """(n,) values -> shares in (0, 1)."""
+        y = np.asarray(values, dtype=np.float64)
+        if self.is_share:
+            return y
+        return expit(((np.log(y) if self.name in LOGS else y) - self.center) / self._unit)
+
+    def values(self, shares: Floats | float) -> Floats:
+        """(n,) shares -> values in the outcome's own unit."""
+        p = np.asarray(shares, dtype=np.float64)
+        if self.is_share:
+            return p
+        g = self.center + self._unit * logit(p)
+        return np.exp(g) if self.name in LOGS else np.asarray(g)
+
+    def plain(self) -> dict[str, Any]:
+        """Plain data for a fit."""
+        return asdict(self)
+
+
+ACCURACY = Scale()
