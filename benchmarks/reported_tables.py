@@ -44,7 +44,8 @@ def read(path: str, outcome: str, scale: str, columns: list[str]) -> list[RunRec
     """One record of each distinct row."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if all(row[name].strip() for name in (outcome, *columns))]
-    words = {name: Counter(row[name] for row in rows) for name in columns if not all(map(is_number, (r[name] for r in rows)))}
+    told = [name for name in columns if not all(is_number(row[name]) for row in rows)]
+    words = {name: Counter(row[name] for row in rows) for name in told}
     records = {}
     for row in rows:
         indicators = {name: float(row[name]) for name in columns if name not in words}

@@ -136,11 +136,13 @@ def test_runs_of_another_recipe_are_left_out(records):
     assert any("4 runs left out: another recipe than most runs of that network" in line for line in selection.left_out)
 
 
-def test_diverged_runs_and_other_scales_are_left_out(records):
+def test_diverged_runs_and_mixed_scales_are_left_out(records):
     diverged = records[0].model_copy(update={"status": "diverged"})
     assert any("status diverged" in line for line in select([diverged, *records[1:]]).left_out)
     loss = records[0].outcomes["accuracy"].model_copy(update={"scale": "loss"})
-    assert outcome_names(select([records[0].model_copy(update={"outcomes": {"accuracy": loss}})])) == []
+    mixed = select([records[0].model_copy(update={"outcomes": {"accuracy": loss}}), *records[1:]])
+    assert outcome_names(mixed)[0] == "accuracy"
+    assert records[0].run_id not in {row.run_id for row in rows_for(mixed, "accuracy")}
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,7 @@ def test_what_a_scale_cannot_hold_is_said_with_the_reason():
         FitError, match=r"outcome valid: unknown outcome scale 'bits'; known: accuracy, logit, log, loss"
     ):
         fit_registry(table(power_law, "bits"), ["valid"], studies=["table"])
-    with pytest.raises(
-        FitError, match=r"1 values that scale 'loss' cannot hold \(first: -3\); needed: a positive"
-    ):
+    with pytest.raises(FitError, match=r"1 values that scale 'loss' cannot hold \(first: -3\); needed: a positive"):
         records = table(power_law, "loss")
         spoilt = records[3].outcomes["valid"].model_copy(update={"value": -3.0})
         fit_registry([*records[:3], records[3].model_copy(update={"outcomes": {"valid": spoilt}}), *records[4:]],
