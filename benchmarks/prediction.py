@@ -91,8 +91,9 @@ def baseline_interval_score(records, fit, outcome):
     configs = configurations(train)
     fitted = calibrate(families()["log_n_log_h"], train, configs, configuration_folds(configs, 10))
     rows = scored_rows(fit, records, outcome)
-    bounds = fitted.interval(rows, 0.9, "configuration")
-    return bounds and interval_quality(configurations(rows).measured, *bounds, 0.9)["interval_score"]
+    held = configurations(rows)
+    bounds = fitted.around(held.mean(predict_rows(fitted.parameters, rows)), 0.9, "configuration")
+    return bounds and interval_quality(held.measured, *bounds, 0.9)["interval_score"]
 
 
 def where_the_error_sits(fit, records, outcome, family):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from predictor.errors import FitError
 from predictor.inference.cases import CLASS_FEATURES, check_features
-from predictor.inference.evaluate import evaluate, expit, logit
-from predictor.inference.intervals import error_scale, fitted_tail, grouped_quantile, split_conformal
+from predictor.inference.evaluate import disagreement, evaluate, expit, logit
+from predictor.inference.intervals import fitted_scale, grouped_quantile, residual_half_width
 from predictor.inference.scales import ACCURACY, Scale
 from predictor.models.average import averaged
 from predictor.models.base import MINIMUM, Family, Floats, Row, fitted
@@ -130,6 +131,11 @@ def largest(sizes: Floats, groups: NDArray[Any], share: float) -> Indices:
     return np.sort(np.concatenate(held)) if held else np.empty(0, dtype=np.int64)
 
 
+def models_of(fits: Mapping[str, Calibrated]) -> list[str]:
+    """Names of the models whose disagreement is the `doubt`: all but baselines and averages."""
+    return [name for name, item in fits.items() if not (item.family.baseline or item.family.averages)]
+
+
 def predict_rows(parameters: dict[str, Any], rows: Sequence[Row]) -> Floats:
     """(n,) predicted accuracies of the rows."""
     return evaluate(parameters, [row.case for row in rows])
@@ -157,6 +163,7 @@ class Calibrated:
     predicted : (n,) accuracy of each configuration, predicted by the fit without it; nan where none held it out
     residuals : (n,) measured - predicted, in logits
     groups, fold : (n,) target set of each configuration, and the fold that held it out
+    doubt : (n,) how far the models disagree, see `error_scale`; 0 of a baseline
     """
 
     family: Family
@@ -166,12 +173,14 @@ class Calibrated:
     groups: NDArray[Any]
     fold: Indices
     measured: Floats
+    doubt: Floats
     fold_parameters: tuple[dict[str, Any], ...] = ()  # of the fits without each fold; none of an average
 
     def held(self) -> Calibrated:
         """Only the configurations that some fold held out."""
         keep = np.isfinite(self.predicted)
-        parts = (item[keep] for item in (self.predicted, self.residuals, self.groups, self.fold, self.measured))
+        own = (self.predicted, self.residuals, self.groups, self.fold, self.measured, self.doubt)
+        parts = (item[keep] for item in own)
         return Calibrated(self.family, self.parameters, *parts, self.fold_parameters)
 
     @property
@@ -179,10 +188,20 @@ class Calibrated:
         """What was held out together: configurations of one target set and fold share what is wrong with its fit."""
         return [f"{group} {fold}" for group, fold in zip(self.groups, self.fold, strict=True)]
 
-    @property
-    def tail(self) -> float:
-        """See `fitted_tail`."""
-        return fitted_tail(self.residuals, self.predicted)
+    @cached_property
+    def scale(self) -> tuple[float, float]:
+        """(tail, doubt_weight), see `fitted_scale`."""
+        return fitted_scale(self.residuals, self.predicted, self.doubt)
+
+    def stored(self) -> dict[str, Any]:
+        """What `residual_half_width` needs to make an interval."""
+        return {
+            "residuals": self.residuals.tolist(),
+            "predicted": self.predicted.tolist(),
+            "doubt": self.doubt.tolist(),
+            "tail": self.scale[0],
+            "doubt_weight": self.scale[1],
+        }
 
     def score(self, *, without_level: bool) -> float:
         """Mean squared error to choose a family by: of accuracies, or of logits with every group's level removed."""
@@ -191,25 +210,22 @@ class Calibrated:
         parts = [self.residuals[self.groups == name] for name in np.unique(self.groups)]
         return float(np.mean(np.concatenate([part - part.mean() for part in parts]) ** 2))
 
-    def interval(self, rows: Sequence[Row], level: float, kind: str) -> tuple[Floats, Floats] | None:
-        """(low, high) of every configuration of new rows, see `around`."""
-        return self.around(configurations(rows).mean(predict_rows(self.parameters, rows)), level, kind)
-
-    def around(self, predicted: Floats, level: float, kind: str) -> tuple[Floats, Floats] | None:
+    def around(
+        self, predicted: Floats, level: float, kind: str, doubt: Floats | float = 0.0
+    ) -> tuple[Floats, Floats] | None:
         """(low, high) around the predicted accuracies of new configurations; None where the evidence is too little.
 
-        kind : of question: configuration | extrapolation | target_set
+        kind : of question: configuration | extrapolation | target_set (whose errors are those of its level)
+        doubt : (n,) how far the models disagree about them; a baseline has none
         """
-        scale = error_scale(predicted, 0.0 if kind == "target_set" else self.tail)
-        scores = self.residuals / error_scale(self.predicted, 0.0 if kind == "target_set" else self.tail)
-        if kind == "configuration":
-            half = split_conformal(scores, level)
+        if kind == "target_set":
+            half = grouped_quantile(self.residuals, self.groups.tolist(), level)
         else:
-            groups = self.batches if kind == "extrapolation" else self.groups.tolist()
-            half = grouped_quantile(scores, groups, level)
+            groups = self.batches if kind == "extrapolation" else None
+            half = residual_half_width(self.stored(), predicted, level, groups, 0.0 if self.family.baseline else doubt)
         if half is None:
             return None
-        return expit(logit(predicted) - half * scale), expit(logit(predicted) + half * scale)
+        return expit(logit(predicted) - half), expit(logit(predicted) + half)
 
 
 def calibrate(
@@ -259,6 +275,7 @@ def _calibrate(family: Family, rows: Sequence[Row], configs: Configurations, par
         groups=configs.target_sets,
         fold=number,
         measured=configs.measured,
+        doubt=np.zeros(len(predicted)),
         fold_parameters=tuple(made),
     ).held()
 
@@ -282,9 +299,13 @@ def calibrate_all(
                 fits[family.name] = _calibrate(family, rows, configs, parts)
         except FitError as fault:
             failed[family.name] = fault.problem
+    models = [item for item in fits.values() if not item.family.baseline]
+    if models:
+        doubt = disagreement([item.predicted for item in models])
+        models = [replace(item, doubt=doubt) for item in models]
+        fits |= {item.family.name: item for item in models}
     for family in families:
         if family.averages:
-            models = [item for item in fits.values() if not item.family.baseline]
             if len(models) < 2:
                 failed[family.name] = f"{len(models)} model(s) to average; 2 are needed"
                 continue
@@ -292,7 +313,7 @@ def calibrate_all(
             residuals = np.mean([item.residuals for item in models], axis=0)
             parameters = averaged([item.parameters for item in models])
             fits[family.name] = Calibrated(
-                family, parameters, predicted, residuals, models[0].groups, models[0].fold, models[0].measured
+                family, parameters, predicted, residuals, models[0].groups, models[0].fold, models[0].measured, doubt
             )  # fmt: skip
     return fits, failed
 

@@ -17,6 +17,7 @@ from predictor.fitting.calibration import (
     calibrate_all,
     configurations,
     group_folds,
+    models_of,
     spread,
 )
 from predictor.fitting.per_class import per_class
@@ -172,6 +173,7 @@ def _fit_outcome(
         "domains": sorted(set(configs.domains.tolist())),
         "tested": {row.target_set: sorted(row.case.tested) for row in rows if row.case.tested is not None},
         "families": {key: item.parameters for key, item in fits.items()},
+        "models": models_of(fits),
         "configuration": {
             "family": chosen,
             "configurations": [key.split(" ", 1)[0] for key in configs.ids],
@@ -202,9 +204,7 @@ def _fit_outcome(
 def _residuals(item: Calibrated) -> dict[str, Any]:
     """Held-out residuals in logits, and the accuracies that were predicted."""
     return {
-        "residuals": item.residuals.tolist(),
-        "predicted": item.predicted.tolist(),
-        "tail": item.tail,
+        **item.stored(),
         "fold": item.fold.tolist(),
         "groups": item.groups.tolist(),
     }

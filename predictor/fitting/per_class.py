@@ -251,11 +251,10 @@ def outcome_half(
     chosen[data.config[use]] = True
     own = replace(
         whole, predicted=whole.predicted[chosen], residuals=whole.residuals[chosen], groups=whole.groups[chosen],
-        fold=whole.fold[chosen], measured=whole.measured[chosen],
+        fold=whole.fold[chosen], measured=whole.measured[chosen], doubt=whole.doubt[chosen],
     )  # fmt: skip
     if not new:
-        stored = {"residuals": own.residuals, "predicted": own.predicted, "tail": own.tail}
-        half = residual_half_width(stored, whole.predicted, level)
+        half = residual_half_width(own.stored(), whole.predicted, level, doubt=whole.doubt)
         return None if half is None else half[data.config]
     found = grouped_quantile(own.residuals, own.groups.tolist(), level)
     if found is None:

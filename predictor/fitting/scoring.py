@@ -11,7 +11,7 @@ from predictor.fitting.calibration import Configurations, configurations, predic
 from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
 from predictor.fitting.rows import Selection, rows_for
 from predictor.fitting.validation import config_sizes
-from predictor.inference.evaluate import expit, logit
+from predictor.inference.evaluate import disagreement, expit, logit
 from predictor.inference.intervals import residual_half_width
 from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
@@ -52,14 +52,22 @@ def score_held_out(
         configs = configurations(rows)
         predicted = {name: configs.mean(predict_rows(item, rows)) for name, item in entry["families"].items()}
         predicted = {name: values for name, values in predicted.items() if np.isfinite(values).all()}
+        models = [name for name in entry.get("models", ()) if name in predicted]
+        doubt = disagreement([predicted[name] for name in models]) if models else np.zeros(len(configs.ids))
         for name in predicted:
-            row = _row(outcome, name, entry, rows, configs, predicted)
+            row = _row(outcome, name, entry, rows, configs, predicted, doubt)
             table.append(row | {"n_left_out": len(every) - len(rows), "studies": sorted({r.study for r in rows})})
     return table
 
 
 def _row(
-    outcome: str, name: str, entry: Any, rows: Sequence[Row], configs: Configurations, predicted: dict[str, Floats]
+    outcome: str,
+    name: str,
+    entry: Any,
+    rows: Sequence[Row],
+    configs: Configurations,
+    predicted: dict[str, Floats],
+    doubt: Floats,
 ) -> dict[str, Any]:
     scale = configs.scale
     measured, share, sets = configs.values, predicted[name], configs.target_sets
@@ -69,7 +77,7 @@ def _row(
     ceiling, floor = noise(configs)
     quality: dict[str, Any] = {}
     if chosen:
-        half = residual_half_width(entry["configuration"], share, LEVEL)
+        half = residual_half_width(entry["configuration"], share, LEVEL, doubt=doubt)
         if half is not None:
             low, high = scale.interval(expit(logit(share) - half), expit(logit(share) + half))
             quality = interval_quality(measured, low, high, LEVEL)

@@ -26,10 +26,12 @@ from predictor.fitting.calibration import (
     group_folds,
     growing_folds,
     largest,
+    models_of,
     predict_rows,
     take,
 )
 from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
+from predictor.inference.evaluate import disagreement
 from predictor.inference.scales import Scale
 from predictor.models.base import MINIMUM, Family, Floats, Row
 
@@ -161,9 +163,12 @@ def validate(
             raise FitError(f"no family can be fitted: {next(iter(failed.values()))}")
         lost |= failed
         best = choose(fits, without_level=split.without_level)
+        found = {name: test_configs.mean(predict_rows(item.parameters, test_rows)) for name, item in fits.items()}
+        models = models_of(fits)
+        doubt = disagreement([found[name] for name in models]) if models else 0.0
         for name, fitted in fits.items():
             targets = [held[name], nested] if name == best else [held[name]]
-            predicted = test_configs.mean(predict_rows(fitted.parameters, test_rows))
+            predicted = found[name]
             for target in targets:
                 target.predicted[test] = predicted
                 target.chosen[best] += 1
@@ -171,7 +176,7 @@ def validate(
             for level in LEVELS:
                 if split.no_intervals:
                     continue
-                bounds = fitted.around(predicted, level, split.kind)
+                bounds = fitted.around(predicted, level, split.kind, doubt)
                 for target in targets if bounds is not None else []:
                     target.low[level][test], target.high[level][test] = bounds
     families = [family for family in families if family.name not in lost]

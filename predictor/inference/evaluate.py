@@ -49,6 +49,16 @@ def evaluate(parameters: Parameters, cases: Sequence[Case], *, clip: bool = Fals
     return EVALUATORS[kind](parameters, cases, clip)
 
 
+def disagreement(predicted: Sequence[Floats]) -> Floats:
+    """(n,) standard deviation of several models' accuracies, in logits; 0 for one model.
+
+    >>> disagreement([np.array([0.5]), np.array([0.5])]).tolist(), disagreement([np.array([0.7])]).tolist()
+    ([0.0], [0.0])
+    """
+    logits = np.array([logit(values) for values in predicted])
+    return logits.std(axis=0, ddof=1) if len(logits) > 1 else np.zeros(logits.shape[1:])
+
+
 def _own(parameters: Parameters, cases: Sequence[Case]) -> tuple[Floats, Floats]:
     """(n,) intercept and (n, p) slopes of each case: its target set's where known, its domain's, or all's."""
     shared = np.array(parameters["coefficients"], dtype=np.float64)

@@ -10,17 +10,25 @@ import numpy as np
 
 from predictor.inference.cases import Floats
 
+WEIGHTS = (0.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the models' disagreement, to choose from
 
-def error_scale(p: Floats | float, tail: float) -> Floats:
-    """How large errors in logits are at accuracy p, against those at one half: they grow towards 0 and 1.
+
+def error_scale(p: Floats | float, tail: float, doubt: Floats | float = 0.0, doubt_weight: float = 0.0) -> Floats:
+    """How large errors in logits are, against those at an accuracy of one half without doubt.
+
+    They grow towards accuracies of 0 and 1, and where the models disagree: far from the runs they were fitted to, each
+    goes on in its own way (the idea of query by committee, Seung, Opper & Sompolinsky 1992).
 
     tail : 0: not at all; 1: like binomial noise, 1 / sqrt(4 p (1 - p))
+    doubt : standard deviation of the models' predictions, in logits; the variance grows by doubt_weight doubt^2
 
     >>> error_scale(0.5, 1.0).item(), error_scale(0.9, 1.0).round(2).item(), error_scale(0.9, 0.0).item()
     (1.0, 1.67, 1.0)
+    >>> error_scale(0.5, 1.0, 0.1, 300.0).item()
+    2.0
     """
     inside = np.clip(np.asarray(p, dtype=np.float64), 0.002, 0.998)
-    return np.sqrt((1 - tail) + tail / (4 * inside * (1 - inside)))
+    return np.sqrt((1 - tail) + tail / (4 * inside * (1 - inside)) + doubt_weight * np.square(doubt))
 
 
 def fitted_tail(residuals: Floats, predicted: Floats) -> float:
@@ -29,14 +37,25 @@ def fitted_tail(residuals: Floats, predicted: Floats) -> float:
     >>> fitted_tail(np.tile([0.1, -0.1], 10), np.linspace(0.05, 0.95, 20))
     0.0
     """
-    if len(residuals) < 20:
-        return 0.5
+    return fitted_scale(residuals, predicted, np.zeros(len(residuals)))[0]
 
-    def deviance(tail: float) -> float:
-        scale = error_scale(predicted, tail)
+
+def fitted_scale(residuals: Floats, predicted: Floats, doubt: Floats) -> tuple[float, float]:
+    """(tail, doubt_weight) under which normal errors are most likely; (0.5, 0) for too few residuals to tell.
+
+    >>> doubt = np.tile([0.0, 0.3], 20)
+    >>> fitted_scale(np.where(doubt > 0, 0.4, 0.1), np.full(40, 0.5), doubt)
+    (0.0, 100.0)
+    """
+    if len(residuals) < 20:
+        return 0.5, 0.0
+
+    def deviance(shape: tuple[float, float]) -> float:
+        scale = error_scale(predicted, shape[0], doubt, shape[1])
         return float(np.log(np.mean((residuals / scale) ** 2) + 1e-12) / 2 + np.mean(np.log(scale)))
 
-    return min((step / 10 for step in range(11)), key=deviance)
+    weights = WEIGHTS if np.any(doubt > 0) else WEIGHTS[:1]
+    return min(((step / 10, weight) for weight in weights for step in range(11)), key=deviance)
 
 
 def split_conformal(scores: Floats, level: float) -> float | None:
@@ -71,20 +90,27 @@ def grouped_quantile(residuals: Floats, groups: Sequence[str], level: float) -> 
 
 
 def residual_half_width(
-    own: Mapping[str, Any], value: Floats | float, level: float, groups: Sequence[str] | None = None
+    own: Mapping[str, Any],
+    value: Floats | float,
+    level: float,
+    groups: Sequence[str] | None = None,
+    doubt: Floats | float = 0.0,
 ) -> Floats | None:
     """Half the width in logits of intervals around predicted accuracies; None where the residuals are too few.
 
-    own : residuals, predicted and tail of held-out configurations, as fit.json keeps them
+    own : residuals, predicted, tail, doubt and doubt_weight of held-out configurations, as fit.json keeps them
     groups : what was held out together and shares its error; None: every configuration stands for itself
+    doubt : of the new predictions, see `error_scale`
 
     >>> own = {"residuals": [0.1] * 9, "predicted": [0.5] * 9, "tail": 0.0}
     >>> residual_half_width(own, 0.9, 0.9).item(), residual_half_width(own, 0.9, 0.95)
     (0.1, None)
     """
-    scores = np.array(own["residuals"]) / error_scale(np.array(own["predicted"]), own["tail"])
+    weight = own.get("doubt_weight", 0.0)
+    scale = error_scale(np.array(own["predicted"]), own["tail"], np.array(own.get("doubt", 0.0)), weight)
+    scores = np.array(own["residuals"]) / scale
     half = split_conformal(scores, level) if groups is None else grouped_quantile(scores, groups, level)
-    return None if half is None else half * error_scale(value, own["tail"])
+    return None if half is None else half * error_scale(value, own["tail"], doubt, weight)
 
 
 def t_quantile(probability: float, df: float) -> float:

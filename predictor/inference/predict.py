@@ -13,7 +13,7 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.inference.cases import Case
 from predictor.inference.contributions import contributions
-from predictor.inference.evaluate import evaluate, expit, logit, nearest_index
+from predictor.inference.evaluate import disagreement, evaluate, expit, logit, nearest_index
 from predictor.inference.intervals import (
     difference_interval,
     grouped_quantile,
@@ -226,11 +226,12 @@ def _outcome(fit: Fit, outcome: str, manifest: _Manifest, request: Request, leve
     if not math.isfinite(value):
         reason = "no model of the fit can be evaluated: indicators are missing"
         return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
-    low, high, covered, reason = _interval(fit, outcome, value, request, level)
+    doubt = _doubt(entry, case)
+    low, high, covered, reason = _interval(fit, outcome, value, request, level, doubt)
     edge = None
     if manifest.outside:
         inside = _value(fit, outcome, [family], case, clip=True)[0]
-        edge_low, edge_high, _, _ = _interval(fit, outcome, inside, request, level)
+        edge_low, edge_high, _, _ = _interval(fit, outcome, inside, request, level, doubt)
         edge = (inside, edge_low, edge_high)
         value, family, low, high, reason = _beyond(fit, outcome, case, manifest, (value, family, low, high), level)
         low, high, covered = min(low, edge_low, value), max(high, edge_high, value), None
@@ -258,7 +259,7 @@ def _beyond(
     if own is None or case.level is None or not only_larger:
         return (*twice, f"{uncalibrated}, twice as wide as inside")
     value, family = _value(fit, outcome, [own["family"], inside[1]], case)
-    half = residual_half_width(own, value, level, own["groups"])
+    half = residual_half_width(own, value, level, own["groups"], _doubt(fit.outcomes[outcome], case))
     if half is None:
         return (*twice, f"{uncalibrated}, twice as wide as inside")
     centre, covered = float(logit(value)), own["covered"].get(f"{level:g}")
@@ -275,15 +276,22 @@ def _widened(inside: tuple[float, str, float, float], factor: float) -> tuple[fl
     return value, family, down, up
 
 
+def _doubt(entry: Mapping[str, Any], case: Case) -> float:
+    """How far the models of the fit disagree, in logits; 0 where fewer than two can be evaluated."""
+    found = [evaluate(entry["families"][name], [case]) for name in entry.get("models", ())]
+    found = [value for value in found if np.isfinite(value).all()]
+    return float(disagreement(found)[0]) if found else 0.0
+
+
 def _interval(
-    fit: Fit, outcome: str, value: float, request: Request, level: float
+    fit: Fit, outcome: str, value: float, request: Request, level: float, doubt: float
 ) -> tuple[float, float, tuple[int, int] | None, str | None]:
     """(low, high, covered, reason), made in the way that the kind of question needs."""
     entry = fit.outcomes[outcome]
     centre = float(logit(value))
     measured = lambda split: entry[split]["covered"].get(f"{level:g}")  # noqa: E731
     if request.basis == "in_domain":
-        half = residual_half_width(entry["configuration"], value, level)
+        half = residual_half_width(entry["configuration"], value, level, doubt=doubt)
         if half is None:
             n = len(entry["configuration"]["residuals"])
             return 0.0, 1.0, None, f"{n} configurations are too few for a {level:.0%} interval"
