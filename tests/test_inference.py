@@ -13,7 +13,8 @@ from synthetic import registry
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
-from predictor.inference import Fit, load_fit, predict
+from predictor.inference import Fit, load_fit, logit, predict
+from predictor.inference.intervals import error_scale
 from predictor.inference.stored import content_digest
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
@@ -49,6 +50,34 @@ def test_intervals_widen_as_less_is_known(fit):
         accuracy = predict(fit, {"even": EVEN}, **arguments).predictions[0].outcome("accuracy")
         widths.append(accuracy.high - accuracy.low)
     assert widths[0] < widths[1] < widths[2]
+
+
+def test_an_interval_is_as_wide_as_the_models_disagree(fit):
+    """Half-widths in logits over what the disagreement says are the calibrated number, whatever the manifest."""
+    entry = json.loads(json.dumps(fit.outcomes["accuracy"]))  # a copy with a weight, whatever the small world chose
+    entry["configuration"]["doubt_weight"] = 100.0
+    own = Fit({**fit.content, "outcomes": {**fit.outcomes, "accuracy": entry}})
+    designs = {"even": EVEN, "small": manifest([12] * 10), "skewed": TAIL}
+    halves, doubts = [], []
+    for found in predict(own, designs, target_set="cifar100/a").predictions:
+        accuracy = found.outcome("accuracy")
+        assert entry["models"] == ["linear", "classwise"]
+        values = [_model(own, name, found, designs) for name in entry["models"]]
+        doubt = float(np.std(logit(np.array(values)), ddof=1))
+        half = float(logit(accuracy.high) - logit(accuracy.low)) / 2
+        halves.append(half / error_scale(accuracy.value, entry["configuration"]["tail"], doubt, 100.0))
+        doubts.append(doubt)
+    assert max(doubts) > 1.5 * min(doubts)
+    assert np.allclose(halves, halves[0], rtol=1e-6)
+
+
+def _model(fit, name, found, designs):
+    """Value of one model alone: the fit with that model chosen and no other to disagree."""
+    entry = {**fit.outcomes["accuracy"], "models": [name]}
+    entry["configuration"] = {**entry["configuration"], "family": name}
+    alone = Fit({**fit.content, "outcomes": {**fit.outcomes, "accuracy": entry}})
+    one = predict(alone, {found.manifest: designs[found.manifest]}, target_set="cifar100/a").predictions[0]
+    return one.outcome("accuracy").value
 
 
 def test_new_domain_compares_firmly_and_says_nothing_of_robustness(fit):
