@@ -57,7 +57,7 @@ def test_an_interval_is_as_wide_as_the_models_disagree(fit):
     entry = json.loads(json.dumps(fit.outcomes["accuracy"]))  # a copy with a weight, whatever the small world chose
     entry["configuration"]["doubt_weight"] = 100.0
     own = Fit({**fit.content, "outcomes": {**fit.outcomes, "accuracy": entry}})
-    designs = {"even": EVEN, "small": manifest([12] * 10), "skewed": TAIL}
+    designs = {"even": EVEN, "small": manifest([40] * 10), "skewed": TAIL}
     halves, doubts = [], []
     for found in predict(own, designs, target_set="cifar100/a").predictions:
         accuracy = found.outcome("accuracy")
@@ -65,6 +65,7 @@ def test_an_interval_is_as_wide_as_the_models_disagree(fit):
         values = [_model(own, name, found, designs) for name in entry["models"]]
         doubt = float(np.std(logit(np.array(values)), ddof=1))
         half = float(logit(accuracy.high) - logit(accuracy.low)) / 2
+        assert found.status == "in_domain", found.outside
         halves.append(half / error_scale(accuracy.value, entry["configuration"]["tail"], doubt, 100.0))
         doubts.append(doubt)
     assert max(doubts) > 1.5 * min(doubts)
