@@ -1,6 +1,6 @@
 """Monotone gradient boosting: small trees on what a regression leaves, in the directions that indicators expect.
 
-eta = elastic net + sum of trees; each tree is monotone in every indicator whose direction is known, so that no
+eta = class-wise curve + sum of trees; each tree is monotone in every indicator whose direction is known, so that no
 correction learnt from few runs says that more images of every class hurt. scikit-learn grows the trees; they are stored
 as lists of numbers, and `predictor.inference.evaluate` walks them with numpy alone.
 """
@@ -22,7 +22,7 @@ TREES, RATE, LEAVES, RIDGE = 40, 0.12, 4, 1.0
 
 @family("boosting")
 def boosting(rows: Sequence[Row]) -> dict[str, Any]:
-    """Elastic net corrected by small monotone trees (gradient boosting)."""
+    """Class-wise curve corrected by small monotone trees (gradient boosting)."""
     left = correction(rows, "boosting", fewest=FEWEST)
     trees, start = _grow(left.x, left.working, left.weight, [direction(name) for name in left.names])
     return {

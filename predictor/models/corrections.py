@@ -13,12 +13,14 @@ from predictor.inference.evaluate import evaluate
 from predictor.models.base import Floats, Row, families, feature_matrix, fitted
 from predictor.models.features import features_of
 
+BELOW = ("classwise", "elastic_net", "linear")
+
 
 @dataclass(frozen=True, eq=False)
 class Correction:
     """Configurations, and how far each lies from the regression below.
 
-    base : its parameters: an elastic net where the configurations suffice, else the linear model
+    base : its parameters: the class-wise curve; an elastic net where class counts are not known
     x : (n, p) the features `names`
     working : (n,) measured - predicted, in logits of the chance-corrected accuracy (one step of Fisher scoring)
     weight : (n,) binomial information of each
@@ -62,8 +64,11 @@ def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int 
 
 
 def _below(rows: Sequence[Row]) -> dict[str, Any]:
+    """The first regression that these runs can feed: by class counts, by indicators, by a few of them."""
     known = families()
-    try:
-        return fitted(known["elastic_net"], rows)
-    except FitError:  # too few configurations for it
-        return fitted(known["linear"], rows)
+    for name in BELOW[:-1]:
+        try:
+            return fitted(known[name], rows)
+        except FitError:  # no class counts, or too few configurations
+            continue
+    return fitted(known[BELOW[-1]], rows)

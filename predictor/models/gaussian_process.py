@@ -1,9 +1,9 @@
 """Gaussian process on what a regression leaves: smooth corrections, for at most 300 configurations.
 
-eta = elastic net + sum_i w_i k(x, x_i),  k(x, x') = s^2 exp(-sum_j (x_j - x'_j)^2 / (2 l_j^2)), noise white.
+eta = class-wise curve + sum_i w_i k(x, x_i),  k(x, x') = s^2 exp(-sum_j (x_j - x'_j)^2 / (2 l_j^2)), noise white.
 
 One length scale for each indicator and the noise by maximum marginal likelihood (Rasmussen and Williams 2006, Gaussian
-processes for machine learning, chapter 5); levels of target sets are the elastic net's. Its cost grows with the cube
+processes for machine learning, chapter 5); levels of target sets are the curve's. Its cost grows with the cube
 of the configurations, and it is fitted some hundred times in the folds: beyond 300 it is left out, with this reason.
 It competes where it is named (`predictor fit --family gaussian_process`).
 """
@@ -26,7 +26,7 @@ LENGTHS, AMPLITUDE, NOISE = (0.5, 50.0), (1e-4, 4.0), (1e-4, 4.0)  # standard de
 
 @family("gaussian_process", default=False)
 def gaussian_process(rows: Sequence[Row]) -> dict[str, Any]:
-    """Elastic net corrected by a Gaussian process (at most 300 configurations)."""
+    """Class-wise curve corrected by a Gaussian process (at most 300 configurations)."""
     left = correction(rows, "gaussian_process", fewest=FEWEST, most=MOST)
     center, scale = left.x.mean(axis=0), left.x.std(axis=0)
     points = (left.x - center) / scale
