@@ -3,9 +3,9 @@
 logit p_c = a + b log n_c + g log mean(n) + k log(1 + 10 / n_c) + help of other classes + image-steps
 
 b + g is what more images bring, g < 0 what a class loses to the images of the others (the prior of the training set).
-a, b, g and what image-steps bring differ between target sets and domains, as far as their runs say so. Other classes enter by their number, by
-how many of them come from other sources than the targets, and by their share of the images; image-steps as such, and by
-how often they show each image.
+a, b, g and what image-steps bring differ between target sets and domains, as far as their runs say so. Other classes
+enter by their number, by how many of them come from other sources than the targets, and by their share of the images;
+image-steps as such, and by how often they show each image.
 """
 
 from __future__ import annotations
