@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import FitError
-from predictor.inference.cases import CLASS_FEATURES, check_features
+from predictor.inference.cases import CLASS_FEATURES, RECIPE, check_features
 from predictor.inference.evaluate import disagreement, evaluate, expit, logit
 from predictor.inference.intervals import fitted_scale, grouped_quantile, residual_half_width
 from predictor.inference.scales import ACCURACY, Scale
 from predictor.models.average import averaged
 from predictor.models.base import MINIMUM, Family, Floats, Row, fitted
+from predictor.models.sample import Sample
 
 Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out
@@ -54,18 +55,18 @@ class Configurations:
 
 def configurations(rows: Sequence[Row]) -> Configurations:
     """Group the rows by configuration; a configuration on two target sets counts as two."""
-    keys = np.array([f"{row.configuration_id} {row.target_set}" for row in rows])
-    ids, first, index, seeds = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    values = np.array([row.value for row in rows])
+    rows = Sample.of(rows)
+    ids, first, index = rows.labelled("configuration, target set")
+    seeds, values = np.bincount(index), rows.values
     measured = np.bincount(index, weights=values) / seeds
     scale = rows[0].scale if rows else ACCURACY
     own = scale.values(measured)
     squares = np.bincount(index, weights=(scale.values(values) - own[index]) ** 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         sd2 = np.where(seeds > 1, squares / (seeds - 1), np.nan)
-    tested = np.bincount(index, weights=[row.n_tested or UNKNOWN_TESTED for row in rows])
+    tested = np.bincount(index, weights=rows.numbers("tested", lambda row: row.n_tested or UNKNOWN_TESTED))
     return Configurations(
-        ids=ids.tolist(),
+        ids=ids,
         index=index,
         first=first,
         measured=measured,
@@ -79,11 +80,11 @@ def configurations(rows: Sequence[Row]) -> Configurations:
     )
 
 
-def take(rows: Sequence[Row], configs: Configurations, chosen: Indices) -> list[Row]:
+def take(rows: Sequence[Row], configs: Configurations, chosen: Indices) -> Sample:
     """The rows of the chosen configurations."""
     wanted = np.zeros(len(configs.ids), dtype=bool)
     wanted[chosen] = True
-    return [row for row, keep in zip(rows, wanted[configs.index], strict=True) if keep]
+    return Sample.of(rows).part(np.flatnonzero(wanted[configs.index]))
 
 
 def configuration_folds(configs: Configurations, k: int) -> list[Indices]:
@@ -138,7 +139,8 @@ def models_of(fits: Mapping[str, Calibrated]) -> list[str]:
 
 def predict_rows(parameters: dict[str, Any], rows: Sequence[Row]) -> Floats:
     """(n,) predicted accuracies of the rows."""
-    return evaluate(parameters, [row.case for row in rows])
+    cases, index = Sample.of(rows).cases()
+    return evaluate(parameters, cases)[index]
 
 
 def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
@@ -147,12 +149,10 @@ def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     Raises FitError for such a predictor, and for one that no run has.
     """
     parameters = fitted(family, rows)
-    known = set(rows[0].case.indicators)
-    if any(
-        name.rpartition(" ")[2] not in known for name in parameters["features"]
-    ):  # rarely: of other runs, or of none
+    known = {*rows[0].case.indicators, *CLASS_FEATURES, *RECIPE}
+    if any(name.rpartition(" ")[2] not in known for name in parameters["features"]):  # rarely: of other runs, or none
         known.update(name for row in rows for name in row.case.indicators)
-    check_features(parameters["features"], [*sorted(known), *CLASS_FEATURES])
+    check_features(parameters["features"], sorted(known))
     return parameters
 
 
@@ -242,9 +242,9 @@ def calibrate(
 class _Part:
     """One fold: rows to fit on; configurations held out, and their rows."""
 
-    fit_on: list[Row]
+    fit_on: Sample
     held: Indices
-    rows: list[Row]
+    rows: Sample
     configs: Configurations
 
 

@@ -26,6 +26,7 @@ from predictor.fitting.validation import choose, size_folds, splits, validate
 from predictor.inference.cases import level_key
 from predictor.inference.stored import KIND, SCHEMA_VERSION, Fit, rounded
 from predictor.models.base import Family, Row, families, feature_matrix, forget, usable
+from predictor.models.sample import Sample
 from predictor.records.schema import RunRecord
 
 FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
@@ -78,7 +79,7 @@ def fit_registry(
 
         problem: str | None
         try:
-            rows = rows_for(selection, name)
+            rows = Sample.of(rows_for(selection, name))
             configs = configurations(rows)
             problem = _problem(rows, configs)
             if problem is None:

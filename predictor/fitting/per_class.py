@@ -21,6 +21,7 @@ from predictor.inference.evaluate import class_logits, expit
 from predictor.inference.intervals import error_scale, grouped_quantile, residual_half_width, t_quantile
 from predictor.inference.per_class import FAMILY, class_scale, common_shift, counted_logit
 from predictor.models.base import Floats, Row
+from predictor.models.sample import Sample
 
 GRID = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 ROUNDS, MOST_STEP = 3, 2.0  # of scoring, and the logits that one observation may pull a class
@@ -58,7 +59,10 @@ class Classes:
 
     def logits(self, parameters: Mapping[str, Any], rows: Sequence[Row]) -> Floats:
         """(P,) what the class-wise curve says of each point."""
-        return self.mean(class_logits(parameters, [row.case for row in rows])[0])
+        cases, index = Sample.of(rows).cases()
+        eta, _ = class_logits(parameters, cases)
+        parts = np.split(eta, np.cumsum([len(case.tested_counts) for case in cases])[:-1])
+        return self.mean(np.concatenate([parts[i] for i in index.tolist()]))
 
 
 def classes_of(rows: Sequence[Row], configs: Configurations) -> Classes | None:

@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.indicators import compute
 from predictor.inference.cases import Case, level_key, recipe_name
@@ -29,6 +31,31 @@ class Selection:
     left_out: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     _computed: dict[Hashable, dict[str, float]] = field(default_factory=dict, compare=False)
+    _shared: dict[Hashable, Any] = field(default_factory=dict, compare=False)
+
+    def distribution(self, record: RunRecord) -> LabelDistribution | None:
+        """Label distribution of a run's last stage, one object for all that trained on the same; None of a table."""
+        if isinstance(record.data, Reported):
+            return None
+        stage = record.data.stages[-1]
+        key = (stage.classes, stage.sources, stage.counts, stage.targets)
+        if key not in self._shared:
+            self._shared[key] = stage.distribution
+        return self._shared[key]
+
+    def case(self, record: RunRecord, chance: float, tested: frozenset[str] | None) -> Case:
+        """A run as models see it, one object for all runs that they cannot tell apart."""
+        model, size, steps = recipe_of(record)
+        level = level_key(record.target_set, model, size)
+        distribution, indicators = self.distribution(record), self.indicators(record)
+        made = Case(
+            distribution, indicators, {"image_steps": float(steps)} if steps else {}, level, chance, tested,
+            record.domain,
+        )  # fmt: skip
+        if distribution is None:
+            return made
+        key = (id(distribution), id(indicators), steps, level, chance, tested, record.domain)
+        return self._shared.setdefault(key, made)
 
     def indicators(self, record: RunRecord) -> dict[str, float]:
         """Indicators of a run's label distribution, computed once for each distinct one."""
@@ -36,7 +63,7 @@ class Selection:
             return dict(record.data.indicators)
         key = indicator_key(record)
         if key not in self._computed:
-            distribution = record.distribution
+            distribution = self.distribution(record)
             assert distribution is not None
             found = compute(distribution, context=indicator_context(record))
             self._computed[key] = {name: item.value for name, item in found.items() if item.value is not None}
@@ -149,22 +176,11 @@ def rows_for(selection: Selection, outcome: str, scale: Scale | None = None) -> 
         measured = record.outcomes.get(outcome)
         if measured is None or measured.scale != scale.name:
             continue
-        model, size, steps = recipe_of(record)
-        indicators = selection.indicators(record)
-        case = Case(
-            record.distribution,
-            indicators,
-            {"image_steps": float(steps)} if steps else {},
-            level=level_key(record.target_set, model, size),
-            chance=_chance(record, measured),
-            domain=record.domain,
-        )
-        tested, correct, subset = _per_class(record, outcome, measured)
-        if subset is not None:
-            case = replace(case, tested=subset)
+        distribution = selection.distribution(record)
+        tested, correct, subset = _per_class(record, outcome, measured, distribution)
         rows.append(
             Row(
-                case=case,
+                case=selection.case(record, _chance(measured, distribution), subset),
                 run_id=record.run_id,
                 configuration_id=record.configuration_id,
                 study=record.study,
@@ -179,16 +195,16 @@ def rows_for(selection: Selection, outcome: str, scale: Scale | None = None) -> 
     return rows
 
 
-def _chance(record: RunRecord, measured: Outcome) -> float:
+def _chance(measured: Outcome, distribution: LabelDistribution | None) -> float:
     if measured.chance is not None:
         return measured.chance
-    distribution = record.distribution
     return 1 / len(distribution.target_names) if distribution is not None else 0.0
 
 
-def _per_class(record: RunRecord, name: str, measured: Outcome) -> tuple[Floats, Floats, frozenset[str] | None]:
+def _per_class(
+    record: RunRecord, name: str, measured: Outcome, distribution: LabelDistribution | None
+) -> tuple[Floats, Floats, frozenset[str] | None]:
     """(tested, correct) in the order of the target names, and the classes covered where they are not all."""
-    distribution = record.distribution
     parts = [measured]
     if name == "robustness" and not measured.classes:  # a mean over shifts: so are its classes
         parts = [item for key, item in sorted(record.outcomes.items()) if key.startswith("shift:") and item.classes]

@@ -34,6 +34,7 @@ from predictor.fitting.metrics import decision_accuracy, errors, interval_qualit
 from predictor.inference.evaluate import disagreement
 from predictor.inference.scales import Scale
 from predictor.models.base import MINIMUM, Family, Floats, Row
+from predictor.models.sample import Sample
 
 OUTER, INNER = 10, 5  # folds
 MANY = 150  # configurations from which 5 outer folds leave as much to fit on as 10 do of fewer
@@ -120,7 +121,7 @@ def size_folds(rows: Sequence[Row], configs: Configurations) -> Sequence[Indices
 
 def config_sizes(rows: Sequence[Row], configs: Configurations) -> Floats:
     """(n,) images of each configuration; nan where unknown."""
-    return configs.mean(np.array([row.case.feature("n_samples") for row in rows]))
+    return configs.mean(Sample.of(rows).feature("n_samples"))
 
 
 def choose(fits: Mapping[str, Calibrated], *, without_level: bool) -> str:

@@ -64,18 +64,21 @@ def _own(parameters: Parameters, cases: Sequence[Case]) -> tuple[Floats, Floats]
     shared = np.array(parameters["coefficients"], dtype=np.float64)
     levels, domains = parameters["levels"], parameters.get("domains", {})
     level_slopes, domain_slopes = parameters.get("level_slopes", {}), parameters.get("domain_slopes", {})
-    intercepts = np.full(len(cases), float(parameters["intercept"]))
-    slopes = np.tile(shared, (len(cases), 1))
-    for i, case in enumerate(cases):
-        if case.level in levels:
-            intercepts[i] += levels[case.level]
+    places = {(case.level, case.domain): 0 for case in cases}  # few, of many cases
+    intercepts = np.full(len(places), float(parameters["intercept"]))
+    slopes = np.tile(shared, (len(places), 1))
+    for i, (level, domain) in enumerate(places):
+        places[level, domain] = i
+        if level in levels:
+            intercepts[i] += levels[level]
             if level_slopes:
-                slopes[i] += level_slopes[case.level]
-        elif case.domain in domains:
-            intercepts[i] += domains[case.domain]
+                slopes[i] += level_slopes[level]
+        elif domain in domains:
+            intercepts[i] += domains[domain]
             if domain_slopes:
-                slopes[i] += domain_slopes[case.domain]
-    return intercepts, slopes
+                slopes[i] += domain_slopes[domain]
+    index = np.array([places[case.level, case.domain] for case in cases], dtype=np.int64)
+    return intercepts[index], slopes[index]
 
 
 def _standardised(parameters: Parameters, values: Floats, clip: bool) -> Floats:
@@ -227,15 +230,15 @@ def _nearest(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Float
 def nearest_index(parameters: Parameters, cases: Sequence[Case]) -> list[int]:
     """Index of the nearest stored configuration of each case; -1 where the case lacks a feature."""
     points = np.array(parameters["points"]).reshape(len(parameters["values"]), -1)
-    owners = np.array(parameters["owners"])
-    found = []
-    for case in cases:
-        here = np.array(case.features(parameters["features"]))
-        distance = np.square((points - here) / np.array(parameters["scale"])).sum(axis=1)
-        if case.level is not None and (owners == case.level).any():
-            distance = np.where(owners == case.level, distance, np.inf)
-        found.append(int(np.argmin(distance)) if np.isfinite(distance).any() else -1)
-    return found
+    owners, here = np.array(parameters["owners"]), _matrix(cases, parameters["features"])
+    distance = np.zeros((len(cases), len(points)))
+    for own, point, scale in zip(here.T, points.T, parameters["scale"], strict=True):
+        distance += np.square((point - own[:, None]) / scale)
+    for level in {case.level for case in cases} & set(parameters["owners"]) - {None}:
+        own_level = np.array([case.level == level for case in cases])
+        distance[np.ix_(own_level, owners != level)] = np.inf
+    known = np.isfinite(distance).any(axis=1)
+    return np.where(known, np.argmin(distance, axis=1), -1).tolist()
 
 
 def evaluator(kind: str) -> Callable[[Evaluator], Evaluator]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from predictor.errors import FitError
 from predictor.inference.cases import Case
 from predictor.inference.scales import ACCURACY, Scale
+from predictor.models.sample import Sample
 
 Floats = NDArray[np.float64]
 MINIMUM = 6  # configurations that any family needs
@@ -103,11 +103,11 @@ def families() -> dict[str, Family]:
 
 def fitted(item: Family, rows: Sequence[Row]) -> dict[str, Any]:
     """Parameters of the family; the same rows, met again in another split or below another family, cost nothing."""
-    return _fitted(item, tuple(rows))
+    return _fitted(item, Sample.of(rows))
 
 
 @lru_cache(maxsize=512)
-def _fitted(item: Family, rows: tuple[Row, ...]) -> dict[str, Any]:
+def _fitted(item: Family, rows: Sample) -> dict[str, Any]:
     return item.fit(rows)
 
 
@@ -118,7 +118,8 @@ def forget() -> None:
 
 def feature_matrix(rows: Sequence[Row], names: Sequence[str]) -> Floats:
     """(n, p) features of the rows; nan where a row lacks one."""
-    return np.array([row.case.features(names) for row in rows], dtype=np.float64).reshape(len(rows), len(names))
+    sample = Sample.of(rows)
+    return np.array([sample.feature(name) for name in names]).reshape(len(names), len(rows)).T.copy()
 
 
 def usable(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
@@ -145,25 +146,14 @@ def require_features(rows: Sequence[Row], names: Sequence[str], family_name: str
 
 def replicate_weights(rows: Sequence[Row]) -> Floats:
     """(n,) 1 / seeds of the run's configuration: every configuration weighs the same."""
-    seeds = Counter(row.configuration_id for row in rows)
-    return np.array([1.0 / seeds[row.configuration_id] for row in rows])
+    _, _, index = Sample.of(rows).labelled("configuration")
+    return 1.0 / np.bincount(index)[index]
 
 
 def level_index(rows: Sequence[Row]) -> tuple[list[str], NDArray[np.int64]]:
     """Names of the levels (target set and recipe), and each row's index into them."""
-    return named([row.case.level or "" for row in rows])
-
-
-def named(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
-    """Distinct labels in order, and each one's index into them.
-
-    >>> names, index = named(["b", "a", "b"])
-    >>> names, index.tolist()
-    (['a', 'b'], [1, 0, 1])
-    """
-    names = sorted(set(labels))
-    position = {name: i for i, name in enumerate(names)}
-    return names, np.array([position[label] for label in labels], dtype=np.int64)
+    names, _, index = Sample.of(rows).labelled("level")
+    return names, index
 
 
 def finite(value: float) -> float:

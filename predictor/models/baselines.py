@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.models.base import Row, family, feature_matrix, named, usable
+from predictor.models.base import Row, family, feature_matrix, usable
 from predictor.models.features import reported
 from predictor.models.linear import fit_linear
+from predictor.models.sample import Sample
 
 NEAREST_FEATURES = ("log n_samples", "log n_classes", "left_skew@5", "mean_log_count", "log image_steps")
 
@@ -39,26 +40,22 @@ def log_n_log_h(rows: Sequence[Row]) -> dict[str, Any]:
 @family("nearest", baseline=True)
 def nearest(rows: Sequence[Row]) -> dict[str, Any]:
     """The configuration that is nearest in size, classes, skew and tail."""
+    rows = Sample.of(rows)
     unknown = all(row.case.distribution is None for row in rows)
     names = reported(rows) if unknown else usable(rows, NEAREST_FEATURES)
     if not names:
         raise FitError("family nearest finds no indicator that every run has and that varies")
     values = feature_matrix(rows, names)
-    ids, index = named([row.configuration_id for row in rows])
-    runs_of = np.split(np.argsort(index, kind="stable"), np.cumsum(np.bincount(index))[:-1])
     # one point for each configuration and level: a configuration names its target set, so the level is its own
-    points, accuracies, owners, labels = [], [], [], []
-    for name, own in zip(ids, runs_of, strict=True):
-        points.append(values[own].mean(axis=0).tolist())
-        accuracies.append(float(np.mean([rows[i].value for i in own])))
-        owners.append(rows[own[0]].case.level)
-        labels.append(name)
+    ids, first, index = rows.labelled("configuration")
+    seeds = np.bincount(index)
+    points = np.column_stack([np.bincount(index, weights=column) / seeds for column in values.T])
     return {
         "kind": "nearest",
         "features": names,
         "scale": values.std(axis=0).tolist(),
-        "points": points,
-        "values": accuracies,
-        "owners": owners,
-        "names": labels,
+        "points": points.tolist(),
+        "values": (np.bincount(index, weights=rows.values) / seeds).tolist(),
+        "owners": [rows[i].case.level for i in first.tolist()],
+        "names": ids,
     }

@@ -8,6 +8,7 @@ as lists of numbers, and `predictor.inference.evaluate` walks them with numpy al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,6 @@ def boosting(rows: Sequence[Row]) -> dict[str, Any]:
 def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tuple[list[dict[str, Any]], float]:
     """Trees as plain lists, and the constant that they are added to."""
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingRegressor(
         max_iter=TREES,
@@ -50,7 +50,7 @@ def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tu
         early_stopping=False,
         random_state=0,
     )
-    with threadpool_limits(1):  # threads cost more than they bring on a few hundred rows, and change the last bits
+    with _threads().limit(limits=1):  # more cost more than they bring on a few hundred rows, and change the last bits
         model.fit(x, y, sample_weight=weight / weight.mean())
     trees = []
     for (predictor,) in model._predictors:
@@ -68,3 +68,11 @@ def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tu
             }
         )
     return trees, float(np.ravel(model._baseline_prediction)[0])
+
+
+@cache
+def _threads() -> Any:
+    """What limits the threads of the libraries that are loaded: to find them takes longer than to grow the trees."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

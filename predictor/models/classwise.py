@@ -19,6 +19,7 @@ from predictor.errors import FitError
 from predictor.inference.cases import CLASS_FEATURES
 from predictor.models.base import Row, family
 from predictor.models.pooled import pooled_parameters
+from predictor.models.sample import Sample
 
 VARYING = ("log_count", "log_mean_count", "log_image_steps")  # slopes that differ between target sets
 
@@ -26,48 +27,58 @@ VARYING = ("log_count", "log_mean_count", "log_image_steps")  # slopes that diff
 @family("classwise", needs_counts=True)
 def classwise(rows: Sequence[Row]) -> dict[str, Any]:
     """Power law of each class's own and mean image count, maximum likelihood on the images tested per class."""
-    bare = [row.run_id for row in rows if not len(row.tested) or len(row.tested) != len(row.case.tested_counts)]
+    sample = Sample.of(rows)
+    bare = [row.run_id for row in sample if _is_bare(row)]
     if bare:
         raise FitError(
             f"family classwise needs class counts and results per class; {len(bare)} runs lack them (first: {bare[0]})",
             remedy="Leave their studies out with --study, or name --family linear",
         )
-    raw, tested, correct, owner = _observations(rows)
+    raw, weight, owner, trials, share = _observations(sample)
     columns = [j for j in range(raw.shape[1]) if np.isfinite(raw[:, j]).all() and np.ptp(raw[:, j]) > 1e-9]
     if not columns:
         raise FitError("family classwise: neither the class counts nor the recipe vary")
-    values, weight, owner, trials, share = _merged(raw[:, columns], tested, correct, owner, rows)
     return pooled_parameters(
-        "classwise", [CLASS_FEATURES[j] for j in columns], values, rows, share, weight, varying=VARYING, owner=owner,
-        shrink=True, trials=trials,
+        "classwise", [CLASS_FEATURES[j] for j in columns], raw[:, columns], sample, share, weight, varying=VARYING,
+        owner=owner, shrink=True, trials=trials,
     )  # fmt: skip
 
 
-def _observations(rows: Sequence[Row]) -> tuple[np.ndarray, ...]:
-    """(features, tested, correct, row) of every class of every run."""
-    owner = np.repeat(np.arange(len(rows)), [len(row.tested) for row in rows])
-    raw = np.concatenate([row.case.class_features() for row in rows])
-    tested = np.concatenate([row.tested for row in rows])
-    correct = np.concatenate([row.correct for row in rows])
-    keep = np.isfinite(raw[:, 0]) & (tested > 0)  # a class without images is 0 by construction, no evidence
-    return raw[keep], tested[keep], correct[keep], owner[keep]
+def _is_bare(row: Row) -> bool:
+    return not len(row.tested) or len(row.tested) != len(row.case.tested_counts)
 
 
-def _merged(
-    values: np.ndarray, tested: np.ndarray, correct: np.ndarray, owner: np.ndarray, rows: Sequence[Row]
-) -> tuple[np.ndarray, ...]:
+def _observations(sample: Sample) -> tuple[np.ndarray, ...]:
+    """(features, number of classes, row, images tested per class, mean share correct), see `_merged`."""
+    found = sample.whole.once("classes", lambda: _merged(sample.whole))
+    position = np.full(len(sample.whole), -1)
+    position[sample.index] = np.arange(len(sample))
+    owner = position[found[2]]
+    raw, weight, _, trials, share = (item[owner >= 0] for item in found)
+    return raw, weight, owner[owner >= 0], trials, share
+
+
+def _merged(rows: Sample) -> tuple[np.ndarray, ...]:
     """Classes that no feature tells apart, of one configuration, become one observation: the same likelihood, faster.
 
     Gives (features, number of classes, a row of the configuration, images tested per class, mean share correct).
     """
-    _, configuration = np.unique([f"{row.configuration_id} {row.case.level}" for row in rows], return_inverse=True)
-    keys = np.column_stack([configuration[owner], values])
-    _, first, index = np.unique(keys.round(9), axis=0, return_index=True, return_inverse=True)
+    known = np.array([i for i, row in enumerate(rows) if not _is_bare(row)], dtype=np.int64)
+    own = [rows[i] for i in known.tolist()]
+    owner = np.repeat(known, [len(row.tested) for row in own])
+    raw = np.concatenate([row.case.class_features() for row in own])
+    tested = np.concatenate([row.tested for row in own])
+    correct = np.concatenate([row.correct for row in own])
+    keep = np.isfinite(raw[:, 0]) & (tested > 0)  # a class without images is 0 by construction, no evidence
+    raw, tested, correct, owner = raw[keep], tested[keep], correct[keep], owner[keep]
+    configuration = rows.labelled("configuration, level")[2]
+    keys = np.column_stack([configuration[owner], np.nan_to_num(raw).round(9)])
+    _, first, index = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     index = index.reshape(-1)
     classes = np.bincount(index).astype(np.float64)
     share = np.bincount(index, weights=correct / tested) / classes
     trials = classes / np.bincount(index, weights=1 / tested)
-    return values[first], classes, owner[first], trials, share
+    return raw[first], classes, owner[first], trials, share
 
 
 def slopes(parameters: dict[str, Any]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from predictor.errors import FitError
 from predictor.inference.evaluate import evaluate
 from predictor.models.base import Floats, Row, families, feature_matrix, fitted
 from predictor.models.features import features_of
+from predictor.models.sample import Sample
 
 BELOW = ("classwise", "elastic_net", "linear")
 
@@ -43,9 +44,8 @@ def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int 
 
     Raises FitError for fewer or more configurations than the family takes, and where no indicator varies.
     """
-    _, first, index = np.unique(
-        [f"{row.configuration_id} {row.case.level}" for row in rows], return_index=True, return_inverse=True
-    )
+    rows = Sample.of(rows)
+    _, first, index = rows.labelled("configuration, level")
     if len(first) < fewest:
         raise FitError(f"family {family_name} needs {fewest} configurations; found {len(first)}")
     if most is not None and len(first) > most:
@@ -54,13 +54,12 @@ def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int 
     if not names:
         raise FitError(f"family {family_name} finds no indicator that every run has and that varies")
     base = _below(rows)
-    own = [rows[i] for i in first]
-    measured = np.bincount(index, weights=[row.value for row in rows]) / np.bincount(index)
-    chance = np.array([row.case.chance for row in own])
-    p = np.clip(evaluate(base, [row.case for row in own]), chance + 0.01, 0.99)
+    measured = np.bincount(index, weights=rows.values) / np.bincount(index)
+    chance = rows.chance[first]
+    p = np.clip(evaluate(base, [rows[i].case for i in first.tolist()]), chance + 0.01, 0.99)
     slope = (p - chance) * (1 - p) / (1 - chance)  # dp / deta
     working, weight = np.clip((measured - p) / slope, -3, 3), slope**2 / (p * (1 - p))
-    return Correction(base, names, feature_matrix(own, names), working, weight)
+    return Correction(base, names, feature_matrix(rows, names)[first], working, weight)
 
 
 def _below(rows: Sequence[Row]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ ROUNDS = 60
 TOLERANCE = 1e-3  # of a step, in logits, and of the logs of the variances: far below what they are known to
 LOWEST, HIGHEST = 1e-4, 25.0  # variances on the logit scale are kept in here
 FREE = 1e4  # variance of what is not shrunken
+RIDGE = 1e-9  # of the information, so that it can be inverted
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,8 @@ def fit_pooled(
     chance: Floats | float = 0.0,
     shrink: bool,
     trials: Floats | None = None,
+    within: Floats | None = None,
+    n_runs: int | None = None,
 ) -> PooledFit:
     """Fit by penalised maximum likelihood.
 
@@ -66,6 +69,8 @@ def fit_pooled(
     y : (n,) share of successes
     weight : (n,) relative weight (the dispersion takes up the rest)
     trials : (n,) images behind each of the `weight` measurements that y is the mean of; None: weights alone
+    within, n_runs : runs with equal features may enter as their weighted mean y and the sum of their weights: then the
+        (n,) weighted squares of the runs' distances from it, and how many runs there are; None: n, and no distances
     """
     n, p = x.shape
     terms = [(g, term) for g, own in enumerate(groups) if own.n > 1 for term in (-1, *own.varying)]
@@ -83,7 +88,9 @@ def fit_pooled(
     variance[rest] = 1.0
     variance[1 + p :] = 1.0
     chance = np.broadcast_to(np.asarray(chance, dtype=np.float64), (n,))
-    relative = weight / weight.mean()
+    count = n if n_runs is None else n_runs
+    relative = weight * (count / weight.sum())
+    apart = 0.0 if within is None else within * (count / weight.sum())
     start = np.clip((np.average(y, weights=weight) - chance.mean()) / (1 - chance.mean()), 0.02, 0.98)
     theta = np.zeros(design.shape[1])
     theta[0] = np.log(start / (1 - start))
@@ -93,15 +100,16 @@ def fit_pooled(
             relative = weight / (1 / trials + (1 - 1 / trials) * rho)
             relative = relative / relative.mean()
         penalty = dispersion / variance
-        new, information, mean = _step(design, y, relative, chance, theta, penalty)
+        new, inverse, mean = _step(design, y, relative, chance, theta, penalty)
         change = float(np.abs(new - theta).max())
         theta = new
-        inverse = np.linalg.inv(information + np.diag(penalty + 1e-9))
         covariance = dispersion * np.diag(inverse)
         squared = (y - mean) ** 2 / (mean * (1 - mean))
-        effective = float(np.einsum("ij,ji->", inverse, information))
+        spread = apart / (mean * (1 - mean))
+        # trace of inverse times information, which is the inverse's inverse without the penalty
+        effective = len(theta) - float(np.sum(np.diag(inverse) * (penalty + RIDGE)))
         before = np.append(variance, dispersion)
-        dispersion = max(float((relative * squared).sum()) / max(n - effective, 1.0), 1e-6)
+        dispersion = max(float((relative * squared + spread).sum()) / max(count - effective, 1.0), 1e-6)
         if trials is not None:
             excess = float(np.sum(weight * squared - 1 / trials) / np.sum(1 - 1 / trials))
             rho = float(np.clip(excess, 0.0, 0.9)) if (trials > 1).any() else 0.0
@@ -123,15 +131,17 @@ def fit_pooled(
 def _step(
     design: Floats, y: Floats, weight: Floats, chance: Floats, theta: Floats, penalty: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """One step of Fisher scoring, halved until the penalised likelihood does not fall."""
+    """One step of Fisher scoring, halved until the penalised likelihood does not fall.
+
+    Gives where it leads, and where it starts the inverse of the penalised information and the (n,) means.
+    """
     mean, slope = _mean(design @ theta, chance)
     variance = mean * (1 - mean)
-    work = weight * slope**2 / variance
-    information = design.T @ (design * work[:, None])
-    gradient = design.T @ (weight * (y - mean) * slope / variance) - penalty * theta
-    hessian = information + np.diag(penalty)
-    hessian[np.diag_indices_from(hessian)] += 1e-10 * max(float(np.trace(hessian)), 1.0)
-    direction = np.linalg.solve(hessian, gradient)
+    work = slope / variance
+    rooted = design * (slope * np.sqrt(weight / variance))[:, None]
+    inverse = np.linalg.inv(rooted.T @ rooted + np.diag(penalty + RIDGE))
+    gradient = design.T @ (weight * (y - mean) * work) - penalty * theta
+    direction = inverse @ gradient
     here = _objective(mean, y, weight, theta, penalty)
     scale = min(1.0, 5.0 / max(float(np.abs(direction).max()), 1e-12))
     for _ in range(20):
@@ -142,7 +152,7 @@ def _step(
         scale /= 2
     else:
         candidate = theta
-    return candidate, information, mean
+    return candidate, inverse, mean
 
 
 def _mean(eta: Floats, chance: Floats) -> tuple[Floats, Floats]:

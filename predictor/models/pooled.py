@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.models.base import Floats, Row, finite, level_index, named
+from predictor.models.base import Floats, Row, finite, level_index
 from predictor.models.glm import Groups, fit_pooled
+from predictor.models.sample import Sample
 
 
 def pooled_parameters(
@@ -27,11 +28,14 @@ def pooled_parameters(
     trials: Floats | None = None,
     center: Floats | None = None,
     scale: Floats | None = None,
+    within: Floats | None = None,
+    n_runs: int | None = None,
 ) -> dict[str, Any]:
     """Parameters of `kind`: a regression whose level, and whose slopes of `varying`, differ between target sets.
 
     values : (n, p) features of the observations, not yet standardised unless center and scale are given
     owner : (n,) row of each observation; None: one observation a row
+    trials, within, n_runs : see `fit_pooled`
     Deviations of a target set (and recipe) hold those of its domain; a new target set of a known domain has the
     domain's alone.
     """
@@ -39,13 +43,14 @@ def pooled_parameters(
         center, scale = values.mean(axis=0), values.std(axis=0)
     owner = np.arange(len(rows)) if owner is None else owner
     levels, level = level_index(rows)
-    domains, domain = named([row.domain for row in rows])
+    domains, _, domain = Sample.of(rows).labelled("domain")
     where = tuple(names.index(name) for name in varying if name in names)
     groups = [Groups(level[owner], len(levels), where)]
     if 1 < len(domains) < len(levels):
         groups.append(Groups(domain[owner], len(domains), where))
     fitted = fit_pooled(
-        (values - center) / scale, groups, y, weight, chance=chance, shrink=shrink, trials=trials
+        (values - center) / scale, groups, y, weight, chance=chance, shrink=shrink, trials=trials, within=within,
+        n_runs=n_runs,
     )  # fmt: skip
     by_level = fitted.deviations[0]
     by_domain = fitted.deviations[1] if len(groups) > 1 else np.zeros((len(domains), by_level.shape[1]))

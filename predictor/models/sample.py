@@ -1,0 +1,128 @@
+"""Runs of one outcome, as families and folds see them: what each asks of the same runs is found once, then cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.inference.cases import Case
+
+if TYPE_CHECKING:
+    from predictor.models.base import Row
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Made = TypeVar("Made")
+
+LABELS: dict[str, Callable[[Row], str]] = {
+    "configuration": lambda row: row.configuration_id,
+    "level": lambda row: row.case.level or "",
+    "domain": lambda row: row.domain,
+    "configuration, level": lambda row: f"{row.configuration_id} {row.case.level}",
+    "configuration, target set": lambda row: f"{row.configuration_id} {row.target_set}",
+}
+
+
+class Sample(Sequence["Row"]):
+    """A sequence of runs: all of an outcome (a whole), or some of a whole's (a part).
+
+    whole, index : the sample that this one is part of, itself where it is whole, and the (n,) positions in it
+    """
+
+    def __init__(self, rows: Sequence[Row], whole: Sample | None = None, index: Indices | None = None) -> None:
+        self.rows = tuple(rows)
+        self.whole = self if whole is None else whole
+        self.index = np.arange(len(self.rows)) if index is None else index
+        self._kept: dict[Hashable, Any] = {}
+        self._key = (id(self.whole), self.index.tobytes())
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Sample:
+        """The rows as a sample; a sample stays what it is."""
+        return rows if isinstance(rows, Sample) else cls(rows)
+
+    def part(self, index: Indices) -> Sample:
+        """Some of the runs; all or none of each configuration's."""
+        return Sample([self.rows[i] for i in index.tolist()], self.whole, self.index[index])
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, at: int | slice) -> Row | tuple[Row, ...]:
+        return self.rows[at]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sample) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sample, (self.rows,)
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make` gives; made when it is first asked for."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def numbers(self, key: str, number: Callable[[Row], float]) -> Floats:
+        """(n,) a number of every run."""
+        found = self.whole.once(("number", key), lambda: np.array([number(row) for row in self.whole], dtype=float))
+        return found if self is self.whole else found[self.index]
+
+    def feature(self, name: str) -> Floats:
+        """(n,) a feature of every run, see `Case.feature`; nan where a run lacks it."""
+        return self.numbers(f"feature {name}", lambda row: row.case.feature(name))
+
+    @property
+    def values(self) -> Floats:
+        """(n,) measured accuracies."""
+        return self.numbers("value", lambda row: row.value)
+
+    @property
+    def chance(self) -> Floats:
+        """(n,) accuracies of a guess."""
+        return self.numbers("chance", lambda row: row.case.chance)
+
+    def labelled(self, kind: str) -> tuple[list[str], Indices, Indices]:
+        """Distinct labels (one of LABELS) in order, the first run of each, and each run's index into them."""
+        names, codes = self.whole.once(("label", kind), lambda: _coded([LABELS[kind](row) for row in self.whole]))
+        found, first, index = np.unique(codes[self.index], return_index=True, return_inverse=True)
+        return [names[code] for code in found.tolist()], first, index
+
+    def replicates(self) -> tuple[Indices, Indices]:
+        """Runs of one configuration that no model tells apart: the first of each, and each run's index into them."""
+        codes = self.whole.once("replicates", self.whole._replicates)
+        _, first, index = np.unique(codes[self.index], return_index=True, return_inverse=True)
+        return first, index
+
+    def cases(self) -> tuple[list[Case], Indices]:
+        """The distinct cases, and each run's index into them."""
+        codes = self.whole.once("cases", self.whole._cases)
+        _, first, index = np.unique(codes[self.index], return_index=True, return_inverse=True)
+        return [self.rows[i].case for i in first.tolist()], index
+
+    def _cases(self) -> Indices:
+        numbers: dict[int, int] = {}
+        return np.array([numbers.setdefault(id(row.case), len(numbers)) for row in self.rows], dtype=np.int64)
+
+    def _replicates(self) -> Indices:
+        configuration, case = self.labelled("configuration, level")[2], self._cases()
+        return configuration * (len(self) + 1) + case
+
+
+def _coded(labels: Sequence[str]) -> tuple[list[str], Indices]:
+    names = sorted(set(labels))
+    position = {name: i for i, name in enumerate(names)}
+    return names, np.array([position[label] for label in labels], dtype=np.int64)
