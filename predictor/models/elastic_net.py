@@ -19,9 +19,10 @@ import numpy as np
 
 from predictor.errors import FitError
 from predictor.inference.evaluate import logit, net_terms
-from predictor.models.base import Floats, Row, family, feature_matrix, finite, replicate_weights
+from predictor.models.base import Floats, Row, family, feature_matrix, finite
 from predictor.models.features import direction, features_of
-from predictor.models.pooled import pooled_parameters
+from predictor.models.pooled import pooled_runs
+from predictor.models.sample import Indices, Sample
 
 FEWEST = 30  # configurations
 MIXES, PENALTIES, SMALLEST, FOLDS = (0.5, 0.95), 12, 1e-3, 4  # l1 shares; penalties down to so much of the largest
@@ -31,9 +32,8 @@ INDEX = "index"  # name of z
 @family("elastic_net")
 def elastic_net(rows: Sequence[Row]) -> dict[str, Any]:
     """Elastic net of indicators and of the interactions that their directions allow."""
-    _, first, index = np.unique(
-        [f"{row.configuration_id} {row.case.level}" for row in rows], return_index=True, return_inverse=True
-    )
+    rows = Sample.of(rows)
+    _, first, index = rows.labelled("configuration, level")
     if len(first) < FEWEST:
         raise FitError(f"family elastic_net needs {FEWEST} configurations; found {len(first)}")
     names = features_of(rows)
@@ -46,25 +46,17 @@ def elastic_net(rows: Sequence[Row]) -> dict[str, Any]:
         "high": values.max(axis=0).tolist(),
         "terms": _terms([direction(name) for name in names]),
     }
-    own = [rows[i] for i in first]
-    measured = np.bincount(index, weights=[row.value for row in rows]) / np.bincount(index)
-    weights = _weights(net_terms(net, values[first]), measured, own)
+    measured = np.bincount(index, weights=rows.values) / np.bincount(index)
+    terms = net_terms(net, values[first])
+    weights = _weights(terms, measured, rows.chance[first], rows.labelled("level")[2][first])
     kept = np.flatnonzero(weights)
     net["terms"] = [net["terms"][k] for k in kept]
     net["weights"] = [finite(weights[k]) for k in kept]
-    z = (net_terms(net, values) @ np.array(net["weights"])).reshape(-1, 1)
+    first, index = rows.replicates()
+    z = (net_terms(net, values[first]) @ np.array(net["weights"]))[index].reshape(-1, 1)
     has_index = len(kept) > 0 and float(np.ptp(z)) > 0
-    base = pooled_parameters(
-        "linear",
-        [INDEX] if has_index else [],
-        z if has_index else np.empty((len(rows), 0)),
-        rows,
-        np.clip([row.value for row in rows], 0.0, 1.0),
-        replicate_weights(rows),
-        varying=(INDEX,),
-        chance=np.array([row.case.chance for row in rows]),
-        shrink=False,
-    )
+    index_values = z if has_index else np.empty((len(rows), 0))
+    base = pooled_runs([INDEX] if has_index else [], index_values, rows, varying=(INDEX,), shrink=False)
     return {"kind": "elastic_net", "features": names, "base": base, **net}
 
 
@@ -79,17 +71,16 @@ def _terms(directions: Sequence[int]) -> list[dict[str, Any]]:
     return made
 
 
-def _weights(terms: Floats, measured: Floats, rows: Sequence[Row]) -> Floats:
-    """(k,) weights of the terms, none negative; rows: one of each configuration."""
+def _weights(terms: Floats, measured: Floats, chance: Floats, level: Indices) -> Floats:
+    """(k,) weights of the terms, none negative; level: (n,) target set and recipe of each configuration."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import ElasticNetCV
 
-    chance = np.array([row.case.chance for row in rows])
     p = np.clip(measured, chance + 0.01, 0.99)
     weight = (p - chance) ** 2 * (1 - p) / ((1 - chance) ** 2 * p)  # binomial information on the logit scale
     weight = weight / weight.mean()
-    x, y = _within(terms, weight, rows), _within(logit((p - chance) / (1 - chance))[:, None], weight, rows)[:, 0]
-    fold = np.arange(len(rows)) % FOLDS  # rows stand in the order of their ids, which are digests
+    x, y = _within(terms, weight, level), _within(logit((p - chance) / (1 - chance))[:, None], weight, level)[:, 0]
+    fold = np.arange(len(y)) % FOLDS  # configurations stand in the order of their ids, which are digests
     model = ElasticNetCV(
         l1_ratio=list(MIXES),
         alphas=PENALTIES,
@@ -104,9 +95,8 @@ def _weights(terms: Floats, measured: Floats, rows: Sequence[Row]) -> Floats:
     return np.asarray(model.coef_)
 
 
-def _within(values: Floats, weight: Floats, rows: Sequence[Row]) -> Floats:
+def _within(values: Floats, weight: Floats, level: Indices) -> Floats:
     """(n, k) values less the weighted mean of their target set and recipe."""
-    _, level = np.unique([row.case.level or "" for row in rows], return_inverse=True)
     sums = np.zeros((int(level.max()) + 1, values.shape[1]))
     np.add.at(sums, level, values * weight[:, None])
     return values - (sums / np.bincount(level, weights=weight)[:, None])[level]

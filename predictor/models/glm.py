@@ -91,7 +91,8 @@ def fit_pooled(
     count = n if n_runs is None else n_runs
     relative = weight * (count / weight.sum())
     apart = 0.0 if within is None else within * (count / weight.sum())
-    start = np.clip((np.average(y, weights=weight) - np.average(chance, weights=weight)) / (1 - np.average(chance, weights=weight)), 0.02, 0.98)
+    y_mean, guess = np.average(y, weights=weight), np.average(chance, weights=weight)
+    start = np.clip((y_mean - guess) / (1 - guess), 0.02, 0.98)
     theta = np.zeros(design.shape[1])
     theta[0] = np.log(start / (1 - start))
     dispersion, rho = 0.05, 0.05

@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from predictor.errors import FitError
-from predictor.models.base import (
-    Row,
-    family,
-    feature_matrix,
-    replicate_weights,
-    require_features,
-    usable,
-)
+from predictor.models.base import Row, family, feature_matrix, require_features, usable
 from predictor.models.features import reported
-from predictor.models.pooled import pooled_parameters
-from predictor.models.sample import Sample
+from predictor.models.pooled import pooled_runs
 
 # Never all of log N, log H and log V: they are one equation (N = H V).
 FEATURES = (
@@ -35,30 +25,8 @@ def fit_linear(
     """Parameters of kind 'linear'. Features that do not vary are left out; strict: a missing one is an error."""
     if strict:
         require_features(rows, features, "linear")
-    rows = Sample.of(rows)
     names = usable(rows, features)
-    values = feature_matrix(rows, names)
-    # seeds that no feature tells apart become one observation: the same likelihood, faster
-    first, index = rows.replicates()
-    runs, run_weight = np.clip(rows.values, 0.0, 1.0), replicate_weights(rows)
-    weight = np.bincount(index, weights=run_weight)
-    y = np.bincount(index, weights=run_weight * runs) / weight
-    return pooled_parameters(
-        "linear",
-        names,
-        values[first],
-        rows,
-        y,
-        weight,
-        varying=varying,
-        owner=first,
-        chance=rows.chance[first],
-        shrink=shrink,
-        center=values.mean(axis=0),
-        scale=values.std(axis=0),
-        within=np.bincount(index, weights=run_weight * (runs - y[index]) ** 2),
-        n_runs=len(rows),
-    )
+    return pooled_runs(names, feature_matrix(rows, names), rows, varying=varying, shrink=shrink)
 
 
 @family("linear")

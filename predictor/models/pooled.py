@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.models.base import Floats, Row, finite, level_index
+from predictor.models.base import Floats, Row, finite, level_index, replicate_weights
 from predictor.models.glm import Groups, fit_pooled
 from predictor.models.sample import Sample
 
@@ -72,6 +72,26 @@ def pooled_parameters(
         "level_sd": finite(float(np.hypot(*(sds[0] for sds in (fitted.sds * 2)[:2])) if len(groups) > 1
                                  else fitted.sds[0][0])),
     }  # fmt: skip
+
+
+def pooled_runs(
+    names: Sequence[str], values: Floats, rows: Sequence[Row], *, varying: Sequence[str] = (), shrink: bool
+) -> dict[str, Any]:
+    """Parameters of kind 'linear': a regression of the runs' accuracies, every configuration of equal weight.
+
+    values : (n, p) features of the runs
+    """
+    rows = Sample.of(rows)
+    # seeds that no feature tells apart become one observation: the same likelihood, faster
+    first, index = rows.replicates()
+    y, weight = np.clip(rows.values, 0.0, 1.0), replicate_weights(rows)
+    total = np.bincount(index, weights=weight)
+    mean = np.bincount(index, weights=weight * y) / total
+    return pooled_parameters(
+        "linear", names, values[first], rows, mean, total, varying=varying, owner=first, chance=rows.chance[first],
+        shrink=shrink, center=values.mean(axis=0), scale=values.std(axis=0),
+        within=np.bincount(index, weights=weight * (y - mean[index]) ** 2), n_runs=len(rows),
+    )  # fmt: skip
 
 
 def _slopes(names: Sequence[str], deviations: Floats) -> dict[str, list[float]]:
