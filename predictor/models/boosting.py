@@ -38,6 +38,7 @@ def boosting(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tuple[list[dict[str, Any]], float]:
     """Trees as plain lists, and the constant that they are added to."""
+    from sklearn import config_context
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     model = HistGradientBoostingRegressor(
@@ -50,7 +51,8 @@ def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tu
         early_stopping=False,
         random_state=0,
     )
-    with _threads().limit(limits=1):  # more cost more than they bring on a few hundred rows, and change the last bits
+    # more threads cost more than they bring on a few hundred rows, and change the last bits
+    with _threads().limit(limits=1), config_context(assume_finite=True, skip_parameter_validation=True):
         model.fit(x, y, sample_weight=weight / weight.mean())
     trees = []
     for (predictor,) in model._predictors:

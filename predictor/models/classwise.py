@@ -28,10 +28,11 @@ VARYING = ("log_count", "log_mean_count", "log_image_steps")  # slopes that diff
 def classwise(rows: Sequence[Row]) -> dict[str, Any]:
     """Power law of each class's own and mean image count, maximum likelihood on the images tested per class."""
     sample = Sample.of(rows)
-    bare = [row.run_id for row in sample if _is_bare(row)]
-    if bare:
+    bare = np.flatnonzero(sample.numbers("bare", _is_bare))
+    if len(bare):
         raise FitError(
-            f"family classwise needs class counts and results per class; {len(bare)} runs lack them (first: {bare[0]})",
+            f"family classwise needs class counts and results per class; {len(bare)} runs lack them (first: "
+            f"{sample[int(bare[0])].run_id})",
             remedy="Leave their studies out with --study, or name --family linear",
         )
     raw, weight, owner, trials, share = _observations(sample)
@@ -63,7 +64,7 @@ def _merged(rows: Sample) -> tuple[np.ndarray, ...]:
 
     Gives (features, number of classes, a row of the configuration, images tested per class, mean share correct).
     """
-    known = np.array([i for i, row in enumerate(rows) if not _is_bare(row)], dtype=np.int64)
+    known = np.flatnonzero(rows.numbers("bare", _is_bare) == 0)
     own = [rows[i] for i in known.tolist()]
     owner = np.repeat(known, [len(row.tested) for row in own])
     raw = np.concatenate([row.case.class_features() for row in own])

@@ -73,26 +73,39 @@ def _terms(directions: Sequence[int]) -> list[dict[str, Any]]:
 
 def _weights(terms: Floats, measured: Floats, chance: Floats, level: Indices) -> Floats:
     """(k,) weights of the terms, none negative; level: (n,) target set and recipe of each configuration."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import ElasticNetCV
-
     p = np.clip(measured, chance + 0.01, 0.99)
     weight = (p - chance) ** 2 * (1 - p) / ((1 - chance) ** 2 * p)  # binomial information on the logit scale
     weight = weight / weight.mean()
     x, y = _within(terms, weight, level), _within(logit((p - chance) / (1 - chance))[:, None], weight, level)[:, 0]
     fold = np.arange(len(y)) % FOLDS  # configurations stand in the order of their ids, which are digests
-    model = ElasticNetCV(
-        l1_ratio=list(MIXES),
-        alphas=PENALTIES,
-        eps=SMALLEST,
-        positive=True,
-        fit_intercept=False,
-        cv=[(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)],
-        tol=1e-3,
-    )
+    tried = []
+    for mix in MIXES:
+        largest = max(float((x.T @ (weight * y)).max()), 1e-12) / (len(y) * mix)  # above it every weight is 0
+        penalties = np.geomspace(largest, largest * SMALLEST, PENALTIES)
+        held = [_path(x[fold != k], y[fold != k], weight[fold != k], mix, penalties) for k in range(FOLDS)]
+        error = [
+            np.average((x[fold == k] @ own - y[fold == k, None]) ** 2, axis=0, weights=weight[fold == k])
+            for k, own in enumerate(held)
+        ]
+        total = np.mean(error, axis=0)
+        tried.append((float(total.min()), mix, penalties[int(np.argmin(total))]))
+    _, mix, penalty = min(tried)
+    return _path(x, y, weight, mix, np.array([penalty]))[:, 0]
+
+
+def _path(x: Floats, y: Floats, weight: Floats, mix: float, penalties: Floats) -> Floats:
+    """(k, penalties) weights of the terms under each penalty, from the largest to the smallest."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import enet_path
+
+    root = np.sqrt(weight / weight.mean())
+    x, y = np.asfortranarray(x * root[:, None]), y * root
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # of penalties too small to be chosen
-        model.fit(x, y, sample_weight=weight)
-    return np.asarray(model.coef_)
+        _, found, _ = enet_path(
+            x, y, l1_ratio=mix, alphas=penalties, positive=True, tol=1e-3, precompute=x.T @ x, Xy=x.T @ y,
+            check_input=False,
+        )  # fmt: skip
+    return np.asarray(found)
 
 
 def _within(values: Floats, weight: Floats, level: Indices) -> Floats:

@@ -75,25 +75,23 @@ def fit_pooled(
     n, p = x.shape
     terms = [(g, term) for g, own in enumerate(groups) if own.n > 1 for term in (-1, *own.varying)]
     edges = 1 + p + np.cumsum([0, *(groups[g].n for g, _ in terms)])
-    design = np.zeros((n, int(edges[-1])))
-    design[:, 0] = 1.0
-    design[:, 1 : 1 + p] = x
-    for begin, (g, term) in zip(edges, terms, strict=False):
-        design[np.arange(n), begin + groups[g].index] = 1.0 if term < 0 else x[:, term]
+    design, order = _design(x, [groups[g].index + edges[k] for k, (g, _) in enumerate(terms)], [t for _, t in terms])
+    chance = np.broadcast_to(np.asarray(chance, dtype=np.float64), (n,))[order]
+    y, weight = y[order], weight[order]
+    trials = None if trials is None else trials[order]
     # columns that share a variance; a slope that differs between groups is itself as free as the intercept
     varying = {term for _, term in terms}
     rest = np.array([1 + j for j in range(p) if j not in varying] if shrink else [], dtype=np.int64)
     shared = [rest, *(np.arange(edges[k], edges[k + 1]) for k in range(len(terms)))]
-    variance = np.full(design.shape[1], FREE)
+    variance = np.full(int(edges[-1]), FREE)
     variance[rest] = 1.0
     variance[1 + p :] = 1.0
-    chance = np.broadcast_to(np.asarray(chance, dtype=np.float64), (n,))
     count = n if n_runs is None else n_runs
     relative = weight * (count / weight.sum())
-    apart = 0.0 if within is None else within * (count / weight.sum())
+    apart = 0.0 if within is None else within[order] * (count / weight.sum())
     y_mean, guess = np.average(y, weights=weight), np.average(chance, weights=weight)
     start = np.clip((y_mean - guess) / (1 - guess), 0.02, 0.98)
-    theta = np.zeros(design.shape[1])
+    theta = np.zeros(len(variance))
     theta[0] = np.log(start / (1 - start))
     dispersion, rho = 0.05, 0.05
     for _ in range(ROUNDS):
@@ -129,25 +127,68 @@ def fit_pooled(
     return PooledFit(float(theta[0]), theta[1 : 1 + p], deviations, sds, dispersion, rho)
 
 
+@dataclass(frozen=True, eq=False)
+class _Design:
+    """The design matrix (n, k), of which each row holds few columns that are not 0: the same ones within a cell.
+
+    x : (n, q) those columns, cell after cell
+    cell, edges : (n,) cell of each row; where the next one begins
+    columns : (cells, q) where the columns of x stand in the design matrix
+    """
+
+    x: Floats
+    cell: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+    def times(self, theta: Floats) -> Floats:
+        """(n,) design matrix times theta."""
+        return np.einsum("ij,ij->i", self.x, theta[self.columns][self.cell])
+
+    def transposed_times(self, values: Floats, k: int) -> Floats:
+        """(k,) the transposed design matrix times (n,) values."""
+        sums = np.add.reduceat(self.x * values[:, None], np.append(0, self.edges), axis=0)
+        return np.bincount(self.columns.ravel(), weights=sums.ravel(), minlength=k)
+
+    def information(self, root: Floats, k: int) -> Floats:
+        """(k, k) transposed design matrix times itself, rows multiplied by (n,) `root`."""
+        parts = np.split(self.x * root[:, None], self.edges)
+        own = np.array([part.T @ part for part in parts])
+        at = self.columns[:, :, None] * k + self.columns[:, None, :]
+        return np.bincount(at.ravel(), weights=own.ravel(), minlength=k * k).reshape(k, k)
+
+
+def _design(x: Floats, columns: Sequence[NDArray[np.int64]], terms: Sequence[int]) -> tuple[_Design, NDArray[np.int64]]:
+    """(design matrix, order of its rows): a constant, x, and for each term a 1 or a feature in the row's column."""
+    n, p = x.shape
+    where = np.column_stack([np.tile(np.arange(1 + p), (n, 1)), *columns])
+    own = np.column_stack([np.ones(n), x, *(np.ones(n) if term < 0 else x[:, term] for term in terms)])
+    _, first, cell = np.unique(where[:, p:], axis=0, return_index=True, return_inverse=True)
+    cell = cell.reshape(-1)
+    order = np.argsort(cell, kind="stable")
+    edges = np.cumsum(np.bincount(cell))[:-1]
+    return _Design(own[order], cell[order], edges, where[first]), order
+
+
 def _step(
-    design: Floats, y: Floats, weight: Floats, chance: Floats, theta: Floats, penalty: Floats
+    design: _Design, y: Floats, weight: Floats, chance: Floats, theta: Floats, penalty: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """One step of Fisher scoring, halved until the penalised likelihood does not fall.
 
     Gives where it leads, and where it starts the inverse of the penalised information and the (n,) means.
     """
-    mean, slope = _mean(design @ theta, chance)
+    k = len(theta)
+    mean, slope = _mean(design.times(theta), chance)
     variance = mean * (1 - mean)
-    work = slope / variance
-    rooted = design * (slope * np.sqrt(weight / variance))[:, None]
-    inverse = np.linalg.inv(rooted.T @ rooted + np.diag(penalty + RIDGE))
-    gradient = design.T @ (weight * (y - mean) * work) - penalty * theta
+    information = design.information(slope * np.sqrt(weight / variance), k)
+    inverse = np.linalg.inv(information + np.diag(penalty + RIDGE))
+    gradient = design.transposed_times(weight * (y - mean) * slope / variance, k) - penalty * theta
     direction = inverse @ gradient
     here = _objective(mean, y, weight, theta, penalty)
     scale = min(1.0, 5.0 / max(float(np.abs(direction).max()), 1e-12))
     for _ in range(20):
         candidate = theta + scale * direction
-        there = _objective(_mean(design @ candidate, chance)[0], y, weight, candidate, penalty)
+        there = _objective(_mean(design.times(candidate), chance)[0], y, weight, candidate, penalty)
         if there >= here - 1e-12 * abs(here):
             break
         scale /= 2

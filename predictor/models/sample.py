@@ -102,7 +102,7 @@ class Sample(Sequence["Row"]):
         return [names[code] for code in found.tolist()], first, index
 
     def replicates(self) -> tuple[Indices, Indices]:
-        """Runs of one configuration that no model tells apart: the first of each, and each run's index into them."""
+        """Runs of a configuration that no feature tells apart: the first of each, and each run's index into them."""
         codes = self.whole.once("replicates", self.whole._replicates)
         _, first, index = np.unique(codes[self.index], return_index=True, return_inverse=True)
         return first, index
@@ -118,8 +118,14 @@ class Sample(Sequence["Row"]):
         return np.array([numbers.setdefault(id(row.case), len(numbers)) for row in self.rows], dtype=np.int64)
 
     def _replicates(self) -> Indices:
-        configuration, case = self.labelled("configuration, level")[2], self._cases()
-        return configuration * (len(self) + 1) + case
+        numbers: dict[Hashable, int] = {}
+        configuration = self.labelled("configuration, level")[2].tolist()
+        seen = [
+            (name, row.case.chance, tuple(row.case.recipe.items()), tuple(row.case.indicators.items()))
+            for name, row in zip(configuration, self.rows, strict=True)
+        ]
+        codes = np.array([numbers.setdefault(key, len(numbers)) for key in seen], dtype=np.int64)
+        return np.array(configuration, dtype=np.int64) * len(self) + codes
 
 
 def _coded(labels: Sequence[str]) -> tuple[list[str], Indices]:
