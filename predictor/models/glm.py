@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,17 +76,20 @@ def fit_pooled(
     n, p = x.shape
     terms = [(g, term) for g, own in enumerate(groups) if own.n > 1 for term in (-1, *own.varying)]
     edges = 1 + p + np.cumsum([0, *(groups[g].n for g, _ in terms)])
-    design, order = _design(x, [groups[g].index + edges[k] for k, (g, _) in enumerate(terms)], [t for _, t in terms])
+    columns = [groups[g].index + edges[k] for k, (g, _) in enumerate(terms)]
+    design, order = _design(x, columns, [term for _, term in terms], int(edges[-1]))
     chance = np.broadcast_to(np.asarray(chance, dtype=np.float64), (n,))[order]
     y, weight = y[order], weight[order]
     trials = None if trials is None else trials[order]
     # columns that share a variance; a slope that differs between groups is itself as free as the intercept
     varying = {term for _, term in terms}
     rest = np.array([1 + j for j in range(p) if j not in varying] if shrink else [], dtype=np.int64)
-    shared = [rest, *(np.arange(edges[k], edges[k + 1]) for k in range(len(terms)))]
-    variance = np.full(int(edges[-1]), FREE)
-    variance[rest] = 1.0
-    variance[1 + p :] = 1.0
+    block = np.full(int(edges[-1]), -1)
+    block[rest] = len(terms)
+    block[1 + p :] = np.repeat(np.arange(len(terms)), np.diff(edges))
+    shared, owner = np.flatnonzero(block >= 0), block[block >= 0]
+    sizes = np.bincount(owner)
+    variance = np.where(block < 0, FREE, 1.0)
     count = n if n_runs is None else n_runs
     relative = weight * (count / weight.sum())
     apart = 0.0 if within is None else within[order] * (count / weight.sum())
@@ -102,28 +106,27 @@ def fit_pooled(
         new, inverse, mean = _step(design, y, relative, chance, theta, penalty)
         change = float(np.abs(new - theta).max())
         theta = new
-        covariance = dispersion * np.diag(inverse)
-        squared = (y - mean) ** 2 / (mean * (1 - mean))
-        spread = apart / (mean * (1 - mean))
+        own = inverse.diagonal()
+        known = sizes - np.bincount(owner, weights=dispersion * own[shared] / variance[shared])
+        binomial = mean * (1 - mean)
+        squared = (y - mean) ** 2 / binomial
         # trace of inverse times information, which is the inverse's inverse without the penalty
-        effective = len(theta) - float(np.sum(np.diag(inverse) * (penalty + RIDGE)))
+        effective = len(theta) - float(own @ (penalty + RIDGE))
         before = np.append(variance, dispersion)
-        dispersion = max(float((relative * squared + spread).sum()) / max(count - effective, 1.0), 1e-6)
+        dispersion = max(float((relative * squared + apart / binomial).sum()) / max(count - effective, 1.0), 1e-6)
         if trials is not None:
             excess = float(np.sum(weight * squared - 1 / trials) / np.sum(1 - 1 / trials))
             rho = float(np.clip(excess, 0.0, 0.9)) if (trials > 1).any() else 0.0
-        for own in shared:
-            if len(own):
-                known = max(len(own) - float(np.sum(covariance[own] / variance[own])), 0.05 * len(own))
-                variance[own] = np.clip(float(np.sum(theta[own] ** 2)) / known, LOWEST, HIGHEST)
+        squares = np.bincount(owner, weights=theta[shared] ** 2)
+        variance[shared] = np.clip(squares / np.maximum(known, 0.05 * sizes), LOWEST, HIGHEST)[owner]
         moved = np.abs(np.log(np.append(variance, dispersion) / before)).max()
         if change < TOLERANCE and moved < 20 * TOLERANCE:
             break
     deviations = [np.zeros((own.n, 1 + p)) for own in groups]
     sds = [np.zeros(1 + p) for _ in groups]
-    for own, (g, term) in zip(shared[1:], terms, strict=True):
-        deviations[g][:, 1 + term] = theta[own]
-        sds[g][1 + term] = np.sqrt(variance[own[0]])
+    for begin, end, (g, term) in zip(edges[:-1], edges[1:], terms, strict=True):
+        deviations[g][:, 1 + term] = theta[begin:end]
+        sds[g][1 + term] = np.sqrt(variance[begin])
     return PooledFit(float(theta[0]), theta[1 : 1 + p], deviations, sds, dispersion, rho)
 
 
@@ -132,14 +135,16 @@ class _Design:
     """The design matrix (n, k), of which each row holds few columns that are not 0: the same ones within a cell.
 
     x : (n, q) those columns, cell after cell
-    cell, edges : (n,) cell of each row; where the next one begins
+    cell, cells : (n,) cell of each row; where each cell begins and ends
     columns : (cells, q) where the columns of x stand in the design matrix
+    pairs : (cells * q * q,) where their products stand in the flat (k, k) information
     """
 
     x: Floats
     cell: NDArray[np.int64]
-    edges: NDArray[np.int64]
+    cells: list[slice]
     columns: NDArray[np.int64]
+    pairs: NDArray[np.int64]
 
     def times(self, theta: Floats) -> Floats:
         """(n,) design matrix times theta."""
@@ -147,27 +152,31 @@ class _Design:
 
     def transposed_times(self, values: Floats, k: int) -> Floats:
         """(k,) the transposed design matrix times (n,) values."""
-        sums = np.add.reduceat(self.x * values[:, None], np.append(0, self.edges), axis=0)
+        sums = np.add.reduceat(self.x * values[:, None], [own.start for own in self.cells], axis=0)
         return np.bincount(self.columns.ravel(), weights=sums.ravel(), minlength=k)
 
     def information(self, root: Floats, k: int) -> Floats:
         """(k, k) transposed design matrix times itself, rows multiplied by (n,) `root`."""
-        parts = np.split(self.x * root[:, None], self.edges)
-        own = np.array([part.T @ part for part in parts])
-        at = self.columns[:, :, None] * k + self.columns[:, None, :]
-        return np.bincount(at.ravel(), weights=own.ravel(), minlength=k * k).reshape(k, k)
+        x = self.x * root[:, None]
+        own = np.array([x[rows].T @ x[rows] for rows in self.cells])
+        return np.bincount(self.pairs, weights=own.ravel(), minlength=k * k).reshape(k, k)
 
 
-def _design(x: Floats, columns: Sequence[NDArray[np.int64]], terms: Sequence[int]) -> tuple[_Design, NDArray[np.int64]]:
-    """(design matrix, order of its rows): a constant, x, and for each term a 1 or a feature in the row's column."""
+def _design(
+    x: Floats, columns: Sequence[NDArray[np.int64]], terms: Sequence[int], k: int
+) -> tuple[_Design, NDArray[np.int64]]:
+    """(design matrix of k columns, order of its rows): a constant, x, for each term a 1 or a feature in its column."""
     n, p = x.shape
     where = np.column_stack([np.tile(np.arange(1 + p), (n, 1)), *columns])
     own = np.column_stack([np.ones(n), x, *(np.ones(n) if term < 0 else x[:, term] for term in terms)])
     _, first, cell = np.unique(where[:, p:], axis=0, return_index=True, return_inverse=True)
     cell = cell.reshape(-1)
     order = np.argsort(cell, kind="stable")
-    edges = np.cumsum(np.bincount(cell))[:-1]
-    return _Design(own[order], cell[order], edges, where[first]), order
+    edges = np.append(0, np.cumsum(np.bincount(cell))).tolist()
+    cells = [slice(begin, end) for begin, end in pairwise(edges)]
+    found = where[first]
+    pairs = found[:, :, None] * k + found[:, None, :]
+    return _Design(own[order], cell[order], cells, found, pairs.ravel()), order
 
 
 def _step(
@@ -181,7 +190,8 @@ def _step(
     mean, slope = _mean(design.times(theta), chance)
     variance = mean * (1 - mean)
     information = design.information(slope * np.sqrt(weight / variance), k)
-    inverse = np.linalg.inv(information + np.diag(penalty + RIDGE))
+    information.flat[:: k + 1] += penalty + RIDGE
+    inverse = np.linalg.inv(information)
     gradient = design.transposed_times(weight * (y - mean) * slope / variance, k) - penalty * theta
     direction = inverse @ gradient
     here = _objective(mean, y, weight, theta, penalty)
@@ -199,8 +209,8 @@ def _step(
 
 def _mean(eta: Floats, chance: Floats) -> tuple[Floats, Floats]:
     share = 0.5 * (1 + np.tanh(0.5 * np.clip(eta, -30, 30)))
-    mean = np.clip(chance + (1 - chance) * share, 1e-9, 1 - 1e-9)
-    return mean, (1 - chance) * share * (1 - share)
+    reach = (1 - chance) * share
+    return np.clip(chance + reach, 1e-9, 1 - 1e-9), reach * (1 - share)
 
 
 def _objective(mean: Floats, y: Floats, weight: Floats, theta: Floats, penalty: Floats) -> float:
