@@ -71,7 +71,7 @@ def command(
         from predictor.records import read_registry
 
         records = read_registry(pilot)
-        found = predict_with_pilots(fit, read, records, **asked)
+        found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
         following = next_pilots(fit, read, records, **asked) if form == "table" else {}
     if form == "json":
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
@@ -189,6 +189,8 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
             shown.append(f"{name} {_percent(entry['value'])}")
     if shown:
         lines.append(_line("baselines", "; ".join(shown)))
+    if item.nearest:
+        lines.append(_line("nearest runs", "; ".join(_nearest(entry, item.target_set) for entry in item.nearest)))
     if item.outside:
         parts = [f"{e['indicator']} {e['value']:.4g} (fit saw {e['low']:.4g} to {e['high']:.4g})" for e in item.outside]
         lines.append(_line("range", "OUTSIDE " + "; ".join(parts)))
@@ -201,6 +203,11 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
     else:
         lines.append(_line("range", "inside"))
     return lines
+
+
+def _nearest(entry: Mapping[str, Any], target_set: str) -> str:
+    place = "" if entry["target_set"] == target_set else f" ({entry['target_set']})"
+    return f"{entry['configuration_id']} {_percent(entry['value'])}{place}"
 
 
 def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:

@@ -104,15 +104,18 @@ class Deviations:
     tau: float
 
 
-def deviations(data: Classes, eta: Floats, measured: Floats, use: NDArray[np.bool_]) -> Deviations:
+def deviations(
+    data: Classes, eta: Floats, measured: Floats, use: NDArray[np.bool_], tau: float | None = None
+) -> Deviations:
     """What classes deviate by, from the points in `use`, with the level of every configuration taken out.
 
     eta : (P,) logits of the class-wise curve
     measured : (n,) accuracy of each configuration
+    tau : spread between classes, where it is known; None: from the points
     """
     own, config, klass = use & data.possible, data.config, data.klass
     n = len(data.keys)
-    mean, tau2 = np.zeros(n), 0.3**2
+    mean, tau2 = np.zeros(n), (tau or 0.3) ** 2
     tested, share = data.tested[own], data.share[own]
     information = np.zeros(n)
     for _ in range(ROUNDS):
@@ -127,7 +130,8 @@ def deviations(data: Classes, eta: Floats, measured: Floats, use: NDArray[np.boo
         for _ in range(50):
             variance = 1 / (information + 1 / tau2)
             mean = variance * moment
-            tau2 = max(float(np.mean((mean**2 + variance)[seen])), 1e-4)
+            if tau is None:
+                tau2 = max(float(np.mean((mean**2 + variance)[seen])), 1e-4)
     return Deviations(mean, np.sqrt(1 / (information + 1 / tau2)), float(np.sqrt(tau2)))
 
 

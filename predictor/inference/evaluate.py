@@ -229,6 +229,20 @@ def _nearest(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Float
 
 def nearest_index(parameters: Parameters, cases: Sequence[Case]) -> list[int]:
     """Index of the nearest stored configuration of each case; -1 where the case lacks a feature."""
+    distance = _distances(parameters, cases)
+    known = np.isfinite(distance).any(axis=1)
+    return np.where(known, np.argmin(distance, axis=1), -1).tolist()
+
+
+def nearest_several(parameters: Parameters, case: Case, n: int) -> list[tuple[int, float]]:
+    """(index, distance in standard deviations) of the n nearest configurations; [] where the case lacks a feature."""
+    distance = _distances(parameters, [case])[0]
+    order = np.argsort(distance, kind="stable")[:n]
+    return [(int(i), float(np.sqrt(distance[i]))) for i in order if np.isfinite(distance[i])]
+
+
+def _distances(parameters: Parameters, cases: Sequence[Case]) -> Floats:
+    """(n, configurations) squares; infinite to other target sets than a case's own, where that is known."""
     points = np.array(parameters["points"]).reshape(len(parameters["values"]), -1)
     owners, here = np.array(parameters["owners"]), _matrix(cases, parameters["features"])
     distance = np.zeros((len(cases), len(points)))
@@ -237,8 +251,7 @@ def nearest_index(parameters: Parameters, cases: Sequence[Case]) -> list[int]:
     for level in {case.level for case in cases} & set(parameters["owners"]) - {None}:
         own_level = np.array([case.level == level for case in cases])
         distance[np.ix_(own_level, owners != level)] = np.inf
-    known = np.isfinite(distance).any(axis=1)
-    return np.where(known, np.argmin(distance, axis=1), -1).tolist()
+    return distance
 
 
 def evaluator(kind: str) -> Callable[[Evaluator], Evaluator]:

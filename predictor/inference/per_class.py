@@ -9,7 +9,7 @@ classes of held-out configurations (see `predictor.fitting.per_class`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,13 +84,20 @@ def quantile_at(block: Mapping[str, Any], level: float) -> float | None:
 
 
 def predict_classes(
-    entry: Mapping[str, Any], outcome: OutcomePrediction, case: Case, basis: str, *, most: int | None = None
+    entry: Mapping[str, Any],
+    outcome: OutcomePrediction,
+    case: Case,
+    basis: str,
+    *,
+    most: int | None = None,
+    known: Mapping[str, Sequence[float]] | None = None,
 ) -> ClassPredictions | None:
     """The classes of one outcome, worst first; None where the outcome itself has no value.
 
     entry : what the fit holds of the outcome
     basis : see `Prediction.basis`
     most : how many to give; None: all
+    known : {class: deviation in logits, its standard deviation, test images}; those of the fit where left out
     """
     if outcome.value is None or outcome.low is None or outcome.high is None or case.distribution is None:
         return None
@@ -100,7 +107,8 @@ def predict_classes(
         return ClassPredictions(outcome=outcome.outcome, level=outcome.level, n_classes=0, reason=reason)
     names = [name for name in case.distribution.target_names if case.tested is None or name in case.tested]
     eta, counts = class_logits(entry["families"][FAMILY], [case])
-    known = own["classes"].get(case.level, {}) if case.level is not None else {}
+    if known is None:
+        known = own["classes"].get(case.level, {}) if case.level is not None else {}
     fallback = [0.0, own["class_sd"], own["tested"]]
     deviation, own_sd, tested = np.array([known.get(name, fallback) for name in names], dtype=np.float64).T
     eta = eta + deviation

@@ -13,12 +13,10 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.inference.cases import Case
 from predictor.inference.contributions import contributions
-from predictor.inference.evaluate import disagreement, evaluate, expit, logit, nearest_index
+from predictor.inference.differences import differences
+from predictor.inference.evaluate import disagreement, evaluate, expit, logit, nearest_index, nearest_several
 from predictor.inference.intervals import (
-    difference_interval,
     grouped_quantile,
-    pair_differences,
-    probability_positive,
     residual_half_width,
     t_quantile,
 )
@@ -28,6 +26,7 @@ from predictor.inference.results import ClassPredictions, Comparison, OutcomePre
 from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
 
+NEAREST = 3  # real runs that are shown beside a prediction
 WORST = 3  # classes that are named where not all are asked for
 ALL_PAIRS = 20  # more manifests than this are compared with the best one only
 BASELINES = ("log_n_log_h", "nearest")
@@ -144,6 +143,7 @@ def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float, 
         indicators=manifest.indicators,
         contributions=tuple(why),
         baselines=tuple(_baselines(fit, first, manifest.case)),
+        nearest=tuple(_nearest(fit, first, manifest.case)),
         outside=manifest.outside,
         warnings=tuple(warnings),
         classes=tuple(_classes(fit, manifest, request, outcomes if all_classes else outcomes[:1], all_classes)),
@@ -328,6 +328,20 @@ def _baselines(fit: Fit, outcome: str, case: Case) -> list[dict[str, Any]]:
     return rows
 
 
+def _nearest(fit: Fit, outcome: str, case: Case) -> Iterator[dict[str, Any]]:
+    """The real runs that are most like the manifest, nearest first; of its target set where that is known."""
+    parameters = fit.outcomes[outcome]["families"].get("nearest")
+    if parameters is None:
+        return
+    scale = Scale.stored(fit.outcomes[outcome])
+    for index, distance in nearest_several(parameters, case, NEAREST):
+        target_set, _, recipe = parameters["owners"][index].partition(" | ")
+        yield {
+            "outcome": outcome, "configuration_id": parameters["names"][index], "target_set": target_set,
+            "recipe": recipe, "value": float(scale.values(parameters["values"][index])), "distance": distance,
+        }  # fmt: skip
+
+
 def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) -> list[Comparison]:
     """Every pair (or the best against each, where there are many), for every outcome with a value."""
     rows = []
@@ -339,8 +353,9 @@ def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) 
             continue
         if request.target_set != "new" and request.target_set not in entry["target_sets"]:
             continue
-        own = entry["configuration" if request.basis == "in_domain" else "target_set"]
-        errors = pair_differences(own["residuals"], own["groups"])
+        known = request.basis == "in_domain"
+        errors = differences(entry["configuration" if known else "target_set"], known=known)
+        covered = errors.covered(level)
         names = _models(fit, outcome, request)
         values = [
             float(logit(_value(fit, outcome, names, _tested_case(fit, outcome, item, request))[0])) for item in ranked
@@ -351,7 +366,7 @@ def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) 
                 difference = values[i] - values[j]
                 if not math.isfinite(difference):
                     continue
-                low, high = difference_interval(difference, errors, level)
+                half = errors.half_width(values[i], values[j], level)
                 at = {base: float(expit(logit(base) + difference)) - base for base in (0.5, 0.9)}
                 rows.append(
                     Comparison(
@@ -359,10 +374,11 @@ def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) 
                         b=ranked[j].name,
                         outcome=outcome,
                         logit_difference=difference,
-                        low=low if math.isfinite(low) else None,
-                        high=high if math.isfinite(high) else None,
-                        p_a_better=probability_positive(difference, errors),
+                        low=None if half is None else difference - half,
+                        high=None if half is None else difference + half,
+                        p_a_better=errors.probability(values[i], values[j]),
                         level=level,
+                        covered=covered,
                         points_at_half=at[0.5],
                         points_at_ninety=at[0.9],
                     )

@@ -72,6 +72,8 @@ class Prediction:
     baselines : {outcome, family, value, configuration_id}
     pilots : {n_configurations, n_runs} of the user's own target set that the outcomes were recalibrated to, or None
     classes : for each outcome with a value its classes, worst first
+    nearest : real runs most like the manifest, nearest first: {outcome, configuration_id, target_set, recipe, value,
+        distance}, distance in standard deviations of the runs
     """
 
     manifest: str
@@ -88,6 +90,7 @@ class Prediction:
     warnings: tuple[str, ...]
     pilots: dict[str, Any] | None = None
     classes: tuple[ClassPredictions, ...] = ()
+    nearest: tuple[dict[str, Any], ...] = ()
 
     def outcome(self, name: str) -> OutcomePrediction:
         """The prediction of one outcome."""
@@ -98,6 +101,8 @@ class Prediction:
 class Comparison:
     """Manifest a against b: the difference in logits, which does not depend on the level.
 
+    covered : [covered, n] pairs of held-out configurations inside intervals made from the other target sets; None:
+        too few target sets to say
     points_at_half, points_at_ninety : what the difference means if b reaches 50 % or 90 % (fractions)
     """
 
@@ -111,6 +116,7 @@ class Comparison:
     level: float
     points_at_half: float
     points_at_ninety: float
+    covered: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -23,9 +25,10 @@ from predictor.inference import (
     logit,
     predict,
 )
-from predictor.inference.intervals import pair_differences, probability_positive
+from predictor.inference.predict import WORST
 from predictor.inference.request import NEW, Request, resolve
 from predictor.planning.objective import Floats, Objective
+from predictor.planning.pilot_classes import pilot_classes, seen_classes
 from predictor.planning.recalibrate import Calibration, Posterior, calibrate
 from predictor.records.schema import Reported, RunRecord
 
@@ -133,6 +136,14 @@ class Recalibrated:
             covered=self.calibration.covered,
         )
 
+    def difference(self, a: LabelDistribution, b: LabelDistribution, level: float) -> tuple[float, float, float]:
+        """(logits, half the width of its interval, P(a is better than b)): a level drops out, a slope does not."""
+        x_a, x_b = logit(self.objective.values([a, b])).tolist()
+        moved, sd = self.posterior.difference(x_a, x_b)
+        half = self.calibration.factor * sd
+        normal = NormalDist()  # of which the interval is the middle
+        return x_a - x_b + moved, half, normal.cdf((x_a - x_b + moved) * normal.inv_cdf(0.5 + level / 2) / half)
+
     def width_after(self, distribution: LabelDistribution, pilots: Sequence[Floats | float]) -> float:
         """Width of the manifest's interval once pilots with these predicted logits were trained as well.
 
@@ -196,11 +207,12 @@ def predict_with_pilots(
     image_size: int | None = None,
     image_steps: int | None = None,
     level: float = 0.9,
+    all_classes: bool = False,
 ) -> Predictions:
     """As `predictor.inference.predict`, for the target set that the pilots are runs of; see `pilot_predictor`."""
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
              "image_steps": image_steps, "level": level}  # fmt: skip
-    return pilot_predictor(fit, records, **asked).predict(manifests)
+    return pilot_predictor(fit, records, **asked).predict(manifests, all_classes=all_classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,36 +234,63 @@ class PilotPredictor:
         """The manifest with the pilots' target classes. Raises FitError where it has others."""
         return _with_roles(name, distribution, self.pilots)
 
-    def predict(self, manifests: Mapping[str, LabelDistribution]) -> Predictions:
-        """Predictions of manifests of the pilots' target set, best first. Raises FitError as `predict` does."""
+    @cached_property
+    def classes(self) -> dict[str, dict[str, list[float]]]:
+        """{outcome: what its classes deviate by in the pilots}, see `seen_classes`."""
+        return {name: seen_classes(self.fit.outcomes[name], self.pilots.records, name) for name in self.found}
+
+    def predict(self, manifests: Mapping[str, LabelDistribution], *, all_classes: bool = False) -> Predictions:
+        """Predictions of manifests of the pilots' target set, best first. Raises FitError as `predict` does.
+
+        all_classes : every class of every outcome that the pilots measured; else those with the lowest accuracy
+        """
         roles = {name: self.with_roles(name, item) for name, item in manifests.items()}
         base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked)
-        done = [
-            _recalibrated(item, roles[item.manifest], self.found, self.pilots, self.level) for item in base.predictions
-        ]
+        done = [self._recalibrated(item, roles[item.manifest], all_classes) for item in base.predictions]
         if "accuracy" in self.found:
             done.sort(key=lambda item: -(item.outcome("accuracy").value or 0.0))
-        by_name = {item.manifest: item for item in done}
-        moved = (self._compared(item, by_name) if item.outcome in self.found else item for item in base.comparisons)
+        moved = (self._compared(item, roles) if item.outcome in self.found else item for item in base.comparisons)
         return Predictions(predictions=tuple(done), comparisons=tuple(moved))
 
-    def _compared(self, item: Comparison, by_name: Mapping[str, Prediction]) -> Comparison:
-        """The comparison at the slope that the pilots show: a level drops out, a slope does not."""
-        a, b = (by_name[name].outcome(item.outcome).value for name in (item.a, item.b))
-        if a is None or b is None:
-            return item
-        difference = float(logit(a) - logit(b))
-        own = self.fit.outcomes[item.outcome]["target_set"]
-        errors = pair_differences(own["residuals"], own["groups"])
-        shift = difference - item.logit_difference
+    def _compared(self, item: Comparison, roles: Mapping[str, LabelDistribution]) -> Comparison:
+        """The comparison at the slope that the pilots show."""
+        found = self.found[item.outcome].difference(roles[item.a], roles[item.b], self.level)
+        difference, half, p_a_better = found
         return replace(
             item,
             logit_difference=difference,
-            low=None if item.low is None else item.low + shift,
-            high=None if item.high is None else item.high + shift,
-            p_a_better=probability_positive(difference, errors),
+            low=difference - half,
+            high=difference + half,
+            p_a_better=p_a_better,
+            covered=None,
             points_at_half=float(expit(difference)) - 0.5,
             points_at_ninety=float(expit(logit(0.9) + difference)) - 0.9,
+        )
+
+    def _recalibrated(self, item: Prediction, distribution: LabelDistribution, all_classes: bool) -> Prediction:
+        """The prediction with the outcomes that the pilots measured."""
+        outcomes: dict[str, OutcomePrediction] = {own.outcome: own for own in item.outcomes}
+        classes = []
+        for name, own in self.found.items():
+            result = own.predict(distribution, self.level)
+            if item.outside:
+                reason = "outside the fitted range: the interval is uncalibrated"
+                result = replace(result, covered=None, reason=reason)
+            outcomes[name] = result
+            if all_classes or name == "accuracy":
+                most = None if all_classes else WORST
+                made = pilot_classes(own.objective, distribution, result, self.classes[name], most)
+                classes += [made] if made is not None else []
+        return replace(
+            item,
+            status="outside" if item.outside else "pilot",
+            basis="pilot",
+            target_set=self.pilots.target_set,
+            domain=self.pilots.domain,
+            recipe={**item.recipe, "assumed": False},
+            outcomes=tuple(outcomes.values()),
+            pilots={"n_configurations": self.pilots.n_configurations, "n_runs": len(self.pilots.records)},
+            classes=tuple(classes),
         )
 
 
@@ -307,28 +346,3 @@ def _with_roles(name: str, distribution: LabelDistribution, pilots: Pilots) -> L
             remedy=f"Name the classes of {pilots.target_set} as the pilots do, with --targets FILE",
         )
     return distribution
-
-
-def _recalibrated(
-    item: Prediction, distribution: LabelDistribution, found: Mapping[str, Recalibrated], pilots: Pilots, level: float
-) -> Prediction:
-    """The prediction with the outcomes that the pilots measured."""
-    outcomes: dict[str, OutcomePrediction] = {own.outcome: own for own in item.outcomes}
-    for name, own in found.items():
-        result = own.predict(distribution, level)
-        if item.outside:
-            reason = "outside the fitted range: the interval is uncalibrated"
-            result = replace(result, covered=None, reason=reason)
-        outcomes[name] = result
-    recipe: dict[str, Any] = {**item.recipe, "assumed": False}
-    return replace(
-        item,
-        status="outside" if item.outside else "pilot",
-        basis="pilot",
-        target_set=pilots.target_set,
-        domain=pilots.domain,
-        recipe=recipe,
-        outcomes=tuple(outcomes.values()),
-        pilots={"n_configurations": pilots.n_configurations, "n_runs": len(pilots.records)},
-        classes=(),  # those of the level before the pilots
-    )

@@ -71,6 +71,14 @@ class Posterior:
         variance = np.einsum("ij,jk,ik->i", z, self.covariance, z) + own
         return z @ self.mean, np.sqrt(variance)
 
+    def difference(self, x_a: float, x_b: float) -> tuple[float, float]:
+        """(logits to add to x_a - x_b, standard deviation of the measured difference): the level drops out."""
+        own = self.spread.noise * (error_scale(expit(np.array([x_a, x_b])), self.spread.tail) ** 2).sum()
+        return (
+            float(self.mean[1]) * (x_a - x_b),
+            float(np.sqrt(self.covariance[1, 1] * (x_a - x_b) ** 2 + own)),
+        )
+
 
 def _design(x: Floats, centre: float) -> Floats:
     x = np.atleast_1d(np.asarray(x, dtype=np.float64))

@@ -1,0 +1,62 @@
+"""Classes of the pilots' target set: what each deviates by in the pilots, shrunken as classes of the fit differ.
+
+The accuracy of the whole comes from the recalibrated outcome; a class adds its own deviation from the class-wise curve
+(`predictor.fitting.per_class.deviations`), with the spread between classes that the fit knows, as a few pilots cannot
+tell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from predictor.distribution import LabelDistribution
+from predictor.fitting.calibration import configurations
+from predictor.fitting.per_class import classes_of, deviations
+from predictor.fitting.rows import Selection, rows_for
+from predictor.inference import OutcomePrediction
+from predictor.inference.per_class import FAMILY, predict_classes
+from predictor.inference.results import ClassPredictions
+from predictor.planning.objective import Objective
+from predictor.records.schema import RunRecord
+
+
+def seen_classes(entry: Mapping[str, Any], records: Iterable[RunRecord], outcome: str) -> dict[str, list[float]]:
+    """{class: [deviation in logits, its standard deviation, test images]} of the pilots; empty where they cannot tell.
+
+    entry : what the fit holds of the outcome
+    """
+    own = entry.get("per_class")
+    rows = rows_for(Selection(tuple(records)), outcome)
+    if not own or "reason" in own or not rows:
+        return {}
+    configs = configurations(rows)
+    data = classes_of(rows, configs)
+    if data is None:
+        return {}
+    curve = data.logits(entry["families"][FAMILY], rows)
+    everything = np.ones(len(data.config), dtype=bool)
+    learnt = deviations(data, curve, configs.measured, everything, tau=own["class_sd"])
+    tested = np.bincount(data.klass, weights=data.tested) / np.bincount(data.klass)
+    found = zip(data.keys, learnt.mean, learnt.sd, tested, strict=True)
+    return {name: [float(value) for value in values] for (_, name), *values in found}
+
+
+def pilot_classes(
+    objective: Objective,
+    distribution: LabelDistribution,
+    outcome: OutcomePrediction,
+    seen: Mapping[str, list[float]],
+    most: int | None,
+) -> ClassPredictions | None:
+    """The classes of one recalibrated outcome, worst first; see `predict_classes`.
+
+    seen : see `seen_classes`
+    """
+    case = objective.case(distribution)
+    if seen:  # a test set of a part of the classes: those that it holds
+        case = replace(case, tested=frozenset(seen))
+    return predict_classes(objective.fit.outcomes[outcome.outcome], outcome, case, "pilot", most=most, known=seen)
