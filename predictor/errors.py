@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 SHOWN = 10  # problems printed in full before the rest is only counted
 
@@ -50,3 +50,26 @@ def listed(problems: Sequence[str]) -> str:
     """
     shown = "; ".join(problems[:SHOWN])
     return shown if len(problems) <= SHOWN else f"{shown}; and {len(problems) - SHOWN} more"
+
+
+def near(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """At most n known names that look like `name`, the likeliest first; capitals and blanks around do not count.
+
+    >>> near("Airplan", ["airplane", "bird"]), near("zebra", ["airplane", "bird"])
+    (['airplane'], [])
+    """
+    import difflib  # only where something went wrong
+
+    by_form = {item.strip().casefold(): item for item in known}
+    return [by_form[form] for form in difflib.get_close_matches(name.strip().casefold(), list(by_form), n=n)]
+
+
+def with_near(names: Sequence[str], known: Sequence[str]) -> str:
+    """The names, each with what the known ones have that looks like it.
+
+    >>> with_near(["Airplan", "zebra"], ["airplane", "bird"])
+    "'Airplan' (near: 'airplane'); 'zebra'"
+    """
+    found = [(name, near(name, known)) for name in names[:SHOWN]]
+    shown = [f"{name!r}" + (f" (near: {', '.join(map(repr, close))})" if close else "") for name, close in found]
+    return listed([*shown, *map(repr, names[SHOWN:])])

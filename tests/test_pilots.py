@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -20,7 +21,7 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, PredictorError
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
-from predictor.inference import expit, logit, predict
+from predictor.inference import Fit, expit, logit, predict
 from predictor.planning import advise
 from predictor.planning.pilots import predict_with_pilots, read_pilots
 from predictor.planning.recalibrate import calibrate, cheap, learn, repeated
@@ -195,6 +196,38 @@ def test_comparisons_after_pilots_are_those_of_the_values(fit, records, manifest
     assert row.low < row.logit_difference < row.high and row.p_a_better > 0.5
 
 
+def test_classes_after_pilots_are_at_their_level_and_learn_from_them(fit, records, manifest):
+    found = predict_with_pilots(fit, {"m": manifest}, records[:6], all_classes=True).predictions[0]
+    assert [item.outcome for item in found.classes] == [item.outcome for item in found.outcomes if item.value]
+    for own in found.classes:
+        values = [one.value for one in own.worst]
+        assert len(values) == 6 and values == sorted(values)
+        assert np.mean(values) == pytest.approx(found.outcome(own.outcome).value, abs=1e-6)
+        assert all(one.low < one.value < one.high for one in own.worst) and "coverage not measured" in own.reason
+
+    varied = Fit(copy.deepcopy(fit.content))  # of a fit whose classes differ, as planted ones do not
+    varied.outcomes["accuracy"]["per_class"]["class_sd"] = 0.8
+
+    def worst(pilots):
+        return [
+            one.name for one in predict_with_pilots(varied, {"m": manifest}, pilots).predictions[0].classes[0].worst
+        ]
+
+    hard = NAMES[0]  # the largest class: a curve alone puts it first
+    assert hard not in worst(records[:6]) and worst([weaker(record, hard) for record in records[:6]])[0] == hard
+
+
+def weaker(record, name):
+    """The record with one class that was hardly ever right."""
+    own = record.outcomes["accuracy"]
+    correct = tuple(
+        1 if key == name else k for key, k in zip(own.classes, own.correct, strict=True)
+    )  # fmt: skip
+    value = float(np.mean(np.array(correct) / np.array(own.tested)))
+    changed = own.model_copy(update={"correct": correct, "value": value, "plain": value})
+    return record.model_copy(update={"outcomes": {**record.outcomes, "accuracy": changed}})
+
+
 def test_advice_on_what_no_pilot_measured_is_refused(fit, records, manifest):
     without = [replace_outcomes(record) for record in records]
     with pytest.raises(FitError, match="no completed run with class counts and an accuracy"):
@@ -244,7 +277,7 @@ def test_wrong_pilots_are_refused(fit, records, manifest, change, message):
 def test_wrong_questions_are_refused(fit, records, manifest):
     with pytest.raises(FitError, match="--model resnet50; the pilots were trained with small-net"):
         predict_with_pilots(fit, {"m": manifest}, records, model="resnet50")
-    with pytest.raises(FitError, match="m: its target classes are not those of the pilots: extra"):
+    with pytest.raises(FitError, match="m: its target classes are not those of the pilots: 'extra'"):
         predict_with_pilots(fit, {"m": manifest.with_targets([*NAMES, "extra"])}, records)
     with pytest.raises(FitError, match=r"no completed run of 'nope'.*found target sets cifar/mine"):
         predict_with_pilots(fit, {"m": manifest}, records, target_set="nope")

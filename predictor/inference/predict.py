@@ -21,7 +21,7 @@ from predictor.inference.intervals import (
     t_quantile,
 )
 from predictor.inference.per_class import predict_classes
-from predictor.inference.request import Request, make_case, resolve, with_roles
+from predictor.inference.request import Request, make_case, resolve, with_roles, without_images
 from predictor.inference.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
 from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
@@ -122,7 +122,9 @@ def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float, 
     )
     first = outcomes[0].outcome
     scale = Scale.stored(fit.outcomes[first])
-    warnings = [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
+    absent = without_images(manifest.distribution)
+    warnings = [f"{manifest.name}: {absent}"] if absent else []
+    warnings += [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
     why = []
     if outcomes[0].value is not None:
         names = _models(fit, first, request)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import FitError, listed
+from predictor.errors import FitError, listed, with_near
 from predictor.indicators import compute
 from predictor.inference.cases import Case, level_key
 from predictor.inference.stored import Fit
@@ -95,21 +95,38 @@ def with_roles(name: str, distribution: LabelDistribution, request: Request) -> 
         raise FitError("the manifest has no images", where=name, remedy="List at least one labelled image")
     if distribution.targets is None and request.classes:
         distribution = distribution.with_targets(request.classes)
-    targets = distribution.target_names
+    targets, present = distribution.target_names, distribution.class_names
     if not targets or not distribution.target_counts.any():
-        shown = listed([repr(target) for target in targets]) or "none"
-        problem = f"no image of any target class (targets: {shown}; found: {listed(list(distribution.class_names))})"
+        shown = with_near(targets, present) or "none"
         raise FitError(
-            problem, where=name, remedy="Name the tested classes as the manifest spells them: --targets FILE"
+            f"no image of any target class (targets: {shown}; the manifest has: {listed(present)})",
+            where=name,
+            remedy="Name the tested classes as the manifest spells them: --targets FILE",
         )
     if request.classes and set(targets) != set(request.classes):
-        differing = sorted(set(targets) ^ set(request.classes))
+        differing = with_near(sorted(set(targets) - set(request.classes)), request.classes)
+        lacking = listed([repr(item) for item in sorted(set(request.classes) - set(targets))])
+        parts = [f"it names {differing}"] * bool(differing) + [f"it lacks {lacking}"] * bool(lacking)
         raise FitError(
-            f"its target classes are not those of {request.target_set}: {listed(differing)}",
+            f"its target classes are not those of {request.target_set}: {', and '.join(parts)}",
             where=name,
             remedy="Leave --targets out, or use --target-set new",
         )
     return distribution
+
+
+def without_images(distribution: LabelDistribution) -> str | None:
+    """A warning of targets that no image has; None where each has one."""
+    counts = distribution.target_counts
+    missing = [name for name, n in zip(distribution.target_names, counts, strict=True) if not n]
+    if not missing:
+        return None
+    others = sorted(set(distribution.class_names) - set(distribution.target_names))
+    classes = f"{len(missing)} of {len(counts)} target classes " + ("has" if len(missing) == 1 else "have")
+    return (
+        f"{classes} no image: {with_near(missing, others)}; a class that is never shown is never predicted, so it "
+        "counts as 0; spell it as the manifest does, or collect images of it"
+    )
 
 
 def make_case(

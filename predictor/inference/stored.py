@@ -111,8 +111,11 @@ def load_fit(path: str | Path) -> Fit:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise FitError("no such file", where=str(path), remedy=FIT_AGAIN) from None
+    except IsADirectoryError:
+        raise FitError("is a folder; a fit is a file, fit.json", where=str(path), remedy=FIT_AGAIN) from None
     except (OSError, UnicodeDecodeError) as fault:
-        raise FitError(f"cannot be read: {fault}", where=str(path), remedy=FIT_AGAIN) from fault
+        reason = fault.strerror if isinstance(fault, OSError) else fault
+        raise FitError(f"cannot be read: {reason}", where=str(path), remedy=FIT_AGAIN) from fault
     return parse_fit(text, where=str(path))
 
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import ManifestError, PredictorError
+from predictor.errors import ManifestError, PredictorError, with_near
 from predictor.manifest.counted import Request
 from predictor.manifest.readers import reader_of
 
@@ -68,7 +68,8 @@ def open_manifest(path: str | Path, *, targets: Iterable[str] | None = None, **h
     if targets is not None and not distribution.target_counts.any():
         some = ", ".join(map(repr, distribution.class_names[:3]))
         raise ManifestError(
-            f"has no image of any of the {len(distribution.target_names)} target classes; its classes begin {some}",
+            f"has no image of any of the {len(distribution.target_names)} target classes: "
+            f"{with_near(distribution.target_names, distribution.class_names)}; its classes begin {some}",
             where=name,
             remedy="give --targets the names as the manifest writes them",
         )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import FitError, listed
+from predictor.errors import FitError, listed, with_near
 from predictor.fitting.calibration import configurations
 from predictor.fitting.rows import Selection, recipe_of, rows_for
 from predictor.inference import (
@@ -339,7 +339,10 @@ def _with_roles(name: str, distribution: LabelDistribution, pilots: Pilots) -> L
         distribution = distribution.with_targets(pilots.classes)
     differing = sorted(set(distribution.target_names) ^ set(pilots.classes))
     if differing or not distribution.target_counts.any():
-        what = listed(differing) if differing else "none of them has an image"
+        if differing:
+            what = with_near(differing, sorted({*pilots.classes, *distribution.class_names} - set(differing)))
+        else:
+            what = f"no image of {with_near(pilots.classes, distribution.class_names)}"
         raise FitError(
             f"its target classes are not those of the pilots: {what}",
             where=name,
