@@ -27,16 +27,6 @@ VARYING = ("log_count", "log_mean_count", "log_image_steps")  # slopes that diff
 @family("classwise", needs_counts=True)
 def classwise(rows: Sequence[Row]) -> dict[str, Any]:
     """Power law of each class's own and mean image count, maximum likelihood on the images tested per class."""
-    return class_curve(rows)
-
-
-def class_curve(rows: Sequence[Row], by_domain: Sequence[str] = ()) -> dict[str, Any]:
-    """Parameters of the curve.
-
-    by_domain : features whose slopes also differ between domains
-
-    Raises FitError for runs without class counts and results per class, and where nothing varies.
-    """
     sample = Sample.of(rows)
     bare = np.flatnonzero(sample.numbers("bare", _is_bare))
     if len(bare):
@@ -51,7 +41,7 @@ def class_curve(rows: Sequence[Row], by_domain: Sequence[str] = ()) -> dict[str,
         raise FitError("family classwise: neither the class counts nor the recipe vary")
     return pooled_parameters(
         "classwise", [CLASS_FEATURES[j] for j in columns], raw[:, columns], sample, share, weight, varying=VARYING,
-        by_domain=by_domain, owner=owner, shrink=True, trials=trials,
+        owner=owner, shrink=True, trials=trials,
     )  # fmt: skip
 
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from predictor.errors import FitError
 from predictor.inference.evaluate import evaluate
-from predictor.models.base import Family, Floats, Row, families, feature_matrix, fitted
-from predictor.models.classwise import class_curve
+from predictor.models.base import Floats, Row, families, feature_matrix, fitted
 from predictor.models.features import features_of
 from predictor.models.sample import Sample
 
-# What images that are seen too rarely, and those of other classes, bring differs between domains. That serves where the
-# runs are, and not far beyond their sizes: the class-wise curve itself, which extrapolates, has one slope for all.
-BY_DOMAIN = ("log1p_scarce_steps", "log1p_other_share")
+BELOW = ("classwise", "elastic_net", "linear")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +65,9 @@ def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int 
 def _below(rows: Sequence[Row]) -> dict[str, Any]:
     """The first regression that these runs can feed: by class counts, by indicators, by a few of them."""
     known = families()
-    for item in (CURVE, known["elastic_net"]):
+    for name in BELOW[:-1]:
         try:
-            return fitted(item, rows)
+            return fitted(known[name], rows)
         except FitError:  # no class counts, or too few configurations
             continue
-    return fitted(known["linear"], rows)
-
-
-CURVE = Family("curve", partial(class_curve, by_domain=BY_DOMAIN))
+    return fitted(known[BELOW[-1]], rows)

@@ -22,7 +22,6 @@ def pooled_parameters(
     weight: Floats,
     *,
     varying: Sequence[str] = (),
-    by_domain: Sequence[str] = (),
     owner: NDArray[np.int64] | None = None,
     chance: Floats | float = 0.0,
     shrink: bool,
@@ -34,7 +33,6 @@ def pooled_parameters(
 ) -> dict[str, Any]:
     """Parameters of `kind`: a regression whose level, and whose slopes of `varying`, differ between target sets.
 
-    by_domain : features whose slopes differ between domains alone
     values : (n, p) features of the observations, not yet standardised unless center and scale are given
     owner : (n,) row of each observation; None: one observation a row
     trials, within, n_runs : see `fit_pooled`
@@ -49,16 +47,15 @@ def pooled_parameters(
     where = tuple(names.index(name) for name in varying if name in names)
     groups = [Groups(level[owner], len(levels), where)]
     if 1 < len(domains) < len(levels):
-        also = tuple(names.index(name) for name in by_domain if name in names)
-        groups.append(Groups(domain[owner], len(domains), (*where, *also)))
+        groups.append(Groups(domain[owner], len(domains), where))
     fitted = fit_pooled(
         (values - center) / scale, groups, y, weight, chance=chance, shrink=shrink, trials=trials, within=within,
         n_runs=n_runs,
     )  # fmt: skip
     by_level = fitted.deviations[0]
-    of_domain = fitted.deviations[1] if len(groups) > 1 else np.zeros((len(domains), by_level.shape[1]))
+    by_domain = fitted.deviations[1] if len(groups) > 1 else np.zeros((len(domains), by_level.shape[1]))
     home = dict(zip(level.tolist(), domain.tolist(), strict=True))
-    by_level = by_level + of_domain[[home[i] for i in range(len(levels))]]
+    by_level = by_level + by_domain[[home[i] for i in range(len(levels))]]
     return {
         "kind": kind,
         "features": list(names),
@@ -70,8 +67,8 @@ def pooled_parameters(
         "intercept": finite(fitted.intercept),
         "levels": dict(zip(levels, map(finite, by_level[:, 0]), strict=True)),
         "level_slopes": _slopes(levels, by_level),
-        "domains": dict(zip(domains, map(finite, of_domain[:, 0]), strict=True)),
-        "domain_slopes": _slopes(domains, of_domain),
+        "domains": dict(zip(domains, map(finite, by_domain[:, 0]), strict=True)),
+        "domain_slopes": _slopes(domains, by_domain),
         "level_sd": finite(float(np.hypot(*(sds[0] for sds in (fitted.sds * 2)[:2])) if len(groups) > 1
                                  else fitted.sds[0][0])),
     }  # fmt: skip
