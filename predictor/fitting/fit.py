@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -22,6 +24,7 @@ from predictor.fitting.calibration import (
 )
 from predictor.fitting.per_class import per_class
 from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for, select, training_digest
+from predictor.fitting.side_by_side import processes_for, side_by_side
 from predictor.fitting.validation import choose, size_folds, splits, validate
 from predictor.inference.cases import level_key
 from predictor.inference.stored import KIND, SCHEMA_VERSION, Fit, rounded
@@ -39,7 +42,9 @@ JOINT = (
     "log1p n_other_classes", "log image_steps",
 )  # fmt: skip
 RIDGE = 0.01  # of a variance: two features that always went together may still differ a little
+ENOUGH = 2000  # runs and outcomes from which more processes bring more than their start costs
 Progress = Callable[[str, float], None]
+_Job = tuple[str, Sample, Sequence[Family]]  # outcome, its runs, families that compete
 
 
 def fit_registry(
@@ -49,13 +54,16 @@ def fit_registry(
     studies: Sequence[str] | None = None,
     *,
     progress: Progress | None = None,
+    processes: int | None = None,
 ) -> Fit:
     """Fit, choose, validate and calibrate.
 
     outcomes : names; all that were measured where left out
     family_names : models that compete, else all that do by default; the baselines are always fitted for comparison
     studies : only these; held-out studies and reported tables enter only when named here
-    progress : called after each held-out fold with what is being done and the share that is done, 0 to 1
+    progress : called with what is being done and the share that is done, 0 to 1: after each held-out fold, or after
+        each outcome where several are fitted side by side
+    processes : that fit outcomes side by side; None: one a core where there is enough to do. The fit is the same
 
     Raises FitError where no outcome can be fitted, or a named outcome, family or study is unknown.
     """
@@ -72,28 +80,34 @@ def fit_registry(
     validation: list[dict[str, Any]] = []
     reasons = []
     names = [name for name in available if outcomes is None or name in outcomes]
-    for number, name in enumerate(names):
-
-        def one(line: str, share: float, done: int = number) -> None:
-            tell(line, (done + share) / len(names))
-
-        problem: str | None
+    jobs, problems = [], {}
+    for name in names:
         try:
             rows = Sample.of(rows_for(selection, name))
-            configs = configurations(rows)
-            problem = _problem(rows, configs)
-            if problem is None:
-                fitted[name], table, notes = _fit_outcome(name, rows, configs, competing, one)
-                validation += table
-                left_out += [f"{name}: {note}" for note in notes]
+            problem = _problem(rows, configurations(rows))
         except FitError as fault:
             problem = fault.problem
-        finally:
-            forget()
-        if problem is not None:
+        if problem is None:
+            jobs.append((name, rows, competing))
+        else:
+            problems[name] = problem
+    made = {}
+    if outcomes is None or not problems:
+        for one in _made(jobs, tell, processes):
+            made[one.name] = one
+            if one.problem is not None:
+                problems[one.name] = one.problem
+    for name in names:
+        if name in problems:
             if outcomes is not None:
-                raise FitError(f"outcome {name}: {problem}", remedy="Leave it out, or train more runs: trainer run")
-            reasons.append(f"{name}: {problem}")
+                raise FitError(
+                    f"outcome {name}: {problems[name]}", remedy="Leave it out, or train more runs: trainer run"
+                )
+            reasons.append(f"{name}: {problems[name]}")
+            continue
+        fitted[name] = made[name].entry
+        validation += made[name].table
+        left_out += [f"{name}: {note}" for note in made[name].notes]
     if not fitted:
         raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured'})",
                        remedy="Train more configurations: trainer run GRID.yaml")  # fmt: skip
@@ -107,6 +121,45 @@ def fit_registry(
         "validation": validation,
     }
     return Fit(rounded(content))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One outcome: what fit.json holds of it, its validation rows, notes on what was left out; or what was wrong."""
+
+    name: str
+    entry: dict[str, Any]
+    table: list[dict[str, Any]]
+    notes: list[str]
+    problem: str | None = None
+
+
+def _made(jobs: Sequence[_Job], tell: Progress, processes: int | None) -> Iterator[_Made]:
+    """Every outcome, as soon as it is done: the largest first, so that no process is left with one at the end."""
+    jobs = sorted(jobs, key=lambda job: -len(job[1]))
+    processes = processes_for(processes, len(jobs), enough=sum(len(rows) for _, rows, _ in jobs) >= ENOUGH)
+    if processes > 1:
+        tell(f"{len(jobs)} outcomes, {processes} at a time", 0.0)
+        for done, one in enumerate(side_by_side(_fit_one, jobs, processes), start=1):
+            tell(f"{one.name}: done", done / len(jobs))
+            yield one
+        return
+    for number, job in enumerate(jobs):
+
+        def within(line: str, share: float, done: int = number) -> None:
+            tell(line, (done + share) / len(jobs))
+
+        yield from side_by_side(partial(_fit_one, tell=within), [job], 1)
+
+
+def _fit_one(job: _Job, tell: Progress = lambda line, share: None) -> _Made:
+    name, rows, competing = job
+    try:
+        return _Made(name, *_fit_outcome(name, rows, configurations(rows), competing, tell))
+    except FitError as fault:
+        return _Made(name, {}, [], [], fault.problem)
+    finally:
+        forget()
 
 
 def _families(names: Sequence[str] | None) -> list[Family]:
