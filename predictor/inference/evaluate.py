@@ -244,13 +244,14 @@ def nearest_several(parameters: Parameters, case: Case, n: int) -> list[tuple[in
 def _distances(parameters: Parameters, cases: Sequence[Case]) -> Floats:
     """(n, configurations) squares; infinite to other target sets than a case's own, where that is known."""
     points = np.array(parameters["points"]).reshape(len(parameters["values"]), -1)
-    owners, here = np.array(parameters["owners"]), _matrix(cases, parameters["features"])
+    here = _matrix(cases, parameters["features"])
     distance = np.zeros((len(cases), len(points)))
     for own, point, scale in zip(here.T, points.T, parameters["scale"], strict=True):
         distance += np.square((point - own[:, None]) / scale)
-    for level in {case.level for case in cases} & set(parameters["owners"]) - {None}:
-        own_level = np.array([case.level == level for case in cases])
-        distance[np.ix_(own_level, owners != level)] = np.inf
+    number = {name: i for i, name in enumerate(parameters["owners"]) if name is not None}
+    owner = np.array([number.get(name, -1) for name in parameters["owners"]])
+    level = np.array([number.get(case.level, -1) for case in cases])
+    distance[(level[:, None] >= 0) & (level[:, None] != owner)] = np.inf
     return distance
 
 

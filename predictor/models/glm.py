@@ -169,8 +169,10 @@ def _design(
     n, p = x.shape
     where = np.column_stack([np.tile(np.arange(1 + p), (n, 1)), *columns])
     own = np.column_stack([np.ones(n), x, *(np.ones(n) if term < 0 else x[:, term] for term in terms)])
-    _, first, cell = np.unique(where[:, p:], axis=0, return_index=True, return_inverse=True)
-    cell = cell.reshape(-1)
+    code = np.zeros(n, dtype=np.int64)
+    for column, term in zip(columns, terms, strict=True):
+        code = code * k + column if term < 0 else code  # one term of a grouping tells its groups apart
+    _, first, cell = np.unique(code, return_index=True, return_inverse=True)
     order = np.argsort(cell, kind="stable")
     edges = np.append(0, np.cumsum(np.bincount(cell))).tolist()
     cells = [slice(begin, end) for begin, end in pairwise(edges)]
