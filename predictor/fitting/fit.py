@@ -115,7 +115,7 @@ def fit_registry(
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
         "versions": {"predictor": _version("predictor"), "numpy": np.__version__},
-        **_description(selection, rows_for(selection, next(iter(fitted)))),
+        **_description(selection, next(rows for name, rows, _ in jobs if name in fitted)),
         "left_out": left_out + reasons,
         "outcomes": fitted,
         "validation": validation,
@@ -282,7 +282,8 @@ def _description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
         entry["n_runs"] += 1
         recipes[record.target_set][recipe_of(record)] += 1
         configuration_sets[record.target_set].add(record.configuration_id)
-        classes = list(record.distribution.target_names) if record.distribution else []
+        distribution = selection.distribution(record)
+        classes = list(distribution.target_names) if distribution else []
         known = target_sets.setdefault(record.target_set, {"domain": record.domain, "classes": classes})
         known["shifts"] = sorted(
             {

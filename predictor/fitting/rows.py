@@ -228,7 +228,8 @@ def training_digest(selection: Selection) -> str:
     """SHA-256 over every run's id, labels and outcomes: two fits with one digest saw the same data."""
     state = hashlib.sha256()
     for record in selection.records:
-        labels = record.distribution.digest if record.distribution else json.dumps(selection.indicators(record))
+        distribution = selection.distribution(record)
+        labels = distribution.digest if distribution else json.dumps(selection.indicators(record))
         outcomes = {name: item.model_dump(mode="json") for name, item in sorted(record.outcomes.items())}
         state.update(json.dumps([record.run_id, labels, outcomes], sort_keys=True).encode())
     return "sha256:" + state.hexdigest()

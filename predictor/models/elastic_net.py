@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -78,34 +79,53 @@ def _weights(terms: Floats, measured: Floats, chance: Floats, level: Indices) ->
     weight = weight / weight.mean()
     x, y = _within(terms, weight, level), _within(logit((p - chance) / (1 - chance))[:, None], weight, level)[:, 0]
     fold = np.arange(len(y)) % FOLDS  # configurations stand in the order of their ids, which are digests
+    rest = [_Squares.of(x[fold != k], y[fold != k], weight[fold != k]) for k in range(FOLDS)]
+    everything = _Squares.of(x, y, weight)
     tried = []
     for mix in MIXES:
-        largest = max(float((x.T @ (weight * y)).max()), 1e-12) / (len(y) * mix)  # above it every weight is 0
+        largest = max(float(everything.product.max()), 1e-12) / (len(y) * mix)  # above it every weight is 0
         penalties = np.geomspace(largest, largest * SMALLEST, PENALTIES)
-        held = [_path(x[fold != k], y[fold != k], weight[fold != k], mix, penalties) for k in range(FOLDS)]
         error = [
-            np.average((x[fold == k] @ own - y[fold == k, None]) ** 2, axis=0, weights=weight[fold == k])
-            for k, own in enumerate(held)
-        ]
+            np.average((x[fold == k] @ own.path(mix, penalties) - y[fold == k, None]) ** 2, axis=0,
+                       weights=weight[fold == k])
+            for k, own in enumerate(rest)
+        ]  # fmt: skip
         total = np.mean(error, axis=0)
         tried.append((float(total.min()), mix, penalties[int(np.argmin(total))]))
     _, mix, penalty = min(tried)
-    return _path(x, y, weight, mix, np.array([penalty]))[:, 0]
+    return everything.path(mix, np.array([penalty]))[:, 0]
 
 
-def _path(x: Floats, y: Floats, weight: Floats, mix: float, penalties: Floats) -> Floats:
-    """(k, penalties) weights of the terms under each penalty, from the largest to the smallest."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import enet_path
+@dataclass(frozen=True, eq=False)
+class _Squares:
+    """A weighted least squares problem: x (n, k) and y (n,) times the roots of the weights, x'x and x'y."""
 
-    root = np.sqrt(weight / weight.mean())
-    x, y = np.asfortranarray(x * root[:, None]), y * root
-    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # of penalties too small to be chosen
-        _, found, _ = enet_path(
-            x, y, l1_ratio=mix, alphas=penalties, positive=True, tol=1e-3, precompute=x.T @ x, Xy=x.T @ y,
-            check_input=False,
-        )  # fmt: skip
-    return np.asarray(found)
+    x: Floats
+    y: Floats
+    gram: Floats
+    product: Floats
+
+    @classmethod
+    def of(cls, x: Floats, y: Floats, weight: Floats) -> _Squares:
+        root = np.sqrt(weight / weight.mean())
+        x, y = np.asfortranarray(x * root[:, None]), y * root
+        return cls(x, y, x.T @ x, x.T @ y)
+
+    def path(self, mix: float, penalties: Floats) -> Floats:
+        """(k, penalties) coefficients, none negative, from the largest penalty to the smallest."""
+        from sklearn import config_context
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import enet_path
+
+        with (
+            config_context(assume_finite=True, skip_parameter_validation=True),
+            warnings.catch_warnings(action="ignore", category=ConvergenceWarning),  # of penalties too small to win
+        ):
+            _, found, _ = enet_path(
+                self.x, self.y, l1_ratio=mix, alphas=penalties, positive=True, tol=1e-3, precompute=self.gram,
+                Xy=self.product, check_input=False,
+            )  # fmt: skip
+        return np.asarray(found)
 
 
 def _within(values: Floats, weight: Floats, level: Indices) -> Floats:

@@ -98,20 +98,23 @@ class Sample(Sequence["Row"]):
     def labelled(self, kind: str) -> tuple[list[str], Indices, Indices]:
         """Distinct labels (one of LABELS) in order, the first run of each, and each run's index into them."""
         names, codes = self.whole.once(("label", kind), lambda: _coded([LABELS[kind](row) for row in self.whole]))
-        found, first, index = np.unique(codes[self.index], return_index=True, return_inverse=True)
+        found, first, index = self._distinct(kind, codes)
         return [names[code] for code in found.tolist()], first, index
 
     def replicates(self) -> tuple[Indices, Indices]:
         """Runs of a configuration that no feature tells apart: the first of each, and each run's index into them."""
-        codes = self.whole.once("replicates", self.whole._replicates)
-        _, first, index = np.unique(codes[self.index], return_index=True, return_inverse=True)
-        return first, index
+        return self._distinct("replicates", self.whole.once("replicates", self.whole._replicates))[1:]
 
     def cases(self) -> tuple[list[Case], Indices]:
         """The distinct cases, and each run's index into them."""
-        codes = self.whole.once("cases", self.whole._cases)
-        _, first, index = np.unique(codes[self.index], return_index=True, return_inverse=True)
+        _, first, index = self._distinct("cases", self.whole.once("cases", self.whole._cases))
         return [self.rows[i].case for i in first.tolist()], index
+
+    def _distinct(self, key: str, codes: Indices) -> tuple[Indices, Indices, Indices]:
+        """Distinct codes of the runs, the first run of each, and each run's index into them; codes: of the whole."""
+        return self.once(
+            ("distinct", key), lambda: np.unique(codes[self.index], return_index=True, return_inverse=True)
+        )
 
     def _cases(self) -> Indices:
         numbers: dict[int, int] = {}
