@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from synthetic import TARGET_SETS, registry
 
+from predictor.cli.fit_command import held_out_blocks
 from predictor.fitting import fit_registry, score_held_out
 from predictor.fitting.metrics import decision_accuracy
 from predictor.fitting.scoring import skill_with_bound
@@ -45,6 +46,20 @@ def test_unknown_target_sets_are_counted_not_scored(records, fit):
     assert score_held_out(fit, records) == []
     own = fit_registry([*records, *held(target_sets=SETS)], ["accuracy"], ["linear"], ["synthetic", "scoring"])
     assert score_held_out(own, held(target_sets=SETS)) == []  # it was fitted on them
+
+
+def test_every_held_out_study_is_scored_alone(records, fit):
+    random = held(target_sets=SETS)
+    planned = registry(study="plans", seed=4, n_configurations=12, n_seeds=2, target_sets=SETS)
+    planned = [record.model_copy(update={"held_out": True}) for record in planned]
+    both = score_held_out(fit, [*records, *random, *planned])
+    assert {(*row["studies"], row["n_configurations"], row["n_runs"]) for row in both} == {
+        ("scoring", 24, 48), ("plans", 12, 24)
+    }  # fmt: skip
+    assert [row for row in both if row["studies"] == ["scoring"]] == score_held_out(fit, random)
+    titles = [title for title, _ in held_out_blocks(both)]
+    assert ["for scoring alone: plans   n = 12" in title for title in titles] == [True, False]
+    assert "for scoring alone: scoring   n = 24 configurations, 48 runs" in titles[1]
 
 
 def test_pairs_closer_than_two_standard_errors_do_not_count():

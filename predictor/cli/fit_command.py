@@ -144,16 +144,16 @@ def blocks(validation: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict
 
 
 def held_out_blocks(scored: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, str]]]]:
-    """What the fit predicts of held-out studies, which it never saw: a block for each outcome."""
+    """What the fit predicts of held-out studies, which it never saw: a block for each outcome and study."""
     made = []
-    for outcome, group in groupby(scored, key=lambda row: row["outcome"]):
+    for (outcome, studies), group in groupby(scored, key=lambda row: (row["outcome"], row["studies"])):
         own = list(group)
         first = own[0]
         rest = (
             f"; {first['n_left_out']} runs of unknown target sets or recipes not scored" if first["n_left_out"] else ""
         )
         title = (
-            f"{outcome.upper()}   HELD OUT, for scoring alone: {', '.join(first['studies'])}   n = "
+            f"{outcome.upper()}   HELD OUT, for scoring alone: {', '.join(studies)}   n = "
             f"{first['n_configurations']} configurations, {first['n_runs']} runs   least MAE by noise "
             f"{points(first['noise_floor'], first['scale'])}{rest}"
         )

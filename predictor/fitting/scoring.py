@@ -16,6 +16,7 @@ from predictor.inference.intervals import residual_half_width
 from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
 from predictor.models.base import Floats, Row
+from predictor.models.sample import Sample
 from predictor.records.schema import Counted, RunRecord
 
 LEVEL = 0.9
@@ -26,10 +27,11 @@ BASELINES = ("mean", "log_n", "log_n_log_h", "nearest")
 def score_held_out(
     fit: Fit, records: Iterable[RunRecord], outcomes: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
-    """One row for each outcome and family: how the fit predicts the held-out studies among the records.
+    """One row for each outcome, held-out study and family: how the fit predicts the study's runs.
 
-    Only runs on target sets (and recipes) whose level the fit knows are scored; `n_left_out` counts the others.
-    Empty where no held-out study has runs, or the fit was made on them.
+    Studies ask different questions (plans that were advised, designs drawn at random), so they are never pooled. Only
+    runs on target sets (and recipes) whose level the fit knows are scored; `n_left_out` counts the study's others.
+    Empty where no held-out study has such runs, or the fit was made on them.
     """
     used = set(fit.content["training"]["studies"])
     held = [
@@ -43,21 +45,26 @@ def score_held_out(
     for outcome, entry in fit.outcomes.items():
         if outcomes is not None and outcome not in outcomes:
             continue
-        scale = Scale.stored(entry)
-        every = rows_for(selection, outcome, scale) if held else []
-        rows = [row for row in every if row.case.level in fit.content["levels"]]
-        rows = [row for row in rows if row.target_set in entry["target_sets"]]
-        if not rows:
-            continue
-        configs = configurations(rows)
-        predicted = {name: configs.mean(predict_rows(item, rows)) for name, item in entry["families"].items()}
-        predicted = {name: values for name, values in predicted.items() if np.isfinite(values).all()}
-        models = [name for name in entry.get("models", ()) if name in predicted]
-        doubt = disagreement([predicted[name] for name in models]) if models else np.zeros(len(configs.ids))
-        for name in predicted:
-            row = _row(outcome, name, entry, rows, configs, predicted, doubt)
-            table.append(row | {"n_left_out": len(every) - len(rows), "studies": sorted({r.study for r in rows})})
+        every = rows_for(selection, outcome, Scale.stored(entry)) if held else []
+        known = [
+            row for row in every
+            if row.case.level in fit.content["levels"] and row.target_set in entry["target_sets"]
+        ]  # fmt: skip
+        for study in sorted({row.study for row in known}):
+            rows = Sample.of([row for row in known if row.study == study])
+            n_left_out = sum(row.study == study for row in every) - len(rows)
+            table += [row | {"n_left_out": n_left_out, "studies": [study]} for row in _scored(outcome, entry, rows)]
     return table
+
+
+def _scored(outcome: str, entry: Any, rows: Sample) -> list[dict[str, Any]]:
+    """One row for each family that can be evaluated on all the runs."""
+    configs = configurations(rows)
+    predicted = {name: configs.mean(predict_rows(item, rows)) for name, item in entry["families"].items()}
+    predicted = {name: values for name, values in predicted.items() if np.isfinite(values).all()}
+    models = [name for name in entry.get("models", ()) if name in predicted]
+    doubt = disagreement([predicted[name] for name in models]) if models else np.zeros(len(configs.ids))
+    return [_row(outcome, name, entry, rows, configs, predicted, doubt) for name in predicted]
 
 
 def _row(
