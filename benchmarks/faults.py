@@ -4,8 +4,8 @@
 
 Trains a small grid of digits once undisturbed, then again and again while workers and the scheduler are killed with
 SIGKILL at random moments (KILLS, default 200), two schedulers run at once, the disk is full, the registry is
-read-only, records are torn; WRITERS (8) processes write RECORDS (1,000) each at once. Prints what was found; exit 1
-where anything was lost. Linux only. Hangs, memory eaters and clocks that jump: tests/test_launch.py.
+read-only, records are torn, workers hang or eat more memory than they may, clocks jump; WRITERS (8) processes write
+RECORDS (1,000) each at once. Prints what was found; exit 1 where anything was lost. Linux only.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ grid:
   - target_set: digits/a
     samples_per_class: [4, 8, 16, 32]
 """
+HUNG = 4  # workers that are stopped
 PAUSE = 2.5  # seconds, at most, between two kills
 LIMIT = float(os.environ.get("LIMIT", "3600"))  # seconds of killing, whatever number was asked for
 
@@ -80,7 +81,7 @@ def descendants(pid: int) -> list[int]:
 def killed(grid: Path, runs: Path, planned: Grid, kills: int) -> str:
     """SIGKILL a worker, the server of workers or the scheduler at random moments until the grid is done."""
     dice = random.Random(0)
-    wanted = {run.spec.run_id for run in planned.runs}
+    wanted = set(results_ids(planned))
     tally = {"workers": 0, "schedulers": 0, "restarts": 0}
     began, process = time.monotonic(), start(grid, runs, "--retry", "5")
     while tally["workers"] + tally["schedulers"] < kills and time.monotonic() - began < LIMIT:
@@ -173,6 +174,58 @@ def torn(grid: Path, runs: Path, planned: Grid) -> str:
     return f"{len(victims)} torn records named"
 
 
+def hung(grid: Path, runs: Path, planned: Grid) -> str:
+    """Workers that stop in the middle of a run (SIGSTOP) are ended after --timeout; each leaves an attempt."""
+    dice, stopped = random.Random(2), 0
+    process = start(grid, runs, "--timeout", "3", "--retry", "5")
+    while process.poll() is None and stopped < HUNG:
+        time.sleep(dice.uniform(0.5, 1.5))
+        if list((runs / planned.study).glob("checkpoints/*.lease")):
+            try:
+                os.kill(descendants(process.pid)[-1], signal.SIGSTOP)
+                stopped += 1
+            except (OSError, IndexError):
+                continue
+    process.communicate(timeout=600)
+    while not set(results_ids(planned)) <= finished_ids(runs / planned.study):
+        start(grid, runs, "--retry", "5").communicate(timeout=600)
+    told = [path for path in (runs / planned.study / "attempts").glob("*.json") if "timeout" in path.read_text()]
+    return f"{stopped} workers stopped in the middle, {len(told)} attempts tell of a time limit"
+
+
+def starved(grid: Path, runs: Path, planned: Grid) -> str:
+    """Workers that take more memory than --memory-limit allows are ended; with room the same grid is trained."""
+    process = start(grid, runs, "--memory-limit", "0.1", "--retry", "0")
+    process.communicate(timeout=600)
+    told = [path for path in (runs / planned.study / "attempts").glob("*.json") if "memory" in path.read_text()]
+    assert told and not finished_ids(runs / planned.study), "no run fits 0.1 GB, and yet none was ended"
+    start(grid, runs, "--retry", "5").communicate(timeout=600)
+    return f"{len(told)} runs ended at 0.1 GB, all trained with more"
+
+
+def jumping(grid: Path, runs: Path, planned: Grid) -> str:
+    """Two schedulers while the time of every lease jumps by up to 30 years, as of machines whose clocks go wrong."""
+    dice, jumps = random.Random(3), 0
+    both = [start(grid, runs), start(grid, runs)]
+    while any(process.poll() is None for process in both):
+        for path in (runs / planned.study).glob("checkpoints/*.lease"):
+            try:
+                moment = time.time() + dice.uniform(-1e9, 1e9)
+                os.utime(path, (moment, moment))
+                jumps += 1
+            except OSError:
+                continue
+        time.sleep(0.05)
+    trained = sum(process.communicate()[1].decode().count(" completed ") for process in both)
+    assert trained == len(planned.runs), f"{trained} trained, {len(planned.runs)} planned"
+    return f"{jumps} jumps, {trained} runs trained by two schedulers, none twice"
+
+
+def results_ids(planned: Grid) -> list[str]:
+    """Ids of the planned runs."""
+    return [run.spec.run_id for run in planned.runs]
+
+
 def _write(folder: Path, number: int, count: int) -> None:
     grid = load_grid(folder / f"many-{number}.yaml")
     job = Job.of(grid, data_dir=folder, runs_dir=folder / "many", device="cpu", threads=1, commit="")
@@ -220,6 +273,9 @@ def main() -> None:
             "full disk": lambda runs: full_disk(grid, runs, planned),
             "read-only": lambda runs: read_only(grid, runs, planned),
             "torn records": lambda runs: torn(grid, runs, planned),
+            "hanging workers": lambda runs: hung(grid, runs, planned),
+            "memory eaters": lambda runs: starved(grid, runs, planned),
+            "jumping clocks": lambda runs: jumping(grid, runs, planned),
         }
         for name, work in parts.items():
             runs, began = folder / name.replace(" ", "-"), time.monotonic()
