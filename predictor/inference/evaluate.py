@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor.errors import FitError
 from predictor.inference.cases import CLASS_FEATURES, Case, Floats
@@ -149,19 +151,14 @@ def net_terms(net: Mapping[str, Any], values: Floats, clip: bool = False) -> Flo
     unit = (values - low) / (high - low)
     inside = np.clip(unit, 0.0, 1.0)
     unit = inside if clip else unit
-    made = np.empty((len(values), len(net["terms"])))
-    for k, term in enumerate(net["terms"]):
-        own = [
-            1 - column if flip else column
-            for column, flip in zip(
-                (unit if term["join"] == "one" else inside).T[term["of"]], term["flip"], strict=True
-            )
-        ]
-        if term["join"] == "either":
-            made[:, k] = 1 - np.prod([1 - column for column in own], axis=0)
-        else:
-            made[:, k] = np.prod(own, axis=0)
-    return made
+    joins = np.array([term["join"] for term in net["terms"]])
+    (first, flip_first), (last, flip_last) = (
+        np.array([(term["of"][end], term["flip"][end]) for term in net["terms"]], dtype=np.int64).reshape(-1, 2).T
+        for end in (0, -1)
+    )
+    a = np.where(joins == "one", unit[:, first], inside[:, first])
+    a, b = np.where(flip_first, 1 - a, a), np.where(flip_last, 1 - inside[:, last], inside[:, last])
+    return np.where(joins == "one", a, np.where(joins == "either", 1 - (1 - a) * (1 - b), a * b))
 
 
 def _elastic_net(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
@@ -199,11 +196,8 @@ def _moved(base: Parameters, cases: Sequence[Case], clip: bool, by: Floats) -> F
 
 def _trees(trees: Sequence[Mapping[str, Sequence[float]]], values: Floats) -> Floats:
     """(n,) sum of the leaves that each row falls into: left where its feature is at most the threshold."""
-    nodes = max((len(tree["feature"]) for tree in trees), default=0)
-    table = {
-        key: np.array([[*tree[key], *[-1] * (nodes - len(tree[key]))] for tree in trees])
-        for key in ("feature", "threshold", "left", "right", "value")
-    }
+    table = _tree_table(_Same(trees))
+    nodes = table["feature"].shape[1]
     every, tree = np.arange(len(values))[:, None], np.arange(len(trees))
     node = np.zeros((len(values), len(trees)), dtype=np.int64)
     for _ in range(nodes):  # one level of all trees at a time
@@ -214,6 +208,35 @@ def _trees(trees: Sequence[Mapping[str, Sequence[float]]], values: Floats) -> Fl
         child = np.where(goes_left, table["left"][tree, node], table["right"][tree, node])
         node = np.where(feature >= 0, child, node)
     return table["value"][tree, node].sum(axis=1)
+
+
+class _Same:
+    """A list of a fit as a key: equal to itself alone, whatever it holds."""
+
+    def __init__(self, it: Any) -> None:
+        self.it = it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.it is other.it
+
+
+@lru_cache(maxsize=64)
+def _tree_table(trees: _Same) -> dict[str, NDArray[Any]]:
+    """{field: (trees, nodes)} of stored trees, made once for many manifests."""
+    nodes = max(len(tree["feature"]) for tree in trees.it)
+    return {
+        key: np.array([[*tree[key], *[-1] * (nodes - len(tree[key]))] for tree in trees.it])
+        for key in ("feature", "threshold", "left", "right", "value")
+    }
+
+
+@lru_cache(maxsize=64)
+def _point_array(points: _Same) -> Floats:
+    """(configurations, p) stored points, made once for many manifests."""
+    return np.array(points.it, dtype=np.float64).reshape(len(points.it), -1)
 
 
 def _average(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
@@ -243,11 +266,12 @@ def nearest_several(parameters: Parameters, case: Case, n: int) -> list[tuple[in
 
 def _distances(parameters: Parameters, cases: Sequence[Case]) -> Floats:
     """(n, configurations) squares; infinite to other target sets than a case's own, where that is known."""
-    points = np.array(parameters["points"]).reshape(len(parameters["values"]), -1)
-    here = _matrix(cases, parameters["features"])
+    points, here = _point_array(_Same(parameters["points"])), _matrix(cases, parameters["features"])
     distance = np.zeros((len(cases), len(points)))
     for own, point, scale in zip(here.T, points.T, parameters["scale"], strict=True):
         distance += np.square((point - own[:, None]) / scale)
+    if all(case.level is None for case in cases):
+        return distance
     number = {name: i for i, name in enumerate(parameters["owners"]) if name is not None}
     owner = np.array([number.get(name, -1) for name in parameters["owners"]])
     level = np.array([number.get(case.level, -1) for case in cases])

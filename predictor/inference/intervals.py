@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,7 @@ def residual_half_width(
     return None if half is None else half * error_scale(value, own["tail"], doubt, weight)
 
 
+@cache
 def t_quantile(probability: float, df: float) -> float:
     """Quantile of Student's t, by integrating its density; for predictions, which do without scipy.
 

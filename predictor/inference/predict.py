@@ -128,9 +128,11 @@ def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float, 
     why = []
     if outcomes[0].value is not None:
         names = _models(fit, first, request)
+        needed = _indicators(fit, first, names, manifest)
 
         def value(distribution: LabelDistribution) -> float:
-            return float(scale.values(_value(fit, first, names, make_case(distribution, request)[0])[0]))
+            case, _ = make_case(distribution, request, names=needed)
+            return float(scale.values(_value(fit, first, names, case)[0]))
 
         found = contributions(manifest.distribution, value)
         why = [{"outcome": first, "name": key, "value": points} for key, points in found if math.isfinite(points)]
@@ -202,6 +204,13 @@ def _models(fit: Fit, outcome: str, request: Request) -> list[str]:
     split = "configuration" if request.basis == "in_domain" else "target_set"
     names = [entry[split]["family"], "classwise", "linear", "log_n_log_h", "log_n", "mean"]
     return [name for name in dict.fromkeys(names) if name in entry["families"]]
+
+
+def _indicators(fit: Fit, outcome: str, names: Sequence[str], manifest: _Manifest) -> list[str]:
+    """Names of the indicators that these families ask for."""
+    families = fit.outcomes[outcome]["families"]
+    asked = {"n_samples", *(key.rpartition(" ")[2] for name in names for key in families[name]["features"])}
+    return [item["name"] for item in manifest.indicators if item["name"] in asked]
 
 
 def _value(fit: Fit, outcome: str, names: list[str], case: Case, *, clip: bool = False) -> tuple[float, str]:

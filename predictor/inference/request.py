@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,10 +130,13 @@ def without_images(distribution: LabelDistribution) -> str | None:
 
 
 def make_case(
-    distribution: LabelDistribution, request: Request, tested: frozenset[str] | None = None
+    distribution: LabelDistribution,
+    request: Request,
+    tested: frozenset[str] | None = None,
+    names: Sequence[str] | None = None,
 ) -> tuple[Case, dict[str, Any]]:
-    """The case of a manifest, and its indicators as computed."""
-    computed = compute(distribution)
+    """The case of a manifest, and its indicators as computed: all, or those of `names`."""
+    computed = compute(distribution, names)
     values = {name: item.value for name, item in computed.items() if item.value is not None}
     steps = request.recipe["image_steps"]
     recipe: Mapping[str, float] = {"image_steps": float(steps)} if steps else {}

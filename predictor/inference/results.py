@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -130,6 +130,17 @@ class Predictions:
         """The JSON contract of `predictor predict`."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "predictions": [asdict(item) for item in self.predictions],
-            "comparisons": [asdict(item) for item in self.comparisons],
+            "predictions": [_plain(item) for item in self.predictions],
+            "comparisons": [_plain(item) for item in self.comparisons],
         }
+
+
+def _plain(value: Any) -> Any:
+    """Results as plain data. `dataclasses.asdict` copies every number, which takes longer than to predict it."""
+    if value is None or isinstance(value, str | float | int):
+        return value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
