@@ -195,7 +195,7 @@ def tables_of_others(records):
         bar(f"{study}: {len(found)} configurations, scale {', '.join(scales)}", verdict, "boosting or better", None)
     if not reported:
         print("tables of other people's runs: none in the registry; not measured")
-    print("the families predict outcomes on the scale of accuracies alone: tables with another scale are left out")
+    print("tables of other people, on any scale, beside tuned peers: benchmarks/reported_tables.py")
 
 
 def main() -> None:
