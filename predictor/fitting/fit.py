@@ -44,7 +44,7 @@ JOINT = (
 RIDGE = 0.01  # of a variance: two features that always went together may still differ a little
 ENOUGH = 2000  # runs and outcomes from which more processes bring more than their start costs
 Progress = Callable[[str, float], None]
-_Job = tuple[str, Sample, Sequence[Family]]  # outcome, its runs, families that compete
+_Job = tuple[str, Sample | str, Sequence[Family]]  # outcome, its runs or a problem, families that compete
 
 
 def fit_registry(
@@ -80,30 +80,16 @@ def fit_registry(
     validation: list[dict[str, Any]] = []
     reasons = []
     names = [name for name in available if outcomes is None or name in outcomes]
-    jobs, problems = [], {}
+    made: dict[str, _Made] = {}
+    for one in _made(selection, names, competing, tell, processes):
+        made[one.name] = one
     for name in names:
-        try:
-            rows = Sample.of(rows_for(selection, name))
-            problem = _problem(rows, configurations(rows))
-        except FitError as fault:
-            problem = fault.problem
-        if problem is None:
-            jobs.append((name, rows, competing))
-        else:
-            problems[name] = problem
-    made = {}
-    if outcomes is None or not problems:
-        for one in _made(jobs, tell, processes):
-            made[one.name] = one
-            if one.problem is not None:
-                problems[one.name] = one.problem
-    for name in names:
-        if name in problems:
+        if made[name].problem is not None:
             if outcomes is not None:
                 raise FitError(
-                    f"outcome {name}: {problems[name]}", remedy="Leave it out, or train more runs: trainer run"
+                    f"outcome {name}: {made[name].problem}", remedy="Leave it out, or train more runs: trainer run"
                 )
-            reasons.append(f"{name}: {problems[name]}")
+            reasons.append(f"{name}: {made[name].problem}")
             continue
         fitted[name] = made[name].entry
         validation += made[name].table
@@ -115,7 +101,7 @@ def fit_registry(
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
         "versions": {"predictor": _version("predictor"), "numpy": np.__version__},
-        **_description(selection, next(rows for name, rows, _ in jobs if name in fitted)),
+        **_description(selection, rows_for(selection, next(iter(fitted)))),
         "left_out": left_out + reasons,
         "outcomes": fitted,
         "validation": validation,
@@ -134,26 +120,41 @@ class _Made:
     problem: str | None = None
 
 
-def _made(jobs: Sequence[_Job], tell: Progress, processes: int | None) -> Iterator[_Made]:
+def _made(
+    selection: Selection, names: Sequence[str], competing: Sequence[Family], tell: Progress, processes: int | None
+) -> Iterator[_Made]:
     """Every outcome, as soon as it is done: the largest first, so that no process is left with one at the end."""
-    jobs = sorted(jobs, key=lambda job: -len(job[1]))
-    processes = processes_for(processes, len(jobs), enough=sum(len(rows) for _, rows, _ in jobs) >= ENOUGH)
+    runs = {name: sum(name in record.outcomes for record in selection.records) for name in names}
+    jobs = _jobs(selection, sorted(names, key=lambda name: -runs[name]), competing)
+    processes = processes_for(processes, len(names), enough=sum(runs.values()) >= ENOUGH)
     if processes > 1:
-        tell(f"{len(jobs)} outcomes, {processes} at a time", 0.0)
+        tell(f"{len(names)} outcomes, {processes} at a time", 0.0)
         for done, one in enumerate(side_by_side(_fit_one, jobs, processes), start=1):
-            tell(f"{one.name}: done", done / len(jobs))
+            tell(f"{one.name}: done", done / len(names))
             yield one
         return
     for number, job in enumerate(jobs):
 
         def within(line: str, share: float, done: int = number) -> None:
-            tell(line, (done + share) / len(jobs))
+            tell(line, (done + share) / len(names))
 
         yield from side_by_side(partial(_fit_one, tell=within), [job], 1)
 
 
+def _jobs(selection: Selection, names: Sequence[str], competing: Sequence[Family]) -> Iterator[_Job]:
+    """(outcome, its runs or why they cannot be fitted, the families); one after the other, while others are fitted."""
+    for name in names:
+        try:
+            rows = Sample.of(rows_for(selection, name))
+            yield name, _problem(rows, configurations(rows)) or rows, competing
+        except FitError as fault:
+            yield name, fault.problem, competing
+
+
 def _fit_one(job: _Job, tell: Progress = lambda line, share: None) -> _Made:
     name, rows, competing = job
+    if isinstance(rows, str):
+        return _Made(name, {}, [], [], rows)
     try:
         return _Made(name, *_fit_outcome(name, rows, configurations(rows), competing, tell))
     except FitError as fault:

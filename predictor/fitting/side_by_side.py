@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -29,18 +30,22 @@ def processes_for(wanted: int | None, n_jobs: int, *, enough: bool) -> int:
     return min((cpu_count() if enough else 1) if wanted is None else wanted, n_jobs)
 
 
-def side_by_side(make: Callable[[Job], Made], jobs: Sequence[Job], processes: int) -> Iterator[Made]:
-    """What `make` gives for every job, in the order in which they are done."""
+def side_by_side(make: Callable[[Job], Made], jobs: Iterable[Job], processes: int) -> Iterator[Made]:
+    """What `make` gives for every job, in the order in which they are done; several processes start at once."""
     if processes <= 1:
-        for job in jobs:
-            yield _alone(make, job)
-        return
+        return (_alone(make, job) for job in jobs)
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=processes, return_as="generator_unordered", pre_dispatch=processes)
-    yield from pool(delayed(_alone)(make, job) for job in jobs)
+    pool = Parallel(n_jobs=processes, return_as="generator_unordered", pre_dispatch="all", batch_size=1)
+    return pool(delayed(_alone)(make, job) for job in jobs)
 
 
 def _alone(make: Callable[[Job], Any], job: Job) -> Any:
-    with threadpool_limits(1):
-        return make(job)
+    collects = gc.isenabled()
+    gc.disable()  # it would walk through all runs some hundred times, to find next to nothing
+    try:
+        with threadpool_limits(1):
+            return make(job)
+    finally:
+        if collects:
+            gc.enable()
