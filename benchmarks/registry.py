@@ -123,7 +123,7 @@ def measure(what: str, folder: Path) -> dict[str, float]:
     """Seconds and memory of one piece of work in this process; imports are not counted."""
     import pandas  # noqa: F401
 
-    from predictor.records import check, finished_ids, frame, read_costs, read_registry
+    from predictor.records import check, finished_ids, frame, read_costs
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     start, cpu = time.perf_counter(), time.process_time()
@@ -134,9 +134,7 @@ def measure(what: str, folder: Path) -> dict[str, float]:
     elif what == "check":
         figures["faults"] = len(check(folder / "packed"))
     else:
-        records = read_registry(folder / what)
-        figures["read"] = time.perf_counter() - start
-        figures["records"] = len(frame(records))
+        figures["records"] = len(frame(folder / what))
     figures["seconds"] = time.perf_counter() - start
     figures["CPU"] = time.process_time() - cpu
     figures["GB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

@@ -384,3 +384,56 @@ def test_a_frame_does_not_depend_on_what_its_records_share() -> None:
         for name, outcome in shared[row].outcomes.items():
             if outcome.tested and all(outcome.tested):
                 assert found[f"noise_{name}"] == pytest.approx(binomial_noise(outcome.correct, outcome.tested), 1e-12)
+
+
+def test_a_frame_of_a_folder_is_the_frame_of_its_records(tmp_path: Path) -> None:
+    """Straight from files against record by record: the shipped registry; made records as JSON, packed and mixed."""
+    shipped = Path(__file__).parents[1] / "runs"
+    pd.testing.assert_frame_equal(frame(shipped), frame(read_registry(shipped)), check_exact=True)
+    filled(tmp_path)
+    as_json = frame(tmp_path)
+    pd.testing.assert_frame_equal(as_json, frame(read_registry(tmp_path)), check_exact=True)
+    part = pack(tmp_path, "demo")
+    assert part
+    pd.testing.assert_frame_equal(frame(tmp_path), as_json, check_exact=True)
+    write_record(tmp_path, read_registry(tmp_path)[0])  # stands in the part too
+    write_record(tmp_path, made_record(77))
+    mixed = frame(tmp_path, ["n_samples"])
+    assert len(mixed) == len(as_json) + 1 and mixed["run_id"].is_monotonic_increasing
+    pd.testing.assert_frame_equal(mixed, frame(read_registry(tmp_path), ["n_samples"]), check_exact=True)
+    (tmp_path / "demo" / "0.json").write_text(made_record(78).to_json().replace(',"held_out":false', ""))
+    assert len(frame(tmp_path)) == len(mixed) + 1  # a record that leaves out what is the default
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"status":"completed"', '"status":"perfect"'),
+        ('"counts":[', '"counts":[-1,'),
+        ('"correct":[', '"correct":[-1,'),
+        ('"correct":[', '"correct":[3,'),
+        ('"value":0', '"value":"much'),
+        ('"run_id":"', '"run_id":"x'),
+        ('"axes":{', '"axis":{'),
+        ('"provenance":"', '"provenance":"un'),
+    ],
+)
+def test_a_frame_of_a_folder_names_damaged_records(tmp_path: Path, old: str, new: str) -> None:
+    filled(tmp_path)
+    path = max((tmp_path / "demo").glob("[!.]*.json"))
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    for damage in (path.read_bytes(), path.read_bytes()[:300], b"null", b"\xff", b""):
+        path.write_bytes(damage)
+        with pytest.raises(RegistryError, match=path.name):
+            frame(tmp_path)
+    path.unlink()
+    pack(tmp_path, "demo")
+    next((tmp_path / "demo").glob("runs-*.parquet")).write_bytes(b"PAR1")
+    with pytest.raises(RegistryError, match=r"runs-001\.parquet: not a readable part"):
+        frame(tmp_path)
+    with pytest.raises(RegistryError, match="no study 'other'"):
+        frame(tmp_path, studies=["other"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RegistryError, match="no run records"):
+        frame(tmp_path / "empty")

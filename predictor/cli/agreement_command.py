@@ -57,11 +57,11 @@ def command(
     JSON and CSV hold every statistic whatever is asked for.
     """
     from predictor.agreement import ALL_STATISTICS, Agreement, agreement
-    from predictor.records import frame, read_registry
+    from predictor.records import frame
 
     data = form in ("json", "csv")
     table = agreement(
-        frame(read_registry(runs, list(studies) or None)),
+        frame(runs, studies=list(studies) or None),
         indicators=indicators or None,
         outcomes=outcomes or None,
         statistics=ALL_STATISTICS if everything or data else ("spearman",),

@@ -1,7 +1,7 @@
 """Run records <-> the registry `runs/`.
 
->>> from predictor.records import read_registry, frame
->>> table = frame(read_registry("runs", ["published-table3"]))  # doctest: +SKIP
+>>> from predictor.records import frame
+>>> table = frame("runs", studies=["published-table3"])  # doctest: +SKIP
 """
 
 from predictor.records.attempts import failed_ids, read_attempts, write_attempt

@@ -17,13 +17,6 @@ def indicator_key(record: RunRecord) -> Hashable:
     return stages, _test_counts(record), _synthetic(record)
 
 
-def shared_parts(record: RunRecord) -> Hashable:
-    """Quick to tell: records read together that have these objects in common have one `indicator_key`."""
-    clean = record.outcomes.get("accuracy")
-    sources = (record.spec or {}).get("sources")
-    return id(record.data), id(sources), id(clean.classes) if clean else None, id(clean.tested) if clean else None
-
-
 def indicator_context(record: RunRecord) -> Context:
     """The context to compute a run's indicators in: nothing of it is known only after training."""
     stages = record.data.stages if isinstance(record.data, Counted) else ()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.records.context import indicator_context, indicator_key, shared_parts
-from predictor.records.noise import outcome_noise
+from predictor.records.columns import columns_of
+from predictor.records.context import indicator_context, indicator_key
 from predictor.records.schema import Reported, RunRecord
 from predictor.records.store import collector_paused
 from predictor.spec import Model, Recipe, Stage, StageData
@@ -16,19 +17,30 @@ from predictor.spec import Model, Recipe, Stage, StageData
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ("run_id", "configuration_id", "study", "target_set", "domain", "provenance", "status", "held_out")
+SHARED = ("study", "target_set", "domain", "provenance", "status", "held_out")
+MACHINE = ("device", "device_name", "threads")
+COSTS = ("seconds", "images_per_second")
+SEEDS = ("data_seed", "training_seed")
 
 
-def frame(records: Sequence[RunRecord], indicators: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row per run, in the order given.
+def frame(
+    runs: str | Path | Sequence[RunRecord],
+    indicators: Sequence[str] | None = None,
+    *,
+    studies: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """One row per run: of a registry, sorted by study and run id; of records, in the order given.
 
     Columns: run_id, configuration_id, study, target_set, domain, provenance, status, held_out, then the families
     axis_* (of the grid), spec_*, ind_* (float), out_* (float), noise_* (standard deviation of an outcome that comes
     from its finite test images), env_*. A cell that does not apply is missing.
+    runs : a folder of records, without a record in memory for each of them, or records
     indicators : these alone; None: all of them
+    studies : of a folder, only these
     `.attrs["reasons"]` says why indicators are missing: {column: {reason: number of runs}}.
 
     Indicators are computed once per distinct label distribution; reported ones are taken as they are.
+    Raises RegistryError naming every damaged record, and where a folder holds no record at all.
 
     >>> frame([]).columns.tolist()[:2]
     ['run_id', 'configuration_id']
@@ -36,98 +48,68 @@ def frame(records: Sequence[RunRecord], indicators: Sequence[str] | None = None)
     import pandas as pd
 
     with collector_paused():
-        values, reasons = _indicators(records, indicators)
-        contents = [record.__dict__ for record in records]  # quicker than eight times the attribute of each
-        columns: dict[str, Any] = {key: [content[key] for content in contents] for key in KEYS}
-        columns |= _family("axis_", [record.axes for record in records])
-        columns |= _family("spec_", _specs(records))
-        columns |= _family("spec_", [_seeds(record) for record in records])
-        columns |= _family("ind_", values, kind="float64")
-        columns |= _outcomes(records)
-        noise = outcome_noise([record.outcomes for record in records])
-        columns |= {f"noise_{name}": column for name, column in noise.items()}
-        columns |= _family("env_", _machines(records))
-        columns |= _family("env_", [_cost(record) for record in records])
+        found = columns_of(runs, studies)
+        own, like, examples = found.own, found.like, found.examples
+        first = np.unique(like, return_index=True)
+        order = first[0][np.argsort(first[1])]  # columns stand in the order of their first run
+
+        def family(prefix: str, rows: Sequence[Mapping[str, Any]], kind: str | None = None) -> dict[str, Any]:
+            names = dict.fromkeys(name for number in order for name in rows[number])
+            values = {name: pd.Series([row.get(name) for row in rows], dtype=kind) for name in names}
+            return {f"{prefix}{name}": column.take(like).reset_index(drop=True) for name, column in values.items()}
+
+        values, reasons = _indicators(examples, indicators)
+        outcomes = list(dict.fromkeys(name for number in order for name in examples[number].outcomes))
+        noises = [name for name in outcomes if own[f"noise_{name}"].notna().any()]
+        columns: dict[str, Any] = {key: own[key] for key in ("run_id", "configuration_id")}
+        columns |= family("", [{key: getattr(record, key) for key in SHARED} for record in examples])
+        columns |= family("axis_", [record.axes for record in examples])
+        columns |= family("spec_", [{} if record.spec is None else _spec(record.spec) for record in examples])
+        if any(record.spec is not None for record in examples):
+            columns |= {f"spec_{name}": _whole(own[name]) for name in SEEDS}
+        columns |= family("ind_", values, kind="float64")
+        columns |= {f"out_{name}": own[f"out_{name}"] for name in outcomes}
+        columns |= {f"noise_{name}": own[f"noise_{name}"] for name in noises}
+        columns |= family("env_", [_machine(record) for record in examples])
+        known = np.array([record.environment is not None for record in examples], bool)[like]
+        if known.any():
+            columns |= {f"env_{name}": own[name].where(known) for name in COSTS}
+            columns["env_n_bad_images"] = _whole(own["n_bad_images"].where(known))
         table = pd.DataFrame(columns)
-        table.attrs["reasons"] = reasons
+        table.attrs["reasons"] = _tally(reasons, like)
     return table
 
 
-def _family(prefix: str, rows: Sequence[Mapping[str, Any]], kind: str | None = None) -> dict[str, Any]:
-    """{prefix + name: column} over the union of the names, in order of first appearance.
-
-    Runs that share one mapping cost one look at it: a registry may hold 100,000 runs of a few configurations.
-    """
-    import pandas as pd
-
-    place: dict[int, int] = {}
-    codes = np.fromiter((place.setdefault(id(row), len(place)) for row in rows), np.intp, len(rows))
-    distinct = [rows[first] for first in np.unique(codes, return_index=True)[1]]
-    names = dict.fromkeys(name for row in distinct for name in row)
-    columns = {f"{prefix}{name}": pd.Series([row.get(name) for row in distinct], dtype=kind) for name in names}
-    if len(distinct) == len(rows):
-        return columns
-    return {name: column.take(codes).reset_index(drop=True) for name, column in columns.items()}
-
-
-def _outcomes(records: Sequence[RunRecord]) -> dict[str, Any]:
-    import pandas as pd
-
-    rows = [record.outcomes for record in records]
-    names = dict.fromkeys(name for key in dict.fromkeys(map(tuple, rows)) for name in key)
-    return {
-        f"out_{name}": pd.Series([row[name].value if name in row else None for row in rows], dtype="float64")
-        for name in names
-    }
-
-
 def _indicators(
-    records: Sequence[RunRecord], names: Sequence[str] | None
-) -> tuple[list[Mapping[str, float | None]], dict[str, dict[str, int]]]:
+    examples: Sequence[RunRecord], names: Sequence[str] | None
+) -> tuple[list[Mapping[str, float | None]], list[Mapping[str, str]]]:
+    """The indicators of each example, and why they are missing."""
     from predictor.indicators import compute
 
-    known: dict[object, tuple[dict[str, float | None], dict[str, str]]] = {}
-    seen: dict[object, tuple[dict[str, float | None], dict[str, str]]] = {}
-    rows: list[Mapping[str, float | None]] = []
-    reasons: dict[str, dict[str, int]] = {}
-    for record in records:
+    known: dict[object, tuple[Mapping[str, float | None], Mapping[str, str]]] = {}
+    rows = []
+    for record in examples:
         if isinstance(record.data, Reported):
             reported = record.data.indicators
-            rows.append(reported if names is None else {name: reported.get(name) for name in names})
+            rows.append((reported if names is None else {name: reported.get(name) for name in names}, {}))
             continue
-        parts = shared_parts(record)
-        if parts not in seen:
-            key = indicator_key(record)
-            if key not in known:
-                computed = compute(record.data.stages[-1].distribution, names, indicator_context(record))
-                known[key] = (
-                    {name: result.value for name, result in computed.items()},
-                    {
-                        name: result.reason
-                        for name, result in computed.items()
-                        if result.value is None and result.reason
-                    },
-                )
-            seen[parts] = known[key]
-        values, missing = seen[parts]
-        rows.append(values)
-        for name, reason in missing.items():
-            tally = reasons.setdefault(f"ind_{name}", {})
-            tally[reason] = tally.get(reason, 0) + 1
-    return rows, reasons
-
-
-def _specs(records: Sequence[RunRecord]) -> list[Mapping[str, Any]]:
-    """Flat settings of each spec but its seeds, one mapping for all specs that share their parts."""
-    known: dict[tuple[int, ...], Mapping[str, Any]] = {(): {}}
-    rows = []
-    for record in records:
-        spec = record.spec
-        key = () if spec is None else tuple(id(spec.get(part)) for part in ("model", "recipe", "stages"))
+        key = indicator_key(record)
         if key not in known:
-            known[key] = _spec(spec or {})
+            computed = compute(record.data.stages[-1].distribution, names, indicator_context(record))
+            values = {name: result.value for name, result in computed.items()}
+            missing = {name: result.reason for name, result in computed.items() if result.value is None}
+            known[key] = values, {name: reason for name, reason in missing.items() if reason}
         rows.append(known[key])
-    return rows
+    return [values for values, _ in rows], [missing for _, missing in rows]
+
+
+def _tally(reasons: Sequence[Mapping[str, str]], like: np.ndarray) -> dict[str, dict[str, int]]:
+    tally: dict[str, dict[str, int]] = {}
+    for missing, n_runs in zip(reasons, np.bincount(like, minlength=len(reasons)).tolist(), strict=True):
+        for name, reason in missing.items():
+            told = tally.setdefault(f"ind_{name}", {})
+            told[reason] = told.get(reason, 0) + n_runs
+    return tally
 
 
 def _spec(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,33 +129,15 @@ def _spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _seeds(record: RunRecord) -> dict[str, Any]:
-    if record.spec is None:
-        return {}
-    seeds = record.spec.get("seeds", {})
-    return {"data_seed": seeds.get("data"), "training_seed": seeds.get("training")}
-
-
 def _default(part: type[Model | Recipe | Stage | StageData], field: str) -> Any:
     return part.model_fields[field].default
 
 
-def _machines(records: Sequence[RunRecord]) -> list[Mapping[str, Any]]:
-    known: dict[int, Mapping[str, Any]] = {id(None): {}}
-    rows = []
-    for record in records:
-        machine = record.environment
-        if machine is not None and id(machine) not in known:
-            known[id(machine)] = {name: getattr(machine, name) for name in ("device", "device_name", "threads")}
-        rows.append(known[id(machine)])
-    return rows
+def _whole(column: pd.Series) -> pd.Series:
+    """Whole numbers again where none is missing."""
+    return column.astype("int64") if column.notna().all() else column
 
 
-def _cost(record: RunRecord) -> dict[str, Any]:
-    if record.environment is None:
-        return {}
-    return {
-        "seconds": record.seconds.total if record.seconds else None,
-        "images_per_second": record.images_per_second,
-        "n_bad_images": record.data_report.n_bad_images,
-    }
+def _machine(record: RunRecord) -> dict[str, Any]:
+    machine = record.environment
+    return {} if machine is None else {name: getattr(machine, name) for name in MACHINE}
