@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -41,11 +40,5 @@ def side_by_side(make: Callable[[Job], Made], jobs: Iterable[Job], processes: in
 
 
 def _alone(make: Callable[[Job], Any], job: Job) -> Any:
-    collects = gc.isenabled()
-    gc.disable()  # it would walk through all runs some hundred times, to find next to nothing
-    try:
-        with threadpool_limits(1):
-            return make(job)
-    finally:
-        if collects:
-            gc.enable()
+    with threadpool_limits(1):
+        return make(job)
