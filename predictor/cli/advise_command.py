@@ -17,7 +17,7 @@ SHOWN = 8  # classes named in the table; --output writes all
 
 @click.command(name="advise")
 @click.argument("manifest")
-@click.option("--budget", type=click.IntRange(min=0), metavar="N", help="Images that can be collected.")
+@click.option("--budget", type=click.IntRange(0, 10**15), metavar="N", help="Images that can be collected.")
 @click.option("--reach", type=float, metavar="ACCURACY", help="Also: the fewest images for this accuracy, e.g. 0.8.")
 @click.option("--plan", default="advised", show_default=True, metavar="NAME", help="Plan whose counts are shown.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="CSV of the images to collect a class.")

@@ -49,6 +49,7 @@ def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+ANOTHER = "Name another: --output"
 READING = ("label", "count", "weight", "split", "where", "missing", "several")  # options of `open_manifest`
 
 
@@ -115,15 +116,37 @@ def write_text(path: Path, text: str, *, keep: bool = False) -> None:
 
     Raises PredictorError where it cannot be written.
     """
+    check_writable(path)
+    temporary = None
     try:
         if keep and path.exists() and path.read_text(encoding="utf-8") != text:
-            raise PredictorError("exists and says something else", where=str(path), remedy="Name another: --output")
+            raise PredictorError("exists and says something else", where=str(path), remedy=ANOTHER)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+            temporary = file.name
             file.write(text)
-        os.chmod(file.name, 0o644)  # a temporary file is private
-        os.replace(file.name, path)
+        os.chmod(temporary, 0o644)  # a temporary file is private
+        os.replace(temporary, path)
     except (OSError, UnicodeDecodeError) as fault:
-        raise PredictorError(f"cannot be written: {fault}", where=str(path)) from fault
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        reason = fault.strerror if isinstance(fault, OSError) else fault
+        raise PredictorError(f"cannot be written: {reason}", where=str(path), remedy=ANOTHER) from fault
+
+
+def check_writable(path: Path) -> None:
+    """Refuse before the work what could not be written after it.
+
+    Raises PredictorError where the path is a folder, or its folder is missing or may not be written to.
+    """
+    problem = None
+    if path.is_dir():
+        problem = "is a folder; needed: the name of a file"
+    elif not path.parent.is_dir():
+        problem = f"cannot be written: no folder {path.parent}"
+    elif not os.access(path.parent, os.W_OK):
+        problem = f"cannot be written: no permission to write in {path.parent}"
+    if problem:
+        raise PredictorError(problem, where=str(path), remedy=ANOTHER)
 
 
 def _check_distinct(manifests: Sequence[str]) -> None:

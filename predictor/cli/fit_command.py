@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES
+from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, check_writable
 from predictor.inference.scales import SHARES
 from predictor.render.tables import points
 
@@ -48,9 +48,11 @@ def command(
     from predictor.render.tables import json_text, rows_text
 
     records = read_registry(runs, studies or None)
+    output = runs / "fit.json" if output is None else output
+    check_writable(output)
     with shown_progress() as progress:
         fit = fit_registry(records, outcomes or None, families or None, studies or None, progress=progress)
-    written = fit.save(output if output is not None else runs / "fit.json")
+    written = fit.save(output)
     scored = score_held_out(fit, records)
     if form == "json":
         click.echo(

@@ -184,15 +184,21 @@ def _problem(rows: Sequence[Row], configs: Configurations) -> str | None:
 
 
 def _fit_outcome(
-    name: str, rows: Sequence[Row], configs: Configurations, competing: Sequence[Family], tell: Progress
+    name: str,
+    rows: Sequence[Row],
+    configs: Configurations,
+    competing: Sequence[Family],
+    tell: Progress,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """(what fit.json holds for the outcome, its validation rows, notes on what was left out)."""
     made, notes = splits(rows, configs)
     by_name = {split.name: split for split in made}
     fits, failed = calibrate_all(competing, rows, configs, by_name["configuration"].outer)
-    notes += [f"family {key} left out: {problem}" for key, problem in failed.items()]
-    if not fits:
-        raise FitError(listed(notes))
+    notes += [f"family {key} left out: {problem.removeprefix(f'family {key} ')}" for key, problem in failed.items()]
+    models = [family.name for family in competing if not family.baseline]
+    named = any(item.default and not item.baseline and item.name not in models for item in families().values())
+    if not fits or (named and not set(models) & set(fits)):  # what was asked for: no baseline stands in for it
+        raise FitError(listed([f"{key}: {failed[key].removeprefix(f'family {key} ')}" for key in models] or notes))
     working = [family for family in competing if family.name in fits]
     chosen_new = chosen = choose(fits, without_level=False)
     by_set = by_domain = None

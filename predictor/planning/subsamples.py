@@ -121,7 +121,7 @@ def plan_pilots(
     candidates = _candidates(now, steps, share * steps / n, least)
     if not candidates:
         raise FitError(
-            f"{int(counts.sum()):,} images of {len(counts)} classes are too few to subsample",
+            f"{int(counts.sum()):,} image(s) of {len(counts)} classes are too few to subsample",
             where=manifest,
             remedy="Train the manifest itself",
         )
