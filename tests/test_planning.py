@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from launch_made import GRID, made_grid, made_job
+from launch_made import GRID, made_grid, made_job, write_grid
 
-from predictor.errors import DataError, SpecError
+from predictor.errors import DataError, RegistryError, SpecError
 from predictor.grids import load_grid
 from predictor.records import Cost, Energy, pack, read_costs, read_registry, write_record
-from trainer.checking import check_grid
+from trainer.checking import check_grid, check_open_runs
 from trainer.forecast import Speed, forecast, hours, measured_speed, network_of, progress
 from trainer.launch.dry import train_nothing
-from trainer.planning import plan_rows, plan_summary, status_rows, status_summary
+from trainer.launch.local import run_grid
+from trainer.planning import keep_grid, plan_rows, plan_summary, status_rows, status_summary
 from trainer.progress import plan_lines, status_lines
 
 
@@ -133,3 +136,56 @@ def test_status_counts_failed_runs_by_axis(tmp_path: Path) -> None:
         "failed": 1,
     }
     assert status_summary(grid, tmp_path / "runs")["n_failed"] == 1
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "trainer", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_a_grid_of_which_no_run_can_be_trained_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    file = write_grid(tmp_path, [8], [0])
+    file.write_text(file.read_text().replace("predictor_small", "resnet51"))
+    done = command("run", file, "--runs", tmp_path / "runs")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "grid tiny: unknown model 'resnet51'; did you mean 'resnet51q'? (all runs). mend the grid; nothing was trained\n"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_runs_that_will_fail_are_named_and_the_others_are_open(tmp_path: Path) -> None:
+    grid = made_grid(tmp_path, [8, 9_000], [0, 1])
+    (line,) = check_open_runs(grid, tmp_path, set())
+    assert line.startswith("more images asked for than there are: '0' of digits (train): 9000 asked, ")
+    assert line.endswith("(2 of 4 runs will fail)")
+    small = {run.spec.run_id for run in grid.runs if run.axes["samples_per_class"] == 8}
+    with pytest.raises(SpecError, match=r"9000 asked, .*mend the grid; nothing was trained"):
+        check_open_runs(grid, tmp_path, small)
+    assert check_open_runs(grid, tmp_path, {run.spec.run_id for run in grid.runs}) == []
+
+
+def test_a_grid_may_be_mended_until_a_run_of_it_is_finished(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    wrong = made_grid(tmp_path, [7], [0])
+    keep_grid(tmp_path / "grid.yaml", wrong, runs)
+    mended = made_grid(tmp_path, [8], [0])
+    keep_grid(tmp_path / "grid.yaml", mended, runs)
+    assert (runs / "tiny" / "grid.yaml").read_text() == (tmp_path / "grid.yaml").read_text()
+    (outcome,) = run_grid(mended, made_job(mended, tmp_path), workers=1)
+    assert outcome.status == "completed"
+    with pytest.raises(RegistryError, match="holds another grid of the same name as .* a grid may grow but not drop"):
+        keep_grid(tmp_path / "grid.yaml", made_grid(tmp_path, [9], [0]), runs)
+    keep_grid(tmp_path / "grid.yaml", made_grid(tmp_path, [8, 9], [0]), runs)
+
+
+def test_a_large_grid_asks_for_yes(tmp_path: Path) -> None:
+    file = write_grid(tmp_path, [8], list(range(1_001)))
+    done = command("run", file, "--runs", tmp_path / "runs")
+    assert done.returncode == 2 and done.stderr == f"{file}: 1,001 runs, more than 1,000. say --yes to train them all\n"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_is_no_grid(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"is a folder\. name a grid file, such as GRID\.yaml"):
+        load_grid(tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 
@@ -19,20 +19,41 @@ def check_grid(grid: Grid, data_dir: Path) -> None:
     Raises SpecError naming, for the whole grid at once, each unknown model, class or split that a source lacks, class
     with too few images, and test class without any; DataError for missing source files.
     """
+    faults = grid_faults(grid.runs, grid, data_dir)
+    if faults:
+        raise _refusal(faults, grid)
+
+
+def check_open_runs(grid: Grid, data_dir: Path, finished: Set[str]) -> list[str]:
+    """One line for each fault of the runs that are not finished, where other runs can be trained all the same.
+
+    Raises SpecError as `check_grid` does where no open run could be trained; nothing was written then.
+    """
+    runs = [run for run in grid.runs if run.spec.run_id not in finished]
+    faults = grid_faults(runs, grid, data_dir)
+    if faults and {run_id for hit in faults.values() for run_id in hit} == {run.spec.run_id for run in runs}:
+        raise _refusal(faults, grid)
+    return [f"{fault} ({len(hit)} of {len(runs)} runs will fail)" for fault, hit in faults.items()]
+
+
+def grid_faults(runs: Iterable[PlannedRun], grid: Grid, data_dir: Path) -> dict[str, list[str]]:
+    """{fault: the runs that it hits}. Raises DataError for missing source files."""
     check_sources(grid, data_dir)
     faults: dict[str, list[str]] = {}
     known: dict[str, list[str]] = {}
-    for run in grid.runs:
+    for run in runs:
         spec = run.spec
         key = f"{spec.protocol} {spec.model!r} {spec.target!r} {spec.stages!r} {spec.seeds.data}"  # what it rests on
         if key not in known:
             known[key] = list(dict.fromkeys(_run_faults(run, grid, data_dir)))
         for fault in known[key]:
             faults.setdefault(fault, []).append(run.spec.run_id)
-    if not faults:
-        return
+    return faults
+
+
+def _refusal(faults: Mapping[str, list[str]], grid: Grid) -> SpecError:
     texts = [f"{fault} ({_of(run_ids, len(grid.runs))})" for fault, run_ids in faults.items()]
-    raise SpecError(
+    return SpecError(
         "\n  ".join([f"{len(faults)} faults:", *texts]) if len(texts) > 1 else texts[0],
         where=f"grid {grid.study}",
         remedy="mend the grid; nothing was trained",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -136,10 +137,18 @@ def run(
 ) -> None:
     """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops."""
     from predictor.grids import load_grid
+    from predictor.records import finished_ids
+    from trainer.checking import check_open_runs
     from trainer.launch.job import FAILED, Job
     from trainer.launch.local import run_grid
     from trainer.launch.side_by_side import with_measured_workers
-    from trainer.planning import LARGE, check_rendered, check_sources, choose_device, choose_workers, keep_grid
+    from trainer.planning import (
+        LARGE,
+        check_rendered,
+        choose_device,
+        choose_workers,
+        keep_grid,
+    )  # fmt: skip
     from trainer.progress import reporter
     from trainer.provenance import code_commit
 
@@ -152,7 +161,8 @@ def run(
             f"{len(grid.runs):,} runs, more than {LARGE:,}", where=str(grid_file), remedy="say --yes to train them all"
         )
     check_rendered(grid)
-    check_sources(grid, data_dir)
+    for line in check_open_runs(grid, data_dir, finished_ids(runs_dir / grid.study)):
+        click.echo(f"warning: {line}", err=True)
     chosen = choose_device(device)
     n_workers, n_threads = choose_workers(workers, threads, chosen)
     keep_grid(grid_file, grid, runs_dir)
@@ -315,7 +325,7 @@ def fractals(
 
 
 def main() -> None:
-    """Entry point: a fault of the input is one message and exit 2."""
+    """Entry point: a fault of the input is one message and exit 2, a fault of the program exits 1."""
     try:
         trainer.main(standalone_mode=False)
     except PredictorError as error:
@@ -334,6 +344,15 @@ def main() -> None:
         sys.exit(2)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # `trainer plan ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("PREDICTOR_DEBUG"):
+            raise
+        text = f"internal error: {type(error).__name__}: {error}. Set PREDICTOR_DEBUG=1 for the traceback."
+        click.echo(text, err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":  # worker processes import this module again

@@ -133,7 +133,10 @@ def check_sources(grid: Grid, data_dir: Path) -> None:
 
 
 def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
-    """Copy the grid beside its records, so that the study says what it is. A grid may grow, not change its name."""
+    """Copy the grid beside its records, so that the study says what it is.
+
+    A grid may grow, not change its name; until a run of it is finished it may still be mended.
+    """
     study = runs_dir / grid.study
     kept = study / "grid.yaml"
     try:
@@ -142,7 +145,7 @@ def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
             return
         if kept.exists():
             before = {run.spec.run_id for run in load_grid(kept).runs}
-            if not before <= {run.spec.run_id for run in grid.runs}:
+            if not before <= {run.spec.run_id for run in grid.runs} and finished_ids(study):
                 raise RegistryError(
                     f"holds another grid of the same name as {grid_file}",
                     where=str(kept),

@@ -71,6 +71,8 @@ def _read(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SpecError("no such grid file", where=str(path), remedy="name an existing YAML file") from None
+    except IsADirectoryError:
+        raise SpecError("is a folder", where=str(path), remedy="name a grid file, such as GRID.yaml") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot be read: {error}", where=str(path)) from None
     try:
