@@ -375,7 +375,7 @@ def test_missing_and_empty_files(tmp_path) -> None:
         load(tmp_path, "")
     with pytest.raises(SpecError, match="neither 'grid' nor 'random'"):
         load(tmp_path, GRID)
-    with pytest.raises(SpecError, match="cannot be read"):
+    with pytest.raises(SpecError, match=r"is a folder\. name a grid file, such as GRID\.yaml"):
         load_grid(tmp_path)
 
 

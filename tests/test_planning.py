@@ -149,7 +149,8 @@ def test_a_grid_of_which_no_run_can_be_trained_is_refused_before_anything_is_wri
     done = command("run", file, "--runs", tmp_path / "runs")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "grid tiny: unknown model 'resnet51'; did you mean 'resnet51q'? (all runs). mend the grid; nothing was trained\n"
+        "grid tiny: unknown model 'resnet51'; did you mean 'resnet51q'? (all runs). mend the grid; nothing was "
+        "trained\n"
     )
     assert not (tmp_path / "runs").exists()
 
@@ -174,7 +175,7 @@ def test_a_grid_may_be_mended_until_a_run_of_it_is_finished(tmp_path: Path) -> N
     assert (runs / "tiny" / "grid.yaml").read_text() == (tmp_path / "grid.yaml").read_text()
     (outcome,) = run_grid(mended, made_job(mended, tmp_path), workers=1)
     assert outcome.status == "completed"
-    with pytest.raises(RegistryError, match="holds another grid of the same name as .* a grid may grow but not drop"):
+    with pytest.raises(RegistryError, match=r"holds another grid of the same name as .* a grid may grow but not drop"):
         keep_grid(tmp_path / "grid.yaml", made_grid(tmp_path, [9], [0]), runs)
     keep_grid(tmp_path / "grid.yaml", made_grid(tmp_path, [8, 9], [0]), runs)
 
@@ -184,8 +185,3 @@ def test_a_large_grid_asks_for_yes(tmp_path: Path) -> None:
     done = command("run", file, "--runs", tmp_path / "runs")
     assert done.returncode == 2 and done.stderr == f"{file}: 1,001 runs, more than 1,000. say --yes to train them all\n"
     assert not (tmp_path / "runs").exists()
-
-
-def test_a_folder_is_no_grid(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"is a folder\. name a grid file, such as GRID\.yaml"):
-        load_grid(tmp_path)
