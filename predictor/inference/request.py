@@ -103,12 +103,6 @@ def with_roles(name: str, distribution: LabelDistribution, request: Request) -> 
             where=name,
             remedy="Name the tested classes as the manifest spells them: --targets FILE",
         )
-    if len(targets) == 1:
-        raise FitError(
-            f"one target class, {targets[0]!r}: with nothing to tell it from, its accuracy is 1 whatever the images",
-            where=name,
-            remedy="Name two or more tested classes: --targets FILE",
-        )
     if request.classes and set(targets) != set(request.classes):
         differing = with_near(sorted(set(targets) - set(request.classes)), request.classes)
         lacking = listed([repr(item) for item in sorted(set(request.classes) - set(targets))])
@@ -117,6 +111,12 @@ def with_roles(name: str, distribution: LabelDistribution, request: Request) -> 
             f"its target classes are not those of {request.target_set}: {', and '.join(parts)}",
             where=name,
             remedy="Leave --targets out, or use --target-set new",
+        )
+    if len(targets) == 1:
+        raise FitError(
+            f"one target class, {targets[0]!r}: with nothing to tell it from, its accuracy is 1 whatever the images",
+            where=name,
+            remedy="Name two or more tested classes: --targets FILE",
         )
     return distribution
 
