@@ -72,8 +72,14 @@ def device_name(device: str) -> str:
     return platform.processor() or platform.machine()
 
 
+def reset_peak_memory(device: str) -> None:
+    """On CUDA, what earlier runs of this process held does not count for the next one; a CPU keeps no such count."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
+
 def peak_memory(device: str) -> int:
-    """Bytes: of this process on a CPU, of its tensors on CUDA."""
+    """Bytes: of this process so far on a CPU, of its tensors since `reset_peak_memory` on CUDA."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux

@@ -27,7 +27,7 @@ from trainer import PROTOCOL
 from trainer.data.report import data_report
 from trainer.data.selection import training_sets
 from trainer.data.sources import BadImages, Source, open_source
-from trainer.device import Precision, choose_precision, device_name, peak_memory, prepare
+from trainer.device import Precision, choose_precision, device_name, peak_memory, prepare, reset_peak_memory
 from trainer.energy import EnergyMeter
 from trainer.evaluate import Tested, score, target_logits
 from trainer.provenance import versions
@@ -71,6 +71,7 @@ def run_spec(
             remedy=f"state protocol: {PROTOCOL} in the grid: it gives new runs with new ids",
         )
     prepare(device)
+    reset_peak_memory(device)
     torch.set_num_threads(threads)
     precision = precision or choose_precision(device)
     started = datetime.now(UTC)
