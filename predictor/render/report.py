@@ -33,6 +33,9 @@ class Picture:
     uri: str
 
 
+MOST_LINES = 8  # on agreement in the summary: those with an interval and the most configurations
+
+
 def report_html(
     records: Sequence[RunRecord],
     table: AgreementTable,
@@ -200,14 +203,18 @@ def summary_lines(agreement_rows: Sequence[dict[str, Any]], fit: Fit | None) -> 
     for row in agreement_rows:
         if row["outcome"] == "accuracy":
             tried.setdefault((row["study"], row["target_set"]), []).append(row)
-    for (study, target_set), rows in tried.items():
-        best = max(rows, key=lambda r: abs(r["spearman"]))
-        noun = "indicator" if len(rows) == 1 else "indicators"
+    best_of = {key: max(rows, key=lambda r: abs(r["spearman"])) for key, rows in tried.items()}
+    order = sorted(best_of, key=lambda key: (best_of[key]["low"] is None, -best_of[key]["n_configurations"]))
+    for study, target_set in order[:MOST_LINES]:
+        best, n_tried = best_of[study, target_set], len(tried[study, target_set])
+        noun = "indicator" if n_tried == 1 else "indicators"
         interval = "undefined" if best["low"] is None else f"{best['low']:+.2f} to {best['high']:+.2f}"
         lines.append(
-            f"{study}, {target_set}: of {len(rows)} {noun} {best['indicator']} agrees best with accuracy, rho "
+            f"{study}, {target_set}: of {n_tried} {noun} {best['indicator']} agrees best with accuracy, rho "
             f"{best['spearman']:+.2f} (interval {interval}; {best['n_configurations']} configurations)."
         )
+    if order[MOST_LINES:]:
+        lines.append(f"{len(order) - MOST_LINES} more target sets with fewer configurations: the figures below.")
     return lines
 
 
@@ -248,7 +255,7 @@ def validation_rows(fit: Fit) -> list[dict[str, str]]:
                 "log N": two(skill["log_n"]),
                 "log N + H": two(skill["log_n_log_h"]),
                 "nearest": two(skill["nearest"]),
-                "n": f"{row['n_configurations']} ({row['n_runs']} runs)",
+                "n (runs)": f"{row['n_configurations']} ({row['n_runs']})",
             }
         )
     return rows
