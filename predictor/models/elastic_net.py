@@ -26,7 +26,7 @@ from predictor.models.pooled import pooled_runs
 from predictor.models.sample import Indices, Sample
 
 FEWEST = 30  # configurations
-MIXES, PENALTIES, SMALLEST, FOLDS = (0.5, 0.95), 12, 1e-3, 4  # l1 shares; penalties down to so much of the largest
+MIX, PENALTIES, SMALLEST, FOLDS = 0.5, 12, 1e-3, 4  # l1 share; penalties down to so much of the largest
 INDEX = "index"  # name of z
 
 
@@ -81,19 +81,14 @@ def _weights(terms: Floats, measured: Floats, chance: Floats, level: Indices) ->
     fold = np.arange(len(y)) % FOLDS  # configurations stand in the order of their ids, which are digests
     rest = [_Squares.of(x[fold != k], y[fold != k], weight[fold != k]) for k in range(FOLDS)]
     everything = _Squares.of(x, y, weight)
-    tried = []
-    for mix in MIXES:
-        largest = max(float(everything.product.max()), 1e-12) / (len(y) * mix)  # above it every weight is 0
-        penalties = np.geomspace(largest, largest * SMALLEST, PENALTIES)
-        error = [
-            np.average((x[fold == k] @ own.path(mix, penalties) - y[fold == k, None]) ** 2, axis=0,
-                       weights=weight[fold == k])
-            for k, own in enumerate(rest)
-        ]  # fmt: skip
-        total = np.mean(error, axis=0)
-        tried.append((float(total.min()), mix, penalties[int(np.argmin(total))]))
-    _, mix, penalty = min(tried)
-    return everything.path(mix, np.array([penalty]))[:, 0]
+    largest = max(float(everything.product.max()), 1e-12) / (len(y) * MIX)  # above it every weight is 0
+    penalties = np.geomspace(largest, largest * SMALLEST, PENALTIES)
+    error = [
+        np.average((x[fold == k] @ own.path(penalties) - y[fold == k, None]) ** 2, axis=0, weights=weight[fold == k])
+        for k, own in enumerate(rest)
+    ]
+    best = penalties[int(np.argmin(np.mean(error, axis=0)))]
+    return everything.path(np.array([best]))[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +106,7 @@ class _Squares:
         x, y = np.asfortranarray(x * root[:, None]), y * root
         return cls(x, y, x.T @ x, x.T @ y)
 
-    def path(self, mix: float, penalties: Floats) -> Floats:
+    def path(self, penalties: Floats) -> Floats:
         """(k, penalties) coefficients, none negative, from the largest penalty to the smallest."""
         from sklearn import config_context
         from sklearn.exceptions import ConvergenceWarning
@@ -122,7 +117,7 @@ class _Squares:
             warnings.catch_warnings(action="ignore", category=ConvergenceWarning),  # of penalties too small to win
         ):
             _, found, _ = enet_path(
-                self.x, self.y, l1_ratio=mix, alphas=penalties, positive=True, tol=1e-3, precompute=self.gram,
+                self.x, self.y, l1_ratio=MIX, alphas=penalties, positive=True, tol=1e-3, precompute=self.gram,
                 Xy=self.product, check_input=False,
             )  # fmt: skip
         return np.asarray(found)
