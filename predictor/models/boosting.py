@@ -18,7 +18,7 @@ from predictor.models.corrections import correction
 from predictor.models.features import direction
 
 FEWEST = 30  # configurations: below, a tree of two splits has leaves of a few runs
-TREES, RATE, LEAVES, RIDGE = 30, 0.2, 8, 1.0
+TREES, RATE, LEAVES, RIDGE = 20, 0.25, 8, 1.0
 
 
 @family("boosting")
