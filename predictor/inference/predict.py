@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from predictor.errors import FitError
 from predictor.inference.cases import Case
 from predictor.inference.contributions import contributions
 from predictor.inference.differences import differences
-from predictor.inference.evaluate import disagreement, evaluate, expit, logit, nearest_index, nearest_several
+from predictor.inference.evaluate import evaluate, expit, logit, nearest_index, nearest_several
 from predictor.inference.intervals import (
     grouped_quantile,
     residual_half_width,
@@ -25,6 +25,15 @@ from predictor.inference.request import Request, make_case, resolve, with_roles,
 from predictor.inference.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
 from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
+from predictor.inference.values import (
+    Manifest,
+    chosen_models,
+    doubt_of,
+    evaluate_together,
+    shown_outcomes,
+    tested_case,
+    value_of,
+)
 
 NEAREST = 3  # real runs that are shown beside a prediction
 WORST = 3  # classes that are named where not all are asked for
@@ -34,15 +43,6 @@ SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ran
 TOGETHER = "all indicators together"
 SLACK = 1.1  # a design as far out as the farthest run is still inside
 SHRINK = ("power_difficulty@0.5",)  # and those that shrink with them
-
-
-@dataclass(frozen=True)
-class _Manifest:
-    name: str
-    distribution: LabelDistribution
-    case: Case
-    indicators: tuple[dict[str, Any], ...]
-    outside: tuple[dict[str, Any], ...]
 
 
 def predict(
@@ -73,6 +73,7 @@ def predict(
         raise FitError("no manifest to predict", remedy="Name at least one")
     request = resolve(fit, target_set, domain, model, image_size, image_steps)
     known = [_read(fit, name, distribution, request) for name, distribution in manifests.items()]
+    evaluate_together(fit, known, request)
     ranked = sorted((_predict_one(fit, item, request, level, all_classes) for item in known), key=_rank)
     by_name = {item.name: item for item in known}
     return Predictions(
@@ -86,7 +87,7 @@ def _rank(prediction: Prediction) -> float:
     return math.inf if first.value is None else first.value if first.scale == "loss" else -first.value
 
 
-def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request) -> _Manifest:
+def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request) -> Manifest:
     distribution = with_roles(name, distribution, request)
     case, computed = make_case(distribution, request)
     outside = []
@@ -100,7 +101,7 @@ def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request
     shown = tuple(
         {"name": key, "value": item.value, "unit": item.unit, "reason": item.reason} for key, item in computed.items()
     )
-    return _Manifest(name, distribution, case, shown, tuple(outside))
+    return Manifest(name, distribution, case, shown, tuple(outside))
 
 
 def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
@@ -115,10 +116,10 @@ def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
     return [{"indicator": TOGETHER, "value": distance, "low": 0.0, "high": joint["largest"]}]
 
 
-def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float, all_classes: bool) -> Prediction:
+def _predict_one(fit: Fit, manifest: Manifest, request: Request, level: float, all_classes: bool) -> Prediction:
     outcomes = tuple(
         _in_unit(_outcome(fit, name, manifest, request, level), Scale.stored(fit.outcomes[name]))
-        for name in _shown_outcomes(fit, request)
+        for name in shown_outcomes(fit, request)
     )
     first = outcomes[0].outcome
     scale = Scale.stored(fit.outcomes[first])
@@ -127,12 +128,12 @@ def _predict_one(fit: Fit, manifest: _Manifest, request: Request, level: float, 
     warnings += [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
     why = []
     if outcomes[0].value is not None:
-        names = _models(fit, first, request)
+        names = chosen_models(fit, first, request)
         needed = _indicators(fit, first, names, manifest)
 
         def value(distribution: LabelDistribution) -> float:
             case, _ = make_case(distribution, request, names=needed)
-            return float(scale.values(_value(fit, first, names, case)[0]))
+            return float(scale.values(value_of(fit, first, names, case, {})[0]))
 
         found = contributions(manifest.distribution, value)
         why = [{"outcome": first, "name": key, "value": points} for key, points in found if math.isfinite(points)]
@@ -168,10 +169,10 @@ def _in_unit(found: OutcomePrediction, scale: Scale) -> OutcomePrediction:
 
 
 def _classes(
-    fit: Fit, manifest: _Manifest, request: Request, outcomes: Sequence[OutcomePrediction], every: bool
+    fit: Fit, manifest: Manifest, request: Request, outcomes: Sequence[OutcomePrediction], every: bool
 ) -> Iterator[ClassPredictions]:
     for outcome in outcomes:
-        case = _tested_case(fit, outcome.outcome, manifest, request)
+        case = tested_case(fit, outcome.outcome, manifest, request)
         found = predict_classes(
             fit.outcomes[outcome.outcome], outcome, case, request.basis, most=None if every else WORST
         )
@@ -179,50 +180,14 @@ def _classes(
             yield found
 
 
-def _tested_case(fit: Fit, outcome: str, manifest: _Manifest, request: Request) -> Case:
-    """The case with the classes that the outcome's test set covers."""
-    tested = fit.outcomes[outcome]["tested"].get(request.target_set)
-    return manifest.case if tested is None else replace(manifest.case, tested=frozenset(tested))
-
-
-def _shown_outcomes(fit: Fit, request: Request) -> list[str]:
-    """Outcomes of the target set, or of the domain; accuracy first, robustness always named."""
-
-    def applies(entry: Mapping[str, Any]) -> bool:
-        if request.target_set != "new":
-            return request.target_set in entry["target_sets"]
-        return request.domain in entry["domains"]
-
-    names = [name for name, entry in fit.outcomes.items() if name in ("accuracy", "robustness") or applies(entry)]
-    order = {"accuracy": 0, "robustness": 1}
-    return sorted(names, key=lambda name: (order.get(name, 2), name))
-
-
-def _models(fit: Fit, outcome: str, request: Request) -> list[str]:
-    """The chosen family first, then what can stand in where it cannot be evaluated."""
-    entry = fit.outcomes[outcome]
-    split = "configuration" if request.basis == "in_domain" else "target_set"
-    names = [entry[split]["family"], "classwise", "linear", "log_n_log_h", "log_n", "mean"]
-    return [name for name in dict.fromkeys(names) if name in entry["families"]]
-
-
-def _indicators(fit: Fit, outcome: str, names: Sequence[str], manifest: _Manifest) -> list[str]:
+def _indicators(fit: Fit, outcome: str, names: Sequence[str], manifest: Manifest) -> list[str]:
     """Names of the indicators that these families ask for."""
     families = fit.outcomes[outcome]["families"]
     asked = {"n_samples", *(key.rpartition(" ")[2] for name in names for key in families[name]["features"])}
     return [item["name"] for item in manifest.indicators if item["name"] in asked]
 
 
-def _value(fit: Fit, outcome: str, names: list[str], case: Case, *, clip: bool = False) -> tuple[float, str]:
-    families = fit.outcomes[outcome]["families"]
-    for name in names:
-        value = float(evaluate(families[name], [case], clip=clip)[0])
-        if math.isfinite(value):
-            return value, name
-    return math.nan, names[-1]
-
-
-def _outcome(fit: Fit, outcome: str, manifest: _Manifest, request: Request, level: float) -> OutcomePrediction:
+def _outcome(fit: Fit, outcome: str, manifest: Manifest, request: Request, level: float) -> OutcomePrediction:
     entry = fit.outcomes[outcome]
     if outcome == "robustness" and request.domain not in entry["domains"]:
         return OutcomePrediction(
@@ -231,17 +196,17 @@ def _outcome(fit: Fit, outcome: str, manifest: _Manifest, request: Request, leve
     if request.target_set != "new" and request.target_set not in entry["target_sets"]:
         reason = f"{outcome} was never measured on {request.target_set}"
         return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
-    case = _tested_case(fit, outcome, manifest, request)
-    names = _models(fit, outcome, request)
-    value, family = _value(fit, outcome, names, case)
+    case = tested_case(fit, outcome, manifest, request)
+    names = chosen_models(fit, outcome, request)
+    value, family = value_of(fit, outcome, names, case, manifest.known)
     if not math.isfinite(value):
         reason = "no model of the fit can be evaluated: indicators are missing"
         return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
-    doubt = _doubt(entry, case)
+    doubt = doubt_of(entry, case, manifest.known)
     low, high, covered, reason = _interval(fit, outcome, value, request, level, doubt)
     edge = None
     if manifest.outside:
-        inside = _value(fit, outcome, [family], case, clip=True)[0]
+        inside = value_of(fit, outcome, [family], case, manifest.known, clip=True)[0]
         edge_low, edge_high, _, _ = _interval(fit, outcome, inside, request, level, doubt)
         edge = (inside, edge_low, edge_high)
         value, family, low, high, reason = _beyond(fit, outcome, case, manifest, (value, family, low, high), level)
@@ -253,7 +218,7 @@ def _outcome(fit: Fit, outcome: str, manifest: _Manifest, request: Request, leve
 
 
 def _beyond(
-    fit: Fit, outcome: str, case: Case, manifest: _Manifest, inside: tuple[float, str, float, float], level: float
+    fit: Fit, outcome: str, case: Case, manifest: Manifest, inside: tuple[float, str, float, float], level: float
 ) -> tuple[float, str, float, float, str]:
     """(value, family, low, high, reason) outside the fitted range.
 
@@ -269,8 +234,8 @@ def _beyond(
     )
     if own is None or case.level is None or not only_larger:
         return (*twice, f"{uncalibrated}, twice as wide as inside")
-    value, family = _value(fit, outcome, [own["family"], inside[1]], case)
-    half = residual_half_width(own, value, level, own["groups"], _doubt(fit.outcomes[outcome], case))
+    value, family = value_of(fit, outcome, [own["family"], inside[1]], case, manifest.known)
+    half = residual_half_width(own, value, level, own["groups"], doubt_of(fit.outcomes[outcome], case, manifest.known))
     if half is None:
         return (*twice, f"{uncalibrated}, twice as wide as inside")
     centre, covered = float(logit(value)), own["covered"].get(f"{level:g}")
@@ -285,13 +250,6 @@ def _widened(inside: tuple[float, str, float, float], factor: float) -> tuple[fl
     centre = float(logit(value))
     down, up = (float(expit(centre + factor * (float(logit(bound)) - centre))) for bound in (low, high))
     return value, family, down, up
-
-
-def _doubt(entry: Mapping[str, Any], case: Case) -> float:
-    """How far the models of the fit disagree, in logits; 0 where fewer than two can be evaluated."""
-    found = [evaluate(entry["families"][name], [case]) for name in entry.get("models", ())]
-    found = [value for value in found if np.isfinite(value).all()]
-    return float(disagreement(found)[0]) if found else 0.0
 
 
 def _interval(
@@ -329,13 +287,15 @@ def _baselines(fit: Fit, outcome: str, case: Case) -> list[dict[str, Any]]:
     for family in BASELINES:
         if family not in families:
             continue
-        scale = Scale.stored(fit.outcomes[outcome])
-        value = float(scale.values(evaluate(families[family], [case]))[0])
-        row = {"outcome": outcome, "family": family, "value": value if math.isfinite(value) else None}
+        found: dict[str, Any] = {}
         if family == "nearest":
             index = nearest_index(families[family], [case])[0]
-            row["configuration_id"] = families[family]["names"][index] if index >= 0 else None
-        rows.append(row)
+            share = families[family]["values"][index] if index >= 0 else math.nan
+            found = {"configuration_id": families[family]["names"][index] if index >= 0 else None}
+        else:
+            share = float(evaluate(families[family], [case])[0])
+        value = float(Scale.stored(fit.outcomes[outcome]).values(share))
+        rows.append({"outcome": outcome, "family": family, "value": value if math.isfinite(value) else None, **found})
     return rows
 
 
@@ -353,10 +313,10 @@ def _nearest(fit: Fit, outcome: str, case: Case) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) -> list[Comparison]:
+def _compare(fit: Fit, ranked: list[Manifest], request: Request, level: float) -> list[Comparison]:
     """Every pair (or the best against each, where there are many), for every outcome with a value."""
     rows = []
-    for outcome in _shown_outcomes(fit, request):
+    for outcome in shown_outcomes(fit, request):
         entry = fit.outcomes[outcome]
         if not Scale.stored(entry).is_share:  # a level of one half or nine tenths means nothing there
             continue
@@ -367,10 +327,9 @@ def _compare(fit: Fit, ranked: list[_Manifest], request: Request, level: float) 
         known = request.basis == "in_domain"
         errors = differences(entry["configuration" if known else "target_set"], known=known)
         covered = errors.covered(level)
-        names = _models(fit, outcome, request)
-        values = [
-            float(logit(_value(fit, outcome, names, _tested_case(fit, outcome, item, request))[0])) for item in ranked
-        ]
+        names = chosen_models(fit, outcome, request)
+        found = [value_of(fit, outcome, names, tested_case(fit, outcome, m, request), m.known)[0] for m in ranked]
+        values = logit(np.array(found)).tolist()
         heads = range(len(ranked)) if len(ranked) <= ALL_PAIRS else range(1)
         for i in heads:
             for j in range(i + 1, len(ranked)):
