@@ -93,7 +93,7 @@ def test_coverage_of_classes_is_measured_held_out(fit):
 
 def test_classes_of_new_runs_lie_inside_their_intervals(fit):
     inside = []
-    for record in registry(seed=7, n_configurations=40, n_seeds=1):
+    for record in (one for seed in (7, 8, 9) for one in registry(seed=seed, n_configurations=40, n_seeds=1)):
         asked = {"target_set": record.target_set, "image_steps": record.data.stages[-1].image_steps}
         if record.target_set == "cifar100/a":  # has other classes here than in the fit
             continue
@@ -101,7 +101,8 @@ def test_classes_of_new_runs_lie_inside_their_intervals(fit):
         accuracy = record.outcomes["accuracy"]
         truth = dict(zip(accuracy.classes, np.array(accuracy.correct) / np.array(accuracy.tested), strict=True))
         inside += [one.low <= truth[one.name] <= one.high for one in own.worst]
-    assert len(inside) == 320 and 0.85 <= np.mean(inside) <= 0.97
+    # nominal .9 of 960 classes in 96 configurations, whose classes share its error: a standard error of .012
+    assert len(inside) == 960 and 0.84 <= np.mean(inside) <= 0.97
 
 
 def test_a_fit_without_classes_says_so(fit):

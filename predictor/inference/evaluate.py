@@ -239,6 +239,13 @@ def _point_array(points: _Same) -> Floats:
     return np.array(points.it, dtype=np.float64).reshape(len(points.it), -1)
 
 
+@lru_cache(maxsize=64)
+def _owner_array(owners: _Same) -> tuple[dict[str, int], NDArray[np.int64]]:
+    """({target set and recipe: its number}, (configurations,) numbers; -1 of none), made once for many manifests."""
+    number = {name: i for i, name in enumerate(owners.it) if name is not None}
+    return number, np.array([number.get(name, -1) for name in owners.it], dtype=np.int64)
+
+
 def _average(parameters: Parameters, cases: Sequence[Case], clip: bool) -> Floats:
     """Mean of several models in logits; nan where one of them cannot be evaluated."""
     return expit(np.mean([logit(evaluate(part, cases, clip=clip)) for part in parameters["parts"]], axis=0))
@@ -272,8 +279,7 @@ def _distances(parameters: Parameters, cases: Sequence[Case]) -> Floats:
         distance += np.square((point - own[:, None]) / scale)
     if all(case.level is None for case in cases):
         return distance
-    number = {name: i for i, name in enumerate(parameters["owners"]) if name is not None}
-    owner = np.array([number.get(name, -1) for name in parameters["owners"]])
+    number, owner = _owner_array(_Same(parameters["owners"]))
     level = np.array([number.get(case.level, -1) for case in cases])
     distance[(level[:, None] >= 0) & (level[:, None] != owner)] = np.inf
     return distance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,7 @@ def residual_half_width(
 
 
 @cache
+@lru_cache(maxsize=64)
 def t_quantile(probability: float, df: float) -> float:
     """Quantile of Student's t, by integrating its density; for predictions, which do without scipy.
 

@@ -14,7 +14,7 @@ from predictor.errors import FitError
 from predictor.inference.cases import Case
 from predictor.inference.contributions import contributions
 from predictor.inference.differences import differences
-from predictor.inference.evaluate import evaluate, expit, logit, nearest_index, nearest_several
+from predictor.inference.evaluate import expit, logit, nearest_index, nearest_several
 from predictor.inference.intervals import (
     grouped_quantile,
     residual_half_width,
@@ -26,10 +26,12 @@ from predictor.inference.results import ClassPredictions, Comparison, OutcomePre
 from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
 from predictor.inference.values import (
+    Known,
     Manifest,
     chosen_models,
     doubt_of,
     evaluate_together,
+    evaluated,
     shown_outcomes,
     tested_case,
     value_of,
@@ -73,7 +75,7 @@ def predict(
         raise FitError("no manifest to predict", remedy="Name at least one")
     request = resolve(fit, target_set, domain, model, image_size, image_steps)
     known = [_read(fit, name, distribution, request) for name, distribution in manifests.items()]
-    evaluate_together(fit, known, request)
+    evaluate_together(fit, known, request, BASELINES[:1])
     ranked = sorted((_predict_one(fit, item, request, level, all_classes) for item in known), key=_rank)
     by_name = {item.name: item for item in known}
     return Predictions(
@@ -147,7 +149,7 @@ def _predict_one(fit: Fit, manifest: Manifest, request: Request, level: float, a
         outcomes=outcomes,
         indicators=manifest.indicators,
         contributions=tuple(why),
-        baselines=tuple(_baselines(fit, first, manifest.case)),
+        baselines=tuple(_baselines(fit, first, manifest.case, manifest.known)),
         nearest=tuple(_nearest(fit, first, manifest.case)),
         outside=manifest.outside,
         warnings=tuple(warnings),
@@ -281,7 +283,7 @@ def _interval(
     return float(expit(centre - half)), float(expit(centre + half)), None, f"coverage not measured: {spread['reason']}"
 
 
-def _baselines(fit: Fit, outcome: str, case: Case) -> list[dict[str, Any]]:
+def _baselines(fit: Fit, outcome: str, case: Case, known: Known) -> list[dict[str, Any]]:
     families = fit.outcomes[outcome]["families"]
     rows = []
     for family in BASELINES:
@@ -293,7 +295,7 @@ def _baselines(fit: Fit, outcome: str, case: Case) -> list[dict[str, Any]]:
             share = families[family]["values"][index] if index >= 0 else math.nan
             found = {"configuration_id": families[family]["names"][index] if index >= 0 else None}
         else:
-            share = float(evaluate(families[family], [case])[0])
+            share = evaluated(families[family], case, known, False)
         value = float(Scale.stored(fit.outcomes[outcome]).values(share))
         rows.append({"outcome": outcome, "family": family, "value": value if math.isfinite(value) else None, **found})
     return rows

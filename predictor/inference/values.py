@@ -26,7 +26,7 @@ class Manifest:
     indicators: tuple[dict[str, Any], ...]
     outside: tuple[dict[str, Any], ...]
     cases: dict[str, Case] = field(default_factory=dict)  # by outcome, with the classes that its test set covers
-    known: Known = field(default_factory=dict)  # see `_evaluated`
+    known: Known = field(default_factory=dict)  # see `evaluated`
 
 
 def tested_case(fit: Fit, outcome: str, manifest: Manifest, request: Request) -> Case:
@@ -38,18 +38,19 @@ def tested_case(fit: Fit, outcome: str, manifest: Manifest, request: Request) ->
     return manifest.cases[outcome]
 
 
-def evaluate_together(fit: Fit, manifests: Sequence[Manifest], request: Request) -> None:
-    """What is asked of every manifest, for all of them at once."""
+def evaluate_together(fit: Fit, manifests: Sequence[Manifest], request: Request, also: Sequence[str] = ()) -> None:
+    """What is asked of every manifest, for all of them at once: the chosen family, the models, and `also`."""
     for outcome in shown_outcomes(fit, request):
         entry = fit.outcomes[outcome]
         cases = [tested_case(fit, outcome, item, request) for item in manifests]
-        for name in dict.fromkeys((chosen_models(fit, outcome, request)[0], *entry.get("models", ()))):
+        asked = (chosen_models(fit, outcome, request)[0], *entry.get("models", ()), *also)
+        for name in dict.fromkeys(name for name in asked if name in entry["families"]):
             parameters = entry["families"][name]
             for item, case, value in zip(manifests, cases, evaluate(parameters, cases).tolist(), strict=True):
                 item.known[id(parameters), id(case), False] = value
 
 
-def _evaluated(parameters: Mapping[str, Any], case: Case, known: Known, clip: bool) -> float:
+def evaluated(parameters: Mapping[str, Any], case: Case, known: Known, clip: bool) -> float:
     """Value of one model for one case, found once."""
     key = id(parameters), id(case), clip
     if key not in known:
@@ -90,7 +91,7 @@ def value_of(
     """(value, name) of the first of these families that can be evaluated."""
     families = fit.outcomes[outcome]["families"]
     for name in names:
-        value = _evaluated(families[name], case, known, clip)
+        value = evaluated(families[name], case, known, clip)
         if math.isfinite(value):
             return value, name
     return math.nan, names[-1]
@@ -98,6 +99,6 @@ def value_of(
 
 def doubt_of(entry: Mapping[str, Any], case: Case, known: Known) -> float:
     """How far the models of the fit disagree, in logits; 0 where fewer than two can be evaluated."""
-    found = [_evaluated(entry["families"][name], case, known, False) for name in entry.get("models", ())]
+    found = [evaluated(entry["families"][name], case, known, False) for name in entry.get("models", ())]
     found = [value for value in found if math.isfinite(value)]
     return float(disagreement(np.array(found)[:, None])[0]) if found else 0.0
