@@ -29,11 +29,12 @@ def shared_out(weights: NDArray[np.float64], total: int) -> NDArray[np.int64]:
 
 
 def contributions(
-    distribution: LabelDistribution, value: Callable[[LabelDistribution], float]
+    distribution: LabelDistribution, value: Callable[[LabelDistribution], float], whole: float | None = None
 ) -> list[tuple[str, float]]:
     """Exact Shapley values of the changes away from balanced targets alone: the tail, and other classes by source.
 
     value : predicted accuracy of a label distribution
+    whole : that of `distribution` itself, where it is known
     They sum to value(distribution) - value(balanced targets, same number of images). A change that is not made leaves
     its images to the targets. Shapley (1953): what a change adds to those before it, averaged over all orders.
 
@@ -67,6 +68,8 @@ def contributions(
         return found[made]
 
     changes = (TAIL, *groups)
+    if whole is not None and distribution.n_samples == total:  # else images carry several labels: a variant's do not
+        found[frozenset(changes)] = whole
     return [(change, _shapley(change, changes, variant)) for change in changes]
 
 

@@ -137,7 +137,8 @@ def _predict_one(fit: Fit, manifest: Manifest, request: Request, level: float, a
             case, _ = make_case(distribution, request, names=needed)
             return float(scale.values(value_of(fit, first, names, case, {})[0]))
 
-        found = contributions(manifest.distribution, value)
+        whole = value_of(fit, first, names, manifest.case, manifest.known)[0]
+        found = contributions(manifest.distribution, value, float(scale.values(whole)))
         why = [{"outcome": first, "name": key, "value": points} for key, points in found if math.isfinite(points)]
     return Prediction(
         manifest=manifest.name,
