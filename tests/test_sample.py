@@ -99,7 +99,7 @@ def test_a_path_is_that_of_scikit_learn():
     x, weight = generator.normal(size=(60, 8)), generator.uniform(0.5, 2, 60)
     y = x @ np.maximum(generator.normal(size=8), 0) + generator.normal(0, 0.2, 60)
     reference = ElasticNet(alpha=0.05, l1_ratio=0.5, positive=True, fit_intercept=False, tol=1e-3)
-    own = _Squares.of(x, y, weight).path(0.5, np.array([0.05]))[:, 0]
+    own = _Squares.of(x, y, weight).path(np.array([0.05]))[:, 0]
     assert own == pytest.approx(reference.fit(x, y, sample_weight=weight).coef_, abs=1e-6)
 
 
