@@ -54,7 +54,7 @@ def compared(table: Path, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
                 "trained": 100 * float(np.mean(own)),
                 "inside": float(row["low"]) <= np.mean(own) <= float(row["high"]),
                 "predicted gain": 100 * float(row["gain"]),
-                "interval": f"[{100 * float(row['gain_low']):+.1f}, {100 * float(row['gain_high']):+.1f}]"
+                "interval": f"[{100 * float(row['gain_low']):+z.1f}, {100 * float(row['gain_high']):+z.1f}]"
                 if row["gain_low"]
                 else None,
                 "trained gain": 100 * gain,

@@ -188,7 +188,7 @@ def _against(result: ClaimResult) -> str:
     tested = [part for part in result.parts if part.contradicts is not None]
     adjusted_p = adjusted([part.contradicts for part in tested], "holm")
     failed = [part for part, p in zip(tested, adjusted_p, strict=True) if p < ALPHA and part.effect is not None]
-    return ", ".join(f"{part.name} ({part.outcome}) {100 * part.effect:+.1f}" for part in failed)
+    return ", ".join(f"{part.name} ({part.outcome}) {100 * part.effect:+z.1f}" for part in failed)
 
 
 def _why(result: ClaimResult) -> str:

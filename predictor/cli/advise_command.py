@@ -165,8 +165,8 @@ def _plans(advice: Advice) -> str:
 
 
 def _points(gain: float, low: float | None, high: float | None) -> str:
-    bounds = f" [{100 * low:+.1f}, {100 * high:+.1f}]" if low is not None and high is not None else ""
-    return f"{100 * gain:+.1f}{bounds}"
+    bounds = f" [{100 * low:+z.1f}, {100 * high:+z.1f}]" if low is not None and high is not None else ""
+    return f"{100 * gain:+z.1f}{bounds}"
 
 
 def _images(n: int | None) -> str:

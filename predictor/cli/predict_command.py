@@ -180,7 +180,7 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
         widths = f"{100 * following.width_before:.1f} -> {100 * following.width_after:.1f} points"
         lines.append(_line("next pilot", f"{following.n_samples:,} images, {following.shape}: width {widths}"))
     if item.contributions:
-        why = ", ".join(f"{entry['name']} {100 * entry['value']:+.1f}" for entry in item.contributions)
+        why = ", ".join(f"{entry['name']} {100 * entry['value']:+z.1f}" for entry in item.contributions)
         lines.append(_line("why", f"{why}   (points, against balanced at the same N)"))
     shown = []
     for entry in item.baselines:
@@ -235,11 +235,11 @@ def _comparisons(found: Predictions) -> list[str]:
 
 
 def _comparison(item: Comparison) -> str:
-    bounds = f" [{item.low:+.2f}, {item.high:+.2f}]" if item.low is not None and item.high is not None else ""
+    bounds = f" [{item.low:+z.2f}, {item.high:+z.2f}]" if item.low is not None and item.high is not None else ""
     return (
-        f"{item.a} - {item.b}   {item.outcome} {item.logit_difference:+.2f} logit{bounds}; "
-        f"P({item.a} beats {item.b}) {item.p_a_better:.2f}; {100 * item.points_at_half:+.0f} points if {item.b} "
-        f"reaches 50 %, {100 * item.points_at_ninety:+.0f} if 90 %"
+        f"{item.a} - {item.b}   {item.outcome} {item.logit_difference:+z.2f} logit{bounds}; "
+        f"P({item.a} beats {item.b}) {item.p_a_better:.2f}; {100 * item.points_at_half:+z.0f} points if {item.b} "
+        f"reaches 50 %, {100 * item.points_at_ninety:+z.0f} if 90 %"
     )
 
 

@@ -109,7 +109,7 @@ def _pooled_line(row: Row, level: float) -> dict[str, str]:
     del shown["ties"], shown["runs"]  # of each target set; here they leave no room for what is said
     without = row["without_one"]
     shown["I2"] = "-" if row.get("i_squared@spearman") is None else f"{row['i_squared@spearman']:.0%}"
-    shown["without one"] = f"{without[0]:+.2f}..{without[1]:+.2f}" if without else "-"
+    shown["without one"] = f"{without[0]:+z.2f}..{without[1]:+z.2f}" if without else "-"
     return {**shown, "verdict": verdict}
 
 
@@ -161,8 +161,8 @@ def _with_p(row: Row, name: str) -> str:
     if row.get(name) is None:
         return "-"
     low, high, p = row["along"].get(name, (None, None, None))
-    between = "" if low is None else f" [{low:+.2f}, {high:+.2f}]"
-    return f"{row[name]:+.2f}{between} p {_p(p)}"
+    between = "" if low is None else f" [{low:+z.2f}, {high:+z.2f}]"
+    return f"{row[name]:+z.2f}{between} p {_p(p)}"
 
 
 def _why(rows: Sequence[Row]) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _block(title: str, body: str, footer: Sequence[str], fmt: str) -> str:
 
 
 def _interval(row: Row) -> str:
-    return "-" if row.get("low") is None else f"[{row['low']:+.2f}, {row['high']:+.2f}]"
+    return "-" if row.get("low") is None else f"[{row['low']:+z.2f}, {row['high']:+z.2f}]"
 
 
 def _signed(value: float | None, digits: int = 2) -> str:

@@ -95,11 +95,11 @@ def _part_line(result: ClaimResult, part: Any) -> dict[str, object]:
 
 
 def _points(value: float | None) -> str | None:
-    return None if value is None else f"{100 * value:+.1f}"
+    return None if value is None else f"{100 * value:+z.1f}"
 
 
 def _interval(low: float | None, high: float | None, level: float) -> str | None:
-    return None if low is None or high is None else f"[{100 * low:+.1f}, {100 * high:+.1f}] {level:.0%}"
+    return None if low is None or high is None else f"[{100 * low:+z.1f}, {100 * high:+z.1f}] {level:.0%}"
 
 
 def _p(value: float | None) -> str | None:

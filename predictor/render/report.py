@@ -208,10 +208,10 @@ def summary_lines(agreement_rows: Sequence[dict[str, Any]], fit: Fit | None) -> 
     for study, target_set in order[:MOST_LINES]:
         best, n_tried = best_of[study, target_set], len(tried[study, target_set])
         noun = "indicator" if n_tried == 1 else "indicators"
-        interval = "undefined" if best["low"] is None else f"{best['low']:+.2f} to {best['high']:+.2f}"
+        interval = "undefined" if best["low"] is None else f"{best['low']:+z.2f} to {best['high']:+z.2f}"
         lines.append(
             f"{study}, {target_set}: of {n_tried} {noun} {best['indicator']} agrees best with accuracy, rho "
-            f"{best['spearman']:+.2f} (interval {interval}; {best['n_configurations']} configurations)."
+            f"{best['spearman']:+z.2f} (interval {interval}; {best['n_configurations']} configurations)."
         )
     if order[MOST_LINES:]:
         lines.append(f"{len(order) - MOST_LINES} more target sets with fewer configurations: the figures below.")
