@@ -19,6 +19,10 @@ def images() -> torch.Tensor:
     return torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
+def whole(planes: ours.Planes) -> torch.Tensor:
+    return torch.stack(planes, 1)
+
+
 def spread(low: float, high: float) -> torch.Tensor:
     return torch.linspace(low, high, 16)
 
@@ -33,19 +37,19 @@ def spread(low: float, high: float) -> torch.Tensor:
     ],
 )
 def test_colour_equals_torchvision_image_by_image(own, reference, values, images) -> None:
-    got = own(images.clone(), values)
+    got = whole(own(images.unbind(1), values))
     for image, value, result in zip(images, values.tolist(), got, strict=True):
         torch.testing.assert_close(result, reference(image, value), atol=2e-5, rtol=0)
 
 
 def test_blur_equals_torchvision_image_by_image(images) -> None:
     sigma = spread(0.1, 2.0)
-    for image, value, result in zip(images, sigma.tolist(), ours.blur(images, sigma), strict=True):
+    for image, value, result in zip(images, sigma.tolist(), whole(ours.blur(images.unbind(1), sigma)), strict=True):
         torch.testing.assert_close(result, tv.gaussian_blur(image, [5, 5], [value, value]), atol=2e-5, rtol=0)
 
 
 def test_grey_equals_torchvision(images) -> None:
-    torch.testing.assert_close(ours.grey(images), tv.rgb_to_grayscale(images), atol=1e-5, rtol=0)
+    torch.testing.assert_close(ours.grey(images.unbind(1)), tv.rgb_to_grayscale(images)[:, 0], atol=1e-5, rtol=0)
 
 
 BOXES = [(0, 0, 32, 32), (4, 6, 20, 24), (0, 0, 9, 10), (22, 20, 10, 12), (31, 31, 1, 1), (3, 0, 29, 30)]
@@ -54,16 +58,17 @@ BOXES = [(0, 0, 32, 32), (4, 6, 20, 24), (0, 0, 9, 10), (22, 20, 10, 12), (31, 3
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 def test_crops_equal_torchvision_image_by_image(mode, images) -> None:
     top, left, height, width = (torch.tensor([float(box[i]) for box in BOXES]) for i in range(4))
-    got = ours.resized_crop(images[: len(BOXES)], top, left, height, width, bicubic=mode == "bicubic")
-    for image, box, result in zip(images, BOXES, got, strict=False):
+    planes = images[: len(BOXES)].unbind(1)
+    got = ours.resized_crop(planes, top, left, height, width, bicubic=mode == "bicubic")
+    for image, box, result in zip(images, BOXES, whole(got), strict=False):
         want = tv.resized_crop(image, *box, [32, 32], interpolation=InterpolationMode(mode), antialias=True)
         torch.testing.assert_close(result, want.clamp(0, 1), atol=2e-6, rtol=0)
 
 
 def test_flip_mirrors_only_the_images_that_drew_it(images) -> None:
     flip = torch.arange(16) % 2 == 0
-    zero, whole = torch.zeros(16), torch.full((16,), 32.0)
-    got = ours.resized_crop(images, zero, zero, whole, whole, flip)
+    zero, full = torch.zeros(16), torch.full((16,), 32.0)
+    got = whole(ours.resized_crop(images.unbind(1), zero, zero, full, full, flip))
     torch.testing.assert_close(got[0], images[0].flip(-1), atol=1e-6, rtol=0)
     torch.testing.assert_close(got[1], images[1], atol=1e-6, rtol=0)
 

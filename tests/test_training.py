@@ -48,7 +48,7 @@ def spec_of(digest: str, *, seed: int = 0, size: int = 10, image_steps: int = 96
 
 
 def fresh_state(spec: RunSpec) -> State:
-    net = network(spec.model, spec.seeds.training, device="cpu", precision="fp32", batch=32, compiled=False)
+    net = network(spec.model, spec.seeds.training, device="cpu", precision="fp32", batches=(), compiled=False)
     return new_state(net.model, spec.recipe)
 
 
@@ -244,7 +244,7 @@ def test_a_stage_may_begin_with_a_fresh_head(folder) -> None:
             device="cpu", precision="fp32", compiled=False, checkpoint=None, progress=None,
         )  # fmt: skip
         states[head] = training.run().model.state_dict()
-    first = network(spec.model, spec.seeds.training, device="cpu", precision="fp32", batch=32, compiled=False).model
+    first = network(spec.model, spec.seeds.training, device="cpu", precision="fp32", batches=(), compiled=False).model
     kept, fresh, start = (state["fc.weight"] for state in (states["kept"], states["fresh"], first.state_dict()))
     assert torch.allclose(states["kept"]["features.0.weight"], states["fresh"]["features.0.weight"], atol=1e-6)
     assert not torch.allclose(kept, fresh, atol=1e-3) and not torch.allclose(start, fresh, atol=1e-3)

@@ -9,14 +9,21 @@ What is drawn is the same on every device; CPUs carry it out image by image (`tr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import permutations
 
 import torch
 from torch import Tensor
 
 from trainer import kernels
+from trainer.device import compiled, waited
 from trainer.randomness import uniforms
+
+# (pixels (B, 3, S, S) uint8, key, number of the first image, both of no dimension) -> images, see `augment`
+Augmentation = Callable[[Tensor, Tensor, Tensor], Tensor]
+Planes = tuple[Tensor, ...]  # red, green and blue of a batch, (B, S, S) float32 in [0, 1] each
 
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601-2, as torchvision and Pillow
 MEAN, STD = 0.5, 0.25  # fixed: statistics of the data would differ between configurations
@@ -24,6 +31,8 @@ RATIO = (3 / 4, 4 / 3)  # aspect of the crop
 TRIES = 10  # boxes that torchvision draws before it takes the whole image
 JITTER, HUE, P_JITTER, P_GREY, P_BLUR, SIGMA = 0.4, 0.1, 0.8, 0.2, 0.5, (0.1, 2.0)
 ORDERS = tuple(permutations(range(4)))  # of the four jitters
+# the same table as one number a place, two bits an order: looked up without a tensor that the host has to send
+PLACES = tuple(sum(order[place] << 2 * i for i, order in enumerate(ORDERS)) for place in range(4))
 COLUMNS = 2 * TRIES + 12  # uniform numbers of an image
 
 
@@ -44,10 +53,11 @@ PRESETS = {
 }
 
 
-def augment(pixels: Tensor, name: str, key: int, first: int = 0, *, flip: bool = True) -> Tensor:
+def augment(pixels: Tensor, name: str, key: int | Tensor, first: int | Tensor = 0, *, flip: bool = True) -> Tensor:
     """(B, 3, S, S) uint8 -> (B, 3, S, S) float32 in channels-last order, augmented and normalised, on its device.
 
-    key, first : the images are the numbers first, first + 1, ... of the stream `key`; how they are batched is nothing
+    key, first : the images are the numbers first, first + 1, ... of the stream `key`; how they are batched is nothing.
+        Tensors of no dimension do as well, on the device of the pixels
     flip : mirror half of the images (where the preset crops)
     """
     preset = PRESETS[name]
@@ -59,8 +69,37 @@ def augment(pixels: Tensor, name: str, key: int, first: int = 0, *, flip: bool =
     return augmented(pixels, drawn, bicubic=preset.bicubic)
 
 
+def augmentation(name: str, *, flip: bool = True) -> Augmentation:
+    """`augment` of one preset."""
+
+    def of_preset(pixels: Tensor, key: Tensor, first: Tensor) -> Tensor:
+        return augment(pixels, name, key, first, flip=flip)
+
+    return of_preset
+
+
+@lru_cache(maxsize=16)
+def compiled_augmentation(name: str, flip: bool, batch: int, size: int, device: str) -> Augmentation:
+    """The same for batches of one size, compiled at once and once per process: hundreds of operations in a few passes.
+
+    Not for CPUs, whose own code is compiled already.
+    """
+    work: Augmentation = compiled(augmentation(name, flip=flip))
+    zero = torch.zeros((), dtype=torch.int64, device=device)
+    work(torch.zeros(batch, 3, size, size, dtype=torch.uint8, device=device), zero, zero)
+    waited(device)
+    return work
+
+
 def draws(
-    preset: Preset, key: int, first: int, n: int, size: int, device: str | torch.device = "cpu", *, flip: bool = True
+    preset: Preset,
+    key: int | Tensor,
+    first: int | Tensor,
+    n: int,
+    size: int,
+    device: str | torch.device = "cpu",
+    *,
+    flip: bool = True,
 ) -> dict[str, Tensor]:
     """Everything random about n images.
 
@@ -71,7 +110,8 @@ def draws(
     u = uniforms(key, first, n, COLUMNS, device)
     crop, rest = u[:, : 2 * TRIES + 2], u[:, 2 * TRIES + 2 :]
     factors = torch.cat([(1 - JITTER) + 2 * JITTER * rest[:, 2:5], 2 * HUE * rest[:, 5:6] - HUE], 1)
-    orders = torch.tensor(ORDERS, device=device)[(rest[:, 6] * len(ORDERS)).long()]
+    bits = 2 * (rest[:, 6] * len(ORDERS)).long()
+    orders = torch.stack([torch.bitwise_right_shift(place, bits) & 3 for place in PLACES], 1)
     jittered, blurred = rest[:, 1] < P_JITTER * preset.colour, rest[:, 8] < P_BLUR * preset.colour
     return {
         "boxes": torch.stack(crop_boxes(crop, preset.scale or 1.0, size), 1),
@@ -84,30 +124,26 @@ def draws(
 
 
 def augmented(pixels: Tensor, drawn: dict[str, Tensor], *, bicubic: bool) -> Tensor:
-    """What `draws` says, as tensor code for any device: no value is looked at, so nothing waits for the device."""
-    images = _by_rows(pixels).float().mul_(1 / 255).transpose(1, 2)
-    images = resized_crop(images, *drawn["boxes"].unbind(1), drawn["mirrored"], bicubic=bicubic)
+    """What `draws` says, as tensor code for any device: no value is looked at, so nothing waits for the device.
+
+    The three channels go side by side as planes: a compiler fuses what they have in common into a few passes.
+    """
+    planes: Planes = tuple(plane.float() * (1 / 255) for plane in pixels.unbind(1))
+    planes = resized_crop(planes, *drawn["boxes"].unbind(1), drawn["mirrored"], bicubic=bicubic)
     for place in range(4):
+        before, orders = planes, drawn["orders"][:, place]
         for number, jitter in enumerate((brighten, contrast, saturate, adjust_hue)):
-            changed = jitter(images, drawn["factors"][:, number])
-            images = torch.where((drawn["orders"][:, place] == number).view(-1, 1, 1, 1), changed, images)
-    images = torch.where(drawn["greyed"].view(-1, 1, 1, 1), grey(images), images)
+            planes = _where(orders == number, jitter(before, drawn["factors"][:, number]), planes)
+    planes = _where(drawn["greyed"], (grey(planes),) * 3, planes)
     sigmas = drawn["sigmas"]
-    blurred = blur(images, sigmas.clamp(min=SIGMA[0]))
-    images = torch.where((sigmas > 0).view(-1, 1, 1, 1), blurred, images)
-    return images.sub_(MEAN).div_(STD).contiguous(memory_format=torch.channels_last)
+    planes = _where(sigmas > 0, blur(planes, sigmas.clamp(min=SIGMA[0])), planes)
+    return torch.stack([(plane - MEAN) / STD for plane in planes], 3).permute(0, 3, 1, 2)
 
 
-def _by_rows(images: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, H, C, W) in one piece: in this order rows and columns are resized by one product each."""
-    return images.transpose(1, 2).contiguous()
-
-
-def _separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """rows @ image @ columns for each channel of each image. rows, columns : (B, S, S)"""
-    n, channels, size, _ = images.shape
-    across = torch.bmm(_by_rows(images).view(n, size * channels, size), columns)
-    return torch.bmm(rows, across.view(n, size, channels * size)).view(n, size, channels, size).transpose(1, 2)
+def _where(chosen: Tensor, changed: Planes, planes: Planes) -> Planes:
+    """The changed planes of the images that are chosen, (B,) bool."""
+    chosen = chosen.view(-1, 1, 1)
+    return tuple(torch.where(chosen, new, old) for new, old in zip(changed, planes, strict=True))
 
 
 def normalise(pixels: Tensor) -> Tensor:
@@ -136,22 +172,18 @@ def crop_boxes(u: Tensor, scale: float, size: int) -> tuple[Tensor, Tensor, Tens
 
 
 def resized_crop(
-    images: Tensor,
+    planes: Planes,
     top: Tensor,
     left: Tensor,
     height: Tensor,
     width: Tensor,
     flip: Tensor | None = None,
     bicubic: bool = False,
-) -> Tensor:
-    """Cut a box of whole pixels out of each image, resize it to the whole, mirror where `flip`.
-
-    Resizing is a matrix for the rows and one for the columns of each image, so a batch is two matrix products.
-    """
-    size = images.shape[-1]
-    rows = _placed(*_taps(top, height, size, bicubic), size)
-    columns = _placed(*_taps(left, width, size, bicubic, flip), size, across=True)
-    return _separable(images, rows, columns).clamp_(0.0, 1.0)
+) -> Planes:
+    """Cut a box of whole pixels out of each image, resize it to the whole, mirror where `flip`: rows, then columns."""
+    size = planes[0].shape[-1]
+    rows, columns = _taps(top, height, size, bicubic), _taps(left, width, size, bicubic, flip)
+    return tuple(_along_columns(_along_rows(plane, *rows), *columns).clamp(0.0, 1.0) for plane in planes)
 
 
 def _taps(
@@ -183,67 +215,70 @@ def _taps(
     return places.long(), weights / weights.sum(2, keepdim=True)
 
 
-def _placed(places: Tensor, weights: Tensor, size: int, across: bool = False) -> Tensor:
-    """(B, size, size) matrix of taps; output pixels are its rows, or its columns where `across`."""
-    matrix = torch.zeros(len(places), size, size, device=weights.device)
-    if across:
-        return matrix.scatter_add_(1, places.mT, weights.mT)
-    return matrix.scatter_add_(2, places, weights)
+def _along_rows(plane: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+    """(B, S, S): row i is the weighted sum of the rows at its places. places, weights : (B, S, taps)"""
+    taps = zip(places.split(1, 2), weights.split(1, 2), strict=True)
+    return sum(weight * plane.gather(1, place.expand_as(plane)) for place, weight in taps)
 
 
-def brighten(images: Tensor, factor: Tensor) -> Tensor:
+def _along_columns(plane: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+    """As `_along_rows`, for columns."""
+    return _along_rows(plane.mT, places, weights).mT
+
+
+def brighten(planes: Planes, factor: Tensor) -> Planes:
     """Blend with black, as torchvision's adjust_brightness. factor : (B,) >= 0"""
-    return (images * factor.view(-1, 1, 1, 1)).clamp_(0.0, 1.0)
+    return _blend(planes, factor, torch.zeros_like(planes[0]))
 
 
-def contrast(images: Tensor, factor: Tensor) -> Tensor:
+def contrast(planes: Planes, factor: Tensor) -> Planes:
     """Blend with the mean grey of the image, as torchvision's adjust_contrast. factor : (B,) >= 0"""
-    factor = factor.view(-1, 1, 1, 1)
-    return (images * factor).add_((1.0 - factor) * grey(images).mean(dim=(1, 2, 3), keepdim=True)).clamp_(0.0, 1.0)
+    return _blend(planes, factor, grey(planes).mean((1, 2), keepdim=True))
 
 
-def saturate(images: Tensor, factor: Tensor) -> Tensor:
+def saturate(planes: Planes, factor: Tensor) -> Planes:
     """Blend with the grey image, as torchvision's adjust_saturation. factor : (B,) >= 0"""
-    factor = factor.view(-1, 1, 1, 1)
-    return (images * factor).add_(grey(images) * (1.0 - factor)).clamp_(0.0, 1.0)
+    return _blend(planes, factor, grey(planes))
 
 
-def grey(images: Tensor) -> Tensor:
-    """(B, 3, S, S) -> (B, 1, S, S) luma."""
-    red, green, blue = images.split(1, 1)
-    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+def _blend(planes: Planes, factor: Tensor, other: Tensor) -> Planes:
+    factor = factor.view(-1, 1, 1)
+    return tuple((plane * factor + other * (1.0 - factor)).clamp(0.0, 1.0) for plane in planes)
 
 
-def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
+def grey(planes: Planes) -> Tensor:
+    """(B, S, S) luma."""
+    red, green, blue = planes
+    return red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
+
+
+def adjust_hue(planes: Planes, shift: Tensor) -> Planes:
     """Turn the hue by a share of the circle, as torchvision's adjust_hue. shift : (B,) in [-.5, .5]
 
-    HSV (Smith 1978) without branches and masks, which are slow on a CPU. Sorting the channels by two exchanges gives
-    the sextant as a sum of signs. Back, hue h gives each channel v - v s max(0, min(k, 4 - k, 1)),
-    k = (n + 6 h) mod 6, n = 5, 3, 1 for red, green, blue.
+    HSV (Smith 1978) without branches. Sorting the channels by two exchanges gives the sextant as a sum of signs.
+    Back, hue h gives each channel v - v s max(0, min(k, 4 - k, 1)), k = (n + 6 h) mod 6, n = 5, 3, 1 for red, green,
+    blue.
     """
-    red, green, blue = images.unbind(1)
-    first = (blue - green).sign_().clamp_(min=0.0)  # 1 where green and blue change places
+    red, green, blue = planes
     high, low = torch.maximum(green, blue), torch.minimum(green, blue)
-    second = (high - red).sign_().clamp_(min=0.0)  # 1 where red and the higher of them do
+    first = (blue > green).float()  # 1 where green and blue change places
+    second = (high > red).float()  # 1 where red and the higher of them do
     value, middle = torch.maximum(red, high), torch.minimum(red, high)
     spread = value - torch.minimum(middle, low)
-    turn = (middle - low).div_(spread.clamp(min=1e-12))  # of a grey pixel: 0
-    turn.sub_(first, alpha=6.0).sub_(second, alpha=2.0).addcmul_(first, second, value=12.0).abs_()
-    turn.add_(6.0 * shift.view(-1, 1, 1))
-    out = torch.empty_like(images)
-    for channel, n in enumerate((5.0, 3.0, 1.0)):  # max(0, min(k, 4 - k, 1)) peaks at k = 2 and 8: no remainder needed
-        away = (turn + (n - 5)).abs_().sub_(3.0).abs_().neg_().add_(2.0).clamp_(0.0, 1.0)
-        torch.addcmul(value, spread, away, value=-1.0, out=out[:, channel])
-    return out
+    turn = (middle - low) / spread.clamp(min=1e-12)  # of a grey pixel: 0
+    turn = (turn - 6.0 * first - 2.0 * second + 12.0 * first * second).abs() + 6.0 * shift.view(-1, 1, 1)
+    # max(0, min(k, 4 - k, 1)) peaks at k = 2 and 8: no remainder needed
+    away = [(2.0 - ((turn + (n - 5.0)).abs() - 3.0).abs()).clamp(0.0, 1.0) for n in (5.0, 3.0, 1.0)]
+    return tuple(value - spread * share for share in away)
 
 
-def blur(images: Tensor, sigma: Tensor) -> Tensor:
+def blur(planes: Planes, sigma: Tensor) -> Planes:
     """Gaussian blur with a kernel of 5 and a sigma of its own for each image, edges reflected. sigma : (B,) > 0"""
-    size = images.shape[-1]
-    offsets = torch.arange(-2, 3, device=images.device)
+    n, size, _ = planes[0].shape
+    offsets = torch.arange(-2, 3, device=sigma.device)
     kernel = torch.exp(-0.5 * (offsets / sigma.view(-1, 1)) ** 2)
     kernel = kernel / kernel.sum(1, keepdim=True)
-    places = torch.arange(size, device=images.device).view(-1, 1) + offsets  # (S, 5), beyond the edges
+    places = torch.arange(size, device=sigma.device).view(-1, 1) + offsets  # (S, 5), beyond the edges
     places = (size - 1) - ((size - 1) - places.abs()).abs()  # reflected without repeating the edge
-    taps = places.expand(len(images), -1, -1), kernel.unsqueeze(1).expand(-1, size, -1)
-    return _separable(images, _placed(*taps, size), _placed(*taps, size, across=True))
+    taps = places.expand(n, -1, -1), kernel.unsqueeze(1).expand(-1, size, -1)
+    return tuple(_along_columns(_along_rows(plane, *taps), *taps) for plane in planes)

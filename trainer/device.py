@@ -7,20 +7,21 @@ import platform
 import resource
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 Precision = Literal["bf16", "fp32"]
+RECOMPILE_LIMIT = 64  # shapes and settings of one compiled function in a process
 
 
 def choose_precision(device: str) -> Precision:
-    """bf16 autocast where the hardware multiplies it: on CUDA, and on CPUs with AMX tiles; else fp32."""
+    """bf16 autocast where the hardware multiplies it: on CUDA, and on CPUs with AMX or AVX-512 BF16; else fp32."""
     if device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return "bf16" if tiles() else "fp32"
+    units = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return "bf16" if any(getattr(torch.cpu, unit, lambda: False)() for unit in units) else "fp32"
 
 
 def autocast(device: str, precision: Precision) -> torch.autocast:
@@ -57,6 +58,19 @@ def prepare(device: str) -> None:
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory is short. torch has a class for that on CUDA, on a CPU only a text."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def compiled(work: Any) -> Any:
+    """A network or a function compiled for the one shape of what it is called with."""
+    # one function serves every preset or network of a grid; beyond torch's limit of 8 it would run uncompiled
+    torch._dynamo.config.recompile_limit = max(RECOMPILE_LIMIT, torch._dynamo.config.recompile_limit)
+    return torch.compile(work, dynamic=False, fullgraph=not isinstance(work, nn.Module))
+
+
+def waited(device: str) -> None:
+    """Until the device has done what it was told to."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def device_name(device: str) -> str:

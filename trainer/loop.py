@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from predictor.spec import Recipe
 from trainer import randomness
-from trainer.augment import augment
+from trainer.augment import Augmentation, augmentation
 from trainer.data.selection import TrainingSet, epoch_order
 from trainer.device import Precision, autocast
 
 LOOK_EVERY = 50  # steps, at least, between two looks at the loss: each look waits for the device
+AHEAD = 50  # steps whose rows go to the device at once
 
 
 @dataclass
@@ -58,7 +59,7 @@ def new_state(model: nn.Module, recipe: Recipe, forward: Callable[[Tensor], Tens
     optimiser = torch.optim.SGD(
         groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
     )
-    return State(model, optimiser, forward or model)
+    return State(model, optimiser, model if forward is None else forward)  # a compiled network has no truth value
 
 
 def train(
@@ -71,18 +72,22 @@ def train(
     stage: int = 0,
     device: str = "cpu",
     precision: Precision = "fp32",
+    augment: Augmentation | None = None,
     micro_batch: int | None = None,
     between_steps: Callable[[State, int], None] | None = None,
 ) -> bool:
     """Train to the end of the stage from wherever `state` stands; False where the loss stopped being finite.
 
+    augment : how whole batches are augmented; on CUDA compiled. None: as the recipe says
     micro_batch : images at once on the device; gradients of a batch are added up, so its size stays the recipe's
     between_steps : called before each step with the state and the number of steps; what it raises ends the training
     """
     pixels = torch.from_numpy(data.pixels).to(device)
     labels = torch.from_numpy(data.labels).to(device)
-    batches = Batches(data.keys, recipe.batch_size, image_steps, training_seed)
-    draws = randomness.key("augment", training_seed, stage)
+    batches = Ahead(Batches(data.keys, recipe.batch_size, image_steps, training_seed), device)
+    draws = torch.tensor(randomness.key("augment", training_seed, stage), device=device)
+    plain = augmentation(recipe.augmentation, flip=recipe.flip)
+    size = min(micro_batch or recipe.batch_size, recipe.batch_size)
     steps = n_steps(image_steps, recipe.batch_size)
     look = max(LOOK_EVERY, len(data.keys) // recipe.batch_size)
     finite = torch.ones((), dtype=torch.bool, device=device)
@@ -92,15 +97,13 @@ def train(
             between_steps(state, steps)
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(state.step, steps, recipe)
-        rows = _moved(torch.from_numpy(batches[state.step]), device)
-        first = state.step * recipe.batch_size
-        for start in range(0, len(rows), micro_batch or len(rows)):
-            part = rows[start : start + (micro_batch or len(rows))]
-            images = augment(pixels[part], recipe.augmentation, draws, first + start, flip=recipe.flip)
-            # a compiled network is made for whole batches; the last, smaller one goes around it
-            forward = state.forward if len(part) == (micro_batch or recipe.batch_size) else state.model
+        rows, first = batches[state.step]
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            whole = len(part) == size  # what is compiled is made for these; the last, smaller one goes around it
+            images = (augment if augment and whole else plain)(pixels[part], draws, first + start)
             with autocast(device, precision):
-                logits = forward(images)
+                logits = (state.forward if whole else state.model)(images)
             loss = F.cross_entropy(
                 logits.float(), labels[part], reduction="sum", label_smoothing=recipe.label_smoothing
             ) / len(rows)
@@ -123,17 +126,40 @@ class Batches:
 
     def __getitem__(self, step: int) -> np.ndarray:
         """(B,) rows; a batch may span the end of an epoch."""
-        first = step * self.batch_size
-        position = np.arange(first, min(first + self.batch_size, self.image_steps))
+        return self.of_steps(step, step + 1)
+
+    def of_steps(self, begin: int, end: int) -> np.ndarray:
+        """Rows of the batches begin, ..., end - 1 in one array."""
+        position = np.arange(begin * self.batch_size, min(end * self.batch_size, self.image_steps))
         epoch, place = np.divmod(position, len(self.keys))
         needed = range(int(epoch[0]), int(epoch[-1]) + 1)
-        self._orders = {e: self._orders.get(e, None) for e in needed}
-        for e in needed:
-            if self._orders[e] is None:
-                self._orders[e] = epoch_order(self.keys, self.training_seed, e)
-        return np.concatenate([self._orders[e][place[epoch == e]] for e in needed])
+        self._orders = {e: self._orders[e] if e in self._orders else self._order(e) for e in needed}
+        counts = np.bincount(epoch - needed.start)
+        places = np.split(place, np.cumsum(counts)[:-1])
+        return np.concatenate([self._orders[e][of_epoch] for e, of_epoch in zip(needed, places, strict=True)])
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return epoch_order(self.keys, self.training_seed, epoch)
 
 
-def _moved(rows: Tensor, device: str) -> Tensor:
+class Ahead:
+    """Batches on the device, sent there for many steps at once: a step waits for nothing and sends nothing."""
+
+    def __init__(self, batches: Batches, device: str):
+        self.batches, self.device = batches, device
+        self._begin = self._end = 0
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        """(B,) rows of a batch, and the number of its first image, counted through the stage, of no dimension."""
+        size = self.batches.batch_size
+        if not self._begin <= step < self._end:
+            self._begin, self._end = step, step + AHEAD
+            self._rows = _sent(torch.from_numpy(self.batches.of_steps(self._begin, self._end)), self.device)
+            self._firsts = torch.arange(self._begin * size, self._end * size, size, device=self.device)
+        at = step - self._begin
+        return self._rows[at * size : (at + 1) * size], self._firsts[at]
+
+
+def _sent(rows: Tensor, device: str) -> Tensor:
     """To the device without waiting for it."""
     return rows.pin_memory().to(device, non_blocking=True) if device == "cuda" else rows

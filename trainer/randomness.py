@@ -20,8 +20,12 @@ def key(*words: str | int) -> int:
     return int(seeded(*words).integers(-(2**63), 2**63))
 
 
-def uniforms(key: int, first: int, n: int, columns: int, device: str | torch.device = "cpu") -> Tensor:
+def uniforms(
+    key: int | Tensor, first: int | Tensor, n: int, columns: int, device: str | torch.device = "cpu"
+) -> Tensor:
     """(n, columns) float32 in [0, 1): row i belongs to number `first + i`, whatever else is drawn with it.
+
+    key, first : as tensors of no dimension on the device they keep a compiled graph the same from step to step
 
     SplitMix64 (Steele, Lea, Flood 2014) as a counter-based generator: the finaliser of key + counter * golden ratio.
 
@@ -29,7 +33,7 @@ def uniforms(key: int, first: int, n: int, columns: int, device: str | torch.dev
     >>> bool((whole[2:] == part).all())
     True
     """
-    counter = torch.arange(first * columns, (first + n) * columns, device=device)
+    counter = torch.arange(n * columns, device=device) + first * columns
     z = counter * _signed(GOLDEN) + key  # wraps around, as in C
     z = (z ^ _shifted(z, 30)) * _signed(_MULTIPLIERS[0])
     z = (z ^ _shifted(z, 27)) * _signed(_MULTIPLIERS[1])

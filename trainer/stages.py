@@ -12,8 +12,9 @@ from torch import nn
 
 from predictor.spec import RunSpec
 from trainer import checkpoint
+from trainer.augment import Augmentation, compiled_augmentation
 from trainer.data.selection import TrainingSet
-from trainer.device import Precision, out_of_memory
+from trainer.device import Precision, out_of_memory, waited
 from trainer.loop import State, new_state, train
 from trainer.networks import Network, network, renew_head
 
@@ -74,15 +75,17 @@ class Training:
 
     def _run(self) -> Trained:
         spec = self.spec
-        batch = self.micro_batch or spec.recipe.batch_size
         net = network(
             spec.model,
             spec.seeds.training,
             device=self.device,
             precision=self.precision,
-            batch=batch,
+            batches={self._batch(number) for number in range(len(spec.stages))},
             compiled=self.compiled,
         )
+        begun = time.perf_counter()
+        augments = [self._augment(number) for number in range(len(spec.stages))]
+        compile_seconds = net.compile_seconds + time.perf_counter() - begun
         first, before, state = self._resumed(net)
         clock = _Clock(before)
         finite = True
@@ -100,20 +103,32 @@ class Training:
                 stage=number,
                 device=self.device,
                 precision=self.precision,
+                augment=augments[number],
                 micro_batch=self.micro_batch,
                 between_steps=self._between_steps(number, clock),
             )
             if not finite:
                 break
-        if self.device == "cuda":
-            torch.cuda.synchronize()
+        waited(self.device)
         return Trained(
             model=net.model,
             finite=finite,
             seconds=clock.seconds(),
-            compile_seconds=net.compile_seconds,
+            compile_seconds=compile_seconds,
             micro_batch=self.micro_batch,
         )
+
+    def _batch(self, stage: int) -> int:
+        """Images that are on their way through the network at once."""
+        batch = self.spec.recipe_of(stage).batch_size
+        return min(self.micro_batch or batch, batch)
+
+    def _augment(self, stage: int) -> Augmentation | None:
+        """How a stage augments whole batches where that is compiled."""
+        if not self.compiled or self.device == "cpu":
+            return None
+        recipe, size = self.spec.recipe_of(stage), self.spec.model.image_size
+        return compiled_augmentation(recipe.augmentation, recipe.flip, self._batch(stage), size, self.device)
 
     def _resumed(self, net: Network) -> tuple[int, float, State]:
         """Stage, seconds trained before, and state: of the checkpoint where there is a usable one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from predictor.errors import SpecError
 from predictor.grids import near
 from predictor.spec import Model, seeded
-from trainer.device import Precision, autocast, memory_format
+from trainer.device import Precision, autocast, memory_format, waited
+from trainer.device import compiled as compiled_
 from trainer.networks import adapted, small  # noqa: F401 - they register their models
 
 __all__ = ["Network", "check_name", "create", "network", "renew_head"]
@@ -47,11 +48,11 @@ def create(name: str, *, head: int, image_size: int) -> nn.Module:
 
 
 def network(
-    model: Model, training_seed: int, *, device: str, precision: Precision, batch: int, compiled: bool
+    model: Model, training_seed: int, *, device: str, precision: Precision, batches: Collection[int], compiled: bool
 ) -> Network:
     """A network with weights that depend on the training seed alone, made on the CPU whatever the device is.
 
-    batch : images of one call to `forward`
+    batches : sizes of the calls to `forward`
     compiled : compile once per (model, batch, size) and process; the next run takes that one with new weights in place
     """
     with torch.random.fork_rng(devices=[]):
@@ -60,13 +61,11 @@ def network(
     if not compiled:
         fresh = fresh.to(device).to(memory_format=memory_format(fresh))
         return Network(fresh, fresh)
-    before = _compiled.cache_info().misses
-    clock = time.perf_counter()
-    kept, forward = _compiled(model.name, model.head, model.image_size, batch, device, precision)
-    seconds = time.perf_counter() - clock if _compiled.cache_info().misses > before else 0.0
-    kept.load_state_dict(fresh.state_dict())
-    kept.zero_grad(set_to_none=True)  # a run that ran out of memory may have left half of its gradients
-    return Network(kept, forward, seconds)
+    kept = _kept(model.name, model.head, model.image_size, device, precision)
+    seconds = sum(kept.compile_for(batch) for batch in batches)
+    kept.model.load_state_dict(fresh.state_dict())
+    kept.model.zero_grad(set_to_none=True)  # a run that ran out of memory may have left half of its gradients
+    return Network(kept.model, kept.forward, seconds)
 
 
 def renew_head(model: nn.Module, training_seed: int, stage: int) -> None:
@@ -81,19 +80,33 @@ def renew_head(model: nn.Module, training_seed: int, stage: int) -> None:
     head.load_state_dict(fresh.state_dict())
 
 
-@lru_cache(maxsize=4)
-def _compiled(
-    name: str, head: int, image_size: int, batch: int, device: str, precision: Precision
-) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
-    """Compile forward and backward by running them once on an empty batch."""
-    model = create(name, head=head, image_size=image_size).to(device)
-    model = model.to(memory_format=memory_format(model)).train()
-    forward = torch.compile(model, dynamic=False)
-    images = torch.zeros(batch, 3, image_size, image_size, device=device).contiguous(memory_format=torch.channels_last)
-    with autocast(device, precision):
-        logits = forward(images)
-    logits.float().sum().backward()
-    model.zero_grad(set_to_none=True)
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return model, forward
+class _Kept:
+    """A compiled network that serves one run after the other."""
+
+    def __init__(self, name: str, head: int, image_size: int, device: str, precision: Precision):
+        model = create(name, head=head, image_size=image_size).to(device)
+        self.model = model.to(memory_format=memory_format(model)).train()
+        self.forward: Callable[[Tensor], Tensor] = compiled_(self.model)
+        self.image_size, self.device, self.precision = image_size, device, precision
+        self.batches: set[int] = set()
+
+    def compile_for(self, batch: int) -> float:
+        """Compile forward and backward by running them once on an empty batch; seconds, 0 where that was done before.
+
+        Weights and statistics are void afterwards.
+        """
+        if batch in self.batches:
+            return 0.0
+        clock = time.perf_counter()
+        images = torch.zeros(batch, 3, self.image_size, self.image_size, device=self.device)
+        self.model.train()
+        with autocast(self.device, self.precision):
+            logits = self.forward(images.contiguous(memory_format=torch.channels_last))
+        logits.float().sum().backward()
+        self.model.zero_grad(set_to_none=True)
+        waited(self.device)
+        self.batches.add(batch)
+        return time.perf_counter() - clock
+
+
+_kept = lru_cache(maxsize=4)(_Kept)
