@@ -173,6 +173,7 @@ def run(
         device=chosen,
         threads=n_threads,
         commit=code_commit(),
+        side_by_side=n_workers,
         bad_images=bad_images,
         precision=None if precision == "auto" else precision,
         compiled=None if compiled == "auto" else compiled == "on",

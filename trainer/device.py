@@ -62,8 +62,11 @@ def out_of_memory(error: BaseException) -> bool:
 
 def compiled(work: Any) -> Any:
     """A network or a function compiled for the one shape of what it is called with."""
+    import torch._inductor.config  # takes a second
+
     # one function serves every preset or network of a grid; beyond torch's limit of 8 it would run uncompiled
     torch._dynamo.config.recompile_limit = max(RECOMPILE_LIMIT, torch._dynamo.config.recompile_limit)
+    torch._inductor.config.compile_threads = torch.get_num_threads()  # many processes compile side by side
     return torch.compile(work, dynamic=False, fullgraph=not isinstance(work, nn.Module))
 
 

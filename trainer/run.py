@@ -14,7 +14,6 @@ import torch
 from predictor.errors import DataError, SpecError, listed
 from predictor.records.schema import (
     Counted,
-    Energy,
     Environment,
     Intersection,
     Outcome,
@@ -45,6 +44,7 @@ def run_spec(
     files: Mapping[str, str | None],
     device: str = "cpu",
     threads: int = 1,
+    side_by_side: int = 1,
     precision: Precision | None = None,
     compiled: bool | None = None,
     commit: str = "",
@@ -55,6 +55,7 @@ def run_spec(
     """Train and test one spec.
 
     files : source name -> file or folder below data_dir (None: built in)
+    side_by_side : runs on the device at once, which share its energy
     precision : None takes what the device is fast at; compiled : None compiles on CUDA
     bad_images : whether an image that cannot be used ends the run or is left out and named in the record
     checkpoint_dir : where a half-done run keeps its state; a run that was stopped continues from there. Whoever keeps
@@ -76,7 +77,7 @@ def run_spec(
     precision = precision or choose_precision(device)
     started = datetime.now(UTC)
     clock = time.perf_counter()
-    meter = EnergyMeter(device)
+    meter = EnergyMeter(device, side_by_side=side_by_side)
 
     @cache
     def source_of(name: str) -> Source:
@@ -135,7 +136,7 @@ def run_spec(
         outcomes=outcomes,
         seconds=seconds,
         images_per_second=sum(stage.image_steps for stage in spec.stages) / trained.seconds if trained.finite else None,
-        energy=Energy(**meter.read()),
+        energy=meter.read(),
         peak_memory_bytes=peak_memory(device),
         environment=Environment(
             device=device,

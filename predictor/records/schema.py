@@ -131,10 +131,14 @@ class Seconds(_Part):
 
 
 class Energy(_Part):
-    """Joules of a run, or why they could not be read."""
+    """Joules of a run, or why they could not be read.
+
+    shared_by : runs that were trained on the device at once; joules is an equal share of what the device used
+    """
 
     joules: float | None = None
     reason: str | None = None
+    shared_by: Annotated[int, Field(ge=1)] | None = None
 
 
 class Environment(_Part):

@@ -24,6 +24,7 @@ Progress = Callable[[int, int], None]
 class Job:
     """What every worker needs to know, besides the run itself.
 
+    side_by_side : runs that are trained at once
     precision, compiled : None takes what suits the device
     train : makes a record of a run; it calls its progress now and then and keeps its checkpoint below `checkpoints`
     """
@@ -36,6 +37,7 @@ class Job:
     device: str
     threads: int
     commit: str
+    side_by_side: int = 1
     bad_images: BadImages = "error"
     precision: Precision | None = None
     compiled: bool | None = None

@@ -52,7 +52,7 @@ def with_measured_workers(grid: Grid, job: Job, threads: int | None) -> tuple[in
     runs = [run for run in grid.runs if run.spec.run_id not in done]
     cores = usable_cores()
     count = measured_count(runs[0], job, min(cores, len(runs))) if len(runs) >= FEW else 1
-    return count, replace(job, threads=threads or max(1, cores // count))
+    return count, replace(job, threads=threads or max(1, cores // count), side_by_side=count)
 
 
 def throughput(run: PlannedRun, job: Job, count: int, steps: int = STEPS) -> float:

@@ -86,6 +86,7 @@ def train(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
         files=job.files,
         device=job.device,
         threads=job.threads,
+        side_by_side=job.side_by_side,
         precision=job.precision,
         compiled=job.compiled,
         commit=job.commit,
