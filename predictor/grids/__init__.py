@@ -1,7 +1,7 @@
 """Grid YAML -> run specs. A block crosses its axes fully; a random design draws from stated ranges."""
 
-from predictor.grids.expand import load_grid, plan_grid
+from predictor.grids.expand import load_grid, plan_grid, read_grid
 from predictor.grids.faults import near
-from predictor.grids.schema import Grid, GridTargetSet, PlannedRun, Source
+from predictor.grids.schema import Grid, GridTargetSet, PlannedRun, Rate, Source
 
-__all__ = ["Grid", "GridTargetSet", "PlannedRun", "Source", "load_grid", "near", "plan_grid"]
+__all__ = ["Grid", "GridTargetSet", "PlannedRun", "Rate", "Source", "load_grid", "near", "plan_grid", "read_grid"]

@@ -9,12 +9,17 @@ from pydantic import BaseModel, ValidationError
 
 from predictor.grids.faults import Faults, Place, near, problem
 from predictor.grids.levels import check_ranges
-from predictor.grids.schema import AXES, RECIPE_AXES, SCHEDULES, STAGE_KEYS
+from predictor.grids.schema import AXES, RECIPE_AXES, SCHEDULES, STAGE_KEYS, Rate
 from predictor.profiles import Edit, Profile
 from predictor.spec import Blend, Others, Recipe, Stage, StageData
 
 DESIGN_KEYS = {"sample": (1, 100_000), "seed": (0, 2**32 - 1)}  # and their ranges
-PARTS: dict[str, tuple[type[BaseModel], ...]] = {"profile": (Profile, Edit), "others": (Others,), "blend": (Blend,)}
+PARTS: dict[str, tuple[type[BaseModel], ...]] = {
+    "profile": (Profile, Edit),
+    "others": (Others,),
+    "blend": (Blend,),
+    "learning_rate": (Rate,),
+}
 _DATA = StageData(source="any", samples_per_class=1)
 
 
@@ -50,6 +55,8 @@ def read_level(axis: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e6:
             raise ValueError(f"needs a number above 0 and up to a million (found {value!r})")
         return value
+    if axis == "learning_rate" and isinstance(value, dict):
+        return Rate.model_validate(value)
     try:
         if axis == "samples_per_class":
             if value == 0 and not isinstance(value, bool):
@@ -130,7 +137,7 @@ def check_recipe(content: dict[str, Any], faults: Faults) -> None:
         try:
             read_level(name, value)
         except (ValueError, TypeError) as error:
-            faults.add_error(("recipe", name), error)
+            faults.add_error(("recipe", name), error, PARTS.get(name, ()))
     if set(SCHEDULES) <= set(recipe):
         faults.add(("recipe", "epochs"), "names both image_steps and epochs; one follows from the other")
 

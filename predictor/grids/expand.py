@@ -21,7 +21,7 @@ from predictor.grids.checks import (
 )
 from predictor.grids.faults import Faults, Place
 from predictor.grids.levels import crossed, drawn
-from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, GridTargetSet, PlannedRun
+from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, GridTargetSet, PlannedRun, Rate
 from predictor.spec import Recipe, RunSpec, Stage, StageData, TargetSet, planned_counts
 
 DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
@@ -36,6 +36,11 @@ def load_grid(path: str | Path) -> Grid:
     path = Path(path)
     document = _read(path)
     return _grid(_plain(document), Faults(path, document))
+
+
+def read_grid(path: str | Path) -> dict[str, Any]:
+    """What a grid file holds, as plain data, unchecked. Raises SpecError where it is no YAML mapping."""
+    return _plain(_read(Path(path)))
 
 
 def plan_grid(content: dict[str, Any], where: str = "grid") -> Grid:
@@ -180,16 +185,20 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
         "sources": {source: file.sources[source].digest for source in sorted(used)},
         "target": TargetSet(name=name, classes=target.classes, test=test, shifts=shifts),
         "model": file.model,
-        "recipe": Recipe.model_validate(recipe),
+        "recipe": _recipe(recipe, 1),
     }
     once = RunSpec(**shared, stages=tuple(Stage(data=part, image_steps=1) for part in data), seeds=file.seeds[0])
     stages = []
     for number, (part, stage) in enumerate(zip(data, plan, strict=True)):
         planned = planned_counts(once, number)  # impossible profiles show here, before anything is trained
         steps = stage["image_steps"] if "image_steps" in stage else stage["epochs"] * planned.n_samples
-        changed = {k: stage[k] for k in RECIPE_AXES if k in stage and stage[k] != levels.get(k)}
-        own_recipe = Recipe.model_validate({**recipe, **changed}) if changed else None
         steps = round(steps * stage.get("share", 1))
+        if number == 0:
+            shared["recipe"] = _recipe(recipe, steps)
+        changed = {k: stage[k] for k in RECIPE_AXES if k in stage and stage[k] != levels.get(k)}
+        own_recipe = _recipe({**recipe, **changed}, steps)
+        if not changed and own_recipe == shared["recipe"]:
+            own_recipe = None
         content = {"data": part, "image_steps": steps, "recipe": own_recipe, "head": stage.get("head", "kept")}
         stages.append(Stage.model_validate(content))
     return [
@@ -201,6 +210,16 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
         )
         for seeds in file.seeds
     ]
+
+
+def _recipe(recipe: dict[str, Any], image_steps: float) -> Recipe:
+    """A recipe for a stage that shows so many images."""
+    rate = recipe.get("learning_rate")
+    if isinstance(rate, dict):  # of the file's recipe, whose faults are noted elsewhere
+        rate = Rate.model_validate(rate)
+    return Recipe.model_validate(
+        {**recipe, "learning_rate": rate.of(image_steps)} if isinstance(rate, Rate) else recipe
+    )
 
 
 def _stage_levels(levels: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
@@ -235,4 +254,5 @@ def _axes(levels: dict[str, Any]) -> dict[str, str | int | float]:
     }
     if blends := levels.get("blend"):
         axes["blend"] = f"{blends[0].source}:{blends[0].share:g}"
-    return axes | {k: levels[k] for k in ("stages", *SCHEDULES, *RECIPE_AXES) if k in levels}
+    axes |= {k: levels[k] for k in ("stages", *SCHEDULES, *RECIPE_AXES) if k in levels}
+    return {name: level.label if isinstance(level, Rate) else level for name, level in axes.items()}

@@ -115,7 +115,7 @@ def check_ranges(value: Any, name: str) -> None:
             ((kind, bounds),) = value.items()
             _number(kind, bounds, 0.5, name)
             return
-        if name not in MAPPINGS:
+        if name not in MAPPINGS and not (name == "learning_rate" and "rate" in value):
             kind = next(iter(value), "{}")
             raise ValueError(f"{name}: {kind!r} is no range" + near(kind, RANGES))
         for key, item in value.items():

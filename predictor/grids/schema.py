@@ -19,6 +19,29 @@ AXES = ("target_set", "stages", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)
 STAGE_KEYS = ("share", "head", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)  # what a stage of a plan may say of its own
 
 
+class Rate(Part):
+    """A learning rate that depends smoothly on how long a stage trains: rate * (image_steps / at) ** power.
+
+    In steps it would be confounded with size. The spec of a run holds the number, to 4 digits.
+
+    >>> Rate(rate=0.03, at=15_000, power=-0.5).of(60_000)
+    0.015
+    """
+
+    rate: float = Field(gt=0)
+    at: int = Field(ge=1, le=10**15)
+    power: float = Field(ge=-2, le=2)
+
+    def of(self, image_steps: float) -> float:
+        """The rate of a stage that shows so many images."""
+        return float(f"{self.rate * (max(image_steps, 1) / self.at) ** self.power:.4g}")
+
+    @property
+    def label(self) -> str:
+        """Short name for axes and tables."""
+        return f"{self.rate:g}*(image_steps/{self.at})^{self.power:g}"
+
+
 class Source(Part):
     """Where a source's images are: a file or folder below the image folder, and the digest of its content."""
 
