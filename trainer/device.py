@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import resource
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -90,13 +91,20 @@ def device_name(device: str) -> str:
 
 
 def reset_peak_memory(device: str) -> None:
-    """On CUDA, what earlier runs of this process held does not count for the next one; a CPU keeps no such count."""
+    """What earlier runs of this process held does not count for the next one, where the system lets one say so."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
+        return
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak resident set is the present one
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: of this process so far on a CPU, of its tensors since `reset_peak_memory` on CUDA."""
+    """Bytes since `reset_peak_memory`: resident in this process on a CPU, of its tensors on CUDA."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux; of the whole process so far

@@ -14,6 +14,7 @@ import torch
 from predictor.errors import DataError, SpecError, listed
 from predictor.records.schema import (
     Counted,
+    Energy,
     Environment,
     Intersection,
     Outcome,
@@ -104,15 +105,14 @@ def run_spec(
     trained = training.run()
 
     clock = time.perf_counter()
-    outcomes: dict[str, Outcome] = {}
-    if trained.finite:
-        tested = {}
-        for name, test in tests.items():
-            rows, labels = test_rows[name]
-            pixels = source_of(test.source).pixels(rows, spec.model.image_size)
-            logits = target_logits(trained.model, pixels, len(spec.target.classes), device, precision)
-            tested[name] = score(logits, torch.from_numpy(labels), spec.target.classes)
-        outcomes = outcomes_of(tested, len(spec.target.classes))
+    finite, tested = trained.finite, {}
+    for name, test in tests.items() if finite else ():
+        rows, labels = test_rows[name]
+        pixels = source_of(test.source).pixels(rows, spec.model.image_size)
+        logits = target_logits(trained.model, pixels, len(spec.target.classes), device, precision)
+        finite = finite and bool(logits.isfinite().all())  # the last update may be the one that diverged
+        tested[name] = score(logits, torch.from_numpy(labels), spec.target.classes)
+    outcomes = outcomes_of(tested, len(spec.target.classes)) if finite else {}
     seconds = Seconds(
         load=load_seconds, compile=trained.compile_seconds, train=trained.seconds, evaluate=time.perf_counter() - clock
     )
@@ -121,7 +121,7 @@ def run_spec(
         configuration_id=spec.configuration_id,
         study=study,
         provenance="trained",
-        status="completed" if trained.finite else "diverged",
+        status="completed" if finite else "diverged",
         held_out=held_out,
         target_set=spec.target.name,
         domain=domain,
@@ -135,8 +135,8 @@ def run_spec(
         ),
         outcomes=outcomes,
         seconds=seconds,
-        images_per_second=sum(stage.image_steps for stage in spec.stages) / trained.seconds if trained.finite else None,
-        energy=meter.read(),
+        images_per_second=sum(stage.image_steps for stage in spec.stages) / trained.seconds if finite else None,
+        energy=Energy(reason="resumed: what earlier tries used is not known") if trained.resumed else meter.read(),
         peak_memory_bytes=peak_memory(device),
         environment=Environment(
             device=device,

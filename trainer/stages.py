@@ -24,13 +24,18 @@ PROGRESS_SECONDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A network after its last stage. micro_batch: images at once where a whole batch did not fit, else None."""
+    """A network after its last stage.
+
+    micro_batch : images at once where a whole batch did not fit, else None
+    resumed : whether it continued from a checkpoint
+    """
 
     model: nn.Module
     finite: bool
     seconds: float
     compile_seconds: float
     micro_batch: int | None
+    resumed: bool
 
 
 class Training:
@@ -116,6 +121,7 @@ class Training:
             seconds=clock.seconds(),
             compile_seconds=compile_seconds,
             micro_batch=self.micro_batch,
+            resumed=before > 0,
         )
 
     def _batch(self, stage: int) -> int:
