@@ -97,7 +97,8 @@ def text(found: Chosen, table: str) -> str:
     if found.power is not None:
         power = f"{found.power:+.2f}"
         power += f" [{found.low:+.2f}, {found.high:+.2f}] 95 %" if found.low is not None else ", no interval"
-        power += f"; {n} best rates of {len({row.target_set for row in found.best})} target sets"
+        n_sets = len({row.target_set for row in found.best})
+        power += f"; {n} best rates of {n_sets} target set{'s' if n_sets > 1 else ''}"
     rate = stated(found)
     line = f"{rate:g}" if isinstance(rate, float) else "{" + ", ".join(f"{k}: {v:g}" for k, v in rate.items()) + "}"
     lines = [

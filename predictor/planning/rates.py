@@ -36,7 +36,7 @@ def rates_grid(
     rates : to try; () for a quarter to four times the grid's own one
     image_steps : to try them at; () for the shortest, a middle and the longest training of the grid
     neighbours : images in a group by number, see `trainer.data.splits`; None: the source's own groups
-    The study is held out: no fit takes it. Raises SpecError for a faulty grid, or one that states no rate to start from.
+    The study is held out: no fit takes it. Raises SpecError for a faulty grid, or one without a rate to start from.
     """
     grid, content = load_grid(path), read_grid(path)
     if not rates:
@@ -122,13 +122,14 @@ class Chosen:
 
 def choose_rate(records: Sequence[RunRecord]) -> Chosen:
     """What the runs of a `rates_grid` found. Raises PredictorError where there is none with a known accuracy."""
-    found: dict[tuple[str, int], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, int], dict[float, list[float]]] = {}
     for record in records:
         spec = record.spec or {}
         steps = sum(stage["image_steps"] for stage in spec.get("stages", ()))
         # a diverged run is as good as none: it reached nothing
         reached = record.outcomes["accuracy"].value if record.status == "completed" else 0.0
-        found[record.target_set, steps][spec["recipe"]["learning_rate"]].append(reached)
+        by_rate = found.setdefault((record.target_set, steps), defaultdict(list))
+        by_rate[spec["recipe"]["learning_rate"]].append(reached)
     if not found:
         raise PredictorError("no run of a rates grid", remedy="train it first: trainer run FILE")
     best = tuple(_best(target_set, steps, by_rate) for (target_set, steps), by_rate in sorted(found.items()))
