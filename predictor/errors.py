@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 SHOWN = 10  # problems printed in full before the rest is only counted
+HANDFUL = 5  # problems that one line holds
 
 
 class PredictorError(Exception):
@@ -50,6 +51,21 @@ def listed(problems: Sequence[str]) -> str:
     """
     shown = "; ".join(problems[:SHOWN])
     return shown if len(problems) <= SHOWN else f"{shown}; and {len(problems) - SHOWN} more"
+
+
+def all_listed(head: str, problems: Sequence[str]) -> str:
+    """What `listed` does, with every problem shown: a handful in one line, more on a line each.
+
+    >>> all_listed("missing", ["a", "b"])
+    'missing: a; b'
+    >>> print(all_listed("missing", ["a", "b", "c", "d", "e", "f"])[:16])
+    missing:
+      a
+      b
+    """
+    if len(problems) <= HANDFUL:
+        return f"{head}: {'; '.join(problems)}"
+    return "\n  ".join([f"{head}:", *problems])
 
 
 def near(name: str, known: Iterable[str], n: int = 3) -> list[str]:

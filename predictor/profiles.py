@@ -13,6 +13,10 @@ Counts = NDArray[np.int64]
 Images = Annotated[int, Field(ge=1, le=10**9)]  # of one class; far below what floats and 64 bits hold exactly
 Shape = Literal["balanced", "exponential", "step", "zipf", "natural", "explicit"]
 
+COUNTS = (
+    "; write {shape: ..., counts: [320, 75, 8]}: the class counts of a real list, one for each target class, as in the "
+    "column count of a table label,count"
+)
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "balanced": (),
     "exponential": ("ratio",),
@@ -119,7 +123,8 @@ class Profile(Part):
         wanted = set(PARAMETERS[self.shape])
         if given != wanted:
             need = ", ".join(PARAMETERS[self.shape]) or "no parameter"
-            raise ValueError(f"shape {self.shape} takes {need}; found {', '.join(sorted(given)) or 'none'}")
+            hint = COUNTS if "counts" in wanted - given else ""
+            raise ValueError(f"shape {self.shape} takes {need}; found {', '.join(sorted(given)) or 'none'}{hint}")
         return self
 
     @property

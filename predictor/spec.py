@@ -82,7 +82,7 @@ class StageData(Part):
 class Recipe(Part):
     """Optimiser, schedule and augmentation. `warmup` is a share of the steps; `flip` allows mirrored images."""
 
-    batch_size: Annotated[int, Field(ge=2)] = 128
+    batch_size: Annotated[int, Field(ge=2, le=10**6)] = 128
     learning_rate: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
@@ -110,7 +110,7 @@ class Model(Part):
     """A network by its timm name; `head` is the width of the classifier, unused logits allowed."""
 
     name: str
-    image_size: Annotated[int, Field(ge=8)] = 32
+    image_size: Annotated[int, Field(ge=8, le=4096)] = 32
     head: Annotated[int, Field(ge=2, le=10**6)] = 1000
 
 

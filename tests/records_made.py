@@ -63,7 +63,7 @@ def made_record(seed: int = 0, *, study: str = "demo", right: int = 12, spec: Ru
                 clean_value=(correct[0] + correct[1]) / 40,
                 intersection={"n_classes": 2, "value": 0.75, "correct": (8, 7)},
             ),
-            "robustness": Outcome(value=shifted),
+            "robustness": Outcome(value=shifted, chance=1 / 3),
         },
         seconds=Seconds(load=0.5, train=2.0),
         environment=Environment(device="cpu", device_name="a processor", threads=1, versions={"torch": "2.11"}),

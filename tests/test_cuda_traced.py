@@ -69,6 +69,7 @@ def train_on_nothing(model: str, recipe: Recipe, transfers: Transfers, *, micro_
         mock.patch("trainer.loop.AHEAD", AHEAD),
         mock.patch("trainer.loop._sent", sent),
         mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
+        mock.patch("trainer.loop.generator_of", lambda device: torch.default_generator),
         mock.patch("torch.cuda.is_bf16_supported", lambda *_: True),
     ):
         for module in net.modules():

@@ -387,5 +387,6 @@ def test_a_plan_says_where_more_is_asked_than_is_rendered(tmp_path: Path) -> Non
     refused = trainer(tmp_path, "plan", "grid.yaml")
     assert refused.returncode == 2 and refused.stderr == (
         "grid dots: more images asked for than there are: other classes of fractaldb: 21 asked, 20 there (all runs). "
+        "ask for fewer samples per class, fewer other classes, or a milder profile. "
         "mend the grid; nothing was trained\n"
     )

@@ -218,7 +218,7 @@ def test_flip_of_a_target_set_overrides_the_recipe(tmp_path) -> None:
         ),
         (
             ("shape: step, ratio: 10, share: 0.5", "shape: explicit, counts: [1, 2]"),
-            "line 14: grid.0: profile explicit names 2 counts for 4 classes",
+            "line 16: grid.0.profile.1: profile explicit names 2 counts for 4 classes",
         ),
         (("[10, 20]", f"[{10**30}]"), "grid.0.samples_per_class.0: Input should be less than or equal to 1000000000"),
         (("[10, 20]", "[]"), "line 15: grid.0.samples_per_class: names no level"),
@@ -238,7 +238,24 @@ def test_flip_of_a_target_set_overrides_the_recipe(tmp_path) -> None:
         (("learning_rate: 1e-1, ", ""), "line 14: grid.0: neither the block nor the recipe says learning_rate"),
         (
             ("image_steps: 3000", "epochs: .inf"),
-            "line 10: recipe.epochs: needs a number above 0 and up to a million (found inf)",
+            "line 10: recipe.epochs: needs a number above 0 and up to 100,000 (found inf)",
+        ),
+        (("image_steps: 3000", "epochs: 100001"), "line 10: recipe.epochs: needs a number above 0 and up to 100,000"),
+        (("head: 64}", "head: 64, image_size: 4097}"), "line 9: model.image_size: Input should be less than or equal"),
+        (("learning_rate: 1e-1", "learning_rate: 1, batch_size: 1e11"), "line 10: recipe.batch_size: Input should be"),
+        (
+            (f'{{file: s.parquet, digest: "{DIGEST}"}}', '{file: ../../../etc/passwd, digest: "builtin:digits"}'),
+            "line 5: sources.s.file: names a file beside 'builtin:digits', images that need none (found "
+            "'../../../etc/passwd'); leave out the file, or state the file's own digest, sha256:...",
+        ),
+        (
+            ("balanced, {", "natural, {"),
+            "line 16: grid.0.profile.0: shape natural takes counts; found none; write {shape: ..., "
+            "counts: [320, 75, 8]}: the class counts of a real list, one for each target class, as in the column count",
+        ),
+        (
+            ("[balanced, {shape: step, ratio: 10, share: 0.5}]", "\n      {shape: natural, counts: [1, 2]}"),
+            "line 16: grid.0.profile: profile natural names 2 counts for 4 classes",
         ),
         (
             ("image_steps: 3000", "image_steps: 3000, epochs: 2"),
@@ -355,7 +372,9 @@ def test_all_faults_of_a_file_come_in_one_error_in_the_order_of_lines(tmp_path) 
         text = text.replace(old, new)
     with pytest.raises(SpecError) as error:
         load(tmp_path, text)
-    places = [part.split(": ")[:2] for part in str(error.value).split("g.yaml: ")[1].split("; ") if part[:4] == "line"]
+    heading, *lines = str(error.value).split("g.yaml: ")[1].split("\n  ")
+    assert heading == "8 faults:"
+    places = [text.split(": ")[:2] for text in lines]
     assert places == [
         ["line 2", "study"],
         ["line 8", "target_sets.t/a.shifts.far"],
@@ -366,6 +385,32 @@ def test_all_faults_of_a_file_come_in_one_error_in_the_order_of_lines(tmp_path) 
         ["line 16", "grid.0.profile.1.ratio"],
         ["line 17", "grid.0.others.1.n_classes"],
     ]
+
+
+def test_however_many_faults_a_file_has_all_are_shown(tmp_path) -> None:
+    """A handful in one line, more on a line each."""
+    for n in (1, 5, 6, 40):
+        levels = ", ".join(f"{{shape: step, ratio: {i}, shaer: 1}}" for i in range(2, n + 2))
+        block = f"grid:\n  - target_set: t/a\n    samples_per_class: 10\n    profile: [{levels}]\n"
+        with pytest.raises(SpecError) as error:
+            load(tmp_path, GRID + block)
+        text = str(error.value)
+        assert all(f"line 15: grid.0.profile.{i}.shaer: unknown key; did you mean 'share'?" in text for i in range(n))
+        assert "more" not in text and "\n" not in text if n <= 5 else len(text.splitlines()) == n + 1
+        assert ("g.yaml: 40 faults:\n  line 15: grid.0.profile.0" in text) == (n == 40)
+
+
+def test_a_profile_of_a_stage_plan_is_not_blamed_on_the_block(tmp_path) -> None:
+    plans = "stage_plans:\n  p: [{share: 0.5, profile: {shape: explicit, counts: [1, 2]}}, {share: 0.5}]\n"
+    block = "grid:\n  - {target_set: t/a, samples_per_class: 10, stages: p, profile: balanced}\n"
+    with pytest.raises(SpecError, match=r"line 15: grid.0: profile explicit names 2 counts for 4 classes"):
+        load(tmp_path, GRID + plans + block)
+
+
+def test_bounds_change_no_id(tmp_path) -> None:
+    at_the_bound = GRID.replace("head: 64}", "head: 64, image_size: 4096}").replace("1e-1,", "1e-1, batch_size: 1e6,")
+    spec = load(tmp_path, at_the_bound + BLOCK).runs[0].spec
+    assert (spec.model.image_size, spec.recipe.batch_size) == (4096, 10**6)
 
 
 def test_missing_and_empty_files(tmp_path) -> None:

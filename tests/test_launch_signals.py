@@ -49,6 +49,7 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(tmp_path
     os.killpg(process.pid, signal.SIGTERM)  # a batch system tells all processes
     printed = process.communicate(timeout=60)[1]
     assert process.returncode == 130 and printed.endswith("stopped; the same command continues where it was\n")
+    assert "stopping: each run saves a checkpoint first; the same signal again ends them at once\n" in printed
     assert len(list(folder.glob("*.pt"))) == 2 and not list(folder.glob("*.lease")) and "Traceback" not in printed
 
     process = start_training(grid, runs)
@@ -57,6 +58,7 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(tmp_path
     os.kill(process.pid, signal.SIGINT)
     printed = process.communicate(timeout=60)[1]
     assert process.returncode == 130 and "Traceback" not in printed and "stopped" not in printed, printed
+    assert printed.endswith("ended at once; the same command continues each run from its last checkpoint\n")
     assert not list(folder.glob("*.lease"))
 
     process = start_training(grid, runs)
@@ -68,6 +70,43 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(tmp_path
 
     assert results(runs) == results(tmp_path / "calm") and len(results(runs)) == 3 and check(runs) == []
     assert not list(folder.iterdir()) and not list((runs / "tiny").glob(".*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a server on Linux alone")
+def test_twice_is_at_once_also_while_the_first_worker_is_made(tmp_path: Path) -> None:
+    """Importing torch takes seconds, on a busy machine a minute; nobody waits for it."""
+    grid, logs = write_grid(tmp_path, [8], [0], image_steps=6_000), tmp_path / "logs"
+    logs.mkdir()
+    command = [sys.executable, "-m", "trainer", "run", grid, "--runs", tmp_path / "runs", "--workers", "1"]
+    slow = {
+        **os.environ,
+        "TMPDIR": str(logs),
+        "PYTHONPATH": f"{_slow_import(tmp_path)}:{os.environ.get('PYTHONPATH', '')}",
+    }
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=slow, start_new_session=True)
+    while not list(logs.glob("trainer-logs-*/lock")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(1)
+    began = time.monotonic()
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+    process.wait(60)
+    assert time.monotonic() - began < 10
+    printed = process.communicate(timeout=60)[1]  # the server holds the pipe until its import ends
+    assert process.returncode == 130 and "Traceback" not in printed
+    assert printed.endswith("ended at once; the same command continues each run from its last checkpoint\n"), printed
+
+
+def _slow_import(folder: Path) -> Path:
+    """What the server of workers imports, made to take 15 seconds there."""
+    where = folder / "slow"
+    where.mkdir()
+    (where / "sitecustomize.py").write_text(
+        "import sys, time\nif 'multiprocessing.forkserver' in ' '.join(sys.orig_argv): time.sleep(15)\n"
+    )
+    return where
 
 
 def test_the_next_scheduler_removes_the_logs_of_a_killed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

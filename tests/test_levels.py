@@ -24,7 +24,14 @@ pytestmark = [
 
 
 def trained(
-    source: str, classes: list[str], per_class: int, epochs: float, *, model: str, device: str, **recipe: float | bool
+    source: str,
+    classes: list[str],
+    per_class: int,
+    epochs: float,
+    *,
+    model: str,
+    device: str,
+    **recipe: float | bool | str,
 ) -> RunRecord:
     path = IMAGES / f"{source}.parquet"
     spec = RunSpec.model_validate(
@@ -64,7 +71,7 @@ def test_cifar10_on_a_cpu() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_cifar10_on_a_gpu() -> None:
     record = trained(
-        "cifar10", CIFAR10, 5000, 20, model="predictor_resnet9", device="cuda", learning_rate=0.1,
-        batch_size=512,
+        "cifar10", CIFAR10, 5000, 20, model="predictor_resnet9", device="cuda", learning_rate=0.4, warmup=0.2,
+        batch_size=512, augmentation="crop", label_smoothing=0.1,
     )  # fmt: skip
     assert record.outcomes["accuracy"].value >= 0.93

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from images import pattern, write_source
 
-from predictor.errors import DataError
+from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
 from predictor.spec import RunSpec
 from trainer import PROTOCOL
+from trainer.checking import check_grid
 from trainer.data.readers.digests import file_digest
 from trainer.data.selection import choose
 from trainer.data.sources import BUILTIN, Source, open_source, read_source
@@ -184,15 +185,82 @@ def test_training_on_what_is_tested_is_refused(folder) -> None:
     text = r"trains on pets .train. and tests on pets .train:validation., which share images.*train on SPLIT:fit"
     with pytest.raises(DataError, match=text):
         run(folder, spec_of(folder[1], test="train:validation"))
+    plain = {"blend": {"source": "pets", "share": 0.5, "split": "test"}}
+    text = (
+        r"run [0-9a-f]{16}: trains on pets .test. and tests on pets .test., which share images. "
+        r"take the images to train on and those to test on from different splits or sources$"
+    )
+    with pytest.raises(DataError, match=text):
+        run(folder, spec_of(folder[1], data=plain))
+    with pytest.raises(DataError, match=r"trains on pets .train. and tests on pets .train., which share images"):
+        run(folder, spec_of(folder[1], test="train"))
+    shifts = {"near": {"source": "pets", "split": "train"}, "far": {"source": "pets", "split": "test"}}
+    with pytest.raises(DataError, match=r"trains on pets .train. and tests the shift 'near' on pets .train., which s"):
+        run(folder, spec_of(folder[1], shifts=shifts))
+    run(folder, spec_of(folder[1], shifts={"far": shifts["far"]}))
     blend = {"blend": {"source": "pets", "share": 0.5, "split": "train:fit"}}
     with pytest.raises(DataError, match=r"two parts of the recipe take class '(cat|dog)' from pets .train:fit."):
         run(folder, spec_of(folder[1], data=blend))
 
 
+def test_all_that_is_tested_and_trained_on_is_named_in_one_error(folder) -> None:
+    shifts = {"near": {"source": "pets", "split": "train:fit"}}
+    blend = {"blend": {"source": "pets", "share": 0.5, "split": "test"}}
+    with pytest.raises(DataError) as caught:
+        choose(spec_of(folder[1], data=blend, shifts=shifts), 0, lambda _: pytest.fail("nothing is opened"))
+    assert caught.value.problem == (
+        "trains on pets (test) and tests on pets (test), which share images; "
+        "trains on pets (train) and tests the shift 'near' on pets (train:fit), which share images"
+    )
+    assert "SPLIT:validation is tested" in caught.value.remedy and "different splits or sources" in caught.value.remedy
+
+
+def test_one_content_under_two_names_is_one_source(folder) -> None:
+    content = spec_of(folder[1]).content()
+    content["sources"]["copy"] = folder[1]
+    content["target"]["test"] = {"source": "copy", "split": "train"}
+    opened = {name: open_source(name, folder[0] / "pets.parquet", folder[1]) for name in ("pets", "copy")}
+    with pytest.raises(DataError, match=r"trains on pets .train. and tests on copy .train., which share images"):
+        choose(RunSpec.model_validate(content), 0, opened.__getitem__)
+    content["sources"]["copy"] = "sha256:" + "0" * 64
+    assert choose(RunSpec.model_validate(content), 0, opened.__getitem__)
+
+
+def test_other_classes_may_come_from_the_tested_split(folder) -> None:
+    """They are never tested; nor is a target class whose share of a blend is no image."""
+    others = {"others": [{"source": "pets", "n_classes": 1, "samples_per_class": 3, "split": "test"}]}
+    none = {"blend": {"source": "pets", "share": 0.1, "split": "test"}}
+    source = open_source("pets", folder[0] / "pets.parquet", folder[1])
+    for data, sizes in ((others, [4, 4, 3]), (none, [4, 4])):
+        assert [len(part.rows) for part in choose(spec_of(folder[1], data=data), 0, lambda _: source)] == sizes
+
+
+def test_training_on_the_test_images_shows_in_the_plan(folder) -> None:
+    text = f"""
+study: leak
+protocol: {PROTOCOL}
+sources: {{pets: {{file: pets.parquet, digest: "{folder[1]}"}}}}
+target_sets: {{pair: {{domain: pets, source: pets, classes: [cat, dog], test_split: SPLIT}}}}
+model: {{name: predictor_small, image_size: 16, head: 4}}
+recipe: {{batch_size: 16, image_steps: 32, learning_rate: 0.05}}
+seeds: [0, 1, 2]
+grid: [{{target_set: pair, samples_per_class: 4}}]
+"""
+    (folder[0] / "grid.yaml").write_text(text.replace("SPLIT", "train"))
+    with pytest.raises(SpecError) as caught:
+        check_grid(load_grid(folder[0] / "grid.yaml"), folder[0])
+    assert str(caught.value) == (
+        "grid leak: trains on pets (train) and tests on pets (train), which share images (all runs). take the images "
+        "to train on and those to test on from different splits or sources. mend the grid; nothing was trained"
+    )
+    (folder[0] / "grid.yaml").write_text(text.replace("SPLIT", "test"))
+    check_grid(load_grid(folder[0] / "grid.yaml"), folder[0])
+
+
 def test_what_is_not_there_is_named_with_near_matches(folder) -> None:
     with pytest.raises(DataError, match=r"class 'cta' is not in pets; did you mean 'cat'\?"):
         run(folder, spec_of(folder[1], classes=["cta", "dog"]))
-    with pytest.raises(DataError, match=r"class 'zebra' is not in pets; it has 'cat'; 'dog'; 'ferret'"):
+    with pytest.raises(DataError, match=r"class 'zebra' is not in pets; it has 'cat', 'dog', 'ferret'"):
         run(folder, spec_of(folder[1], classes=["zebra", "dog"]))
     with pytest.raises(DataError, match=r"pets has no split 'trian'; did you mean 'train'\?"):
         run(folder, spec_of(folder[1], data={"split": "trian"}))
@@ -204,6 +272,49 @@ def test_what_is_not_there_is_named_with_near_matches(folder) -> None:
         DataError, match=r"'cat' of pets .train.: 13 asked, 12 there; 'dog' of pets .train.: 13 asked, 12 there"
     ):
         run(folder, spec_of(folder[1], data={"samples_per_class": 13}))
+
+
+def test_several_missing_classes_are_one_sentence_in_one_order(folder) -> None:
+    """Whatever the data seed ranks first; what the source has is said once."""
+    source = open_source("pets", folder[0] / "pets.parquet", folder[1])
+    problems = set()
+    for seed in range(8):
+        spec = spec_of(folder[1], classes=["zebra", "cta", "ferret", "yak"])
+        spec = spec.model_copy(update={"seeds": spec.seeds.model_copy(update={"data": seed})})
+        with pytest.raises(DataError) as caught:
+            choose(spec, 0, lambda _: source)
+        problems.add(caught.value.problem)
+    assert problems == {"classes 'cta' (near: 'cat'), 'yak', 'zebra' are not in pets; it has 'cat', 'dog', 'ferret'"}
+    with pytest.raises(DataError, match=r"classes 'cta' .near: 'cat'., 'dgo' .near: 'dog'. are not in pets. name c"):
+        choose(spec_of(folder[1], classes=["dgo", "cta"]), 0, lambda _: source)
+    problems = set()
+    for seed in range(8):
+        spec = spec_of(folder[1], data={"blend": {"source": "pets", "share": 0.5}})
+        spec = spec.model_copy(update={"seeds": spec.seeds.model_copy(update={"data": seed})})
+        with pytest.raises(DataError) as caught:
+            choose(spec, 0, lambda _: source)
+        problems.add(caught.value.problem)
+    assert problems == {
+        "two parts of the recipe take class 'cat' from pets (train), so the same images twice, and so 'dog'"
+    }
+    others = [{"source": "pets", "n_classes": 1, "samples_per_class": 3, "split": "trian"}]
+    with pytest.raises(DataError, match=r"pets has no split 'trian'; did you mean 'train'\?"):
+        choose(spec_of(folder[1], data={"others": others}), 0, lambda _: source)
+
+
+def test_every_class_that_is_short_of_images_is_named() -> None:
+    """Also more than ten: each on a line of its own."""
+    names = [f"c{i:02d}" for i in range(40)]
+    source = Source(
+        "many", "sha256:0", np.array(names), np.array(["train"] * 40), lambda row: b"", lambda row: f"row {row}"
+    )
+    content = spec_of("sha256:0").content()
+    content["target"]["classes"], content["model"]["head"] = names, 64
+    spec = RunSpec.model_validate(content)
+    with pytest.raises(DataError) as caught:
+        choose(spec, 0, lambda _: source)
+    lines = [f"  {name!r} of pets (train): 4 asked, 1 there" for name in names]
+    assert caught.value.problem.splitlines() == ["more images asked for than there are:", *lines]
 
 
 def test_a_test_class_without_images_is_named(tmp_path) -> None:

@@ -86,13 +86,16 @@ def test_others_are_never_targets(folder) -> None:
 
 
 def test_a_blend_takes_its_share_from_the_second_source(folder) -> None:
-    """Here the second source is the test split of the same file; both parts are there, each from its own rows."""
+    """Here the second source is a part of the test split of the same file, and the rest of that is the test set; both
+    parts are there, each from its own rows."""
     source = opener(folder)("gratings")
-    data = {"blend": {"source": "gratings", "share": 0.3, "split": "test"}}
-    chosen = choose(spec_of(folder[1], **data), 0, opener(folder))
+    content = spec_of(folder[1], blend={"source": "gratings", "share": 0.3, "split": "test:fit"}).content()
+    content["target"]["test"] = {"source": "gratings", "split": "test:validation"}
+    spec = RunSpec.model_validate(content)
+    chosen = choose(spec, 0, opener(folder))
     assert [len(part.rows) for part in chosen] == [7, 3] * 3
     assert {split for part in chosen[1::2] for split in source.splits[part.rows].tolist()} == {"test"}
-    assert len(training_sets(spec_of(folder[1], **data), opener(folder))[0].labels) == 30
+    assert len(training_sets(spec, opener(folder))[0].labels) == 30
 
 
 def test_more_images_than_there_are_names_every_class(folder) -> None:

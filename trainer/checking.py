@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from predictor.errors import PredictorError, SpecError, listed
 from predictor.grids import Grid, PlannedRun
@@ -12,12 +14,29 @@ from predictor.spec import RunSpec
 from trainer import PROTOCOL
 from trainer.planning import check_sources
 
+if TYPE_CHECKING:
+    from trainer.data.sources import Source
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong and how to mend it. in_grid : whether that is done in the grid, not in the files it names"""
+
+    problem: str
+    remedy: str = ""
+    in_grid: bool = True
+
+    def text(self, hit: str) -> str:
+        """In words, with the runs that it hits."""
+        return f"{self.problem} ({hit})" + (f". {self.remedy}" if self.remedy else "")
+
 
 def check_grid(grid: Grid, data_dir: Path) -> None:
     """Open every source and choose the images of every run, without decoding one.
 
     Raises SpecError naming, for the whole grid at once, each unknown model, class or split that a source lacks, class
-    with too few images, and test class without any; DataError for missing source files.
+    with too few images, part of a test set that is trained on, and test class without any image; DataError for missing
+    source files.
     """
     faults = grid_faults(grid.runs, grid, data_dir)
     if faults:
@@ -33,14 +52,17 @@ def check_open_runs(grid: Grid, data_dir: Path, finished: Set[str]) -> list[str]
     faults = grid_faults(runs, grid, data_dir)
     if faults and {run_id for hit in faults.values() for run_id in hit} == {run.spec.run_id for run in runs}:
         raise _refusal(faults, grid)
-    return [f"{fault} ({len(hit)} of {len(runs)} runs will fail)" for fault, hit in faults.items()]
+    return [
+        f"{'. '.join(filter(None, (fault.problem, fault.remedy)))} ({len(hit)} of {len(runs)} runs will fail)"
+        for fault, hit in faults.items()
+    ]
 
 
-def grid_faults(runs: Iterable[PlannedRun], grid: Grid, data_dir: Path) -> dict[str, list[str]]:
+def grid_faults(runs: Iterable[PlannedRun], grid: Grid, data_dir: Path) -> dict[Fault, list[str]]:
     """{fault: the runs that it hits}. Raises DataError for missing source files."""
     check_sources(grid, data_dir)
-    faults: dict[str, list[str]] = {}
-    known: dict[str, list[str]] = {}
+    faults: dict[Fault, list[str]] = {}
+    known: dict[str, list[Fault]] = {}
     for run in runs:
         spec = run.spec
         key = f"{spec.protocol} {spec.model!r} {spec.target!r} {spec.stages!r} {spec.seeds.data}"  # what it rests on
@@ -51,12 +73,13 @@ def grid_faults(runs: Iterable[PlannedRun], grid: Grid, data_dir: Path) -> dict[
     return faults
 
 
-def _refusal(faults: Mapping[str, list[str]], grid: Grid) -> SpecError:
-    texts = [f"{fault} ({_of(run_ids, len(grid.runs))})" for fault, run_ids in faults.items()]
+def _refusal(faults: Mapping[Fault, list[str]], grid: Grid) -> SpecError:
+    texts = [fault.text(_of(run_ids, len(grid.runs))) for fault, run_ids in faults.items()]
+    below = [text.replace("\n", "\n  ") for text in texts]  # one that has lines of its own
     return SpecError(
-        "\n  ".join([f"{len(faults)} faults:", *texts]) if len(texts) > 1 else texts[0],
+        "\n  ".join([f"{len(faults)} faults:", *below]) if len(texts) > 1 else texts[0],
         where=f"grid {grid.study}",
-        remedy="mend the grid; nothing was trained",
+        remedy=f"{'mend the grid; ' if any(fault.in_grid for fault in faults) else ''}nothing was trained",
     )
 
 
@@ -64,61 +87,72 @@ def _of(run_ids: list[str], n: int) -> str:
     return "all runs" if len(run_ids) == n else listed([f"run {run_id}" for run_id in run_ids])
 
 
-def _run_faults(run: PlannedRun, grid: Grid, data_dir: Path) -> Iterator[str]:
-    from trainer.data.sources import Source
-
+def _run_faults(run: PlannedRun, grid: Grid, data_dir: Path) -> Iterator[Fault]:
     spec = run.spec
     if spec.protocol != PROTOCOL:
-        yield f"asks for protocol {spec.protocol}; this trainer trains protocol {PROTOCOL}"
+        yield Fault(
+            f"asks for protocol {spec.protocol}; this trainer trains protocol {PROTOCOL}",
+            f"state protocol: {PROTOCOL} in the grid: it gives new runs with new ids",
+        )
     if fault := _model_fault(spec.model.name):
         yield fault
+    places = {name: (name, grid.sources[name].file, spec.sources[name], data_dir) for name in spec.sources}
+    faults = [fault for place in places.values() if (fault := _source_fault(*place))]
+    yield from faults
+    if faults:
+        return
 
     def source_of(name: str) -> Source:
-        return _opened(name, grid.sources[name].file, spec.sources[name], data_dir)
+        return _opened(*places[name])
 
-    try:
-        for name in spec.sources:
-            source_of(name)
-        yield from _data_faults(spec, source_of)
-    except PredictorError as error:
-        yield _text(error)
+    yield from _data_faults(spec, source_of)
 
 
-def _data_faults(spec: RunSpec, source_of: object) -> Iterator[str]:
+def _data_faults(spec: RunSpec, source_of: Callable[[str], Source]) -> Iterator[Fault]:
     from trainer.data.selection import choose
     from trainer.run import rows_to_test
 
     for stage in range(len(spec.stages)):
         try:
-            choose(spec, stage, source_of)  # type: ignore[arg-type]
+            choose(spec, stage, source_of)
         except PredictorError as error:
-            yield _text(error)
+            yield _fault(error)
     for test in (spec.target.test, *spec.target.shifts.values()):
         try:
-            rows_to_test(spec, test, source_of(test.source))  # type: ignore[operator]
+            rows_to_test(spec, test, source_of(test.source))
         except PredictorError as error:
-            yield _text(error)
+            yield _fault(error)
 
 
-def _text(error: PredictorError) -> str:
-    """The problem, and where it lies unless that is a run: many runs share a fault."""
+def _fault(error: PredictorError, *, in_grid: bool = True) -> Fault:
+    """The problem, where it lies unless that is a run (many runs share a fault), and how to mend it."""
     where = str(error.where or "")
-    return error.problem if not where or where.startswith("run ") else f"{where}: {error.problem}"
+    text = error.problem if not where or where.startswith("run ") else f"{where}: {error.problem}"
+    return Fault(text, error.remedy or "", in_grid)
 
 
 @cache
-def _model_fault(name: str) -> str:
+def _model_fault(name: str) -> Fault | None:
     from trainer.networks import check_name
 
     try:
         check_name(name)
     except SpecError as error:
-        return error.problem
-    return ""
+        return _fault(error)
+    return None
 
 
 @cache
-def _opened(name: str, file: str | None, digest: str, data_dir: Path):  # type: ignore[no-untyped-def]
+def _source_fault(name: str, file: str | None, digest: str, data_dir: Path) -> Fault | None:
+    """What is wrong with a source as a whole; found once, also where its content is long to read."""
+    try:
+        _opened(name, file, digest, data_dir)
+    except PredictorError as error:
+        return _fault(error, in_grid=False)
+    return None
+
+
+def _opened(name: str, file: str | None, digest: str, data_dir: Path) -> Source:
     from trainer.data.sources import open_source
 
     return open_source(name, data_dir / file if file else None, digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -50,10 +51,12 @@ def _no_files(grid: Grid) -> Path | None:
 @click.option("--measure", is_flag=True, help="Train a few steps of each network where no record tells its speed.")
 @FORMAT
 def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, fmt: str) -> None:
-    """Print the runs of a grid and the indicators of the data each would be trained on; trains nothing.
+    """Print the runs of a grid and the indicators of the data of each of their stages; trains nothing.
 
-    With --data, or where no source needs a file, every source is opened and everything that would go wrong is named at
-    once. Hours are those of one process, from what runs of the same network cost in the registry.
+    With --data, or where no source needs a file, every source is opened and the images of every run are chosen: unknown
+    networks, missing files, and classes and images that are not there are named at once. No image is decoded: a damaged
+    one shows when a run loads it. Hours are those of one process, from what runs of the same network cost in the
+    registry.
     """
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
@@ -137,10 +140,10 @@ def run(
 ) -> None:
     """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops."""
     from predictor.grids import load_grid
-    from predictor.records import finished_ids
     from trainer.checking import check_open_runs
     from trainer.launch.job import FAILED, Job
     from trainer.launch.local import run_grid
+    from trainer.launch.pool import context_of, start_server
     from trainer.launch.side_by_side import with_measured_workers
     from trainer.planning import (
         LARGE,
@@ -148,10 +151,15 @@ def run(
         choose_device,
         choose_workers,
         keep_grid,
+        standing,
+        without,
     )  # fmt: skip
-    from trainer.progress import reporter
+    from trainer.progress import reporter, torn_fault
     from trainer.provenance import code_commit
 
+    for option, number in (("--timeout", timeout), ("--memory-limit", memory_limit)):
+        if number is not None and isnan(number):
+            raise PredictorError(f"{option} is nan", remedy="give a number above 0, or inf for no limit")
     grid = load_grid(grid_file)
     data_dir = data_dir or _no_files(grid)
     if data_dir is None:
@@ -161,7 +169,14 @@ def run(
             f"{len(grid.runs):,} runs, more than {LARGE:,}", where=str(grid_file), remedy="say --yes to train them all"
         )
     check_rendered(grid)
-    for line in check_open_runs(grid, data_dir, finished_ids(runs_dir / grid.study)):
+    now = standing(grid, runs_dir)
+    if len(now.finished | now.torn) < len(grid.runs):
+        start_server(context_of())  # it imports while this process does
+    for run_id in sorted(now.torn):
+        file = runs_dir / grid.study / f"{run_id}.json"
+        text = "is cut, no whole record, and its run is not trained. delete it, and the same command trains the run"
+        click.echo(f"warning: {file}: {text}", err=True)
+    for line in check_open_runs(grid, data_dir, now.finished | now.torn):
         click.echo(f"warning: {line}", err=True)
     chosen = choose_device(device)
     n_workers, n_threads = choose_workers(workers, threads, chosen)
@@ -179,22 +194,31 @@ def run(
         compiled=None if compiled == "auto" else compiled == "on",
     )
     if workers == "auto" and chosen == "cuda":
-        n_workers, job = with_measured_workers(grid, job, threads)
+        n_workers, job = with_measured_workers(without(grid, now.torn), job, threads)
         click.echo(f"{n_workers} runs side by side on {chosen}", err=True)
     limits = {"timeout": timeout, "memory_limit": memory_limit * 2**30 if memory_limit else None}
     with reporter(grid, runs_dir) as report:
         outcomes = run_grid(
-            grid, job, workers=n_workers, retry=retry + 1, only_failed=only_failed, report=report, **limits
-        )
+            without(grid, now.torn), job, workers=n_workers, retry=retry + 1, only_failed=only_failed, report=report,
+            tell=lambda text: click.echo(text, err=True), **limits,
+        )  # fmt: skip
     last = {outcome.run_id: outcome for outcome in outcomes}
     failed = [outcome for outcome in last.values() if outcome.status in FAILED]
+    faults = []
     if failed:
-        raise PredictorError(
-            f"{len(failed)} of {len(last)} runs failed, first: {failed[0].message}",
-            where=str(runs_dir / grid.study / "attempts"),
-            remedy="the attempts hold the reasons; the same command tries them again",
+        faults.append(
+            PredictorError(
+                f"{len(failed)} of {len(last)} runs failed, first: {failed[0].message}",
+                where=str(runs_dir / grid.study / "attempts"),
+                remedy="the attempts hold the reasons; the same command tries them again",
+            )
         )
-    if any(outcome.status == "stopped" for outcome in last.values()):
+    stopped = any(outcome.status == "stopped" for outcome in last.values())
+    if now.torn and not stopped:
+        faults.append(torn_fault(now.torn, runs_dir / grid.study))
+    if faults:
+        raise faults[0] if len(faults) == 1 else PredictorError("\n".join(map(str, faults)))
+    if stopped:
         click.echo("stopped; the same command continues where it was", err=True)
         sys.exit(130)
 
@@ -207,12 +231,12 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
     """Say how far a grid is: finished, failed and open runs per axis; pace, time left, hours and energy spent."""
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
-    from trainer.planning import status_rows, status_summary
+    from trainer.planning import standing, status_rows, status_summary
     from trainer.progress import status_lines
 
     grid = load_grid(grid_file)
-    summary = status_summary(grid, runs_dir)
-    rows = status_rows(grid, runs_dir)
+    now = standing(grid, runs_dir)
+    summary, rows = status_summary(grid, runs_dir, now), status_rows(grid, runs_dir, now)
     if fmt == "json":
         click.echo(json_text({"schema_version": 1, "study": grid.study, "summary": summary, "axes": rows}))
         return

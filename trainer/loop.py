@@ -19,7 +19,7 @@ from predictor.spec import Recipe
 from trainer import randomness
 from trainer.augment import Augmentation, augmentation
 from trainer.data.selection import TrainingSet, epoch_order
-from trainer.device import Precision, autocast
+from trainer.device import Precision, autocast, generator_of
 
 LOOK_EVERY = 50  # steps, at least, between two looks at the loss: each look waits for the device
 AHEAD = 50  # steps whose rows go to the device at once
@@ -86,6 +86,7 @@ def train(
     labels = torch.from_numpy(data.labels).to(device)
     batches = Ahead(Batches(data.keys, recipe.batch_size, image_steps, training_seed), device)
     draws = torch.tensor(randomness.key("augment", training_seed, stage), device=device)
+    dropped, generator = randomness.key("dropout", training_seed, stage) >> 1, generator_of(device)
     plain = augmentation(recipe.augmentation, flip=recipe.flip)
     size = min(micro_batch or recipe.batch_size, recipe.batch_size)
     steps = n_steps(image_steps, recipe.batch_size)
@@ -97,6 +98,7 @@ def train(
             between_steps(state, steps)
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(state.step, steps, recipe)
+        generator.manual_seed(dropped + state.step)  # what a network itself draws: dropout, stochastic depth
         rows, first = batches[state.step]
         for start in range(0, len(rows), size):
             part = rows[start : start + size]

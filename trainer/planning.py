@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
+import re
+import secrets
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from predictor.errors import DataError, PredictorError, RegistryError, listed
+from predictor.errors import DataError, PredictorError, RegistryError, SpecError, listed
 from predictor.grids import Grid, load_grid
 from predictor.indicators.sources import SYNTHETIC
 from predictor.records import failed_ids, finished_ids, read_costs
-from predictor.spec import planned_counts
-from trainer.forecast import progress
+from predictor.spec import RunSpec, planned_counts
+from trainer.forecast import image_steps, progress
 from trainer.launch.lease import held
 
 LARGE = 1_000  # runs; a larger grid asks first
-PLANNED = ("n_classes", "n_samples", "samples_per_class", "min_samples", "left_skew@5", "long_tail@0.4mean")
+PLANNED = ("n_classes", "n_samples", "min_samples", "left_skew@5", "long_tail@0.4mean")
+OWN_COLUMNS = ("image_steps",)  # of a run, whatever its design says: an axis of that name is shown as axis_NAME
 
 
 def plan_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
-    """One row a run: id, axes, state, and the indicators of its last stage's label distribution."""
-    from predictor.indicators import compute
+    """One row a run: id, axes, seeds, state, and the indicators of the data of each of its stages.
 
+    Those of the last stage stand under their own names, those of an earlier one as `stage1_n_classes`, ...
+    image_steps : of all stages
+    """
     done = finished_ids(runs_dir / grid.study)
     rows = []
     known: dict[str, dict[str, Any]] = {}
     for run in grid.runs:
         spec = run.spec
         if spec.configuration_id not in known:  # seeds of a configuration share their counts but not their ranks
-            values = compute(planned_counts(spec, stage=len(spec.stages) - 1), PLANNED)
-            known[spec.configuration_id] = {name: value.value for name, value in values.items()}
+            known[spec.configuration_id] = planned_indicators(spec)
         rows.append(
             {
                 "run_id": spec.run_id,
                 "configuration_id": spec.configuration_id,
                 "target_set": run.target_set,
-                **run.axes,
-                "seed": spec.seeds.training,
-                "image_steps": sum(stage.image_steps for stage in spec.stages),
+                **{f"axis_{name}" if name in OWN_COLUMNS else name: level for name, level in run.axes.items()},
+                "data_seed": spec.seeds.data,
+                "training_seed": spec.seeds.training,
+                "image_steps": image_steps(spec),
                 "finished": spec.run_id in done,
                 **known[spec.configuration_id],
             }
@@ -47,18 +54,46 @@ def plan_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def planned_indicators(spec: RunSpec) -> dict[str, Any]:
+    """{column: value} of every stage's label distribution, the last stage first; None where it has no value."""
+    from predictor.indicators import compute
+
+    last = len(spec.stages) - 1
+    return {
+        _column(name, None if stage == last else stage): value.value
+        for stage in (last, *range(last))
+        for name, value in compute(planned_counts(spec, stage=stage), PLANNED).items()
+    }
+
+
+def _column(indicator: str, stage: int | None) -> str:
+    """Its column in a plan; stage: None for the last one."""
+    return indicator if stage is None else f"stage{stage + 1}_{indicator}"
+
+
+def indicator_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The columns of a plan that hold indicators, of whichever stage.
+
+    >>> indicator_columns([{"n_samples": 5, "profile": "balanced"}, {"n_samples": 5, "stage1_n_samples": 9}])
+    ['n_samples', 'stage1_n_samples']
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [name for name in names if re.sub(r"^stage\d+_", "", name) in PLANNED]
+
+
 def plan_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Numbers of configurations and runs, the image-steps that are still to train, and what the design cannot tell.
 
-    same_data : groups of configurations of one target set whose indicators are all equal; constant : indicators that
-    have one value in the whole grid
+    same_data : groups of configurations of one target set whose indicators are all equal, stage by stage; constant :
+    indicators that have one value in the whole grid
     """
+    columns = indicator_columns(rows)
     alike: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for row in rows:
-        alike[(row["target_set"], *(row[name] for name in PLANNED))].add(row["configuration_id"])
+        alike[(row["target_set"], *(row.get(name) for name in columns))].add(row["configuration_id"])
     return {
         "same_data": [sorted(ids) for ids in alike.values() if len(ids) > 1],
-        "constant": [name for name in PLANNED if len({row[name] for row in rows}) == 1],
+        "constant": [name for name in columns if len({row.get(name) for row in rows}) == 1],
         "n_configurations": len({row["configuration_id"] for row in rows}),
         "n_runs": len(rows),
         "n_finished": sum(row["finished"] for row in rows),
@@ -66,36 +101,68 @@ def plan_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def status_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
-    """One row per axis and level: runs planned, finished and failed (and still open)."""
-    done = finished_ids(runs_dir / grid.study)
-    failed = failed_ids(runs_dir / grid.study) - done
+@dataclass(frozen=True)
+class Standing:
+    """Ids of a grid's runs at one moment: table and summary of one status speak of the same.
+
+    finished : with a record; torn : with a file that is no whole record; failed : with an attempt and no record
+    """
+
+    finished: frozenset[str]
+    torn: frozenset[str]
+    failed: frozenset[str]
+
+
+def standing(grid: Grid, runs_dir: Path) -> Standing:
+    """Where the runs of a grid are."""
+    from predictor.records import torn_ids
+
+    study = runs_dir / grid.study
+    planned = {run.spec.run_id for run in grid.runs}
+    finished = finished_ids(study) & planned
+    torn = (torn_ids(study) & planned) - finished
+    return Standing(frozenset(finished), frozenset(torn), frozenset((failed_ids(study) & planned) - finished))
+
+
+def without(grid: Grid, run_ids: Set[str]) -> Grid:
+    """The grid but for some runs."""
+    return replace(grid, runs=[run for run in grid.runs if run.spec.run_id not in run_ids])
+
+
+def status_rows(grid: Grid, runs_dir: Path, at: Standing | None = None) -> list[dict[str, Any]]:
+    """One row per axis and level: runs planned, finished and failed (and still open). at: from `standing`."""
+    at = at or standing(grid, runs_dir)
     tally: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for run in grid.runs:
         for axis, level in {"target_set": run.target_set, **run.axes}.items():
             cell = tally[axis, str(level)]
             cell[0] += 1
-            cell[1] += run.spec.run_id in done
-            cell[2] += run.spec.run_id in failed
+            cell[1] += run.spec.run_id in at.finished
+            cell[2] += run.spec.run_id in at.failed
     return [
         {"axis": axis, "level": level, "runs": planned, "finished": finished, "failed": failed}
         for (axis, level), (planned, finished, failed) in tally.items()
     ]
 
 
-def status_summary(grid: Grid, runs_dir: Path) -> dict[str, Any]:
-    """Runs planned, finished, failed (and still open), diverged and being trained now; see `progress` for the rest."""
+def status_summary(grid: Grid, runs_dir: Path, at: Standing | None = None) -> dict[str, Any]:
+    """Runs planned, finished, failed (and still open), diverged, being trained now and torn; the rest is `progress`'s.
+
+    at : from `standing`
+    """
+    at = at or standing(grid, runs_dir)
     study = runs_dir / grid.study
     planned = {run.spec.run_id for run in grid.runs}
-    costs = [cost for cost in read_costs(study) if cost.run_id in planned]
-    done = {cost.run_id for cost in costs}
+    costs = [cost for cost in read_costs(study) if cost.run_id in at.finished]
     return {
         "n_runs": len(planned),
-        "n_finished": len(done),
-        "n_failed": len((failed_ids(study) & planned) - done),
+        "n_finished": len(at.finished),
+        "n_failed": len(at.failed),
         "n_diverged": sum(cost.status == "diverged" for cost in costs),
-        "n_running": len((held(study / "checkpoints") & planned) - done),
-        **progress(grid, costs),
+        "n_running": len((held(study / "checkpoints") & planned) - at.finished),
+        "n_torn": len(at.torn),
+        "torn": sorted(at.torn),
+        **progress(costs, len(planned) - len(at.finished)),
     }
 
 
@@ -133,29 +200,77 @@ def check_sources(grid: Grid, data_dir: Path) -> None:
 
 
 def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
-    """Copy the grid beside its records, so that the study says what it is.
+    """Keep the grid beside its records, so that the study says what it is; whole or not at all.
 
-    A grid may grow, not change its name; until a run of it is finished it may still be mended.
+    A grid may grow, and may drop runs that have no record. A kept one that cannot be read is replaced where the new
+    one plans every run that has a record.
+    Raises RegistryError for another grid of the same name, and where the registry cannot be written.
     """
     study = runs_dir / grid.study
     kept = study / "grid.yaml"
+    if not grid_file.is_file():
+        raise SpecError("is no file; its text is kept beside the runs", where=str(grid_file), remedy="save it in one")
     try:
+        content = grid_file.read_bytes()
         study.mkdir(parents=True, exist_ok=True)
-        if kept.exists() and kept.samefile(grid_file):
+        if _holds(kept, content):
             return
-        if kept.exists():
-            before = {run.spec.run_id for run in load_grid(kept).runs}
-            if not before <= {run.spec.run_id for run in grid.runs} and finished_ids(study):
-                raise RegistryError(
-                    f"holds another grid of the same name as {grid_file}",
-                    where=str(kept),
-                    remedy="give the new grid another study name; a grid may grow but not drop runs",
-                )
-        shutil.copyfile(grid_file, kept)
+        _check_dropped(kept, grid_file, grid)
+        _replace_file(kept, content)
     except OSError as error:
+        raise _not_kept(kept, error) from error
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:  # not there, or not readable: the attempt to write tells
+        return False
+
+
+def _check_dropped(kept: Path, grid_file: Path, grid: Grid) -> None:
+    """Raise RegistryError where the grid that is kept planned a run that has a record, and the new one does not."""
+    if not kept.exists():
+        return
+    recorded = finished_ids(kept.parent)
+    new = {run.spec.run_id for run in grid.runs}
+    try:
+        dropped = {run.spec.run_id for run in load_grid(kept).runs} & recorded - new
+        found = f"holds another grid of the same name as {grid_file}"
+    except SpecError as error:  # cut, or written by hand: it says nothing about its runs
+        dropped = recorded - new
+        found = f"holds no grid that can be read ({error.problem.splitlines()[0]})"
+    if dropped:
+        what = "1 run that has a record is" if len(dropped) == 1 else f"{len(dropped)} runs that have a record are"
         raise RegistryError(
-            f"cannot be written: {error.strerror}", where=str(study), remedy="name a writable registry with --runs"
-        ) from None
+            f"{found}: {what} not in the new one, such as {min(dropped)}",
+            where=str(kept),
+            remedy="give the new grid another study name; a grid may grow, and drop runs that have no record",
+        )
+
+
+def _replace_file(path: Path, content: bytes) -> None:
+    """Write a file through a temporary one: after a full disk or a power failure the former one is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _not_kept(kept: Path, error: OSError) -> RegistryError:
+    """A full disk needs other steps than a folder that may not be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    before = "; the one that is there stays as it is" if kept.exists() else ""
+    return RegistryError(
+        f"cannot be written ({error.strerror or error}){before}",
+        where=str(kept),
+        remedy="free space there, and run it again" if full else "name a writable registry with --runs",
+    )
 
 
 def choose_device(wanted: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.errors import listed
+from predictor.errors import RegistryError, listed
 from predictor.grids import Grid
 from predictor.records import finished_ids
 
@@ -48,9 +48,10 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
             task = bar.add_task(grid.study, total=len(planned), completed=done)
 
             def advance(outcome: Outcome) -> None:
-                if outcome.status in ("completed", "diverged", "elsewhere"):
+                done = outcome.status in ("completed", "diverged", "elsewhere")
+                if done:
                     bar.advance(task)
-                else:
+                if not done or outcome.n_left_out:
                     bar.console.print(_line(outcome), markup=False)
 
             yield advance
@@ -68,7 +69,10 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
 def _line(outcome: Outcome) -> str:
     accuracy = "" if outcome.accuracy is None else f" accuracy {outcome.accuracy:.1%}"
     seconds = f" {outcome.seconds:.1f} s" if outcome.seconds else ""
-    return f"{outcome.run_id} {outcome.status}{accuracy}{seconds}{' ' if outcome.message else ''}{outcome.message}"
+    n = outcome.n_left_out
+    left_out = f", {n:,} bad image{'s' if n > 1 else ''} left out" if n else ""
+    message = f" {outcome.message}" if outcome.message else ""
+    return f"{outcome.run_id} {outcome.status}{accuracy}{seconds}{left_out}{message}"
 
 
 def plan_lines(summary: Mapping[str, Any], hours: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -98,15 +102,50 @@ def status_lines(study: str, summary: Mapping[str, Any]) -> list[str]:
         f"{summary['n_failed']} failed and open, {summary['n_diverged']} diverged; "
         f"{summary['seconds_trained'] / 3600:.2f} h trained"
     ]
-    if summary["runs_per_hour"]:
-        ago = f", {summary['last_ended_hours_ago']:.1f} h ago" if summary["last_ended_hours_ago"] > 1 else ""
-        left = f"; {summary['eta_hours']:.2f} h left at that pace" if summary["eta_hours"] else ""
-        lines.append(f"{summary['runs_per_hour']:.1f} runs an hour at the last look{ago}{left}")
+    if summary["n_torn"]:
+        lines.append(
+            f"not finished, because their records are cut: {record_files(summary['torn'])}; delete these files, and "
+            "`trainer run` trains the runs again"
+        )
+    lines += _pace_lines(summary)
     if summary["joules"] is not None:
         known = f"of {summary['n_with_energy']} runs" if summary["n_with_energy"] < summary["n_finished"] else ""
         lines.append(f"{summary['joules'] / 3.6e6:.3f} kWh {known}".rstrip())
     elif summary["n_finished"]:
         lines.append("energy: no run could read it; the records say why")
+    return lines
+
+
+def record_files(run_ids: Iterable[str]) -> str:
+    """Names of the runs' files, all of them: whoever deletes them needs them all."""
+    return ", ".join(f"{run_id}.json" for run_id in sorted(run_ids))
+
+
+def torn_fault(run_ids: Collection[str], study_dir: Path) -> RegistryError:
+    """What `trainer run` ends with where records of its grid are cut."""
+    return RegistryError(
+        f"{len(run_ids)} {'run was' if len(run_ids) == 1 else 'runs were'} not trained, because a record is there that "
+        f"is cut: {record_files(run_ids)}",
+        where=str(study_dir),
+        remedy="delete these files, and the same command trains the runs",
+    )
+
+
+def _pace_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Runs an hour, images a second, time left; and what these leave out."""
+    lines = []
+    if summary["runs_per_hour"]:
+        basis = " of one process, from one run," if summary["pace_from_runs"] == 1 else ""
+        ago = f", {summary['last_ended_hours_ago']:.1f} h ago" if summary["last_ended_hours_ago"] > 1 else ""
+        idle = f", without {summary['paused_hours']:.1f} h of pauses" if summary["paused_hours"] > 0.05 else ""
+        left = f"; {summary['eta_hours']:.2f} h left at that pace" if summary["eta_hours"] else ""
+        lines.append(
+            f"{summary['runs_per_hour']:.1f} runs an hour, {summary['images_per_second']:,.0f} images/s{basis} "
+            f"at the last look{ago}{idle}{left}"
+        )
+    if summary["n_without_end"]:
+        what = "run states" if summary["n_without_end"] == 1 else "runs state"
+        lines.append(f"{summary['n_without_end']} finished {what} no end that is readable and past: not in the pace")
     return lines
 
 

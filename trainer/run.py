@@ -148,6 +148,7 @@ def run_spec(
             commit=commit,
         ),
         started_at=started.isoformat(timespec="seconds"),
+        ended_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         data_report=data_report(source_of(name) for name in spec.sources),
     )
 
@@ -189,11 +190,12 @@ def rows_to_test(spec: RunSpec, test: TestSet, source: Source) -> tuple[np.ndarr
     rows = [source.usable(source.rows(name, test.split), size) for name in spec.target.classes]
     empty = [name for name, found in zip(spec.target.classes, rows, strict=True) if not len(found)]
     if empty and (test == spec.target.test or len(empty) == len(rows)):
-        why = [source.lacks(name, test.split) or f"no usable image of {name!r}" for name in empty]
+        why = source.lacking(empty, [test.split])
+        why += [f"no usable image of {name!r}" for name in empty if not source.lacks(name, test.split)]
         raise DataError(
             f"no image to test class {empty[0]!r}"
             + (f" and {len(empty) - 1} more: " if len(empty) > 1 else ": ")
-            + listed(list(dict.fromkeys(why))),
+            + listed(why),
             where=f"{test.source} ({test.split})",
             remedy="drop the class from the target set or name another test set",
         )

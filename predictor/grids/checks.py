@@ -13,6 +13,8 @@ from predictor.grids.schema import AXES, RECIPE_AXES, SCHEDULES, STAGE_KEYS, Rat
 from predictor.profiles import Edit, Profile
 from predictor.spec import Blend, Others, Recipe, Stage, StageData
 
+BUILTIN = "builtin:"  # how the digest of a source that needs no file begins
+MAX_EPOCHS = 100_000
 DESIGN_KEYS = {"sample": (1, 100_000), "seed": (0, 2**32 - 1)}  # and their ranges
 PARTS: dict[str, tuple[type[BaseModel], ...]] = {
     "profile": (Profile, Edit),
@@ -52,8 +54,8 @@ def read_level(axis: str, value: Any) -> Any:
             raise ValueError(f"needs kept or fresh (found {value!r})")
         return value
     if axis == "epochs":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e6:
-            raise ValueError(f"needs a number above 0 and up to a million (found {value!r})")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_EPOCHS:
+            raise ValueError(f"needs a number above 0 and up to {MAX_EPOCHS:,} (found {value!r})")
         return value
     if axis == "learning_rate" and isinstance(value, dict):
         return Rate.model_validate(value)
@@ -97,6 +99,18 @@ def check_source(source: Any, where: Place, content: dict[str, Any], faults: Fau
     known = names(content, "sources")
     if isinstance(source, str) and source not in known:
         faults.add(where, f"unknown source {source!r}" + near(source, known))
+
+
+def check_builtin(content: dict[str, Any], faults: Faults) -> None:
+    """Note built-in sources that name a file: nothing would ever open it."""
+    for name, source in _mapping(content, "sources").items():
+        if not isinstance(source, dict) or source.get("file") is None:
+            continue
+        if str(source.get("digest")).startswith(BUILTIN):
+            text = f"names a file beside {source['digest']!r}, images that need none (found {source['file']!r})"
+            faults.add(
+                ("sources", name, "file"), f"{text}; leave out the file, or state the file's own digest, sha256:..."
+            )
 
 
 def check_target_sets(content: dict[str, Any], faults: Faults) -> None:

@@ -13,6 +13,7 @@ from predictor.grids.checks import (
     DESIGN_KEYS,
     blocks,
     check_block,
+    check_builtin,
     check_level,
     check_recipe,
     check_stage_plans,
@@ -111,6 +112,7 @@ def _checked(content: dict[str, Any], faults: Faults) -> GridFile | None:
         file = GridFile.model_validate(content)
     except ValidationError as error:
         faults.add_error((), error, [GridFile])
+    check_builtin(content, faults)
     check_target_sets(content, faults)
     check_stage_plans(content, faults)
     check_recipe(content, faults)
@@ -129,8 +131,10 @@ def _expanded(
     for choice in crossed(block):
         try:
             yield from _runs(file, choice)
-        except ValueError as error:  # pydantic's are ValueErrors
+        except ValidationError as error:
             faults.add_error(where, error)
+        except ValueError as error:  # a profile that does not suit the number of classes
+            faults.add_error((*where, *_profile_place(file, block, choice)), error)
 
 
 def _designed(
@@ -149,7 +153,7 @@ def _designed(
             return
         try:
             runs = _runs(file, choice)
-        except ValueError as error:
+        except ValueError as error:  # pydantic's are ValueErrors
             faults.add_error(where, error)
             return
         if runs[0].spec.configuration_id not in seen:
@@ -162,6 +166,15 @@ def _designed(
         f"only {len(seen)} different configurations in {DRAWS_PER_SAMPLE * sample} draws, {sample} are asked for; "
         "widen the ranges or ask for fewer",
     )
+
+
+def _profile_place(file: GridFile, block: dict[str, Any], choice: dict[str, Any]) -> Place:
+    """Where the block states the profile of a choice; nothing where a stage plan may have changed it."""
+    plan = file.stage_plans.get(choice.get("stages", ""), [])
+    if "profile" not in block or any("profile" in stage for stage in plan):
+        return ()
+    levels = block["profile"]
+    return ("profile", levels.index(choice["profile"])) if isinstance(levels, list) else ("profile",)
 
 
 def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
@@ -204,7 +217,7 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
     return [
         PlannedRun(
             spec=RunSpec(**shared, stages=tuple(stages), seeds=seeds),
-            axes=_axes(levels),
+            axes=named_axes(levels),
             target_set=name,
             domain=target.domain,
         )
@@ -243,7 +256,7 @@ def _stage_data(target: GridTargetSet, levels: dict[str, Any]) -> StageData:
     )
 
 
-def _axes(levels: dict[str, Any]) -> dict[str, str | int | float]:
+def named_axes(levels: dict[str, Any]) -> dict[str, str | int | float]:
     """The place of a configuration in the design, in words and numbers."""
     profile = levels.get("profile", read_level("profile", "balanced"))
     others = levels.get("others", [])

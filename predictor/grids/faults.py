@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from predictor.errors import SpecError, listed
+from predictor.errors import HANDFUL, SpecError, all_listed, listed
 
 Place = tuple[str | int, ...]
 
@@ -65,9 +65,12 @@ class Faults:
                 self.add((*where, *place), problem(fault))
 
     def stop(self) -> None:
-        """Raise SpecError with all faults in the order of their lines, if there is any."""
-        if self.found:
-            raise SpecError(listed(sorted(self.found, key=lambda text: self.found[text])), where=str(self.path))
+        """Raise SpecError with all faults in the order of their lines, if there is any; many stand on a line each."""
+        faults = sorted(self.found, key=lambda text: self.found[text])
+        if len(faults) > HANDFUL:
+            raise SpecError(all_listed(f"{len(faults)} faults", faults), where=str(self.path))
+        if faults:
+            raise SpecError(listed(faults), where=str(self.path))
 
 
 def problem(fault: Any) -> str:

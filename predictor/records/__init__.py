@@ -24,7 +24,7 @@ from predictor.records.schema import (
     StageCounts,
     content_id,
 )
-from predictor.records.store import Finished, finished_ids, read_registry, study_folders, write_record
+from predictor.records.store import Finished, finished_ids, read_registry, study_folders, torn_ids, write_record
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -51,6 +51,7 @@ __all__ = [
     "read_registry",
     "record_faults",
     "study_folders",
+    "torn_ids",
     "unpack",
     "write_attempt",
     "write_record",

@@ -1,90 +1,188 @@
-"""What is wrong in a registry: every record by itself, and records against each other."""
+"""What is wrong in a registry: every record by itself, against its study's grid, and records against each other."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from predictor.errors import RegistryError
 from predictor.records.attempts import DUPLICATE, read_attempts
+from predictor.records.design import read_design
 from predictor.records.faults import record_faults
+from predictor.records.files import literal
+from predictor.records.rules.specs import Specs
 from predictor.records.schema import RunRecord
-from predictor.records.store import Stored, part_column, part_files, result, stored_json, stored_part, study_folders
+from predictor.records.store import (
+    Stored,
+    collector_paused,
+    json_files,
+    part_column,
+    part_files,
+    result,
+    stray_files,
+    study_folders,
+)
+
+CHUNK = 1_000  # records of a part at once
 
 
 def check(runs_dir: str | Path) -> list[str]:
     """Every fault of a registry, each with its file (and row); [] where it is clean.
 
-    Checked: the ids are the hashes of the specs, counts are the recipe's, outcomes are within range and follow from
-    their counts, no run stands there twice with different content.
+    Checked: the ids are the hashes of the specs, counts are the recipe's, outcomes are those of the spec's tests,
+    within range and follow from their counts, costs are possible, axes, domain and `held_out` are those of the study's
+    grid, no run stands there twice with different content, nothing lies beside the studies.
+    One record is held at a time: a large registry needs little memory.
     Raises RegistryError for a missing folder and for one without any record.
     """
-    faults: list[str] = []
-    n_records = 0
-    for study_dir in study_folders(runs_dir):
-        n_found, found_faults = _check_study(study_dir)
-        n_records += n_found
-        faults += found_faults
-    if not n_records:
+    folders = study_folders(runs_dir)
+    faults = [
+        f"{path}: lies beside the studies, where nothing reads it; move it into its study's folder, or delete it"
+        for path in stray_files(runs_dir)
+    ]
+    registry = _Registry()
+    with collector_paused():
+        for study_dir in folders:
+            faults += registry.study_faults(study_dir)
+    if not registry.n_records:
         raise RegistryError("no run records", where=str(runs_dir), remedy="name a folder of run records, such as runs/")
     return faults
 
 
-def _check_study(study_dir: Path) -> tuple[int, list[str]]:
-    faults: list[str] = []
-    seen: dict[str, tuple[Stored, RunRecord]] = {}
-    everything, unreadable = _everything(study_dir)
-    for stored, listed_id in everything:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is kept of a record: where it stands, and a hash of its text."""
+
+    file: Path
+    row: int | None
+    text: int
+
+    @property
+    def where(self) -> str:
+        return Stored("", self.file, self.row, "").where
+
+
+class _Registry:
+    """The records met so far."""
+
+    def __init__(self) -> None:
+        self.n_records = 0
+        self._specs = Specs()
+        self._seen: dict[str, _Seen] = {}  # by run id, of all studies before this one
+        self._part: tuple[Path, list[str]] | None = None  # the one read again last
+
+    def study_faults(self, study_dir: Path) -> Iterator[str]:
+        """Every fault of one study."""
+        design, faults = read_design(study_dir)
+        yield from faults
+        own: dict[str, _Seen] = {}
+        for found in _everything(study_dir):
+            self.n_records += 1
+            if isinstance(found, str):
+                yield found
+                continue
+            stored, listed_id = found
+            try:
+                record = stored.parse()
+            except RegistryError as error:
+                yield f"{error.where}: {error.problem}"
+                continue
+            faults = _place_faults(stored, listed_id, record) + record_faults(record, self._specs)
+            if design:
+                faults += design.record_faults(record)
+            faults += self._twice(own, stored, record)
+            yield from (f"{stored.where}: {fault}" for fault in faults)
+        if design:
+            yield from design.faults()
+        yield from self._lost_races(study_dir, own)
+        for run_id, seen in own.items():
+            self._seen.setdefault(run_id, seen)
+
+    def _twice(self, own: dict[str, _Seen], stored: Stored, record: RunRecord) -> list[str]:
+        """Whether the run was met before and said something else; in another study, whether it found something else."""
+        text = stored.text.encode() if isinstance(stored.text, str) else stored.text
+        seen = _Seen(stored.file, stored.row, hash(text.strip()))
+        before = own.setdefault(record.run_id, seen)
+        if before is not seen:
+            differs = before.text != seen.text and self._again(before) not in (record, None)
+        elif record.run_id in self._seen:
+            before = self._seen[record.run_id]
+            first = self._again(before) if before.text != seen.text else None
+            differs = first is not None and result(first) != result(record)
+        else:
+            return []
+        return [f"run {record.run_id} differs from the one in {before.where}"] if differs else []
+
+    def _again(self, seen: _Seen) -> RunRecord | None:
+        """A record that was met before; None where it is gone, because somebody packs meanwhile."""
         try:
-            record = stored.parse()
-        except RegistryError as error:
-            faults.append(f"{error.where}: {error.problem}")
-            continue
-        if listed_id != record.run_id:
-            named = "file is named" if stored.row is None else "column run_id says"
-            faults.append(f"{stored.where}: the {named} {listed_id!r}; the record's run_id is {record.run_id}")
-        if record.study != stored.study:
-            faults.append(f"{stored.where}: the record's study is {record.study!r}; its folder is {stored.study!r}")
-        faults += [f"{stored.where}: {fault}" for fault in record_faults(record)]
-        before = seen.setdefault(record.run_id, (stored, record))
-        if before[1] != record:
-            faults.append(f"{stored.where}: run {record.run_id} differs from the one in {before[0].where}")
-    kept = {run_id: record for run_id, (_, record) in seen.items()}
-    return len(everything) + len(unreadable), [*faults, *unreadable, *_lost_races(study_dir, kept)]
+            if seen.row is None:
+                return Stored("", seen.file, None, seen.file.read_bytes()).parse()
+            if self._part is None or self._part[0] != seen.file:
+                self._part = seen.file, part_column(seen.file, "record")
+            return Stored("", seen.file, seen.row, self._part[1][seen.row - 1]).parse()
+        except (OSError, RegistryError):
+            return None
 
-
-def _everything(study_dir: Path) -> tuple[list[tuple[Stored, str]], list[str]]:
-    """Every stored record with the id it is listed under, and what is wrong with files that cannot be read."""
-    found: list[tuple[Stored, str]] = []
-    unreadable: list[str] = []
-    try:
-        found += [(stored, stored.file.stem) for stored in stored_json(study_dir)]
-    except RegistryError as error:
-        unreadable.append(f"{error.where}: {error.problem}")
-    for part in part_files(study_dir):
+    def _lost_races(self, study_dir: Path, own: dict[str, _Seen]) -> Iterator[str]:
+        """Second records of a run that say something else than the first."""
         try:
-            found += zip(stored_part(part), part_column(part, "run_id"), strict=True)
+            attempts = read_attempts(study_dir)
         except RegistryError as error:
-            unreadable.append(f"{error.where}: {error.problem}")
-    return found, unreadable
+            yield f"{error.where}: {error.problem}"
+            return
+        for path, attempt in attempts.items():
+            if attempt.get("status") != DUPLICATE:
+                continue
+            try:
+                second = RunRecord.model_validate(attempt.get("record"))
+            except ValueError:
+                yield f"{path}: holds no readable second record of run {attempt.get('run_id')}"
+                continue
+            seen = own.get(second.run_id)
+            first = self._again(seen) if seen else None
+            if first is None or result(first) != result(second):
+                yield f"{path}: a second record of run {second.run_id} differs from the one that is kept"
 
 
-def _lost_races(study_dir: Path, kept: dict[str, RunRecord]) -> list[str]:
-    """Second records of a run that say something else than the first."""
-    try:
-        attempts = read_attempts(study_dir)
-    except RegistryError as error:
-        return [f"{error.where}: {error.problem}"]
+def _place_faults(stored: Stored, listed_id: str | None, record: RunRecord) -> list[str]:
     faults = []
-    for path, attempt in attempts.items():
-        if attempt.get("status") != DUPLICATE:
-            continue
-        run_id = attempt.get("run_id")
-        try:
-            second = RunRecord.model_validate(attempt.get("record"))
-        except ValueError:
-            faults.append(f"{path}: holds no readable second record of run {run_id}")
-            continue
-        first = kept.get(second.run_id)
-        if first is None or result(first) != result(second):
-            faults.append(f"{path}: a second record of run {run_id} differs from the one that is kept")
+    if listed_id != record.run_id:
+        named = "file is named" if stored.row is None else "column run_id says"
+        faults.append(f"the {named} {listed_id!r}; the record's run_id is {record.run_id}")
+    if record.study != stored.study:
+        faults.append(f"the record's study is {record.study!r}; its folder is {stored.study!r}")
     return faults
+
+
+def _everything(study_dir: Path) -> Iterator[tuple[Stored, str | None] | str]:
+    """Every stored record with the id it is listed under, or what is wrong with a file or row that cannot be read."""
+    study = study_dir.resolve().name
+    for path in json_files(study_dir):
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:  # packed since the listing
+            continue
+        except OSError as error:
+            yield f"{path}: cannot be read ({error.strerror})"
+            continue
+        yield Stored(study, path, None, text), path.stem
+    for part in part_files(study_dir):  # after the JSON files, as in stored_records
+        yield from _rows(part, study)
+
+
+def _rows(part: Path, study: str) -> Iterator[tuple[Stored, str | None] | str]:
+    """The records of a part, a chunk at a time."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            found = connection.execute("SELECT run_id, record FROM read_parquet($1)", [literal(part)])
+            chunks = iter(lambda: found.fetchmany(CHUNK), [])
+            for row, (run_id, text) in enumerate(chain.from_iterable(chunks), start=1):
+                stored = Stored(study, part, row, text)
+                yield (stored, run_id) if isinstance(text, str) else f"{stored.where}: column 'record' holds no text"
+    except duckdb.Error as error:
+        yield f"{part}: not a readable part ({str(error).splitlines()[0]})"

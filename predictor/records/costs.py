@@ -14,13 +14,13 @@ from predictor.records.store import collector_paused, part_files, stored_json
 from predictor.spec import Model, Recipe
 
 PIECES = """SELECT json_extract(record, ['$.run_id', '$.status', '$.started_at', '$.seconds', '$.energy',
-    '$.environment.device', '$.spec.model', '$.spec.recipe.batch_size']) AS piece,
+    '$.environment.device', '$.spec.model', '$.spec.recipe.batch_size', '$.ended_at']) AS piece,
     json_extract(record, '$.spec.stages[*].image_steps') AS steps FROM read_parquet($1)"""  # one pass over the texts
 COLUMNS = f"""SELECT piece[1]->>'$', piece[2]->>'$', piece[6]->>'$',
     piece[7]->>'$.name', (piece[7]->>'$.image_size')::INTEGER, (piece[8]->>'$')::INTEGER,
     coalesce(list_sum(steps::BIGINT[]), 0)::BIGINT,
     list_sum([coalesce((piece[4]->>('$.' || name))::DOUBLE, 0) FOR name IN ['load', 'compile', 'train', 'evaluate']]),
-    (piece[5]->>'$.joules')::DOUBLE, piece[3]->>'$' FROM ({PIECES})"""
+    (piece[5]->>'$.joules')::DOUBLE, piece[3]->>'$', piece[9]->>'$' FROM ({PIECES})"""
 CHUNK = 5_000
 
 
@@ -30,6 +30,7 @@ class Cost:
 
     seconds : load, compile, train and evaluate together; joules : None where the machine did not tell
     network : (model, image size, batch size), what the speed of a run depends on beside the device
+    started_at, ended_at : as the record states them, readable or not; `end` reads them
     """
 
     run_id: str
@@ -40,11 +41,27 @@ class Cost:
     seconds: float
     joules: float | None
     started_at: str | None
+    ended_at: str | None = None
 
     @property
-    def ended_at(self) -> datetime | None:
-        """When its record was about to be written."""
-        return datetime.fromisoformat(self.started_at) + timedelta(seconds=self.seconds) if self.started_at else None
+    def end(self) -> datetime | None:
+        """When its record was about to be written; None where it states no readable time with a zone.
+
+        A record without `ended_at` is taken to have ended its seconds after `started_at`: too late for a run that was
+        stopped and continued, whose seconds are those of all its tries.
+
+        >>> cost = Cost(run_id="0", status="completed", device="cpu", network=None, image_steps=1, seconds=30.0,
+        ...             joules=None, started_at="2026-01-01T00:00:00+00:00")
+        >>> str(cost.end)
+        '2026-01-01 00:00:30+00:00'
+        """
+        if (ended := _moment(self.ended_at)) is not None:
+            return ended
+        started = _moment(self.started_at)
+        try:
+            return None if started is None else started + timedelta(seconds=self.seconds)
+        except (OverflowError, ValueError):  # a damaged number
+            return None
 
 
 def read_costs(study_dir: str | Path) -> list[Cost]:
@@ -80,6 +97,7 @@ def _loose(folder: Path) -> Iterator[Cost]:
                 sum((record.get("seconds") or {}).values()),
                 energy.get("joules"),
                 record.get("started_at"),
+                record.get("ended_at"),
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             continue
@@ -108,7 +126,8 @@ def _cost(
     image_steps: int,
     seconds: float,
     joules: float | None,
-    started_at: str | None,
+    started_at: object,
+    ended_at: object,
 ) -> Cost:
     size = image_size or Model.model_fields["image_size"].default
     return Cost(
@@ -119,5 +138,21 @@ def _cost(
         image_steps=image_steps,
         seconds=seconds,
         joules=joules,
-        started_at=started_at,
+        started_at=None if started_at is None else str(started_at),
+        ended_at=None if ended_at is None else str(ended_at),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A stated time; None for none, for what is no time, and for one without a zone.
+
+    >>> _moment("2026-01-01T00:00:00"), _moment("yesterday")
+    (None, None)
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.utcoffset() is not None else None

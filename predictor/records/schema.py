@@ -174,6 +174,8 @@ class DataReport(_Part):
 class RunRecord(_Part):
     """One run: spec + label distribution + outcomes + cost + environment + provenance. Immutable.
 
+    started_at, ended_at : ISO times with zone: when the run, or its last try, began, and when its record was made
+
     >>> record = RunRecord(
     ...     run_id="0" * 16, configuration_id="0" * 16, study="demo", provenance="published", target_set="in100",
     ...     domain="photographs", data=Reported(indicators={"n_samples": 100}, citation="A paper"),
@@ -202,6 +204,7 @@ class RunRecord(_Part):
     peak_memory_bytes: int | None = None
     environment: Environment | None = None
     started_at: str | None = None
+    ended_at: str | None = None
     data_report: DataReport = DataReport()
     citation: str | None = None
 

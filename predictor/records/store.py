@@ -8,15 +8,17 @@ from __future__ import annotations
 import difflib
 import gc
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from predictor.errors import RegistryError, listed
 from predictor.records.attempts import DUPLICATE, write_attempt
-from predictor.records.faults import record_faults
+from predictor.records.faults import contradictions
 from predictor.records.files import add_file, literal
 from predictor.records.migrate import parse_record
 from predictor.records.schema import RUN_ID, RunRecord
@@ -24,6 +26,8 @@ from predictor.records.shared import SharedParser
 
 PART = "runs-[0-9]*.parquet"
 NOT_RECORDS = {"fit.json"}  # `predictor fit` writes its result beside the runs
+GRID = "grid.yaml"
+WHOLE = b"}\n"  # how a record ends that was written whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +101,18 @@ def _parse(stored: Stored, found: dict[str, RunRecord], problems: list[RegistryE
 def study_folders(path: str | Path, studies: Sequence[str] | None = None) -> list[Path]:
     """The folders of a registry's studies, sorted; `path` may be one study's folder itself.
 
+    A record or a grid that lies at the top of a registry, beside its studies, makes no study of it: see `stray_files`.
     Raises RegistryError for a missing folder or study.
     """
     root = Path(path)
     if not root.is_dir():
         problem = "is a file; a registry is a folder" if root.exists() else "no such folder"
         raise RegistryError(problem, where=str(path), remedy="name a folder of run records, such as runs/")
-    if _holds_records(root):
+    below = _folders(root)
+    if _holds_records(root) and not any(map(_holds_records, below)):
         folders = {root.resolve().name: root}
     else:
-        folders = {p.name: p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")}
+        folders = {p.name: p for p in below}
     if studies is None:
         return list(folders.values())
     unknown = [name for name in studies if name not in folders]
@@ -178,20 +184,68 @@ def part_column(part: Path, name: str) -> list[str]:
 def finished_ids(study_dir: str | Path) -> set[str]:
     """Ids of the runs that have a record, from file names and parts; empty where the folder is missing.
 
+    A torn file is no record: its run counts as finished only where a part holds it.
+
     >>> finished_ids("no/such/folder")
     set()
     """
     folder = Path(study_dir)
-    ids = {path.stem for path in json_files(folder)}  # JSON files first, as in stored_records
-    for part in part_files(folder):
+    ids = {run_id for run_id in _loose_ids(folder) if _whole(f"{folder}/{run_id}.json")}
+    for part in part_files(folder):  # after the JSON files, as in stored_records
         ids.update(part_column(part, "run_id"))
     return ids
+
+
+def torn_ids(study_dir: str | Path) -> set[str]:
+    """Ids of the JSON files of a study that are torn: empty, or without the end that a whole record has.
+
+    A full disk or a power failure leaves such files, copying too. A part may hold the run all the same.
+
+    >>> torn_ids("no/such/folder")
+    set()
+    """
+    folder = Path(study_dir)
+    return {run_id for run_id in _loose_ids(folder) if _whole(f"{folder}/{run_id}.json") is False}
+
+
+def _loose_ids(folder: Path) -> list[str]:
+    """Names of the files of single records, as `json_files` finds them, without their ending."""
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [n[:-5] for n in names if n.endswith(".json") and not n.startswith(".") and n not in NOT_RECORDS]
+
+
+def _whole(file: str) -> bool | None:
+    """Whether a record's file has the end of a whole record; None where there is no file any more.
+
+    Only a file that ends otherwise is read: somebody may have written it without the last line break. A file that
+    cannot be read is not known to be torn.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            size = os.lseek(descriptor, 0, os.SEEK_END)
+            os.lseek(descriptor, max(size - len(WHOLE), 0), os.SEEK_SET)
+            if os.read(descriptor, len(WHOLE)) == WHOLE:
+                return True
+        finally:
+            os.close(descriptor)
+        json.loads(Path(file).read_bytes())
+    except FileNotFoundError:  # packed since the listing
+        return None
+    except OSError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 class Finished:
     """Runs of one study that have a record, whoever writes them meanwhile: `run_id in finished`.
 
-    Asking for a run costs a look at its file, not a listing of the folder.
+    Asking for a run costs a look at the end of its file, not a listing of the folder; a torn file is no record.
     """
 
     def __init__(self, study_dir: str | Path):
@@ -202,7 +256,7 @@ class Finished:
     def __contains__(self, run_id: object) -> bool:
         if run_id in self._ids:
             return True
-        if (self._folder / f"{run_id}.json").exists():
+        if _whole(f"{self._folder}/{run_id}.json"):
             self._ids.add(str(run_id))
         else:
             self._look_for_parts()  # after the look at the JSON file, as in stored_records
@@ -220,7 +274,7 @@ def write_record(runs_dir: str | Path, record: RunRecord) -> Path:
     Where the one already there differs in spec, data or outcomes, the new one is kept in attempts/ and named by
     `check`. Raises RegistryError for a record that contradicts itself or cannot be written.
     """
-    faults = record_faults(record)
+    faults = contradictions(record)
     where = Path(runs_dir, record.study, f"{record.run_id}.json")
     if faults:
         raise RegistryError(f"the record contradicts itself: {listed(faults)}", where=str(where))
@@ -241,9 +295,30 @@ def _plain(record: RunRecord) -> object:
     return json.loads(record.to_json())
 
 
+def stray_files(path: str | Path) -> list[Path]:
+    """Records, parts and a grid at the top of a registry, beside its studies: nothing reads them there."""
+    root = Path(path)
+    if not any(map(_holds_records, _folders(root))):  # one study's folder
+        return []
+    return sorted(p for p in root.iterdir() if _of_a_study(p.name))
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
 def _holds_records(folder: Path) -> bool:
-    named = any(re.match(RUN_ID, path.stem) for path in json_files(folder))
-    return named or (folder / "grid.yaml").exists() or any(folder.glob(PART))
+    try:
+        with os.scandir(folder) as entries:
+            return any(_of_a_study(entry.name) for entry in entries)
+    except OSError:  # somebody else's folder
+        return False
+
+
+def _of_a_study(name: str) -> bool:
+    """Whether a file's name is that of a record, of a part or of a grid."""
+    stem, _, ending = name.rpartition(".")
+    return name == GRID or (ending == "json" and bool(re.match(RUN_ID, stem))) or fnmatch(name, PART)
 
 
 @contextmanager

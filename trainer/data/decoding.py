@@ -5,6 +5,8 @@ Still images in 8 bits become RGB without a change of any value. What needs more
 | image | what happens |
 |---|---|
 | empty, truncated, damaged, of another format | bad |
+| PNG with a part whose checksum is wrong | bad, also where pixels could be decoded |
+| other damage that a decoder reads over | cannot be seen: JPEG, WebP, GIF, BMP, TIFF, PPM hold no checksum of pixels |
 | more than 64 million pixels | bad; nothing of it is decoded |
 | animated, or several pages | bad: which frame would it be? (the extra pictures in a camera's MPO file do not count) |
 | 32-bit whole numbers or floats | bad: their range is not known |
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -90,9 +93,13 @@ def open_rgb(encoded: bytes) -> tuple[Image.Image, str]:
     try:
         with Image.open(io.BytesIO(encoded), formats=_formats()) as image:
             _check(image)
+            if image.format == "PNG":
+                _check_chunks(encoded)
             return _to_rgb(image)
     except (BadImage, MemoryError):
         raise
+    except Image.DecompressionBombError:  # Pillow's own limit, far above this one
+        raise BadImage(f"has more than {MAX_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
         raise BadImage(f"is no image in a known format ({', '.join(_formats())})") from None
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
@@ -120,6 +127,19 @@ def _check(image: Image.Image) -> None:
         raise BadImage(f"animated: {image.n_frames} {'pages' if image.format == 'TIFF' else 'frames'}")
     if image.mode == "F" or (image.mode == "I" and not _is_deep(image)):
         raise BadImage("has 32 bits a pixel, whose range is not known")
+
+
+def _check_chunks(encoded: bytes) -> None:
+    """Refuse a PNG file that is not whole: Pillow decodes pixels without a look at the checksum of each chunk."""
+    view, place, kind = memoryview(encoded), 8, b""
+    while kind != b"IEND":
+        kind = bytes(view[place + 4 : place + 8])
+        end = place + 8 + int.from_bytes(view[place : place + 4])
+        if end + 4 > len(view):
+            raise BadImage(f"image file is truncated: its {len(view):,} bytes end before the PNG does")
+        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4]):
+            raise BadImage(f"damaged: PNG chunk {kind.decode('latin-1')!r} at byte {place:,} has a wrong checksum")
+        place = end + 4
 
 
 def _is_deep(image: Image.Image) -> bool:

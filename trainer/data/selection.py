@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import DataError, listed
+from predictor.errors import DataError, all_listed, listed
 from predictor.spec import RunSpec, blended_count, seeded, target_counts
 from trainer.data.sources import Pixels, Source
 from trainer.data.splits import derived, overlapping
+
+FIT = "train on SPLIT:fit where SPLIT:validation is tested, with the same groups"
+APART = "take the images to train on and those to test on from different splits or sources"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,33 +41,30 @@ class TrainingSet:
 
 def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> list[Chosen]:
     """The images of one stage. Raises DataError listing every class that is not there or has fewer images than asked
-    for, or where two parts of the recipe would take the same images: a record counts images, each once.
+    for, where a target class would be trained on images that it is tested on, or where two parts of the recipe would
+    take the same images: a record counts images, each once. One fault has one text, whatever the data seed.
 
     Within a class images are taken in a random order that depends on the data seed alone, so a smaller class is a
     subset of a larger one. Bad images that are to be left out are passed over in that order.
     Other classes are drawn by the data seed from the source's classes that are no targets.
     """
+    _check_untested(spec, stage)
     data, seed = spec.stages[stage].data, spec.seeds.data
     chosen: list[Chosen] = []
     short: list[str] = []
-    unknown: list[str] = []
     taken: dict[tuple[str, str], list[str]] = defaultdict(list)
+    twice: dict[tuple[str, str], list[str]] = defaultdict(list)
+    splits: dict[str, set[str]] = defaultdict(set)
 
     def take(label: str, source: str, split: str, count: int) -> None:
         if not count:
             return
         if any(overlapping(split, other) for other in taken[label, source]):
-            raise DataError(
-                f"two parts of the recipe take class {label!r} from {source} ({split}), so the same images twice",
-                where=f"run {spec.run_id}",
-                remedy="blend with another source or split, and name each source of other classes once",
-            )
-        taken[label, source].append(split)
-        _check_untested(spec, label, source, split)
-        images = source_of(source)
-        if lack := images.lacks(label, split):
-            unknown.append(lack)
+            twice[source, split].append(label)
             return
+        taken[label, source].append(split)
+        splits[source].add(split)
+        images = source_of(source)
         rows = images.rows(label, split)
         order = seeded("images", seed, source, label).permutation(len(rows))
         usable = images.usable(rows[order], spec.model.image_size, at_most=count)
@@ -82,6 +82,7 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
         if data.blend:
             take(label, data.blend.source, data.blend.split, blended)
     for other in data.others:
+        splits[other.source].add(other.split)
         names = [name for name in source_of(other.source).classes(other.split) if name not in spec.target.classes]
         if len(names) < other.n_classes:
             short.append(f"other classes of {other.source}: {other.n_classes} asked, {len(names)} there")
@@ -89,29 +90,65 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
         order = seeded("others", seed, other.source).permutation(len(names))
         for i in order[: other.n_classes].tolist():
             take(names[i], other.source, other.split, other.samples_per_class)
-    if unknown:
+    _check_once(spec, twice)
+    labels = {source: [label for label, name in taken if name == source] for source in sorted(splits)}
+    if unknown := [lack for source in labels for lack in source_of(source).lacking(labels[source], splits[source])]:
         raise DataError(
-            listed(list(dict.fromkeys(unknown))), where=f"run {spec.run_id}", remedy="name the class as the source does"
+            listed(unknown), where=f"run {spec.run_id}", remedy="name classes and splits as the source does"
         )
     if short:
         raise DataError(
-            f"more images asked for than there are: {listed(sorted(short))}",
+            all_listed("more images asked for than there are", sorted(short)),
             where=f"run {spec.run_id}",
             remedy="ask for fewer samples per class, fewer other classes, or a milder profile",
         )
     return chosen
 
 
-def _check_untested(spec: RunSpec, label: str, source: str, split: str) -> None:
-    """Refuse to train on what is tested, as far as names tell: a derived split lies inside the one it comes from."""
-    for test in (spec.target.test, *spec.target.shifts.values()):
-        between = derived(split) or derived(test.split)
-        if label in spec.target.classes and test.source == source and between and overlapping(split, test.split):
-            raise DataError(
-                f"trains on {source} ({split}) and tests on {source} ({test.split}), which share images",
-                where=f"run {spec.run_id}",
-                remedy="train on SPLIT:fit where SPLIT:validation is tested, with the same groups",
-            )
+def _check_once(spec: RunSpec, twice: Mapping[tuple[str, str], Sequence[str]]) -> None:
+    """Refuse to count an image twice. twice : (source, split) -> classes that an earlier part took there already"""
+    faults = []
+    for (source, split), labels in sorted(twice.items()):
+        first, *more = sorted(labels)
+        fault = f"two parts of the recipe take class {first!r} from {source} ({split}), so the same images twice"
+        faults.append(fault + (f", and so {', '.join(map(repr, more))}" if more else ""))
+    if faults:
+        raise DataError(
+            listed(faults),
+            where=f"run {spec.run_id}",
+            remedy="blend with another source or split, and name each source of other classes once",
+        )
+
+
+def _check_untested(spec: RunSpec, stage: int) -> None:
+    """Refuse to train a target class on images that it is tested on, as far as names and digests tell.
+
+    A derived split lies inside the one it comes from. Other classes are not tested, whatever split they come from.
+    """
+    tests = {"tests on": spec.target.test}
+    tests |= {f"tests the shift {name!r} on": test for name, test in sorted(spec.target.shifts.items())}
+    faults, remedies = [], set()
+    for source, split in sorted(_target_splits(spec, stage)):
+        for words, test in tests.items():
+            if spec.sources[source] == spec.sources[test.source] and overlapping(split, test.split):
+                faults.append(
+                    f"trains on {source} ({split}) and {words} {test.source} ({test.split}), which share images"
+                )
+                remedies.add(FIT if derived(split) or derived(test.split) else APART)
+    if faults:
+        raise DataError(listed(faults), where=f"run {spec.run_id}", remedy="; ".join(sorted(remedies)))
+
+
+def _target_splits(spec: RunSpec, stage: int) -> set[tuple[str, str]]:
+    """(source, split) of every image that one stage shows of a target class."""
+    data, found = spec.stages[stage].data, set()
+    for count in target_counts(spec, stage).values():
+        blended = blended_count(count, data.blend)
+        if count > blended:
+            found.add((data.source, data.split))
+        if data.blend and blended:
+            found.add((data.blend.source, data.blend.split))
+    return found
 
 
 def training_sets(spec: RunSpec, source_of: Callable[[str], Source]) -> list[TrainingSet]:

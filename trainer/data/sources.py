@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.errors import DataError, listed
+from predictor.errors import SHOWN, DataError, listed, near
 from trainer.data.decoding import MAX_PIXELS, BadImage, Pixels, decode, decoded, for_each
 from trainer.data.splits import Derived, content_groups, derived, in_validation, numbered_groups
 from trainer.data.store import Store
@@ -108,12 +107,24 @@ class Source:
 
     def lacks(self, label: str, split: str) -> str | None:
         """What is not there, with near matches: the class, or the split; None where both are."""
-        if label not in self._of_label():
-            return f"class {label!r} is not in {self.name}{_near(label, list(self._of_label()))}"
+        return next(iter(self.lacking([label], [split])), None)
+
+    def lacking(self, labels: Iterable[str], splits: Iterable[str]) -> list[str]:
+        """One sentence for all the classes that are not there, one for the splits; near matches each, sorted."""
+        classes = self._of_label()
+        found = []
+        if missing := sorted(set(labels) - classes.keys()):
+            names, hint = _unknown(missing, list(classes))
+            what = f"class {names} is" if len(missing) == 1 else f"classes {names} are"
+            found.append(f"{what} not in {self.name}{hint}")
+        if missing := sorted(split for split in set(splits) if not self._has_split(split)):
+            names, hint = _unknown(missing, sorted(set(self.splits.tolist())))
+            found.append(f"{self.name} has no {'split' if len(missing) == 1 else 'splits'} {names}{hint}")
+        return found
+
+    def _has_split(self, split: str) -> bool:
         part = derived(split)
-        if not self.in_split(split).any() and not (part and (self.splits == part.base).any()):
-            return f"{self.name} has no split {split!r}{_near(split, sorted(set(self.splits.tolist())))}"
-        return None
+        return bool(self.in_split(split).any() or (part and (self.splits == part.base).any()))
 
     def _of_label(self) -> dict[str, NDArray[np.int64]]:
         if not self._by_label:  # once for all views
@@ -220,8 +231,19 @@ def read_source(name: str, location: Path | None) -> Source:
     return (parquet if location.suffix == ".parquet" else manifest).read(name, location)
 
 
-def _near(name: str, names: list[str]) -> str:
-    matches = difflib.get_close_matches(name, names, n=3)
-    if matches:
-        return f"; did you mean {' or '.join(map(repr, matches))}?"
-    return f"; it has {listed([repr(other) for other in names])}"
+def _unknown(names: Sequence[str], known: Sequence[str]) -> tuple[str, str]:
+    """The names as a sentence has them, and what may have been meant: near matches each, else what is known, once.
+
+    >>> _unknown(["cta"], ["cat", "dog"])
+    ("'cta'", "; did you mean 'cat'?")
+    >>> _unknown(["cta", "zebra"], ["cat", "dog"])
+    ("'cta' (near: 'cat'), 'zebra'", "; it has 'cat', 'dog'")
+    """
+    close = {name: near(name, known) for name in names[:SHOWN]}
+    if len(names) == 1 and close[names[0]]:
+        return repr(names[0]), f"; did you mean {' or '.join(map(repr, close[names[0]]))}?"
+    found = {name: f" (near: {', '.join(map(repr, names))})" for name, names in close.items() if names}
+    shown = [repr(name) + found.get(name, "") for name in names]
+    rest = f" and {len(known) - SHOWN:,} more" if len(known) > SHOWN else ""
+    hint = "" if all(map(close.get, names)) else f"; it has {', '.join(map(repr, known[:SHOWN]))}{rest}"
+    return ", ".join(shown), hint

@@ -66,12 +66,14 @@ class Outcome:
 
     status : 'completed' and 'diverged' left a record, 'failed' and 'out_of_memory' an attempt; 'stopped' left a
         checkpoint; 'unwritable': the registry takes no record; 'elsewhere': another scheduler trained it
+    n_left_out : bad images that the run was trained and tested without
     """
 
     run_id: str
     status: str
     seconds: float = 0.0
     accuracy: float | None = None
+    n_left_out: int = 0
     message: str = ""
     traceback: str = field(default="", repr=False)
 
@@ -84,4 +86,5 @@ def outcome_of(record: RunRecord) -> Outcome:
         status=record.status,
         seconds=record.seconds.total if record.seconds else 0.0,
         accuracy=accuracy.value if accuracy else None,
+        n_left_out=record.data_report.n_bad_images,
     )

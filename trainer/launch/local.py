@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from predictor.errors import RegistryError
 from predictor.grids import Grid, PlannedRun
@@ -33,6 +34,7 @@ def run_grid(
     memory_limit: float | None = None,
     only_failed: bool = False,
     report: Callable[[Outcome], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> list[Outcome]:
     """Train every run of the grid that has no record yet; returns how each try ended.
 
@@ -40,13 +42,15 @@ def run_grid(
     timeout : seconds without a sign of life after which a worker is killed and its run has failed
     memory_limit : bytes that one worker may hold; None: no limit
     only_failed : the runs alone that have an attempt and no record
+    report, tell : called with each ended run, and with what a signal brings about
 
     The first SIGINT or SIGTERM lets the running ones save a checkpoint and stop, the second ends them at once.
     Raises RegistryError where the registry cannot be written; half-done runs keep their checkpoints.
     """
     scheduler = Scheduler(
-        grid, job, retry=retry, timeout=timeout, memory_limit=memory_limit, only_failed=only_failed, report=report
-    )
+        grid, job, retry=retry, timeout=timeout, memory_limit=memory_limit, only_failed=only_failed, report=report,
+        tell=tell,
+    )  # fmt: skip
     return scheduler.train(workers)
 
 
@@ -63,12 +67,16 @@ class Scheduler:
         memory_limit: float | None,
         only_failed: bool,
         report: Callable[[Outcome], None] | None,
+        tell: Callable[[str], None] | None = None,
     ):
         self.job, self.retry, self.timeout, self.memory_limit = job, retry, timeout, memory_limit
         self.report = report or (lambda outcome: None)
+        self.tell = tell or (lambda text: None)
         self.schedule = Schedule(grid, job, only_failed=only_failed)
         self.context = context_of()
         self.signals: list[int] = []
+        self.starting = False  # a process: that may take seconds
+        self.asked = False
         self.bell, self.rope = self.context.Pipe(duplex=False)  # a signal ends the wait for workers
         self.workers: list[Worker] = []
         self.outcomes: list[Outcome] = []
@@ -81,10 +89,9 @@ class Scheduler:
             try:
                 while self._hand_out(n_workers, logs):
                     if self.stopping:
-                        for worker in self.workers:
-                            worker.stop()
+                        self._stop()
                     if len(self.signals) > 1:
-                        raise SystemExit(128 + self.signals[1])
+                        self._end_now()
                     busy = any(worker.run for worker in self.workers)
                     ready(self.workers, self.bell, POLL_SECONDS if busy else LOOK_SECONDS)
                     if self.bell.poll():
@@ -101,12 +108,25 @@ class Scheduler:
             raise RegistryError(f"the grid was stopped: {self.unwritable.message}", remedy=remedy)
         return self.outcomes
 
+    def _stop(self) -> None:
+        """Ask every worker once to save its checkpoint and stop."""
+        if self.signals and not self.asked:
+            self.asked = True
+            self.tell("stopping: each run saves a checkpoint first; the same signal again ends them at once")
+        for worker in self.workers:
+            worker.stop()
+
+    def _end_now(self) -> NoReturn:
+        self.tell("ended at once; the same command continues each run from its last checkpoint")
+        raise SystemExit(128 + self.signals[1])
+
     def _hand_out(self, n_workers: int, logs: Path) -> bool:
         """Give every idle worker a run; False where nothing is left to wait for."""
         idle = [worker for worker in self.workers if not worker.run]
         while self.schedule and not self.stopping and (idle or len(self.workers) < n_workers):
             if not idle:
-                idle = [Worker(self.context, self.job, logs / f"{len(self.workers)}.log")]
+                with self._started():
+                    idle = [Worker(self.context, self.job, logs / f"{len(self.workers)}.log")]
                 self.workers += idle
             if not self.schedule.hand(idle.pop()):
                 break
@@ -123,7 +143,7 @@ class Scheduler:
             outcome, dead = None, True
         if run is None or lease is None:
             if dead:
-                worker.replace()
+                self._replace(worker)
             return
         run_id = run.spec.run_id
         if outcome is None:
@@ -149,7 +169,7 @@ class Scheduler:
         lease.release()
         worker.lease = None
         if dead:
-            worker.replace()
+            self._replace(worker)
         worker.run = None
 
     def _note(self, worker: Worker, run: PlannedRun, outcome: Outcome) -> None:
@@ -179,6 +199,19 @@ class Scheduler:
         except RegistryError as error:
             self.unwritable = Outcome(run_id=outcome.run_id, status="unwritable", message=str(error))
 
+    def _replace(self, worker: Worker) -> None:
+        with self._started():
+            worker.replace()
+
+    @contextmanager
+    def _started(self) -> Iterator[None]:
+        """A process is being made: the second signal does not wait for it."""
+        self.starting = True
+        try:
+            yield
+        finally:
+            self.starting = False
+
     @property
     def stopping(self) -> bool:
         """Whether no more runs are handed out."""
@@ -191,6 +224,8 @@ class Scheduler:
         def handler(number: int, frame: object) -> None:
             self.signals.append(number)
             self.rope.send(None)
+            if self.starting and len(self.signals) == 2:
+                self._end_now()
 
         before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -8,8 +8,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from contextlib import contextmanager, nullcontext, suppress
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,16 @@ def context_of() -> Any:
     return context
 
 
+def start_server(context: Any) -> None:
+    """Let the server that workers are forked from begin its imports, which take seconds; it goes with this process.
+
+    Signals that would reach a worker before it can ignore them are blocked in the server, and so in all it forks.
+    """
+    if context.get_start_method() == "forkserver":
+        with signals_wait():
+            forkserver.ensure_running()
+
+
 class Worker:
     """One process and the run it has, if any.
 
@@ -56,7 +66,8 @@ class Worker:
         self.log.write_bytes(b"")
         self.connection, theirs = self.context.Pipe()
         self.process = self.context.Process(target=work, args=(theirs, self.job, self.log))
-        with _signals_wait():
+        start_server(self.context)
+        with signals_wait() if self.context.get_start_method() == "spawn" else nullcontext():
             self.process.start()
         theirs.close()
 
@@ -108,12 +119,15 @@ class Worker:
     def end(self, *, ask: bool = False) -> str:
         """Kill it and say how it ended. ask: let it first write to its log where it is."""
         pid = self.process.pid
+        if pid is None:  # it was interrupted while it was made
+            self.connection.close()
+            return "the worker process did not start"
         if ask and DUMP_SIGNAL is not None and self.process.is_alive():
             with suppress(OSError):
                 os.kill(pid, DUMP_SIGNAL)
             self.process.join(0.3)
         with suppress(OSError):
-            if pid is not None and (self.process.exitcode is None or self.process.exitcode == 255):
+            if self.process.exitcode is None or self.process.exitcode == 255:
                 os.kill(pid, signal.SIGKILL)  # 255: the server it was forked from died, which says nothing about it
         self.process.join(10)
         self.connection.close()
@@ -167,7 +181,7 @@ def ended(exit_code: int | None) -> str:
 
 
 @contextmanager
-def _signals_wait() -> Iterator[None]:
+def signals_wait() -> Iterator[None]:
     """Processes made meanwhile are born with SIGINT and SIGTERM blocked: a terminal and a batch system send these to
     all processes, and they would reach one before it can ignore them."""
     if not hasattr(signal, "pthread_sigmask"):

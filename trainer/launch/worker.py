@@ -30,7 +30,10 @@ class StopRequested(Exception):
 
 def work(connection: Connection, job: Job, log: Path) -> None:
     """Train what comes over the connection and send an Outcome for each, until None comes or it is closed."""
-    _prepare(log)
+    try:
+        _prepare(log)
+    except FileNotFoundError:  # the scheduler ended, and its folder of logs with it, while this process was made
+        return
 
     def progress(step: int, steps: int) -> None:
         if connection.poll():  # a None to stop, or the end because the scheduler died

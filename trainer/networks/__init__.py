@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from predictor.errors import SpecError
-from predictor.grids import near
 from predictor.spec import Model, seeded
 from trainer.device import Precision, autocast, memory_format, waited
 from trainer.device import compiled as compiled_
 from trainer.networks import adapted, small  # noqa: F401 - they register their models
+
+LOOSE = 0.5  # similarity, for names that are near to nothing by difflib's own 0.6
+LIST_NAMES = 'use a timm name; this lists them: python -c "import timm; print(timm.list_models())"'
 
 __all__ = ["Network", "check_name", "create", "network", "renew_head"]
 
@@ -31,11 +34,16 @@ class Network:
 
 
 def check_name(name: str) -> None:
-    """Raise SpecError for a name timm does not know, with near matches."""
+    """Raise SpecError for a name timm does not know, with up to three near matches, or how to list the names."""
     import timm
 
-    if not timm.is_model(name):
-        raise SpecError(f"unknown model {name!r}{near(name, timm.list_models())[:200]}", remedy="use a timm name")
+    if timm.is_model(name):
+        return
+    known, wanted = timm.list_models(), name.strip().casefold()
+    close = difflib.get_close_matches(wanted, known) or difflib.get_close_matches(wanted, known, cutoff=LOOSE)
+    if close:
+        raise SpecError(f"unknown model {name!r}; did you mean {' or '.join(map(repr, close))}?")
+    raise SpecError(f"unknown model {name!r}; none of the {len(known):,} names is near", remedy=LIST_NAMES)
 
 
 def create(name: str, *, head: int, image_size: int) -> nn.Module:

@@ -40,7 +40,10 @@ def of_files(
     ids: Sequence[str],
     groups: Sequence[str] | None = None,
 ) -> Source:
-    """A source whose images are files of their own. ids : what each is called, wherever the folder lies"""
+    """A source whose images are files of their own.
+
+    ids : what each is called, also in errors and records: its path below the source, wherever that lies
+    """
     words = [f"{label}\0{split}" for label, split in zip(labels, splits, strict=True)]
     if groups is not None:  # they decide derived splits, so they are content
         words = [f"{word}\0{group}" for word, group in zip(words, groups, strict=True)]
@@ -50,7 +53,7 @@ def of_files(
         np.array(labels, dtype=str),
         np.array(splits, dtype=str),
         lambda row: files[row].read_bytes(),
-        lambda row: str(files[row]),
+        lambda row: ids[row],
         ids=np.array(ids, dtype=str),
         groups=None if groups is None else np.array(groups, dtype=str),
     )

@@ -30,6 +30,15 @@ def read(name: str, path: Path) -> Source:
         files,
         [row["label"] for row in rows],
         [row.get("split") or "train" for row in rows],
-        [row["path"] for row in rows],
+        [_below(row["path"], path.parent) for row in rows],
         [row["group"] for row in rows] if "group" in rows[0] else None,
     )
+
+
+def _below(listed_as: str, folder: Path) -> str:
+    """What an image is called: as the list says, or below the list's folder where that says it in full."""
+    path = Path(listed_as)
+    if not path.is_absolute():
+        return listed_as
+    inside = path.is_relative_to(folder.absolute())
+    return path.relative_to(folder.absolute()).as_posix() if inside else "/".join(path.parts[-2:])
