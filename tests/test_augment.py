@@ -171,9 +171,9 @@ def test_kernels_equal_the_tensor_code(preset, size) -> None:
     pixels = torch.randint(0, 256, (200, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     pixels[:4] = torch.tensor([0, 255, 7, 255], dtype=torch.uint8).view(4, 1, 1, 1)  # without any colour or contrast
     drawn = ours.draws(ours.PRESETS[preset], key(5, "augment"), 0, len(pixels), size)
-    bicubic = ours.PRESETS[preset].bicubic
+    bicubic, colour = ours.PRESETS[preset].bicubic, ours.PRESETS[preset].colour
     got = kernels.augmented(pixels, drawn, bicubic, ours.MEAN, ours.STD)
-    want = ours.augmented(pixels, drawn, bicubic=bicubic)
+    want = ours.augmented(pixels, drawn, bicubic=bicubic, colour=colour)
     torch.testing.assert_close(got, want, atol=3e-5, rtol=0)
     assert got.stride() == want.stride()
 

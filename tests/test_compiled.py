@@ -55,7 +55,7 @@ def recorded(folder: tuple[Path, str], *, seed: int = 0, batch: int = 16, head: 
             "protocol": 2,
             "sources": {"gratings": folder[1]},
             "target": {"name": "t", "classes": ["a", "b", "c"], "test": {"source": "gratings"}},
-            "stages": [{"data": {"source": "gratings", "samples_per_class": 10}, "image_steps": 200}, *stages],
+            "stages": [{"data": {"source": "gratings", "samples_per_class": 10}, "image_steps": 96}, *stages],
             "model": {"name": "predictor_small", "image_size": 16, "head": head},
             "recipe": {"batch_size": batch, "learning_rate": 0.05, "augmentation": "crop"},
             "seeds": {"data": seed, "training": seed},
@@ -86,7 +86,7 @@ def test_compiling_is_accounted_once(folder, graphs) -> None:
 
 def test_a_stage_with_batches_of_its_own_is_compiled_before_the_training(folder, graphs) -> None:
     recipe = {"batch_size": 8, "learning_rate": 0.02, "augmentation": "crop"}
-    stage = {"data": {"source": "gratings", "samples_per_class": 5}, "image_steps": 80, "recipe": recipe}
+    stage = {"data": {"source": "gratings", "samples_per_class": 5}, "image_steps": 32, "recipe": recipe}
     record = recorded(folder, stages=[stage], compiled=True)
     assert record.outcomes == recorded(folder, stages=[stage]).outcomes
     assert len(graphs) == 2
@@ -94,9 +94,9 @@ def test_a_stage_with_batches_of_its_own_is_compiled_before_the_training(folder,
 
 def test_many_networks_in_one_process_are_all_compiled(folder, graphs) -> None:
     """torch compiles one function for 8 kinds of arguments and then runs it as it is, without a word."""
-    for head in range(4, 16):
+    for head in range(4, 13):
         recorded(folder, head=head, compiled=True)
-    assert len(graphs) == 12
+    assert len(graphs) == 9
 
 
 @pytest.mark.parametrize("name", [name for name, preset in ours.PRESETS.items() if preset.scale])
@@ -105,7 +105,7 @@ def test_an_augmentation_is_one_graph_whatever_it_draws(name, graphs) -> None:
 
     def tensor_code(pixels, key, first):
         drawn = ours.draws(preset, key, first, len(pixels), pixels.shape[-1], pixels.device)
-        return ours.augmented(pixels, drawn, bicubic=preset.bicubic)
+        return ours.augmented(pixels, drawn, bicubic=preset.bicubic, colour=preset.colour)
 
     work = compiled(tensor_code)
     pixels = torch.randint(0, 256, (12, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -66,7 +66,7 @@ def augment(pixels: Tensor, name: str, key: int | Tensor, first: int | Tensor = 
     drawn = draws(preset, key, first, len(pixels), pixels.shape[-1], pixels.device, flip=flip)
     if pixels.device.type == "cpu":
         return kernels.augmented(pixels, drawn, preset.bicubic, MEAN, STD)
-    return augmented(pixels, drawn, bicubic=preset.bicubic)
+    return augmented(pixels, drawn, bicubic=preset.bicubic, colour=preset.colour)
 
 
 def augmentation(name: str, *, flip: bool = True) -> Augmentation:
@@ -123,21 +123,27 @@ def draws(
     }
 
 
-def augmented(pixels: Tensor, drawn: dict[str, Tensor], *, bicubic: bool) -> Tensor:
+def augmented(pixels: Tensor, drawn: dict[str, Tensor], *, bicubic: bool, colour: bool = True) -> Tensor:
     """What `draws` says, as tensor code for any device: no value is looked at, so nothing waits for the device.
 
     The three channels go side by side as planes: a compiler fuses what they have in common into a few passes.
     """
     planes: Planes = tuple(plane.float() * (1 / 255) for plane in pixels.unbind(1))
     planes = resized_crop(planes, *drawn["boxes"].unbind(1), drawn["mirrored"], bicubic=bicubic)
+    if colour:
+        planes = _coloured(planes, drawn)
+    return torch.stack([(plane - MEAN) / STD for plane in planes], 3).permute(0, 3, 1, 2)
+
+
+def _coloured(planes: Planes, drawn: dict[str, Tensor]) -> Planes:
+    """Jitters in the order of each image, grey, blur."""
     for place in range(4):
         before, orders = planes, drawn["orders"][:, place]
         for number, jitter in enumerate((brighten, contrast, saturate, adjust_hue)):
             planes = _where(orders == number, jitter(before, drawn["factors"][:, number]), planes)
     planes = _where(drawn["greyed"], (grey(planes),) * 3, planes)
     sigmas = drawn["sigmas"]
-    planes = _where(sigmas > 0, blur(planes, sigmas.clamp(min=SIGMA[0])), planes)
-    return torch.stack([(plane - MEAN) / STD for plane in planes], 3).permute(0, 3, 1, 2)
+    return _where(sigmas > 0, blur(planes, sigmas.clamp(min=SIGMA[0])), planes)
 
 
 def _where(chosen: Tensor, changed: Planes, planes: Planes) -> Planes:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import click
 
-from predictor.errors import DataError, PredictorError
-
-if TYPE_CHECKING:
-    from predictor.grids import Grid
+from predictor.errors import PredictorError
 
 TRAIN_EXTRA = ("torch", "torchvision", "timm", "PIL", "pyarrow")
 GRID = click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
@@ -39,11 +35,6 @@ def trainer() -> None:
     """Train grids of image classifiers and keep what they reach in a registry."""
 
 
-def _no_files(grid: Grid) -> Path | None:
-    """Any folder will do where all sources are built in or rendered."""
-    return Path() if all(source.file is None for source in grid.sources.values()) else None
-
-
 @trainer.command()
 @GRID
 @DATA
@@ -62,12 +53,12 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, 
     from predictor.render.tables import json_text, rows_text
     from trainer.checking import check_grid
     from trainer.forecast import forecast
-    from trainer.planning import check_rendered, plan_rows, plan_summary
+    from trainer.planning import check_rendered, no_files, plan_rows, plan_summary
     from trainer.progress import plan_lines
 
     grid = load_grid(grid_file)
     check_rendered(grid)
-    data_dir = data_dir or _no_files(grid)
+    data_dir = data_dir or no_files(grid)
     if data_dir is not None:
         check_grid(grid, data_dir)
     rows = plan_rows(grid, runs_dir)
@@ -122,104 +113,15 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, 
     help="Memory that one process may hold; above it the run is out of memory.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before a grid of more than 1,000 runs.")
-def run(
-    grid_file: Path,
-    data_dir: Path | None,
-    runs_dir: Path,
-    workers: str,
-    threads: int | None,
-    device: str,
-    precision: Literal["auto", "fp32", "bf16"],
-    compiled: Literal["auto", "on", "off"],
-    retry: int,
-    bad_images: Literal["error", "skip"],
-    only_failed: bool,
-    timeout: float,
-    memory_limit: float | None,
-    yes: bool,
-) -> None:
+def run(grid_file: Path, data_dir: Path | None, runs_dir: Path, **options: Any) -> None:
     """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops."""
-    from predictor.grids import load_grid
-    from trainer.checking import check_open_runs
-    from trainer.launch.job import FAILED, Job
-    from trainer.launch.local import run_grid
-    from trainer.launch.pool import context_of, start_server
-    from trainer.launch.side_by_side import with_measured_workers
-    from trainer.planning import (
-        LARGE,
-        check_rendered,
-        choose_device,
-        choose_workers,
-        keep_grid,
-        standing,
-        without,
-    )  # fmt: skip
-    from trainer.progress import reporter, torn_fault
-    from trainer.provenance import code_commit
+    from trainer.launch.command import Options, train_file
 
-    for option, number in (("--timeout", timeout), ("--memory-limit", memory_limit)):
-        if number is not None and isnan(number):
-            raise PredictorError(f"{option} is nan", remedy="give a number above 0, or inf for no limit")
-    grid = load_grid(grid_file)
-    data_dir = data_dir or _no_files(grid)
-    if data_dir is None:
-        raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
-    if len(grid.runs) > LARGE and not yes:
-        raise PredictorError(
-            f"{len(grid.runs):,} runs, more than {LARGE:,}", where=str(grid_file), remedy="say --yes to train them all"
-        )
-    check_rendered(grid)
-    now = standing(grid, runs_dir)
-    if len(now.finished | now.torn) < len(grid.runs):
-        start_server(context_of())  # it imports while this process does
-    for run_id in sorted(now.torn):
-        file = runs_dir / grid.study / f"{run_id}.json"
-        text = "is cut, no whole record, and its run is not trained. delete it, and the same command trains the run"
-        click.echo(f"warning: {file}: {text}", err=True)
-    for line in check_open_runs(grid, data_dir, now.finished | now.torn):
-        click.echo(f"warning: {line}", err=True)
-    chosen = choose_device(device)
-    n_workers, n_threads = choose_workers(workers, threads, chosen)
-    keep_grid(grid_file, grid, runs_dir)
-    job = Job.of(
-        grid,
-        data_dir=data_dir,
-        runs_dir=runs_dir,
-        device=chosen,
-        threads=n_threads,
-        commit=code_commit(),
-        side_by_side=n_workers,
-        bad_images=bad_images,
-        precision=None if precision == "auto" else precision,
-        compiled=None if compiled == "auto" else compiled == "on",
-    )
-    if workers == "auto" and chosen == "cuda":
-        n_workers, job = with_measured_workers(without(grid, now.torn), job, threads)
-        click.echo(f"{n_workers} runs side by side on {chosen}", err=True)
-    limits = {"timeout": timeout, "memory_limit": memory_limit * 2**30 if memory_limit else None}
-    with reporter(grid, runs_dir) as report:
-        outcomes = run_grid(
-            without(grid, now.torn), job, workers=n_workers, retry=retry + 1, only_failed=only_failed, report=report,
-            tell=lambda text: click.echo(text, err=True), **limits,
-        )  # fmt: skip
-    last = {outcome.run_id: outcome for outcome in outcomes}
-    failed = [outcome for outcome in last.values() if outcome.status in FAILED]
-    faults = []
-    if failed:
-        faults.append(
-            PredictorError(
-                f"{len(failed)} of {len(last)} runs failed, first: {failed[0].message}",
-                where=str(runs_dir / grid.study / "attempts"),
-                remedy="the attempts hold the reasons; the same command tries them again",
-            )
-        )
-    stopped = any(outcome.status == "stopped" for outcome in last.values())
-    if now.torn and not stopped:
-        faults.append(torn_fault(now.torn, runs_dir / grid.study))
-    if faults:
-        raise faults[0] if len(faults) == 1 else PredictorError("\n".join(map(str, faults)))
-    if stopped:
-        click.echo("stopped; the same command continues where it was", err=True)
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if train_file(grid_file, data_dir, runs_dir, Options(**options), say):
+        say("stopped; the same command continues where it was")
         sys.exit(130)
 
 

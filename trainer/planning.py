@@ -182,6 +182,11 @@ def check_rendered(grid: Grid) -> None:
             )
 
 
+def no_files(grid: Grid) -> Path | None:
+    """Any folder will do where all sources are built in or rendered; else None."""
+    return Path() if all(source.file is None for source in grid.sources.values()) else None
+
+
 def check_sources(grid: Grid, data_dir: Path) -> None:
     """Raise DataError naming every file of the grid that the image folder lacks."""
     if not data_dir.is_dir():

@@ -1,0 +1,146 @@
+"""`trainer run`: from a grid file to its records, with what is to be said on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Literal
+
+from predictor.errors import DataError, PredictorError
+from predictor.grids import Grid, load_grid
+from trainer.checking import check_open_runs
+from trainer.launch.job import FAILED, Job, Outcome
+from trainer.launch.local import run_grid
+from trainer.launch.pool import context_of, start_server
+from trainer.launch.side_by_side import with_measured_workers
+from trainer.planning import (
+    LARGE,
+    check_rendered,
+    choose_device,
+    choose_workers,
+    keep_grid,
+    no_files,
+    standing,
+    without,
+)
+from trainer.progress import reporter, torn_fault
+from trainer.provenance import code_commit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line says beside the grid; see `trainer run --help`. memory_limit : GiB"""
+
+    workers: str = "auto"
+    threads: int | None = None
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compiled: Literal["auto", "on", "off"] = "auto"
+    retry: int = 0
+    bad_images: Literal["error", "skip"] = "error"
+    only_failed: bool = False
+    timeout: float = 900.0
+    memory_limit: float | None = None
+    yes: bool = False
+
+    def check(self) -> None:
+        """Raise PredictorError for a limit that is no number: it would never be reached."""
+        for option, number in (("--timeout", self.timeout), ("--memory-limit", self.memory_limit)):
+            if number is not None and isnan(number):
+                raise PredictorError(f"{option} is nan", remedy="give a number above 0, or inf for no limit")
+
+
+def train_file(
+    grid_file: Path, data_dir: Path | None, runs_dir: Path, options: Options, say: Callable[[str], None]
+) -> bool:
+    """Train every run of a grid file that has no record yet; True where a signal stopped it before its end.
+
+    say : called with warnings and notes, a line each
+    Raises PredictorError before anything is written where the grid cannot be trained, and at the end where runs failed
+    or records are cut.
+    """
+    options.check()
+    grid = load_grid(grid_file)
+    data_dir = data_dir or no_files(grid)
+    if data_dir is None:
+        raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
+    if len(grid.runs) > LARGE and not options.yes:
+        raise PredictorError(
+            f"{len(grid.runs):,} runs, more than {LARGE:,}", where=str(grid_file), remedy="say --yes to train them all"
+        )
+    check_rendered(grid)
+    now = standing(grid, runs_dir)
+    if len(now.finished | now.torn) < len(grid.runs):
+        start_server(context_of())  # it imports while this process does
+    _warn(grid, data_dir, runs_dir, now.finished, now.torn, say)
+    device = choose_device(options.device)
+    n_workers, threads = choose_workers(options.workers, options.threads, device)
+    keep_grid(grid_file, grid, runs_dir)
+    job = Job.of(
+        grid,
+        data_dir=data_dir,
+        runs_dir=runs_dir,
+        device=device,
+        threads=threads,
+        commit=code_commit(),
+        side_by_side=n_workers,
+        bad_images=options.bad_images,
+        precision=None if options.precision == "auto" else options.precision,
+        compiled=None if options.compiled == "auto" else options.compiled == "on",
+    )
+    to_train = without(grid, now.torn)
+    if options.workers == "auto" and device == "cuda":
+        n_workers, job = with_measured_workers(to_train, job, options.threads)
+        say(f"{n_workers} runs side by side on {device}")
+    with reporter(grid, runs_dir) as report:
+        outcomes = run_grid(
+            to_train,
+            job,
+            workers=n_workers,
+            retry=options.retry + 1,
+            timeout=options.timeout,
+            memory_limit=options.memory_limit * 2**30 if options.memory_limit else None,
+            only_failed=options.only_failed,
+            report=report,
+            tell=say,
+        )
+    return _ended(outcomes, now.torn, runs_dir / grid.study)
+
+
+def _warn(
+    grid: Grid,
+    data_dir: Path,
+    runs_dir: Path,
+    finished: Collection[str],
+    torn: Collection[str],
+    say: Callable[[str], None],
+) -> None:
+    """Name the records that are cut, and the faults of runs beside which others can be trained."""
+    for run_id in sorted(torn):
+        file = runs_dir / grid.study / f"{run_id}.json"
+        text = "is cut, no whole record, and its run is not trained. delete it, and the same command trains the run"
+        say(f"warning: {file}: {text}")
+    for line in check_open_runs(grid, data_dir, {*finished, *torn}):
+        say(f"warning: {line}")
+
+
+def _ended(outcomes: Sequence[Outcome], torn: Collection[str], study_dir: Path) -> bool:
+    """Whether a signal stopped it. Raises PredictorError naming the runs that failed and the records that are cut."""
+    last = {outcome.run_id: outcome for outcome in outcomes}
+    failed = [outcome for outcome in last.values() if outcome.status in FAILED]
+    stopped = any(outcome.status == "stopped" for outcome in last.values())
+    faults: list[PredictorError] = []
+    if failed:
+        fault = PredictorError(
+            f"{len(failed)} of {len(last)} runs failed, first: {failed[0].message}",
+            where=str(study_dir / "attempts"),
+            remedy="the attempts hold the reasons; the same command tries them again",
+        )
+        faults.append(fault)
+    if torn and not stopped:
+        faults.append(torn_fault(torn, study_dir))
+    if faults:
+        raise faults[0] if len(faults) == 1 else PredictorError("\n".join(map(str, faults)))
+    return stopped
