@@ -7,7 +7,9 @@ stands for all.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 Source = tuple[int, str, object]  # number of the folder, query that gives row and text, its parameter
 CHUNK = 5_000  # single records at once
+SIDE_BY_SIDE = 2  # sources that are read at once: memory grows with them
 TYPES = """{"run_id": "VARCHAR", "configuration_id": "VARCHAR", "study": "VARCHAR", "provenance": "VARCHAR",
     "status": "VARCHAR", "held_out": "BOOLEAN", "target_set": "VARCHAR", "domain": "VARCHAR", "axes": "JSON",
     "spec": {"sources": "JSON", "stages": "JSON", "model": "JSON", "recipe": "JSON",
@@ -107,26 +110,45 @@ def _of_folders(folders: Sequence[Path]) -> Iterator[Source]:
 
 
 def _columns(sources: Iterable[Source]) -> Columns:
-    import duckdb
     import pandas as pd
 
     tables = [pd.DataFrame({"run_id": [], "configuration_id": [], "alike": np.zeros(0, np.intp)})]
     place: dict[str, int] = {}
     examples: list[RunRecord] = []
-    with duckdb.connect() as connection:
-        for folder, query, texts in sources:
-            connection.execute(READ.replace("TEXTS", query), [texts])
-            if connection.execute(DAMAGED).fetchall() != [(0,)]:
-                raise RegistryError("damaged records")  # read_registry names them
-            for alike, text in connection.execute(FIRST).fetchall():
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:  # DuckDB works outside the interpreter's lock
+        for firsts, own in _ahead(pool, sources):
+            for alike, text in firsts:
                 if alike not in place:
                     place[alike] = len(place)
                     examples.append(parse_record(text, "a record"))
-            own = connection.execute(OWN).df()
             own["alike"] = own["alike"].map(place)
-            tables.append(own.assign(folder=folder, **_measured(connection, len(own))))
+            tables.append(own)
     own = pd.concat(tables[1:] or tables, ignore_index=True)
     return Columns(own, own.pop("alike").to_numpy(np.intp), examples)
+
+
+def _ahead(pool: ThreadPoolExecutor, sources: Iterable[Source]) -> Iterator[tuple[list[tuple[str, str]], pd.DataFrame]]:
+    """What `_read` makes of each source, in order; one for each thread is read ahead and no more held."""
+    waiting: deque[Future[tuple[list[tuple[str, str]], pd.DataFrame]]] = deque()
+    for source in sources:
+        waiting.append(pool.submit(_read, source))
+        if len(waiting) > SIDE_BY_SIDE:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _read(source: Source) -> tuple[list[tuple[str, str]], pd.DataFrame]:
+    """(kind, text of its first run) of every kind of runs, and a row per run. Raises RegistryError for damage."""
+    import duckdb
+
+    folder, query, texts = source
+    with duckdb.connect(config={"threads": 1}) as connection:  # a source has too few rows for more
+        connection.execute(READ.replace("TEXTS", query), [texts])
+        if connection.execute(DAMAGED).fetchall() != [(0,)]:
+            raise RegistryError("damaged records")  # read_registry names them
+        firsts, own = connection.execute(FIRST).fetchall(), connection.execute(OWN).df()
+        return firsts, own.assign(folder=folder, **_measured(connection, len(own)))
 
 
 def _measured(connection: duckdb.DuckDBPyConnection, n_runs: int) -> dict[str, np.ndarray]:

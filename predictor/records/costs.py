@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from predictor.errors import RegistryError
-from predictor.records.files import literal
+from predictor.records.files import batched, literal
 from predictor.records.store import collector_paused, part_files, stored_json
 from predictor.spec import Model, Recipe
 
@@ -21,7 +21,6 @@ COLUMNS = f"""SELECT piece[1]->>'$', piece[2]->>'$', piece[6]->>'$',
     coalesce(list_sum(steps::BIGINT[]), 0)::BIGINT,
     list_sum([coalesce((piece[4]->>('$.' || name))::DOUBLE, 0) FOR name IN ['load', 'compile', 'train', 'evaluate']]),
     (piece[5]->>'$.joules')::DOUBLE, piece[3]->>'$', piece[9]->>'$' FROM ({PIECES})"""
-CHUNK = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +74,7 @@ def read_costs(study_dir: str | Path) -> list[Cost]:
     folder = Path(study_dir)
     with collector_paused():
         found = {cost.run_id: cost for cost in _loose(folder)}
-        for part in part_files(folder):
-            found |= {cost.run_id: cost for cost in _packed(part)}
+        found |= {cost.run_id: cost for cost in _packed(part_files(folder))}
     return list(found.values())
 
 
@@ -103,17 +101,22 @@ def _loose(folder: Path) -> Iterator[Cost]:
             continue
 
 
-def _packed(part: Path) -> Iterator[Cost]:
+def _packed(parts: Sequence[Path]) -> Iterator[Cost]:
     import duckdb
 
-    try:
-        with duckdb.connect() as connection:
-            rows = connection.execute(COLUMNS, [literal(part)])
-            while chunk := rows.fetchmany(CHUNK):
-                for row in chunk:
-                    yield _cost(*row)
-    except duckdb.Error as error:
-        raise RegistryError(f"not a readable part ({str(error).splitlines()[0]})", where=str(part)) from None
+    for some in batched(parts):
+        try:
+            with duckdb.connect() as connection:
+                rows = connection.execute(COLUMNS, [[literal(part) for part in some]]).fetchall()
+        except duckdb.Error as error:
+            if len(some) > 1:  # which of them?
+                for part in some:
+                    yield from _packed([part])
+                continue
+            fault = f"not a readable part ({str(error).splitlines()[0]})"
+            raise RegistryError(fault, where=str(some[0])) from None
+        for row in rows:
+            yield _cost(*row)
 
 
 def _cost(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from predictor.errors import RegistryError
+
+SIDE_BY_SIDE = 4  # parts that are read in one query
 
 
 def add_file(path: Path, content: bytes) -> bool:
@@ -63,3 +66,13 @@ def unwritable(path: Path, error: OSError) -> RegistryError:
 def literal(path: Path) -> str:
     """A path that DuckDB does not take for a pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+
+
+def batched(parts: Sequence[Path]) -> Iterator[list[Path]]:
+    """Parts to read at once: each core takes one, and memory holds few.
+
+    >>> [len(some) for some in batched([Path("a")] * (SIDE_BY_SIDE + 1))] == [SIDE_BY_SIDE, 1]
+    True
+    """
+    for first in range(0, len(parts), SIDE_BY_SIDE):
+        yield list(parts[first : first + SIDE_BY_SIDE])
