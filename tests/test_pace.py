@@ -169,13 +169,14 @@ def pack_unchecked(study: Path) -> None:
         file.unlink()
 
 
-def test_a_real_run_says_when_it_ended(tmp_path: Path) -> None:
+def test_a_real_run_says_when_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from trainer.launch.worker import train
 
     grid = made_grid(tmp_path, [4], [0])
     before = datetime.now(UTC)
     job = made_job(grid, tmp_path)
     steps: list[datetime] = []
+    monkeypatch.setattr("trainer.stages.PROGRESS_SECONDS", -1.0)  # every step gives a sign of life
     record = train(grid.runs[0], job, lambda *_: steps.append(datetime.now(UTC)))
     assert record.started_at and record.ended_at and record.seconds
     end = datetime.fromisoformat(record.ended_at)
