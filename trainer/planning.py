@@ -132,16 +132,17 @@ def without(grid: Grid, run_ids: Set[str]) -> Grid:
 def status_rows(grid: Grid, runs_dir: Path, at: Standing | None = None) -> list[dict[str, Any]]:
     """One row per axis and level: runs planned, finished and failed (and still open). at: from `standing`."""
     at = at or standing(grid, runs_dir)
-    tally: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    tally: dict[str, dict[str, list[int]]] = {}
     for run in grid.runs:
         for axis, level in {"target_set": run.target_set, **run.axes}.items():
-            cell = tally[axis, str(level)]
+            cell = tally.setdefault(axis, {}).setdefault(str(level), [0, 0, 0])
             cell[0] += 1
             cell[1] += run.spec.run_id in at.finished
             cell[2] += run.spec.run_id in at.failed
     return [
         {"axis": axis, "level": level, "runs": planned, "finished": finished, "failed": failed}
-        for (axis, level), (planned, finished, failed) in tally.items()
+        for axis, levels in tally.items()
+        for level, (planned, finished, failed) in levels.items()
     ]
 
 
