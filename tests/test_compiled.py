@@ -115,6 +115,22 @@ def test_an_augmentation_is_one_graph_whatever_it_draws(name, graphs) -> None:
     assert len(graphs) == 1
 
 
+def test_the_augmentation_is_compiled_before_the_first_step(graphs) -> None:
+    """As `compiled_augmentation` warms it up, with the tensor code in the place of the compiled one for CPUs."""
+
+    def tensor_code(pixels, drawn, bicubic, mean, std):
+        return ours.augmented(pixels, drawn, bicubic=bicubic, colour=False)
+
+    ours.compiled_augmentation.cache_clear()
+    with mock.patch("trainer.augment.kernels.augmented", tensor_code):
+        work = ours.compiled_augmentation("crop", True, 12, 16, "cpu")
+        assert len(graphs) == 1
+        for number, first in ((1, 0), (2, 24)):
+            work(torch.zeros(12, 3, 16, 16, dtype=torch.uint8), torch.tensor(key(number)), torch.tensor(first))
+    ours.compiled_augmentation.cache_clear()
+    assert len(graphs) == 1
+
+
 def test_what_leaves_the_graph_is_an_error(graphs) -> None:
     with pytest.raises(torch._dynamo.exc.Unsupported):
         compiled(lambda pixels: pixels * 2 if pixels.max() > 0 else pixels)(torch.ones(3))

@@ -37,6 +37,14 @@ def test_all_processors_count_and_may_wrap_around_once(packages) -> None:
     assert found.joules == pytest.approx(120 + 50) and (found.shared_by, found.reason) == (1, None)
 
 
+def test_looks_add_up_over_several_rounds_of_a_counter(packages) -> None:
+    meter = EnergyMeter("cpu")
+    for joules in (990, 500, 10, 600, 200):  # 90, 510, 510, 590, 600
+        count(packages[0], joules)
+        meter.look()
+    assert meter.read().joules == pytest.approx(90 + 510 + 510 + 590 + 600)
+
+
 def test_runs_side_by_side_share_what_the_device_used(packages) -> None:
     meters = [EnergyMeter("cpu", side_by_side=2) for _ in range(2)]
     count(packages[1], 150)
@@ -47,7 +55,7 @@ def test_runs_side_by_side_share_what_the_device_used(packages) -> None:
 
 def test_a_run_too_long_for_the_counter_says_so(packages) -> None:
     meter = EnergyMeter("cpu")
-    meter._begun -= 3600
+    meter._looked -= 3600
     assert meter.read().joules is None
     assert "the counter may have wrapped around more than once in 3600 s" in meter.read().reason
 

@@ -15,8 +15,9 @@ from launch_made import write_grid
 from predictor.grids import load_grid
 from predictor.records import check, read_registry
 from trainer.launch import lease as leases
+from trainer.launch.dry import train_nothing
 from trainer.launch.job import Job
-from trainer.launch.local import run_grid
+from trainer.launch.local import Scheduler, run_grid
 from trainer.launch.logs import log_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -70,6 +71,23 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(tmp_path
 
     assert results(runs) == results(tmp_path / "calm") and len(results(runs)) == 3 and check(runs) == []
     assert not list(folder.iterdir()) and not list((runs / "tiny").glob(".*"))
+
+
+def test_stopped_while_its_last_steps_are_done_a_grid_says_that_runs_are_left(tmp_path: Path) -> None:
+    """The one worker's run ends before it hears of the signal: it is completed, and others were never begun."""
+    grid, runs = write_grid(tmp_path, [8], [0, 1, 2], image_steps=640), tmp_path / "runs"
+    planned = load_grid(grid)
+    job = Job.of(planned, runs_dir=runs, data_dir=tmp_path, device="cpu", threads=1, commit="", train=deaf)
+    scheduler = Scheduler(planned, job, report=lambda outcome: os.kill(os.getpid(), signal.SIGTERM))
+    outcomes = scheduler.train(1)
+    assert [outcome.status for outcome in outcomes] == ["completed"] and scheduler.stopped
+    whole = Scheduler(planned, job)
+    assert len(whole.train(1)) == 2 and not whole.stopped
+
+
+def deaf(run, job, progress):
+    """A run without a sign of life."""
+    return train_nothing(run, job, lambda step, steps: None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a server on Linux alone")

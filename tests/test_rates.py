@@ -127,6 +127,13 @@ def test_a_planted_power_is_found() -> None:
     assert [row.n_runs for row in found.best] == [10] * 6 and not any(row.edge for row in found.best)
 
 
+def test_a_best_rate_at_the_edge_counts_for_no_power() -> None:
+    """At 16,000 image-steps the best lies below what was tried: taken as measured it would flatten the power."""
+    found = choose_rate(planted(-0.6, {"a": 0.016, "b": 0.03}))
+    assert [row.edge for row in found.best] == [False, False, True, False, False, False]
+    assert found.power == pytest.approx(-0.6, abs=1e-6)
+
+
 def test_no_dependence_is_one_number() -> None:
     found = choose_rate(planted(0.0, {"a": 0.03, "b": 0.03}))
     assert found.rate == 0.03 and found.low <= 0 <= found.high
@@ -137,6 +144,9 @@ def test_what_the_runs_cannot_tell_is_not_told() -> None:
     assert (choose_rate(one_length).power, choose_rate(one_length).rate) == (None, 0.03)
     beyond = choose_rate(planted(0.0, {"a": 0.9}))
     assert all(row.edge and row.rate == 0.12 for row in beyond.best)
+    assert (beyond.power, beyond.low) == (None, None), "where the best lies is not known, nor how it moves"
+    with pytest.raises(PredictorError, match=r"every run diverged\. try smaller rates"):
+        choose_rate([edited(record, status="diverged", outcomes={}) for record in one_length])
     diverged = [
         edited(record, status="diverged", outcomes={})
         for record in one_length

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
-import resource
+import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -44,7 +45,9 @@ def prepare(device: str) -> None:
     glibc returns large blocks to the system at once; faulting them in again took half of an augmentation's time.
     """
     if device == "cuda":
-        torch.backends.cudnn.deterministic = True
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before the first product
+        torch.use_deterministic_algorithms(True, warn_only=True)  # a network without such code trains all the same
+        torch.utils.deterministic.fill_uninitialized_memory = False
         torch.backends.cudnn.benchmark = False
         return
     try:
@@ -65,6 +68,8 @@ def compiled(work: Any) -> Any:
     """A network or a function compiled for the one shape of what it is called with."""
     import torch._inductor.config  # takes a second
 
+    if hasattr(torch._inductor.config, "deterministic"):  # else timings choose between orders of a sum
+        torch._inductor.config.deterministic = True
     # one function serves every preset or network of a grid; beyond torch's limit of 8 it would run uncompiled
     torch._dynamo.config.recompile_limit = max(RECOMPILE_LIMIT, torch._dynamo.config.recompile_limit)
     torch._inductor.config.compile_threads = torch.get_num_threads()  # many processes compile side by side
@@ -112,4 +117,7 @@ def peak_memory(device: str) -> int:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux; of the whole process so far
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit  # of the whole process so far

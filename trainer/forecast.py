@@ -26,7 +26,10 @@ SHORT = 20  # steps of a measured run
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of one process for one image shown, everything included; n_runs that say so (0: measured just now)."""
+    """Seconds of one process for one image shown, from records with loading and compiling, measured without.
+
+    n_runs : records that say so (0: measured just now)
+    """
 
     seconds: float
     n_runs: int

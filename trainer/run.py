@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def run_spec(
     torch.set_num_threads(threads)
     precision = precision or choose_precision(device)
     started = datetime.now(UTC)
-    clock = time.perf_counter()
+    begun = clock = time.perf_counter()
     meter = EnergyMeter(device, side_by_side=side_by_side)
 
     @cache
@@ -93,6 +93,11 @@ def run_spec(
         source_of(test.source).load(test_rows[name][0], spec.model.image_size)
     load_seconds = time.perf_counter() - clock
 
+    def told(step: int, steps: int) -> None:
+        meter.look()
+        if progress:
+            progress(step, steps)
+
     training = Training(
         spec,
         sets,
@@ -100,7 +105,7 @@ def run_spec(
         precision=precision,
         compiled=device == "cuda" if compiled is None else compiled,
         checkpoint=checkpoint_dir / f"{spec.run_id}.pt" if checkpoint_dir else None,
-        progress=progress,
+        progress=told,
     )
     trained = training.run()
 
@@ -116,6 +121,7 @@ def run_spec(
     seconds = Seconds(
         load=load_seconds, compile=trained.compile_seconds, train=trained.seconds, evaluate=time.perf_counter() - clock
     )
+    ended = started + timedelta(seconds=time.perf_counter() - begun)  # also where the clock was set meanwhile
     return RunRecord(
         run_id=spec.run_id,
         configuration_id=spec.configuration_id,
@@ -148,7 +154,7 @@ def run_spec(
             commit=commit,
         ),
         started_at=started.isoformat(timespec="seconds"),
-        ended_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        ended_at=ended.isoformat(timespec="milliseconds"),
         data_report=data_report(source_of(name) for name in spec.sources),
     )
 

@@ -61,6 +61,8 @@ class Training:
 
     def run(self) -> Trained:
         """Train all stages. Raises torch.OutOfMemoryError where not even single images fit the device."""
+        if self.checkpoint and (before := checkpoint.read(self.checkpoint, "cpu")):
+            self.micro_batch = before.micro_batch  # whole batches did not fit then
         while True:
             try:
                 return self._run()

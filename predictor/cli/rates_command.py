@@ -92,13 +92,13 @@ def stated(found: Chosen) -> float | dict[str, float]:
 
 def text(found: Chosen, table: str) -> str:
     """The best rates, what they have in common, and the line for the recipe."""
-    n = len(found.best)
-    power = "not known: one length of training"
+    within = [row for row in found.best if not row.edge]
+    power = "not known: too few best rates lie within those tried, or one length of training"
     if found.power is not None:
         power = f"{found.power:+.2f}"
         power += f" [{found.low:+.2f}, {found.high:+.2f}] 95 %" if found.low is not None else ", no interval"
-        n_sets = len({row.target_set for row in found.best})
-        power += f"; {n} best rates of {n_sets} target set{'s' if n_sets > 1 else ''}"
+        n_sets = len({row.target_set for row in within})
+        power += f"; {len(within)} best rates of {n_sets} target set{'s' if n_sets > 1 else ''}"
     rate = stated(found)
     line = f"{rate:g}" if isinstance(rate, float) else "{" + ", ".join(f"{k}: {v:g}" for k, v in rate.items()) + "}"
     lines = [
@@ -108,5 +108,8 @@ def text(found: Chosen, table: str) -> str:
         f"recipe        learning_rate: {line}",
     ]
     if any(row.edge for row in found.best):
-        lines.append("note          a best rate lies at the edge of those tried: try others with --rate")
+        tried = sorted({rate for row in found.best for rate in row.tried})
+        more = [f"--rate {rate:g}" for rate in (tried[0] / 2, *tried, tried[-1] * 2)]
+        lines.append("note          a best rate lies at the edge of those tried, and counts for no power; to try more:")
+        lines.append(f"              predictor rates GRID.yaml {' '.join(more)} --output FILE")
     return "\n".join(lines)

@@ -34,7 +34,7 @@ def rates_grid(
     """The small grid of a grid file, as plain data: every target set on `train:fit`, tested on `train:validation`.
 
     rates : to try; () for a quarter to four times the grid's own one
-    image_steps : to try them at; () for the shortest, a middle and the longest training of the grid
+    image_steps : to try them at; () for the shortest, a middle and the longest stage of the grid
     neighbours : images in a group by number, see `trainer.data.splits`; None: the source's own groups
     The study is held out: no fit takes it. Raises SpecError for a faulty grid, or one without a rate to start from.
     """
@@ -42,12 +42,18 @@ def rates_grid(
     if not rates:
         rates = [float(f"{factor * _own_rate(content, path):.3g}") for factor in FACTORS]
     if not image_steps:
-        steps = np.array([sum(stage.image_steps for stage in run.spec.stages) for run in grid.runs])
+        steps = np.array([stage.image_steps for run in grid.runs for stage in run.spec.stages])
         image_steps = sorted({int(steps.min()), _rounded(np.sqrt(float(steps.min()) * steps.max())), int(steps.max())})
     ending = f"@{neighbours}" if neighbours else ""
     targets = {}
     for name, target in content["target_sets"].items():
         split = target.get("train_split", "train")
+        if ":" in split:
+            raise SpecError(
+                f"target set {name!r} trains on {split!r}, a part of a split, which has no validation part of its own",
+                where=path,
+                remedy="choose the rate for the whole split",
+            )
         kept = {key: value for key, value in target.items() if key != "shifts"}
         parts = {"train_split": f"{split}:fit{ending}", "test_split": f"{split}:validation{ending}"}
         targets[name] = kept | parts
@@ -94,6 +100,7 @@ class Best:
     rate : where a parabola through the best rate tried and its neighbours peaks, in logarithms
     accuracy : mean over the seeds at the best rate tried; spread : their standard deviation, None for one seed
     edge : whether the best rate tried was the smallest or largest: then it may lie beyond
+    tried : the rates, ascending
     """
 
     target_set: str
@@ -102,6 +109,7 @@ class Best:
     accuracy: float
     spread: float | None
     edge: bool
+    tried: tuple[float, ...]
     n_runs: int
 
 
@@ -109,8 +117,10 @@ class Best:
 class Chosen:
     """A rate for all target sets: log rate = level of the target set + power * log image-steps, by least squares.
 
-    low, high : 95 % interval of the power (Student's t), None where two lengths of training or fewer points leave no
-        degree of freedom. Where it holds 0 the rate is stated as constant
+    Best rates at the edge of those tried are no measurements of where the best lies, and do not enter.
+    power : None where no target set has a best rate within those tried at two lengths of training
+    low, high : 95 % interval of the power (Student's t), None where the points leave no degree of freedom. Where it
+        holds 0, or is None, the rate is stated as constant
     """
 
     best: tuple[Best, ...]
@@ -133,6 +143,8 @@ def choose_rate(records: Sequence[RunRecord]) -> Chosen:
     if not found:
         raise PredictorError("no run of a rates grid", remedy="train it first: trainer run FILE")
     best = tuple(_best(target_set, steps, by_rate) for (target_set, steps), by_rate in sorted(found.items()))
+    if not any(row.accuracy for row in best):
+        raise PredictorError("every run diverged", remedy="try smaller rates: --rate 0.001 ...")
     return _smooth(best)
 
 
@@ -154,6 +166,7 @@ def _best(target_set: str, image_steps: int, by_rate: Mapping[float, Sequence[fl
         accuracy=means[top],
         spread=float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
         edge=edge,
+        tried=tuple(rates),
         n_runs=sum(map(len, by_rate.values())),
     )
 
@@ -161,16 +174,17 @@ def _best(target_set: str, image_steps: int, by_rate: Mapping[float, Sequence[fl
 def _smooth(best: tuple[Best, ...]) -> Chosen:
     from scipy import stats
 
-    names = sorted({row.target_set for row in best})
-    steps, rates = (np.log([getattr(row, name) for row in best]) for name in ("image_steps", "rate"))
-    of = np.array([names.index(row.target_set) for row in best])
+    within = tuple(row for row in best if not row.edge) or best
+    names = sorted({row.target_set for row in within})
+    steps, rates = (np.log([getattr(row, name) for row in within]) for name in ("image_steps", "rate"))
+    of = np.array([names.index(row.target_set) for row in within])
     level = float(np.exp(rates.mean()))
     # within target sets: each has a level of its own
     x, y = (values - np.array([values[of == i].mean() for i in of]) for values in (steps, rates))
-    if not (x**2).sum() > 0:
+    if (within == best and all(row.edge for row in best)) or not (x**2).sum() > 0:
         return Chosen(best=best, rate=_three(level), power=None, low=None, high=None)
     power = float((x * y).sum() / (x**2).sum())
-    freedom = len(best) - len(names) - 1
+    freedom = len(within) - len(names) - 1
     if freedom < 1:
         return Chosen(best=best, rate=_three(level), power=power, low=None, high=None)
     error = np.sqrt(((y - power * x) ** 2).sum() / freedom / (x**2).sum())

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from predictor.records.rules.costs import NAMED  # images listed by name; all are counted
 from predictor.records.schema import DataReport
 from trainer.data.sources import Source
-
-NAMED = 100  # images listed by name; all are counted
 
 
 def data_report(sources: Iterable[Source]) -> DataReport:

@@ -12,7 +12,7 @@ from predictor.errors import DataError, PredictorError
 from predictor.grids import Grid, load_grid
 from trainer.checking import check_open_runs
 from trainer.launch.job import FAILED, Job, Outcome
-from trainer.launch.local import run_grid
+from trainer.launch.local import Scheduler
 from trainer.launch.pool import context_of, start_server
 from trainer.launch.side_by_side import with_measured_workers
 from trainer.planning import (
@@ -78,6 +78,9 @@ def train_file(
     device = choose_device(options.device)
     n_workers, threads = choose_workers(options.workers, options.threads, device)
     keep_grid(grid_file, grid, runs_dir)
+    to_train = without(grid, now.finished | now.torn)
+    if options.only_failed:
+        to_train = without(to_train, {run.spec.run_id for run in to_train.runs} - now.failed)
     job = Job.of(
         grid,
         data_dir=data_dir,
@@ -85,28 +88,27 @@ def train_file(
         device=device,
         threads=threads,
         commit=code_commit(),
-        side_by_side=n_workers,
+        side_by_side=max(1, min(n_workers, len(to_train.runs))),
         bad_images=options.bad_images,
         precision=None if options.precision == "auto" else options.precision,
         compiled=None if options.compiled == "auto" else options.compiled == "on",
     )
-    to_train = without(grid, now.torn)
     if options.workers == "auto" and device == "cuda":
         n_workers, job = with_measured_workers(to_train, job, options.threads)
         say(f"{n_workers} runs side by side on {device}")
     with reporter(grid, runs_dir) as report:
-        outcomes = run_grid(
+        scheduler = Scheduler(
             to_train,
             job,
-            workers=n_workers,
             retry=options.retry + 1,
             timeout=options.timeout,
             memory_limit=options.memory_limit * 2**30 if options.memory_limit else None,
-            only_failed=options.only_failed,
             report=report,
             tell=say,
         )
-    return _ended(outcomes, now.torn, runs_dir / grid.study)
+        outcomes = scheduler.train(n_workers)
+    _check_ended(outcomes, () if scheduler.stopped else now.torn, runs_dir / grid.study)
+    return scheduler.stopped
 
 
 def _warn(
@@ -126,11 +128,10 @@ def _warn(
         say(f"warning: {line}")
 
 
-def _ended(outcomes: Sequence[Outcome], torn: Collection[str], study_dir: Path) -> bool:
-    """Whether a signal stopped it. Raises PredictorError naming the runs that failed and the records that are cut."""
+def _check_ended(outcomes: Sequence[Outcome], torn: Collection[str], study_dir: Path) -> None:
+    """Raise PredictorError naming the runs that failed and the records that are cut."""
     last = {outcome.run_id: outcome for outcome in outcomes}
     failed = [outcome for outcome in last.values() if outcome.status in FAILED]
-    stopped = any(outcome.status == "stopped" for outcome in last.values())
     faults: list[PredictorError] = []
     if failed:
         fault = PredictorError(
@@ -139,8 +140,7 @@ def _ended(outcomes: Sequence[Outcome], torn: Collection[str], study_dir: Path) 
             remedy="the attempts hold the reasons; the same command tries them again",
         )
         faults.append(fault)
-    if torn and not stopped:
+    if torn:
         faults.append(torn_fault(torn, study_dir))
     if faults:
         raise faults[0] if len(faults) == 1 else PredictorError("\n".join(map(str, faults)))
-    return stopped

@@ -62,11 +62,11 @@ class Scheduler:
         grid: Grid,
         job: Job,
         *,
-        retry: int,
-        timeout: float,
-        memory_limit: float | None,
-        only_failed: bool,
-        report: Callable[[Outcome], None] | None,
+        retry: int = 1,
+        timeout: float = TIMEOUT,
+        memory_limit: float | None = None,
+        only_failed: bool = False,
+        report: Callable[[Outcome], None] | None = None,
         tell: Callable[[str], None] | None = None,
     ):
         self.job, self.retry, self.timeout, self.memory_limit = job, retry, timeout, memory_limit
@@ -211,6 +211,11 @@ class Scheduler:
             yield
         finally:
             self.starting = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal ended it before its last run."""
+        return bool(self.signals) and (bool(self.schedule) or any(o.status == "stopped" for o in self.outcomes))
 
     @property
     def stopping(self) -> bool:

@@ -3,6 +3,7 @@ GPU idle, and a large one gains nothing from company."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ from predictor.grids import Grid, PlannedRun
 from predictor.records import finished_ids
 from trainer.launch.job import Job
 from trainer.launch.pool import context_of
+from trainer.launch.worker import end_with_parent
 from trainer.planning import usable_cores
 
 STEPS = 200  # of each run, twice: the first ones warm up
@@ -76,6 +78,9 @@ def throughput(run: PlannedRun, job: Job, count: int, steps: int = STEPS) -> flo
 def _meet(barrier: Any) -> None:
     global _barrier
     _barrier = barrier
+    if hasattr(signal, "pthread_sigmask"):  # the server of workers has them blocked
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    end_with_parent(0.0)
 
 
 def _rate(run: PlannedRun, job: Job) -> float:

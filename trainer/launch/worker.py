@@ -36,9 +36,12 @@ def work(connection: Connection, job: Job, log: Path) -> None:
         return
 
     def progress(step: int, steps: int) -> None:
-        if connection.poll():  # a None to stop, or the end because the scheduler died
-            raise StopRequested
-        connection.send((step, steps))  # a sign of life
+        try:
+            if connection.poll():  # a None to stop, or the end because the scheduler died
+                raise StopRequested
+            connection.send((step, steps))  # a sign of life
+        except OSError as error:  # it died just now
+            raise StopRequested from error
 
     while True:
         try:
@@ -58,7 +61,7 @@ def try_run(run: PlannedRun, job: Job, progress: Progress) -> Outcome:
     run_id = run.spec.run_id
     try:
         record = (job.train or train)(run, job, progress)
-    except (StopRequested, BrokenPipeError, ConnectionResetError):  # the latter: the scheduler died
+    except StopRequested:
         return Outcome(run_id=run_id, status="stopped")
     except PredictorError as error:
         return Outcome(run_id=run_id, status="failed", message=str(error))
@@ -114,16 +117,20 @@ def _prepare(log: Path) -> None:
         faulthandler.register(DUMP_SIGNAL, 2, all_threads=True)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
-    threading.Thread(target=_end_with_scheduler, daemon=True).start()
+    end_with_parent(ORPHAN_SECONDS)
 
 
-def _end_with_scheduler() -> None:
+def end_with_parent(seconds: float) -> None:
     """A run that hangs must not outlive its scheduler: another one may train it once the lease is stale."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        time.sleep(ORPHAN_SECONDS)
-        os._exit(1)
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            time.sleep(seconds)
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _out_of_memory(error: Exception) -> bool:
