@@ -108,3 +108,8 @@ def takes_a_while(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
         time.sleep(0.05)
     (job.data_dir / f"{run.spec.run_id}.{os.getpid()}.{time.monotonic_ns()}.trained").touch()
     return train_nothing(run, job, progress)
+
+
+def deaf(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
+    """A run without a sign of life: it hears of no signal."""
+    return train_nothing(run, job, lambda step, steps: None)

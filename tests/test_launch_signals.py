@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from launch_made import write_grid
+from launch_made import deaf, write_grid
 
 from predictor.grids import load_grid
 from predictor.records import check, read_registry
 from trainer.launch import lease as leases
-from trainer.launch.dry import train_nothing
 from trainer.launch.job import Job
 from trainer.launch.local import Scheduler, run_grid
 from trainer.launch.logs import log_folder
@@ -80,14 +79,9 @@ def test_stopped_while_its_last_steps_are_done_a_grid_says_that_runs_are_left(tm
     job = Job.of(planned, runs_dir=runs, data_dir=tmp_path, device="cpu", threads=1, commit="", train=deaf)
     scheduler = Scheduler(planned, job, report=lambda outcome: os.kill(os.getpid(), signal.SIGTERM))
     outcomes = scheduler.train(1)
-    assert [outcome.status for outcome in outcomes] == ["completed"] and scheduler.stopped
+    assert [(outcome.status, outcome.message) for outcome in outcomes] == [("completed", "")] and scheduler.stopped
     whole = Scheduler(planned, job)
     assert len(whole.train(1)) == 2 and not whole.stopped
-
-
-def deaf(run, job, progress):
-    """A run without a sign of life."""
-    return train_nothing(run, job, lambda step, steps: None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a server on Linux alone")
