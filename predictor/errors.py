@@ -68,7 +68,7 @@ def all_listed(head: str, problems: Sequence[str]) -> str:
     return "\n  ".join([f"{head}:", *problems])
 
 
-def near(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+def near(name: str, known: Iterable[str], n: int = 3, *, cutoff: float = 0.6) -> list[str]:
     """At most n known names that look like `name`, the likeliest first; capitals and blanks around do not count.
 
     >>> near("Airplan", ["airplane", "bird"]), near("zebra", ["airplane", "bird"])
@@ -77,7 +77,7 @@ def near(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     import difflib  # only where something went wrong
 
     by_form = {item.strip().casefold(): item for item in known}
-    return [by_form[form] for form in difflib.get_close_matches(name.strip().casefold(), list(by_form), n=n)]
+    return [by_form[form] for form in difflib.get_close_matches(name.strip().casefold(), list(by_form), n, cutoff)]
 
 
 def with_near(names: Sequence[str], known: Sequence[str]) -> str:

@@ -85,9 +85,8 @@ def compiled_augmentation(name: str, flip: bool, batch: int, size: int, device: 
     Not for CPUs, whose own code is compiled already.
     """
     work: Augmentation = compiled(augmentation(name, flip=flip))
-    key, first = (
-        torch.zeros((), dtype=torch.int64, device=device) for _ in range(2)
-    )  # one for both would be compiled in
+    # two numbers: that they are one and the same would be compiled in
+    key, first = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
     work(torch.zeros(batch, 3, size, size, dtype=torch.uint8, device=device), key, first)
     waited(device)
     return work

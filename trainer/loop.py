@@ -135,13 +135,12 @@ class Batches:
         position = np.arange(begin * self.batch_size, min(end * self.batch_size, self.image_steps))
         epoch, place = np.divmod(position, len(self.keys))
         needed = range(int(epoch[0]), int(epoch[-1]) + 1)
-        self._orders = {e: self._orders[e] if e in self._orders else self._order(e) for e in needed}
+        before, self._orders = self._orders, {}
+        for e in needed:
+            self._orders[e] = before[e] if e in before else epoch_order(self.keys, self.training_seed, e)
         counts = np.bincount(epoch - needed.start)
         places = np.split(place, np.cumsum(counts)[:-1])
         return np.concatenate([self._orders[e][of_epoch] for e, of_epoch in zip(needed, places, strict=True)])
-
-    def _order(self, epoch: int) -> np.ndarray:
-        return epoch_order(self.keys, self.training_seed, epoch)
 
 
 class Ahead:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from typing import Any
 from predictor.errors import DataError, PredictorError, RegistryError, SpecError, listed
 from predictor.grids import Grid, load_grid
 from predictor.indicators.sources import SYNTHETIC
-from predictor.records import failed_ids, finished_ids, read_costs
+from predictor.records import failed_ids, finished_ids, read_costs, torn_ids
+from predictor.records.files import replace_file
 from predictor.spec import RunSpec, planned_counts
 from trainer.forecast import image_steps, progress
 from trainer.launch.lease import held
@@ -115,8 +115,6 @@ class Standing:
 
 def standing(grid: Grid, runs_dir: Path) -> Standing:
     """Where the runs of a grid are."""
-    from predictor.records import torn_ids
-
     study = runs_dir / grid.study
     planned = {run.spec.run_id for run in grid.runs}
     finished = finished_ids(study) & planned
@@ -127,6 +125,12 @@ def standing(grid: Grid, runs_dir: Path) -> Standing:
 def without(grid: Grid, run_ids: Set[str]) -> Grid:
     """The grid but for some runs."""
     return replace(grid, runs=[run for run in grid.runs if run.spec.run_id not in run_ids])
+
+
+def open_runs(grid: Grid, at: Standing, *, only_failed: bool = False) -> Grid:
+    """The runs that are to be trained, a grid of their own. only_failed : of these, those that have an attempt"""
+    left = without(grid, at.finished | at.torn)
+    return without(left, {run.spec.run_id for run in left.runs} - at.failed) if only_failed else left
 
 
 def status_rows(grid: Grid, runs_dir: Path, at: Standing | None = None) -> list[dict[str, Any]]:
@@ -222,7 +226,7 @@ def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
         if _holds(kept, content):
             return
         _check_dropped(kept, grid_file, grid)
-        _replace_file(kept, content)
+        replace_file(kept, content)
     except OSError as error:
         raise _not_kept(kept, error) from error
 
@@ -253,19 +257,6 @@ def _check_dropped(kept: Path, grid_file: Path, grid: Grid) -> None:
             where=str(kept),
             remedy="give the new grid another study name; a grid may grow, and drop runs that have no record",
         )
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one: after a full disk or a power failure the former one is whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _not_kept(kept: Path, error: OSError) -> RegistryError:

@@ -172,24 +172,22 @@ def _best(target_set: str, image_steps: int, by_rate: Mapping[float, Sequence[fl
 
 
 def _smooth(best: tuple[Best, ...]) -> Chosen:
-    from scipy import stats
+    import statsmodels.api as sm
 
-    within = tuple(row for row in best if not row.edge) or best
-    names = sorted({row.target_set for row in within})
-    steps, rates = (np.log([getattr(row, name) for row in within]) for name in ("image_steps", "rate"))
-    of = np.array([names.index(row.target_set) for row in within])
+    within = [row for row in best if not row.edge]
+    steps, rates = (np.log([getattr(row, name) for row in within or best]) for name in ("image_steps", "rate"))
     level = float(np.exp(rates.mean()))
-    # within target sets: each has a level of its own
-    x, y = (values - np.array([values[of == i].mean() for i in of]) for values in (steps, rates))
-    if (within == best and all(row.edge for row in best)) or not (x**2).sum() > 0:
+    names = sorted({row.target_set for row in within})
+    # each target set has a level of its own; without two lengths of training in one of them there is no slope
+    levels = np.array([[row.target_set == name for name in names] for row in within], dtype=float)
+    design = np.column_stack([steps, levels]) if within else np.zeros((0, 1))
+    if np.linalg.matrix_rank(design) < design.shape[1]:
         return Chosen(best=best, rate=_three(level), power=None, low=None, high=None)
-    power = float((x * y).sum() / (x**2).sum())
-    freedom = len(within) - len(names) - 1
-    if freedom < 1:
+    fitted = sm.OLS(rates, design).fit()
+    power = float(fitted.params[0])
+    if fitted.df_resid < 1:
         return Chosen(best=best, rate=_three(level), power=power, low=None, high=None)
-    error = np.sqrt(((y - power * x) ** 2).sum() / freedom / (x**2).sum())
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error)
-    low, high = power - reach, power + reach
+    low, high = map(float, fitted.conf_int(1 - LEVEL)[0])
     at = _rounded(float(np.exp(steps.mean())))
     moved = level * float(np.exp(power * (np.log(at) - steps.mean())))
     rate = Rate(rate=_three(moved), at=at, power=round(float(np.clip(power, -2, 2)), 3))

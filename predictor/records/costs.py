@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from predictor.errors import RegistryError
-from predictor.records.files import batched, literal
+from predictor.records.files import literal
+from predictor.records.schema import moment
 from predictor.records.store import collector_paused, part_files, stored_json
 from predictor.spec import Model, Recipe
 
@@ -21,6 +22,7 @@ COLUMNS = f"""SELECT piece[1]->>'$', piece[2]->>'$', piece[6]->>'$',
     coalesce(list_sum(steps::BIGINT[]), 0)::BIGINT,
     list_sum([coalesce((piece[4]->>('$.' || name))::DOUBLE, 0) FOR name IN ['load', 'compile', 'train', 'evaluate']]),
     (piece[5]->>'$.joules')::DOUBLE, piece[3]->>'$', piece[9]->>'$' FROM ({PIECES})"""
+SIDE_BY_SIDE = 4  # parts in one query: each core takes one, and memory holds few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +56,9 @@ class Cost:
         >>> str(cost.end)
         '2026-01-01 00:00:30+00:00'
         """
-        if (ended := _moment(self.ended_at)) is not None:
+        if (ended := moment(self.ended_at)) is not None:
             return ended
-        started = _moment(self.started_at)
+        started = moment(self.started_at)
         try:
             return None if started is None else started + timedelta(seconds=self.seconds)
         except (OverflowError, ValueError):  # a damaged number
@@ -104,7 +106,8 @@ def _loose(folder: Path) -> Iterator[Cost]:
 def _packed(parts: Sequence[Path]) -> Iterator[Cost]:
     import duckdb
 
-    for some in batched(parts):
+    for first in range(0, len(parts), SIDE_BY_SIDE):
+        some = parts[first : first + SIDE_BY_SIDE]
         try:
             with duckdb.connect() as connection:
                 rows = connection.execute(COLUMNS, [[literal(part) for part in some]]).fetchall()
@@ -144,18 +147,3 @@ def _cost(
         started_at=None if started_at is None else str(started_at),
         ended_at=None if ended_at is None else str(ended_at),
     )
-
-
-def _moment(text: str | None) -> datetime | None:
-    """A stated time; None for none, for what is no time, and for one without a zone.
-
-    >>> _moment("2026-01-01T00:00:00"), _moment("yesterday")
-    (None, None)
-    """
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.utcoffset() is not None else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from predictor.errors import RegistryError
-
-SIDE_BY_SIDE = 4  # parts that are read in one query
 
 
 def add_file(path: Path, content: bytes) -> bool:
@@ -18,19 +17,32 @@ def add_file(path: Path, content: bytes) -> bool:
     After a power failure it is there whole or not at all; `sync_folder` makes sure that it is there.
     Safe with many writers on one shared folder. Raises RegistryError where the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with _written_beside(path, content) as temporary:
             return publish(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file, new or not; where that fails the former one is whole. Raises OSError."""
+    with _written_beside(path, content) as temporary:
+        os.replace(temporary, path)
+
+
+@contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A temporary file in the same folder, on disk as a whole; gone afterwards unless it was renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def publish(temporary: Path, path: Path) -> bool:
@@ -66,13 +78,3 @@ def unwritable(path: Path, error: OSError) -> RegistryError:
 def literal(path: Path) -> str:
     """A path that DuckDB does not take for a pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
-
-
-def batched(parts: Sequence[Path]) -> Iterator[list[Path]]:
-    """Parts to read at once: each core takes one, and memory holds few.
-
-    >>> [len(some) for some in batched([Path("a")] * (SIDE_BY_SIDE + 1))] == [SIDE_BY_SIDE, 1]
-    True
-    """
-    for first in range(0, len(parts), SIDE_BY_SIDE):
-        yield list(parts[first : first + SIDE_BY_SIDE])

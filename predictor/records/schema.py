@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,8 +15,25 @@ SCHEMA_VERSION = 1
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a study is a folder name: it must not lead out of the registry
 RUN_ID = r"^[0-9a-f]{16}$"
 
+NAMED = 100  # images that a data report names, of all that it counts
+
 Scalar = bool | int | float | str | None
 Count = Annotated[int, Field(ge=0)]
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time as a record states it; None for none, for what is no ISO time, and for one without a zone.
+
+    >>> moment("2026-01-01T00:00:00"), moment("yesterday")
+    (None, None)
+    """
+    if text is None:
+        return None
+    try:
+        stated = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return stated if stated.utcoffset() is not None else None
 
 
 class _Part(BaseModel):

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from predictor.records.rules.costs import NAMED  # images listed by name; all are counted
-from predictor.records.schema import DataReport
+from predictor.records.schema import NAMED, DataReport
 from trainer.data.sources import Source
 
 

@@ -22,8 +22,8 @@ from trainer.planning import (
     choose_workers,
     keep_grid,
     no_files,
+    open_runs,
     standing,
-    without,
 )
 from trainer.progress import reporter, torn_fault
 from trainer.provenance import code_commit
@@ -78,9 +78,7 @@ def train_file(
     device = choose_device(options.device)
     n_workers, threads = choose_workers(options.workers, options.threads, device)
     keep_grid(grid_file, grid, runs_dir)
-    to_train = without(grid, now.finished | now.torn)
-    if options.only_failed:
-        to_train = without(to_train, {run.spec.run_id for run in to_train.runs} - now.failed)
+    to_train = open_runs(grid, now, only_failed=options.only_failed)
     job = Job.of(
         grid,
         data_dir=data_dir,

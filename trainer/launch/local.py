@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from predictor.errors import RegistryError
 from predictor.grids import Grid, PlannedRun
@@ -20,42 +20,31 @@ from trainer.launch.job import FAILED, Job, Outcome
 from trainer.launch.logs import log_folder
 from trainer.launch.pool import POLL_SECONDS, Worker, context_of, ready
 from trainer.launch.schedule import LOOK_SECONDS, Schedule
+from trainer.planning import open_runs, standing
 
 TIMEOUT = 900.0  # seconds without a sign of life: loading, compiling and testing give none
 
 
-def run_grid(
-    grid: Grid,
-    job: Job,
-    *,
-    workers: int,
-    retry: int = 1,
-    timeout: float = TIMEOUT,
-    memory_limit: float | None = None,
-    only_failed: bool = False,
-    report: Callable[[Outcome], None] | None = None,
-    tell: Callable[[str], None] | None = None,
-) -> list[Outcome]:
+def run_grid(grid: Grid, job: Job, *, workers: int, only_failed: bool = False, **settings: Any) -> list[Outcome]:
     """Train every run of the grid that has no record yet; returns how each try ended.
+
+    only_failed : the runs alone that have an attempt and no record; settings : see `Scheduler`
+    """
+    if only_failed:
+        grid = open_runs(grid, standing(grid, job.runs_dir), only_failed=True)
+    return Scheduler(grid, job, **settings).train(workers)
+
+
+class Scheduler:
+    """One process that gives runs to workers and sees to them.
 
     retry : tries of a run that fails; each leaves an attempt and never stops the others
     timeout : seconds without a sign of life after which a worker is killed and its run has failed
     memory_limit : bytes that one worker may hold; None: no limit
-    only_failed : the runs alone that have an attempt and no record
     report, tell : called with each ended run, and with what a signal brings about
 
     The first SIGINT or SIGTERM lets the running ones save a checkpoint and stop, the second ends them at once.
-    Raises RegistryError where the registry cannot be written; half-done runs keep their checkpoints.
     """
-    scheduler = Scheduler(
-        grid, job, retry=retry, timeout=timeout, memory_limit=memory_limit, only_failed=only_failed, report=report,
-        tell=tell,
-    )  # fmt: skip
-    return scheduler.train(workers)
-
-
-class Scheduler:
-    """One process that gives runs to workers and sees to them; see `run_grid`."""
 
     def __init__(
         self,
@@ -65,14 +54,13 @@ class Scheduler:
         retry: int = 1,
         timeout: float = TIMEOUT,
         memory_limit: float | None = None,
-        only_failed: bool = False,
         report: Callable[[Outcome], None] | None = None,
         tell: Callable[[str], None] | None = None,
     ):
         self.job, self.retry, self.timeout, self.memory_limit = job, retry, timeout, memory_limit
         self.report = report or (lambda outcome: None)
         self.tell = tell or (lambda text: None)
-        self.schedule = Schedule(grid, job, only_failed=only_failed)
+        self.schedule = Schedule(grid, job)
         self.context = context_of()
         self.signals: list[int] = []
         self.starting = False  # a process: that may take seconds
@@ -84,7 +72,10 @@ class Scheduler:
         self.unwritable: Outcome | None = None
 
     def train(self, n_workers: int) -> list[Outcome]:
-        """Train until nothing is left or somebody said stop."""
+        """Train until nothing is left or somebody said stop; how each try ended.
+
+        Raises RegistryError where the registry cannot be written; half-done runs keep their checkpoints.
+        """
         with log_folder() as logs, self._signals():
             try:
                 while self._hand_out(n_workers, logs):

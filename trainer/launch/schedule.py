@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from predictor.grids import Grid, PlannedRun
-from predictor.records import Finished, failed_ids
+from predictor.records import Finished
 from trainer.launch.job import Job
 from trainer.launch.lease import Watch, claim
 from trainer.launch.pool import Worker
@@ -22,12 +22,10 @@ class Schedule:
     Other schedulers may work on the same study: what they have is set aside until it is done or given back.
     """
 
-    def __init__(self, grid: Grid, job: Job, *, only_failed: bool = False):
+    def __init__(self, grid: Grid, job: Job):
         self.job = job
         self._finished = Finished(job.study_dir)
-        wanted = failed_ids(job.study_dir) if only_failed else None
-        open_runs = [run for run in grid.runs if run.spec.run_id not in self._finished]
-        runs = [run for run in open_runs if wanted is None or run.spec.run_id in wanted]
+        runs = [run for run in grid.runs if run.spec.run_id not in self._finished]
         self._queue = deque(_by_network(runs))
         self._aside: deque[PlannedRun] = deque()
         self._done_elsewhere: list[str] = []

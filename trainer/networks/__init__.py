@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from predictor.errors import SpecError
+from predictor.errors import SpecError, near
 from predictor.spec import Model, seeded
-from trainer.device import Precision, autocast, memory_format, waited
-from trainer.device import compiled as compiled_
+from trainer.device import Precision, autocast, compiled, memory_format, waited
 from trainer.networks import adapted, small  # noqa: F401 - they register their models
 
-LOOSE = 0.5  # similarity, for names that are near to nothing by difflib's own 0.6
+LOOSE = 0.5  # similarity, for names that nothing is near to by the usual 0.6
 LIST_NAMES = 'use a timm name; this lists them: python -c "import timm; print(timm.list_models())"'
 
 __all__ = ["Network", "check_name", "create", "network", "renew_head"]
@@ -39,9 +37,8 @@ def check_name(name: str) -> None:
 
     if timm.is_model(name):
         return
-    known, wanted = timm.list_models(), name.strip().casefold()
-    close = difflib.get_close_matches(wanted, known) or difflib.get_close_matches(wanted, known, cutoff=LOOSE)
-    if close:
+    known = timm.list_models()
+    if close := near(name, known) or near(name, known, cutoff=LOOSE):
         raise SpecError(f"unknown model {name!r}; did you mean {' or '.join(map(repr, close))}?")
     raise SpecError(f"unknown model {name!r}; none of the {len(known):,} names is near", remedy=LIST_NAMES)
 
@@ -94,7 +91,7 @@ class _Kept:
     def __init__(self, name: str, head: int, image_size: int, device: str, precision: Precision):
         model = create(name, head=head, image_size=image_size).to(device)
         self.model = model.to(memory_format=memory_format(model)).train()
-        self.forward: Callable[[Tensor], Tensor] = compiled_(self.model)
+        self.forward: Callable[[Tensor], Tensor] = compiled(self.model)
         self.image_size, self.device, self.precision = image_size, device, precision
         self.batches: set[int] = set()
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from predictor.records.schema import NAMED, DataReport, Energy, Environment, RunRecord, Seconds, moment
 
-from predictor.records.schema import DataReport, Energy, Environment, RunRecord, Seconds
-
-NAMED = 100  # images that a data report names, of all that it counts; `trainer.data.report` writes them
 FACTOR = 2  # between images_per_second and what image-steps and seconds give
 
 
@@ -74,7 +71,7 @@ def _environment_faults(environment: Environment) -> list[str]:
 
 def _time_faults(record: RunRecord) -> list[str]:
     stated = {"started_at": record.started_at, "ended_at": record.ended_at}
-    times = {name: _time(text) for name, text in stated.items() if text is not None}
+    times = {name: moment(text) for name, text in stated.items() if text is not None}
     faults = [
         f"{name} is {stated[name]!r}; needed an ISO time with its zone, as in 2026-01-31T12:00:00+00:00"
         for name, time in times.items()
@@ -84,14 +81,6 @@ def _time_faults(record: RunRecord) -> list[str]:
     if start and end and end < start:
         faults.append(f"ended_at is {record.ended_at!r}, before started_at, {record.started_at!r}")
     return faults
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.utcoffset() is not None else None
 
 
 def _image_faults(report: DataReport) -> list[str]:
