@@ -55,7 +55,10 @@ def command(
         n_runs = check_grid(content, str(output))
         write_text(output, grid_text(content, comment), keep=True)
         click.echo(f"wrote {output}: {n_runs} runs", err=True)
-        click.echo(f"next   trainer run {output} --data DIR; predictor rates {grid_file} --runs runs/")
+        if form == "json":
+            click.echo(json_text({"schema_version": 1, "output": str(output), "n_runs": n_runs}))
+        else:
+            click.echo(f"next   trainer run {output} --data DIR; predictor rates {grid_file} --runs runs/")
         return
     from predictor.grids import load_grid
     from predictor.records import read_registry

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from predictor.errors import PredictorError
 from predictor.grids import load_grid
-from predictor.records.rules.specs import Specs
+from predictor.records.rules.specs import written_id
 from predictor.records.schema import RunRecord, Scalar
 from predictor.records.store import GRID
 
@@ -41,7 +41,7 @@ class Design:
         self._n_records += 1
         place = self._places.get(record.run_id)
         if place is None:
-            if record.spec and Specs().configuration(record.spec).run_id(record.spec) == record.run_id:
+            if record.spec and written_id(record.spec) == record.run_id:
                 self._strange.append(record.run_id)  # else its id is wrong, and that is said already
             return []
         faults = []

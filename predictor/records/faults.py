@@ -7,7 +7,7 @@ from predictor.records.rules.costs import cost_faults, missing_costs
 from predictor.records.rules.counts import count_faults
 from predictor.records.rules.expected import expected_names, invented_faults, missing_faults
 from predictor.records.rules.outcomes import joint_faults, own_faults
-from predictor.records.rules.specs import Configuration, Specs, seeds_of
+from predictor.records.rules.specs import Configuration, Specs, seeds_of, written_id
 from predictor.records.schema import Counted, Reported, RunRecord, content_id
 
 
@@ -61,7 +61,7 @@ def _id_faults(record: RunRecord, configuration: Configuration | None) -> list[s
     spec = configuration.spec
     if spec is not None and record.target_set != spec.target.name:
         faults.append(f"target_set {record.target_set!r} is not the spec's, {spec.target.name!r}")
-    ids = configuration.run_id(record.spec), configuration.configuration_id
+    ids = written_id(record.spec), configuration.configuration_id
     if None in ids or ids == (record.run_id, record.configuration_id):
         return faults
     # the spec as first written decides; one written with its defaults is hashed without them

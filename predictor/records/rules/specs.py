@@ -35,27 +35,9 @@ class Configuration:
             self.spec = RunSpec.model_validate({**shared, "seeds": {"data": 0, "training": 0}})
         except ValidationError as error:
             self.problems = _problems(error)
-        self.configuration_id: str | None = None
-        try:
-            self._before, self._after = (
-                canonical_json({key: value for key, value in shared.items() if (key > "seeds") == after})[1:-1]
-                for after in (False, True)
-            )
-            self.configuration_id = spec_id(canonical_json(shared))
-        except ValueError:  # NaN, of which `problems` tells
-            pass
+        self.configuration_id = written_id(shared)
         self.planned: dict[int, Sizes] = {}
         self.last: tuple[Counted, list[str]] | None = None
-
-    def run_id(self, spec: dict[str, Any]) -> str | None:
-        """Hash of a whole spec of this configuration as it is written: `spec_id(canonical_json(spec))`, but cheaper."""
-        if self.configuration_id is None:
-            return None
-        try:
-            seeds = f'"seeds":{canonical_json({"": spec["seeds"]})[4:-1]}' if "seeds" in spec else ""
-        except ValueError:
-            return None
-        return spec_id("{" + ",".join(filter(None, (self._before, seeds, self._after))) + "}")
 
     @cached_property
     def axes(self) -> dict[str, Scalar]:
@@ -99,6 +81,14 @@ class Specs:
                 self._known.clear()
             found = self._known[text] = Configuration(shared)
         return found
+
+
+def written_id(spec: dict[str, Any]) -> str | None:
+    """Hash of a spec as it is written; None where it cannot be hashed: NaN, of which the spec's problems tell."""
+    try:
+        return spec_id(canonical_json(spec))
+    except ValueError:
+        return None
 
 
 def seeds_of(spec: dict[str, Any]) -> tuple[Seeds | None, list[str]]:
