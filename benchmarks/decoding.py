@@ -26,7 +26,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainer.data.sources import Source, read_source
+from trainer.data.opening import read_source
+from trainer.data.source import Source
 
 
 def made(count: int, *, large: bool) -> Source:

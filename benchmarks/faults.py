@@ -22,10 +22,11 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
+from dry import train_nothing
+
 from predictor.errors import PredictorError
 from predictor.grids import Grid, load_grid
 from predictor.records import check, finished_ids, read_registry, write_record
-from trainer.launch.dry import train_nothing
 from trainer.launch.job import Job
 
 GRID = """

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from predictor.records import read_registry
-from trainer import PROTOCOL
+from predictor.spec import PROTOCOL
 from trainer.device import device_name
 from trainer.networks import create
 

@@ -20,9 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dry import train_nothing
+
 from predictor.grids import PlannedRun, load_grid
 from predictor.records import RunRecord, finished_ids
-from trainer.launch.dry import train_nothing
 from trainer.launch.job import Job, Progress
 from trainer.launch.local import run_grid
 

@@ -35,8 +35,8 @@ from predictor.distribution import LabelDistribution
 from predictor.spec import Model, Recipe
 from trainer.augment import augmentation, compiled_augmentation
 from trainer.data.decoding import decode
+from trainer.data.opening import read_source
 from trainer.data.selection import TrainingSet
-from trainer.data.sources import read_source
 from trainer.device import autocast, choose_precision, device_name, prepare, waited
 from trainer.loop import new_state, train
 from trainer.networks import network

@@ -13,6 +13,8 @@ from pydantic import Field, model_validator
 from predictor.distribution import LabelDistribution
 from predictor.profiles import Images, Part, Profile, profile_counts
 
+PROTOCOL = 2  # of the numbers that runs give, raised when the trainer changes them; new grids state it
+PROTOCOLS = (2,)  # those that the trainer trains: studies of an older one are continued
 ID_LENGTH = 16  # hex digits: collisions among a billion runs are below 1 in 10
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dry import train_nothing
+
 from predictor.errors import DataError
 from predictor.grids import Grid, PlannedRun, load_grid
 from predictor.records import RunRecord
-from trainer.launch.dry import train_nothing
 from trainer.launch.job import Job, Progress
 
 GRID = """

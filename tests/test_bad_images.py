@@ -23,15 +23,14 @@ from predictor.errors import DataError
 from predictor.grids import load_grid
 from predictor.records import check, frame, read_registry
 from predictor.records.schema import RunRecord
-from predictor.spec import RunSpec
-from trainer import PROTOCOL
+from predictor.spec import PROTOCOL, RunSpec
 from trainer.data.decoding import BadImage, decode, for_each, open_rgb
+from trainer.data.opening import open_source, read_source
 from trainer.data.readers.digests import file_digest
 from trainer.data.report import data_report
 from trainer.data.selection import choose
-from trainer.data.sources import open_source, read_source
 from trainer.launch.job import Outcome, outcome_of
-from trainer.progress import _line
+from trainer.printing import _line
 from trainer.run import run_spec
 
 RGB = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)

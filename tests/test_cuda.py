@@ -17,7 +17,7 @@ from trainer import augment as ours
 from trainer import kernels, networks
 from trainer.launch.job import Job
 from trainer.launch.local import run_grid
-from trainer.launch.side_by_side import measured_count
+from trainer.launch.throughput import measured_count
 from trainer.networks.small import SmallNet
 from trainer.randomness import key
 from trainer.run import run_spec

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from predictor.spec import RunSpec
-from trainer.data.sources import BUILTIN
+from trainer.data.readers.builtin import BUILTIN
 from trainer.run import run_spec
 
 

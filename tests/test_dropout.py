@@ -12,7 +12,7 @@ from torch import nn
 
 from predictor.records.schema import RunRecord
 from predictor.spec import RunSpec
-from trainer.data.sources import BUILTIN
+from trainer.data.readers.builtin import BUILTIN
 from trainer.run import run_spec
 
 

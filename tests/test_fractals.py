@@ -22,14 +22,13 @@ from predictor.grids import load_grid
 from predictor.indicators import compute
 from predictor.records import read_registry
 from predictor.records.context import indicator_context
-from trainer.checking import check_grid
+from trainer.checking import check_grid, check_rendered
+from trainer.data.opening import open_source, read_source
 from trainer.data.readers import fractals
-from trainer.data.sources import open_source, read_source
 from trainer.fractals import kernels
 from trainer.fractals.parameters import Parameters, read_digest
 from trainer.fractals.render import Database
 from trainer.fractals.write import write_database
-from trainer.planning import check_rendered
 
 
 def database(classes: int = 6, instances: int = 200, **changes) -> Database:

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from dry import train_nothing
 from launch_made import made_grid, made_job, write_grid
 
 from predictor.errors import RegistryError, SpecError
 from predictor.grids import Grid, load_grid
 from predictor.records import write_record
-from trainer.launch.dry import train_nothing
-from trainer.planning import keep_grid
+from trainer.launch.keep_grid import keep_grid
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_grid_that_is_cut_while_it_is_written_leaves_nothing(tmp_path: Path) -
     write_grid(tmp_path, [8], [0])
     code = (
         "import resource, signal, sys; from pathlib import Path; from predictor.grids import load_grid;"
-        "from trainer.planning import keep_grid; file = Path(sys.argv[1]); grid = load_grid(file);"
+        "from trainer.launch.keep_grid import keep_grid; file = Path(sys.argv[1]); grid = load_grid(file);"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
         "keep_grid(file, grid, Path(sys.argv[2]))"
     )

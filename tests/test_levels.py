@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from predictor.records.schema import RunRecord
-from predictor.spec import RunSpec
-from trainer import PROTOCOL
+from predictor.spec import PROTOCOL, RunSpec
 from trainer.data.readers.digests import file_digest
 from trainer.run import run_spec
 

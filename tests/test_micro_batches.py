@@ -10,7 +10,7 @@ import torch
 
 from predictor.records.schema import RunRecord
 from predictor.spec import RunSpec
-from trainer.data.sources import BUILTIN
+from trainer.data.readers.builtin import BUILTIN
 from trainer.networks.small import SmallNet
 from trainer.run import run_spec
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dry import train_nothing
 from launch_made import made_grid, made_job
 
 from predictor.records import Cost, pack, read_costs, write_record
-from trainer.forecast import RECENT, progress
-from trainer.launch.dry import train_nothing
-from trainer.planning import status_summary
-from trainer.progress import status_lines
+from trainer.printing import status_lines
+from trainer.status import RECENT, progress, status_summary
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 WEEK = 7 * 24 * 3600

@@ -11,7 +11,7 @@ from trainer_command import trainer_command
 
 from predictor.grids import load_grid
 from predictor.records import read_registry
-from trainer.planning import PLANNED, indicator_columns, plan_rows, plan_summary
+from trainer.plan import PLANNED, indicator_columns, plan_rows, plan_summary
 
 STAGED = """
 study: staged

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dry import train_nothing
 from launch_made import GRID, made_grid, made_job, write_grid
 from trainer_command import trainer_command
 
@@ -14,10 +15,9 @@ from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
 from predictor.records import Energy, pack, read_costs, read_registry, write_record
 from trainer.checking import check_grid, check_open_runs
-from trainer.forecast import Speed, forecast, hours, measured_speed, network_of
-from trainer.launch.dry import train_nothing
-from trainer.planning import plan_rows, plan_summary, status_rows, status_summary
-from trainer.progress import plan_lines
+from trainer.plan import Speed, forecast, hours, measured_speed, network_of, plan_rows, plan_summary
+from trainer.printing import plan_lines
+from trainer.status import status_rows, status_summary
 
 
 def test_all_faults_of_a_grid_are_named_at_once_before_any_training(tmp_path: Path) -> None:

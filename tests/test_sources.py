@@ -14,12 +14,13 @@ from images import pattern, write_source
 
 from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
-from predictor.spec import RunSpec
-from trainer import PROTOCOL
+from predictor.spec import PROTOCOL, RunSpec
 from trainer.checking import check_grid
+from trainer.data.opening import open_source, read_source
+from trainer.data.readers.builtin import BUILTIN
 from trainer.data.readers.digests import file_digest
 from trainer.data.selection import choose
-from trainer.data.sources import BUILTIN, Source, open_source, read_source
+from trainer.data.source import Source
 from trainer.data.splits import VALIDATION_SHARE, content_groups, derived, in_validation, numbered_groups, overlapping
 from trainer.data.store import Store
 from trainer.run import run_spec

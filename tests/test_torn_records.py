@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from dry import train_nothing
 from launch_made import made_job, write_grid
 from trainer_command import trainer_command as command
 
 from predictor.grids import Grid, load_grid
 from predictor.records import pack, write_record
-from trainer.launch.dry import train_nothing
-from trainer.planning import plan_rows, standing, status_rows, status_summary, without
-from trainer.progress import status_lines
+from trainer.plan import plan_rows
+from trainer.printing import status_lines
+from trainer.status import standing, status_rows, status_summary, without
 
 
 def made(folder: Path, n: int = 4, n_finished: int = 4) -> tuple[Grid, list[Path]]:

@@ -15,8 +15,11 @@ from predictor.errors import DataError, SpecError
 from predictor.records.schema import RunRecord
 from predictor.spec import RunSpec
 from trainer import checkpoint
+from trainer.data.decoding import decode
+from trainer.data.opening import open_source
+from trainer.data.readers.builtin import BUILTIN
 from trainer.data.selection import choose, epoch_order, training_sets
-from trainer.data.sources import BUILTIN, Source, decode, open_source
+from trainer.data.source import Source
 from trainer.evaluate import score, target_logits
 from trainer.loop import Batches, State, learning_rate, n_steps, new_state, train
 from trainer.networks import create, network

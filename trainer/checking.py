@@ -8,14 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor.errors import PredictorError, SpecError, listed
+from predictor.errors import DataError, PredictorError, SpecError, listed
 from predictor.grids import Grid, PlannedRun
-from predictor.spec import RunSpec
-from trainer import PROTOCOL
-from trainer.planning import check_sources
+from predictor.indicators.sources import SYNTHETIC
+from predictor.spec import PROTOCOL, RunSpec
 
 if TYPE_CHECKING:
-    from trainer.data.sources import Source
+    from trainer.data.source import Source
 
 
 @dataclass(frozen=True)
@@ -153,6 +152,44 @@ def _source_fault(name: str, file: str | None, digest: str, data_dir: Path) -> F
 
 
 def _opened(name: str, file: str | None, digest: str, data_dir: Path) -> Source:
-    from trainer.data.sources import open_source
+    from trainer.data.opening import open_source
 
     return open_source(name, data_dir / file if file else None, digest)
+
+
+def check_rendered(grid: Grid) -> None:
+    """Raise DataError for an impossible digest of a source that is rendered, or one that names a file."""
+    from trainer.fractals.parameters import read_digest
+
+    for name, source in grid.sources.items():
+        if not source.digest.startswith(SYNTHETIC):
+            continue
+        read_digest(source.digest, where=f"source {name!r}")
+        if source.file is not None:
+            raise DataError(
+                f"names the file {source.file!r} beside a digest of rendered images",
+                where=f"source {name!r}",
+                remedy="leave out the file, or state the file's own digest, sha256:...",
+            )
+
+
+def no_files(grid: Grid) -> Path | None:
+    """Any folder will do where all sources are built in or rendered; else None."""
+    return Path() if all(source.file is None for source in grid.sources.values()) else None
+
+
+def check_sources(grid: Grid, data_dir: Path) -> None:
+    """Raise DataError naming every file of the grid that the image folder lacks."""
+    if not data_dir.is_dir():
+        raise DataError("no such folder", where=str(data_dir), remedy="name the folder of the images with --data")
+    missing = [
+        f"{name} ({source.file})"
+        for name, source in grid.sources.items()
+        if source.file and not (data_dir / source.file).exists()
+    ]
+    if missing:
+        raise DataError(
+            f"the grid's sources are not there: {listed(missing)}",
+            where=str(data_dir),
+            remedy="name the folder that holds them with --data",
+        )

@@ -51,10 +51,9 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, 
     """
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
-    from trainer.checking import check_grid
-    from trainer.forecast import forecast
-    from trainer.planning import check_rendered, no_files, plan_rows, plan_summary
-    from trainer.progress import plan_lines
+    from trainer.checking import check_grid, check_rendered, no_files
+    from trainer.plan import forecast, plan_rows, plan_summary
+    from trainer.printing import plan_lines
 
     grid = load_grid(grid_file)
     check_rendered(grid)
@@ -133,8 +132,8 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
     """Say how far a grid is: finished, failed and open runs per axis; pace, time left, hours and energy spent."""
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
-    from trainer.planning import standing, status_rows, status_summary
-    from trainer.progress import status_lines
+    from trainer.printing import status_lines
+    from trainer.status import standing, status_rows, status_summary
 
     grid = load_grid(grid_file)
     now = standing(grid, runs_dir)
@@ -166,9 +165,9 @@ def cache(
     """
     from predictor.render.tables import json_text, rows_text
     from trainer.data.cache import write_cache
-    from trainer.data.sources import read_source
-    from trainer.planning import usable_cores
-    from trainer.progress import counter
+    from trainer.data.opening import read_source
+    from trainer.machine import usable_cores
+    from trainer.printing import counter
 
     opened = read_source(source.stem, source)
     with counter("images", len(opened.labels)) as progress:
@@ -232,8 +231,8 @@ def fractals(
     from trainer.data.readers.fractals import of_parameters
     from trainer.fractals.parameters import Parameters
     from trainer.fractals.write import write_database
-    from trainer.planning import usable_cores
-    from trainer.progress import counter
+    from trainer.machine import usable_cores
+    from trainer.printing import counter
 
     asked = Parameters(
         classes=classes, instances=instances, seed=seed, step=step, points=points, draw=draw, palette=palette

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.augment import normalise
-from trainer.data.sources import Pixels
+from trainer.data.decoding import Pixels
 from trainer.device import Precision, autocast
 
 BATCH = 500

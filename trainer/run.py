@@ -22,11 +22,11 @@ from predictor.records.schema import (
     Seconds,
     StageCounts,
 )
-from predictor.spec import RunSpec, TestSet
-from trainer import PROTOCOL
+from predictor.spec import PROTOCOL, RunSpec, TestSet
+from trainer.data.opening import open_source
 from trainer.data.report import data_report
 from trainer.data.selection import training_sets
-from trainer.data.sources import BadImages, Source, open_source
+from trainer.data.source import BadImages, Source
 from trainer.device import Precision, choose_precision, device_name, peak_memory, prepare, reset_peak_memory
 from trainer.energy import EnergyMeter
 from trainer.evaluate import Tested, score, target_logits

@@ -18,7 +18,7 @@ from PIL import Image
 
 from predictor.errors import DataError, listed
 from trainer.data.decoding import BadImage, for_each, open_rgb
-from trainer.data.sources import BadImages, Source
+from trainer.data.source import BadImages, Source
 from trainer.data.writing import write_parquet
 
 ROWS = 256  # images in memory at a time, and in a row group

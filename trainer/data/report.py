@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from predictor.records.schema import NAMED, DataReport
-from trainer.data.sources import Source
+from trainer.data.source import Source
 
 
 def data_report(sources: Iterable[Source]) -> DataReport:

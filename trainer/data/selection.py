@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from predictor.distribution import LabelDistribution
 from predictor.errors import DataError, all_listed, listed
 from predictor.spec import RunSpec, blended_count, seeded, target_counts
-from trainer.data.sources import Pixels, Source
+from trainer.data.decoding import Pixels
+from trainer.data.source import Source
 from trainer.data.splits import derived, overlapping
 
 FIT = "train on SPLIT:fit where SPLIT:validation is tested, with the same groups"

@@ -10,23 +10,18 @@ from typing import Literal
 
 from predictor.errors import DataError, PredictorError
 from predictor.grids import Grid, load_grid
-from trainer.checking import check_open_runs
+from trainer.checking import check_open_runs, check_rendered, no_files
 from trainer.launch.job import FAILED, Job, Outcome
+from trainer.launch.keep_grid import keep_grid
 from trainer.launch.local import Scheduler
 from trainer.launch.pool import context_of, start_server
-from trainer.launch.side_by_side import with_measured_workers
-from trainer.planning import (
-    LARGE,
-    check_rendered,
-    choose_device,
-    choose_workers,
-    keep_grid,
-    no_files,
-    open_runs,
-    standing,
-)
-from trainer.progress import reporter, torn_fault
+from trainer.launch.throughput import with_measured_workers
+from trainer.machine import choose_device, choose_workers
+from trainer.printing import reporter, torn_fault
 from trainer.provenance import code_commit
+from trainer.status import open_runs, standing
+
+LARGE = 1_000  # runs; a larger grid asks first
 
 
 @dataclass(frozen=True, kw_only=True)

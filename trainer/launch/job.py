@@ -11,10 +11,9 @@ from predictor.grids import Grid, PlannedRun
 from predictor.records import RunRecord
 
 if TYPE_CHECKING:
-    from trainer.data.sources import BadImages
+    from trainer.data.source import BadImages
     from trainer.device import Precision
 
-FINISHED = ("completed", "diverged")  # statuses that leave a record
 FAILED = ("failed", "out_of_memory")  # statuses that leave an attempt
 
 Progress = Callable[[int, int], None]

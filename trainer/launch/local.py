@@ -20,7 +20,7 @@ from trainer.launch.job import FAILED, Job, Outcome
 from trainer.launch.logs import log_folder
 from trainer.launch.pool import POLL_SECONDS, Worker, context_of, ready
 from trainer.launch.schedule import LOOK_SECONDS, Schedule
-from trainer.planning import open_runs, standing
+from trainer.status import open_runs, standing
 
 TIMEOUT = 900.0  # seconds without a sign of life: loading, compiling and testing give none
 

@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image
 
 from predictor.errors import DataError
-from trainer.data.sources import BUILTIN, Source
+from trainer.data.source import Source
+
+BUILTIN = "builtin:digits"
 
 
 def read(name: str, digest: str) -> Source:

@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor.errors import DataError
 from trainer.data.readers.digests import files_digest
-from trainer.data.sources import Source
+from trainer.data.source import Source
 
 IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 

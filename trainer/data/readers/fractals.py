@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainer.data.decoding import Pixels
-from trainer.data.sources import Source
+from trainer.data.source import Source
 from trainer.data.store import Store
 from trainer.fractals.parameters import Parameters, read_digest
 from trainer.fractals.render import FULL, Database

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from predictor.errors import DataError, listed
 from trainer.data.readers.folder import of_files
-from trainer.data.sources import Source
+from trainer.data.source import Source
 
 
 def read(name: str, path: Path) -> Source:

@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor.errors import DataError
 from trainer.data.readers.digests import file_digest
-from trainer.data.sources import Source
+from trainer.data.source import Source
 
 
 def read(name: str, path: Path) -> Source:

@@ -1,23 +1,19 @@
-"""Sources of images: labels, splits and encoded bytes of every image, wherever they lie."""
+"""A source of images: labels, splits and encoded bytes of every image, wherever they lie."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import SHOWN, DataError, listed, near
-from trainer.data.decoding import MAX_PIXELS, BadImage, Pixels, decode, decoded, for_each
+from trainer.data.decoding import BadImage, Pixels, decoded, for_each
 from trainer.data.splits import Derived, content_groups, derived, in_validation, numbered_groups
 from trainer.data.store import Store
 
-__all__ = ["BUILTIN", "MAX_PIXELS", "BadImages", "Pixels", "Source", "decode", "open_source", "read_source"]
-BUILTIN = "builtin:digits"
 BadImages = Literal["error", "skip"]
 
 
@@ -189,46 +185,6 @@ class Source:
                 remedy="mend or remove them (the digest in the grid changes with that), "
                 "or leave them out with --bad-images skip",
             )
-
-
-@lru_cache(maxsize=32)
-def open_source(name: str, location: Path | None, digest: str) -> Source:
-    """Open a source and check its content against the digest that the grid states.
-
-    location : Parquet file, manifest CSV or folder; None for a built-in or rendered source
-    Raises DataError where it is missing, has not the needed columns, or has another content.
-    """
-    kind = digest.split(":")[0]
-    if kind == "builtin":
-        from trainer.data.readers import builtin
-
-        return builtin.read(name, digest)
-    if kind == "fractals":
-        from trainer.data.readers import fractals
-
-        return fractals.read(name, digest)
-    source = read_source(name, location)
-    if source.digest != digest:
-        raise DataError(
-            f"source {name!r} has other content than the grid says; found {source.digest}, needed {digest}",
-            where=str(location),
-            remedy="use the file the grid was written for, or state the new digest in the grid",
-        )
-    return source
-
-
-def read_source(name: str, location: Path | None) -> Source:
-    """Open what lies at a location, whatever its content: a folder, a Parquet file, else a CSV list.
-
-    Raises DataError where nothing is there or it is none of these.
-    """
-    from trainer.data.readers import folder, manifest, parquet  # they need Source from here
-
-    if location is None or not location.exists():
-        raise DataError("no such file or folder", where=str(location or name), remedy="name its folder with --data")
-    if location.is_dir():
-        return folder.read(name, location)
-    return (parquet if location.suffix == ".parquet" else manifest).read(name, location)
 
 
 def _unknown(names: Sequence[str], known: Sequence[str]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from launch_made import made_grid, made_job
 
-from trainer.launch.side_by_side import GAIN, best_count, throughput, with_measured_workers
+from trainer.launch.throughput import GAIN, best_count, throughput, with_measured_workers
 
 
 @given(st.lists(st.floats(1, 1e6), min_size=8, max_size=8), st.integers(1, 64))

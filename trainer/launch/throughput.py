@@ -14,7 +14,7 @@ from predictor.records import finished_ids
 from trainer.launch.job import Job
 from trainer.launch.pool import context_of
 from trainer.launch.worker import end_with_parent
-from trainer.planning import usable_cores
+from trainer.machine import usable_cores
 
 STEPS = 200  # of each run, twice: the first ones warm up
 GAIN = 1.1  # times the throughput that more processes must bring

@@ -1,0 +1,44 @@
+"""From a place to a source: which reader opens it, and whether its content is the one that a grid states."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from predictor.errors import DataError
+from trainer.data.readers import builtin, folder, fractals, manifest, parquet
+from trainer.data.source import Source
+
+
+@lru_cache(maxsize=32)
+def open_source(name: str, location: Path | None, digest: str) -> Source:
+    """Open a source and check its content against the digest that the grid states.
+
+    location : Parquet file, manifest CSV or folder; None for a built-in or rendered source
+    Raises DataError where it is missing, has not the needed columns, or has another content.
+    """
+    kind = digest.split(":")[0]
+    if kind == "builtin":
+        return builtin.read(name, digest)
+    if kind == "fractals":
+        return fractals.read(name, digest)
+    source = read_source(name, location)
+    if source.digest != digest:
+        raise DataError(
+            f"source {name!r} has other content than the grid says; found {source.digest}, needed {digest}",
+            where=str(location),
+            remedy="use the file the grid was written for, or state the new digest in the grid",
+        )
+    return source
+
+
+def read_source(name: str, location: Path | None) -> Source:
+    """Open what lies at a location, whatever its content: a folder, a Parquet file, else a CSV list.
+
+    Raises DataError where nothing is there or it is none of these.
+    """
+    if location is None or not location.exists():
+        raise DataError("no such file or folder", where=str(location or name), remedy="name its folder with --data")
+    if location.is_dir():
+        return folder.read(name, location)
+    return (parquet if location.suffix == ".parquet" else manifest).read(name, location)

@@ -1,0 +1,205 @@
+"""What a grid would train, and how long that takes by what finished runs cost."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from predictor.errors import DataError
+from predictor.grids import Grid, PlannedRun
+from predictor.records import finished_ids, read_costs, study_folders
+from predictor.spec import RunSpec, planned_counts
+
+Network = tuple[str, int, int]  # model, image size, batch size
+PLANNED = ("n_classes", "n_samples", "min_samples", "left_skew@5", "long_tail@0.4mean")
+
+OWN_COLUMNS = ("image_steps",)  # of a run, whatever its design says: an axis of that name is shown as axis_NAME
+SHORT = 20  # steps of a measured run
+
+
+def plan_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
+    """One row a run: id, axes, seeds, state, and the indicators of the data of each of its stages.
+
+    Those of the last stage stand under their own names, those of an earlier one as `stage1_n_classes`, ...
+    image_steps : of all stages
+    """
+    done = finished_ids(runs_dir / grid.study)
+    rows = []
+    known: dict[str, dict[str, Any]] = {}
+    for run in grid.runs:
+        spec = run.spec
+        if spec.configuration_id not in known:  # seeds of a configuration share their counts but not their ranks
+            known[spec.configuration_id] = planned_indicators(spec)
+        rows.append(
+            {
+                "run_id": spec.run_id,
+                "configuration_id": spec.configuration_id,
+                "target_set": run.target_set,
+                **{f"axis_{name}" if name in OWN_COLUMNS else name: level for name, level in run.axes.items()},
+                "data_seed": spec.seeds.data,
+                "training_seed": spec.seeds.training,
+                "image_steps": image_steps(spec),
+                "finished": spec.run_id in done,
+                **known[spec.configuration_id],
+            }
+        )
+    return rows
+
+
+def planned_indicators(spec: RunSpec) -> dict[str, Any]:
+    """{column: value} of every stage's label distribution, the last stage first; None where it has no value."""
+    from predictor.indicators import compute
+
+    last = len(spec.stages) - 1
+    return {
+        _column(name, None if stage == last else stage): value.value
+        for stage in (last, *range(last))
+        for name, value in compute(planned_counts(spec, stage=stage), PLANNED).items()
+    }
+
+
+def _column(indicator: str, stage: int | None) -> str:
+    """Its column in a plan; stage: None for the last one."""
+    return indicator if stage is None else f"stage{stage + 1}_{indicator}"
+
+
+def indicator_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The columns of a plan that hold indicators, of whichever stage.
+
+    >>> indicator_columns([{"n_samples": 5, "profile": "balanced"}, {"n_samples": 5, "stage1_n_samples": 9}])
+    ['n_samples', 'stage1_n_samples']
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [name for name in names if re.sub(r"^stage\d+_", "", name) in PLANNED]
+
+
+def plan_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Numbers of configurations and runs, the image-steps that are still to train, and what the design cannot tell.
+
+    same_data : groups of configurations of one target set whose indicators are all equal, stage by stage; constant :
+    indicators that have one value in the whole grid
+    """
+    columns = indicator_columns(rows)
+    alike: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for row in rows:
+        alike[(row["target_set"], *(row.get(name) for name in columns))].add(row["configuration_id"])
+    return {
+        "same_data": [sorted(ids) for ids in alike.values() if len(ids) > 1],
+        "constant": [name for name in columns if len({row.get(name) for row in rows}) == 1],
+        "n_configurations": len({row["configuration_id"] for row in rows}),
+        "n_runs": len(rows),
+        "n_finished": sum(row["finished"] for row in rows),
+        "image_steps": sum(row["image_steps"] for row in rows if not row["finished"]),
+    }
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of one process for one image shown, from records with loading and compiling, measured without.
+
+    n_runs : records that say so (0: measured just now)
+    """
+
+    seconds: float
+    n_runs: int
+
+
+def network_of(spec: RunSpec) -> Network:
+    """What the speed of a run depends on, beside the device."""
+    return spec.model.name, spec.model.image_size, spec.recipe.batch_size
+
+
+def image_steps(spec: RunSpec) -> int:
+    """Images shown in all stages."""
+    return sum(stage.image_steps for stage in spec.stages)
+
+
+def known_speeds(runs_dir: Path) -> dict[tuple[Network, str], Speed]:
+    """{(network, device): speed}, the median over all completed runs of a registry; {} where there is none."""
+    if not runs_dir.is_dir():
+        return {}
+    found: dict[tuple[Network, str], list[float]] = defaultdict(list)
+    for folder in study_folders(runs_dir):
+        for cost in read_costs(folder):
+            if cost.status == "completed" and cost.network and cost.device and cost.image_steps and cost.seconds:
+                found[cost.network, cost.device].append(cost.seconds / cost.image_steps)
+    return {key: Speed(median(values), len(values)) for key, values in found.items()}
+
+
+def measured_speed(
+    run: PlannedRun, data_dir: Path, files: Mapping[str, str | None], device: str, threads: int
+) -> Speed:
+    """Train and test a few steps of a run here and now; nothing is kept."""
+    from trainer.run import run_spec
+
+    spec = run.spec
+    steps = SHORT * spec.recipe.batch_size
+    stages = tuple(stage.model_copy(update={"image_steps": steps}) for stage in spec.stages)
+    record = run_spec(
+        spec.model_copy(update={"stages": stages}),
+        study="measured",
+        axes={},
+        domain=run.domain,
+        held_out=False,
+        data_dir=data_dir,
+        files=files,
+        device=device,
+        threads=threads,
+    )
+    assert record.seconds is not None
+    shown = steps * len(stages)
+    return Speed(record.seconds.train / shown + record.seconds.evaluate / image_steps(spec), 0)
+
+
+def hours(runs: Iterable[PlannedRun], speeds: Mapping[tuple[Network, str], Speed]) -> list[dict[str, Any]]:
+    """One row per network and device that a speed is known for: runs, hours of one process, and how that is known.
+
+    A network without any has hours None.
+    """
+    by_network: dict[Network, list[int]] = defaultdict(list)
+    for run in runs:
+        by_network[network_of(run.spec)].append(image_steps(run.spec))
+    rows = []
+    for network, steps in by_network.items():
+        known = [(device, speed) for (of, device), speed in sorted(speeds.items()) if of == network]
+        for device, speed in known or [(None, None)]:
+            rows.append(
+                {
+                    "model": network[0],
+                    "image_size": network[1],
+                    "batch_size": network[2],
+                    "device": device,
+                    "runs": len(steps),
+                    "hours": sum(steps) * speed.seconds / 3600 if speed else None,
+                    "from_runs": speed.n_runs if speed else None,
+                }
+            )
+    return rows
+
+
+def forecast(grid: Grid, runs_dir: Path, data_dir: Path | None, *, measure: bool) -> list[dict[str, Any]]:
+    """`hours` of the runs without a record; measure: train a few steps of each network that no record tells of.
+
+    Raises DataError where there is something to measure and no image folder.
+    """
+    done = finished_ids(runs_dir / grid.study)
+    runs = [run for run in grid.runs if run.spec.run_id not in done]
+    speeds = known_speeds(runs_dir)
+    if measure:
+        from trainer.machine import choose_device, choose_workers
+
+        if data_dir is None:
+            raise DataError("no image folder named", remedy="name it with --data DIR, or leave out --measure")
+        device = choose_device("auto")
+        threads = choose_workers("auto", None, device)[1]
+        files = {name: source.file for name, source in grid.sources.items()}
+        for run in runs:
+            key = (network_of(run.spec), device)
+            if key not in speeds:
+                speeds[key] = measured_speed(run, data_dir, files, device, threads)
+    return hours(runs, speeds)
