@@ -115,6 +115,30 @@ def test_data_seed_and_training_seed_can_be_told_apart(tmp_path) -> None:
     assert seeds == {(0, 0), (0, 5)}
 
 
+def test_every_configuration_can_draw_seeds_of_its_own(tmp_path) -> None:
+    text = GRID.replace("[0, 1, 2]", "{n: 3, drawn: each}") + BLOCK
+    runs = load(tmp_path, text).runs
+    by_configuration: dict[str, list[int]] = {}
+    for run in runs:
+        assert run.spec.seeds.data == run.spec.seeds.training
+        by_configuration.setdefault(run.spec.configuration_id, []).append(run.spec.seeds.data)
+    assert {len(seeds) for seeds in by_configuration.values()} == {3}
+    every = [seed for seeds in by_configuration.values() for seed in seeds]
+    assert len(set(every)) == len(every) == len(runs) > 3
+    more = load(tmp_path, text.replace("n: 3", "n: 4")).runs  # a replicate more keeps the others
+    assert {run.spec.run_id for run in runs} < {run.spec.run_id for run in more}
+    alone = load(tmp_path, text.replace("grid:", "grid:\n  - {target_set: t/a, samples_per_class: 7}")).runs
+    assert {run.spec.run_id for run in runs} < {run.spec.run_id for run in alone}  # whatever stands beside it
+    assert [run.spec.configuration_id for run in runs] == [
+        r.spec.configuration_id for r in load(tmp_path, GRID + BLOCK).runs
+    ]
+
+
+def test_a_study_says_whether_it_is_representative(tmp_path) -> None:
+    assert not load(tmp_path, GRID + BLOCK).representative
+    assert load(tmp_path, "representative: true\n" + GRID + BLOCK).representative
+
+
 def test_blended_sources_are_no_test_sets(tmp_path) -> None:
     text = GRID + "grid:\n  - {target_set: t/a, samples_per_class: 10, blend: {source: o, share: 0.3}}\n"
     spec = load(tmp_path, text).runs[0].spec
@@ -282,6 +306,10 @@ def test_flip_of_a_target_set_overrides_the_recipe(tmp_path) -> None:
         (("n_classes: 3", "n_classes: 300"), "304 classes do not fit a head of width 64"),
         (("protocol: 1", "protocol: one"), "line 3: protocol"),
         (("seeds: [0, 1, 2]", "seeds: [0, 0]"), "line 11: seeds: a seed stands twice"),
+        (("[0, 1, 2]", "{n: 0, drawn: each}"), "line 11: seeds: needs a list of seeds, or {n: NUMBER, drawn: each}"),
+        (("[0, 1, 2]", "{n: 3, drawn: once}"), "replicates (found {n: 3, drawn: once})"),
+        (("[0, 1, 2]", "{n: 3}"), "line 11: seeds: needs a list of seeds, or {n: NUMBER, drawn: each}"),
+        (("[0, 1, 2]", "[]"), "line 11: seeds: "),
         (("study: demo", "study: [demo"), "is not YAML"),
     ],
 )

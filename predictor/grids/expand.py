@@ -23,7 +23,7 @@ from predictor.grids.checks import (
 from predictor.grids.faults import Faults, Place
 from predictor.grids.levels import crossed, drawn
 from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, GridTargetSet, PlannedRun, Rate
-from predictor.spec import Recipe, RunSpec, Stage, StageData, TargetSet, planned_counts
+from predictor.spec import Recipe, RunSpec, Seeds, Stage, StageData, TargetSet, planned_counts
 
 DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
 
@@ -62,6 +62,7 @@ def _grid(content: dict[str, Any], faults: Faults) -> Grid:
     return Grid(
         study=file.study,
         held_out=file.held_out,
+        representative=file.representative,
         protocol=file.protocol,
         sources=file.sources,
         domains={name: target.domain for name, target in file.target_sets.items()},
@@ -200,7 +201,8 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
         "model": file.model,
         "recipe": _recipe(recipe, 1),
     }
-    once = RunSpec(**shared, stages=tuple(Stage(data=part, image_steps=1) for part in data), seeds=file.seeds[0])
+    anything = Seeds(data=0, training=0)  # sizes do not depend on them
+    once = RunSpec(**shared, stages=tuple(Stage(data=part, image_steps=1) for part in data), seeds=anything)
     stages = []
     for number, (part, stage) in enumerate(zip(data, plan, strict=True)):
         planned = planned_counts(once, number)  # impossible profiles show here, before anything is trained
@@ -214,14 +216,15 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
             own_recipe = None
         content = {"data": part, "image_steps": steps, "recipe": own_recipe, "head": stage.get("head", "kept")}
         stages.append(Stage.model_validate(content))
+    whole_spec = RunSpec(**shared, stages=tuple(stages), seeds=anything)
     return [
         PlannedRun(
-            spec=RunSpec(**shared, stages=tuple(stages), seeds=seeds),
+            spec=whole_spec.model_copy(update={"seeds": seeds}),
             axes=named_axes(levels),
             target_set=name,
             domain=target.domain,
         )
-        for seeds in file.seeds
+        for seeds in file.seeds_of(whole_spec)
     ]
 
 

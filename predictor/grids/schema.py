@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, WrapValidator, field_validator
 
 from predictor.profiles import Part
-from predictor.spec import Model, Recipe, RunSpec, Seeds, TestSet
+from predictor.spec import Model, Recipe, RunSpec, Seeds, TestSet, seeded
 
 STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # a folder name: no separator, and neither '.' nor '..'
 SCHEDULES = ("image_steps", "epochs")
@@ -82,21 +83,61 @@ def _seeds(value: Any) -> Any:
     return {"data": value, "training": value}
 
 
+MAX_DRAWN = 1_000  # replicates of a configuration
+
+
+@dataclass(frozen=True)
+class DrawnSeeds:
+    """Seeds that each configuration draws for itself: no two configurations share their images by design.
+
+    n : replicates of a configuration
+
+    >>> DrawnSeeds(2).of("94c1") == DrawnSeeds(3).of("94c1")[:2]
+    True
+    """
+
+    n: int
+
+    def of(self, configuration_id: str) -> list[Seeds]:
+        """The seeds of a configuration: they follow from its id alone, so more replicates keep those that there are."""
+        drawn = seeded("seeds", configuration_id).choice(2**31, size=MAX_DRAWN, replace=False)
+        return [Seeds(data=int(seed), training=int(seed)) for seed in drawn[: self.n]]
+
+
+def _drawn_or_listed(value: Any, listed: Callable[[Any], list[Seeds]]) -> list[Seeds] | DrawnSeeds:
+    if not isinstance(value, dict):
+        return listed(value)
+    n = value.get("n")
+    whole = isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= MAX_DRAWN
+    if set(value) != {"n", "drawn"} or value["drawn"] != "each" or not whole:
+        found = ", ".join(f"{key}: {item}" for key, item in value.items())
+        raise ValueError(
+            f"needs a list of seeds, or {{n: NUMBER, drawn: each}} with 1 to {MAX_DRAWN:,} replicates "
+            f"(found {{{found}}})"
+        )
+    return DrawnSeeds(n)
+
+
 class GridFile(Part):
     """The whole file. Blocks are read axis by axis later, so that each fault gets its own line.
 
     stage_plans : name -> stages, one after the other; each says what differs from its block, `share`, its part of
         the block's schedule, and `head`, kept (default) or fresh. The axis `stages` names plans.
+    seeds : the same for all configurations, or {n: 3, drawn: each}: every configuration draws its own
+    representative : the configurations are drawn as a user's would be; intervals are calibrated on such studies
     """
 
     study: str
     protocol: int = Field(ge=1)
     held_out: bool = False
+    representative: bool = False
     sources: dict[str, Source] = Field(min_length=1)
     target_sets: dict[str, GridTargetSet] = Field(min_length=1)
     model: Model
     recipe: dict[str, Any]
-    seeds: list[Annotated[Seeds, BeforeValidator(_seeds)]] = Field(min_length=1)
+    seeds: Annotated[
+        Annotated[list[Annotated[Seeds, BeforeValidator(_seeds)]], Field(min_length=1)], WrapValidator(_drawn_or_listed)
+    ]
     stage_plans: dict[str, Annotated[list[dict[str, Any]], Field(min_length=1)]] = Field(default_factory=dict)
     grid: list[dict[str, Any]] = Field(default_factory=list)
     random: list[dict[str, Any]] = Field(default_factory=list)
@@ -110,10 +151,14 @@ class GridFile(Part):
 
     @field_validator("seeds")
     @classmethod
-    def _seeds_differ(cls, seeds: list[Seeds]) -> list[Seeds]:
-        if len(set(seeds)) < len(seeds):
+    def _seeds_differ(cls, seeds: list[Seeds] | DrawnSeeds) -> list[Seeds] | DrawnSeeds:
+        if isinstance(seeds, list) and len(set(seeds)) < len(seeds):
             raise ValueError("a seed stands twice")
         return seeds
+
+    def seeds_of(self, spec: RunSpec) -> list[Seeds]:
+        """The seeds of a configuration, given with any seeds."""
+        return self.seeds.of(spec.configuration_id) if isinstance(self.seeds, DrawnSeeds) else self.seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +177,7 @@ class Grid:
 
     study: str
     held_out: bool
+    representative: bool
     protocol: int
     sources: dict[str, Source]
     domains: dict[str, str]
