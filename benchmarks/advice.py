@@ -26,11 +26,11 @@ import numpy as np
 from predictor.fitting.calibration import UNKNOWN_SD, configurations, predict_rows
 from predictor.fitting.rows import rows_for, select
 from predictor.inference import expit, logit
-from predictor.inference.intervals import error_scale, t_quantile
 from predictor.models import Row, families
 from predictor.planning.recalibrate import NEW_DOMAIN, Spread, beyond, cheap, learn
 from predictor.records import read_registry
 from predictor.render.tables import rows_text
+from predictor.statistics.conformal import error_scale, t_quantile
 
 LEVEL, DRAWS, NUMBERS = 0.9, 5, (0, 1, 2, 3, 5, 8)
 Arrays = tuple[np.ndarray, ...]

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from predictor.agreement import DEFAULT_STATISTICS, agreement
+from predictor.agreements import DEFAULT_STATISTICS, agreement
 
 INDICATORS, OUTCOMES, CONFIGURATIONS, SEEDS, DRAWS = 30, 6, 2000, 3, 10_000
 SCIPY_DRAWS = 200

@@ -17,8 +17,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from predictor.agreement import agreement
-from predictor.agreement.battery import PAIRWISE_OF
+from predictor.agreements import agreement
+from predictor.agreements.estimates import PAIRWISE_OF
 from predictor.statistics.binomial import exact_interval
 from predictor.statistics.pairs import pair_counts
 from predictor.statistics.rank import partial_spearman, spearman

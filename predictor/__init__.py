@@ -16,7 +16,7 @@ _PUBLIC = {
     "LabelDistribution": "predictor.distribution",
     "PredictorError": "predictor.errors",
     "Undefined": "predictor.indicators",
-    "agreement": "predictor.agreement",
+    "agreement": "predictor.agreements",
     "compute": "predictor.indicators",
     "fit_registry": "predictor.fitting",
     "find_fit": "predictor.inference",

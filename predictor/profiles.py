@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from predictor.statistics.shares import apportion
+
 Counts = NDArray[np.int64]
 Images = Annotated[int, Field(ge=1, le=10**9)]  # of one class; far below what floats and 64 bits hold exactly
 Shape = Literal["balanced", "exponential", "step", "zipf", "natural", "explicit"]
@@ -157,29 +159,6 @@ def profile_counts(profile: Profile, n_classes: int, samples_per_class: float) -
     for edit in profile.edits:
         counts = _edited(counts, edit)
     return apportion(counts.astype(float), before) if profile.keep_total else counts
-
-
-def apportion(weights: NDArray[np.float64], total: int) -> Counts:
-    """Share `total` in proportion to weights by largest remainder, every class >= 1.
-
-    >>> apportion(np.array([5.0, 3.0, 0.1]), 8).tolist()
-    [4, 3, 1]
-    """
-    if total < len(weights):
-        raise ValueError(f"{total} samples cannot give each of {len(weights)} classes one")
-    exact = weights / weights.sum() * total
-    low = exact < 1  # those get one image each; the rest share what is left
-    while low.any():
-        rest = np.where(low, 0.0, weights)
-        scaled = rest / rest.sum() * (total - low.sum()) if rest.any() else rest
-        exact = np.where(low, 1.0, scaled)
-        if not (more := (exact < 1) & ~low).any():
-            break
-        low |= more
-    counts = np.floor(exact + 1e-9).astype(np.int64)
-    order = np.argsort(-(exact - counts), kind="stable")
-    counts[order[: total - int(counts.sum())]] += 1
-    return counts
 
 
 def _shape(profile: Profile, n_classes: int, total: int) -> Counts:

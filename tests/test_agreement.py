@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from predictor.agreement import agreement
+from predictor.agreements import agreement
 from predictor.cli.agreement_command import command
 from predictor.errors import RegistryError
 from predictor.records import frame, read_registry

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import registry
 
-from predictor.agreement import ALL_STATISTICS, Agreement, AgreementTable, agreement
+from predictor.agreements import ALL_STATISTICS, Agreement, AgreementTable, agreement
 from predictor.cli.agreement_command import command
 from predictor.errors import RegistryError
 from predictor.records import frame, write_record

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from predictor.agreement import Agreement, AgreementTable, agreement
+from predictor.agreements import Agreement, AgreementTable, agreement
 from predictor.cli.agreement_command import command
 from predictor.errors import RegistryError
 from predictor.records import frame, read_registry

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictor.agreement import Agreement, AgreementTable, agreement
-from predictor.agreement.verdict import verdict
+from predictor.agreements import Agreement, AgreementTable, agreement
+from predictor.agreements.table import verdict
 
 DRAWS = {"n_bootstrap": 500, "n_permutations": 500}
 

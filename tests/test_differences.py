@@ -10,7 +10,7 @@ from synthetic import registry
 from predictor.fitting import fit_registry
 from predictor.inference import expit, logit, predict
 from predictor.inference.differences import Differences, differences
-from predictor.inference.intervals import error_scale
+from predictor.statistics.conformal import error_scale
 
 LEVEL = 0.9
 

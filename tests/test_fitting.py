@@ -12,7 +12,7 @@ from predictor.errors import FitError
 from predictor.fitting import fit_registry
 from predictor.fitting.calibration import configuration_folds, configurations
 from predictor.fitting.rows import outcome_names, rows_for, select
-from predictor.inference.intervals import error_scale, fitted_tail, grouped_quantile, split_conformal, t_quantile
+from predictor.statistics.conformal import error_scale, fitted_tail, grouped_quantile, split_conformal, t_quantile
 
 KEYS = {
     "outcome", "split", "family", "chosen", "mae", "rmse", "r2", "spearman", "decision_accuracy", "coverage", "width",

@@ -21,7 +21,7 @@ from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
 from predictor.indicators import compute
 from predictor.records import read_registry
-from predictor.records.context import indicator_context
+from predictor.records.indicator_inputs import indicator_context
 from trainer.checking import check_grid, check_rendered
 from trainer.data.opening import open_source, read_source
 from trainer.data.readers import fractals

@@ -11,10 +11,10 @@ import pytest
 from records_made import made_record
 
 from predictor.errors import PredictorError
+from predictor.extensions import load
 from predictor.indicators import Context, compute
-from predictor.indicators.own import load
 from predictor.records import frame, write_record
-from predictor.records.context import indicator_context, indicator_key
+from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Counted, StageCounts
 
 ROOT = Path(__file__).parents[1]

@@ -14,8 +14,8 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
 from predictor.inference import Fit, load_fit, logit, predict
-from predictor.inference.intervals import error_scale
 from predictor.inference.stored import content_digest
+from predictor.statistics.conformal import error_scale
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 

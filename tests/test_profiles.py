@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from predictor.profiles import PARAMETERS, Edit, Profile, apportion, profile_counts
+from predictor.profiles import PARAMETERS, Edit, Profile, profile_counts
+from predictor.statistics.shares import apportion
 
 SHAPES = st.one_of(
     st.just(Profile()),

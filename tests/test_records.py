@@ -25,8 +25,8 @@ from predictor.records import (
     write_attempt,
     write_record,
 )
-from predictor.records.noise import binomial_noise
 from predictor.records.schema import Reported
+from predictor.statistics.binomial import binomial_noise
 
 
 def filled(runs: Path, n: int = 4) -> list[records.RunRecord]:
@@ -350,7 +350,7 @@ def test_frame_computes_once_per_distribution(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_runs_share_is_parsed_once_and_gives_the_same_records(tmp_path):
     """The reader of many records against the reader of one, on records of every kind and on damaged texts."""
-    from predictor.records.shared import SharedParser
+    from predictor.records.parsing import SharedParser
 
     parser = SharedParser()
     records = [made_record(seed).model_copy(update={"spec": made_spec(seed).content()}) for seed in range(3)]

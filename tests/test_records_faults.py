@@ -10,7 +10,7 @@ from records_made import edited, made_record, made_spec
 
 from predictor.errors import RegistryError
 from predictor.records import Outcome, RunRecord, check, record_faults, write_record
-from predictor.records.faults import contradictions
+from predictor.records.rules.record import contradictions
 from predictor.records.rules.specs import Specs
 from predictor.records.schema import Reported, content_id
 from predictor.spec import canonical_json, spec_id

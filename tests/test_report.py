@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from markupsafe import escape
 from synthetic import registry, reported
 
-from predictor.agreement import agreement
+from predictor.agreements import agreement
 from predictor.cli.report_command import command
 from predictor.fitting import rows_for, select
 from predictor.fitting.calibration import calibrate, configurations

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from predictor.errors import PredictorError
-from predictor.statistics.design import (
+from predictor.statistics.granulated import (
     codes,
     conditional_mutual_information,
     granulated_kendall,

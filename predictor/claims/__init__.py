@@ -3,7 +3,7 @@
 from predictor.claims.base import LOWERS, NO_EFFECT, NOT_WORSE, RAISES, Claim, Comparison, Hypothesis, Part, difference
 from predictor.claims.configurations import Configuration
 from predictor.claims.registry import register, registered
-from predictor.claims.report import ClaimResult, ClaimsReport, claims
+from predictor.claims.results import ClaimResult, ClaimsReport, claims
 
 __all__ = [
     "LOWERS",

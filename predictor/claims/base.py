@@ -10,7 +10,7 @@ from predictor.claims.configurations import Configuration
 from predictor.statistics.equivalence import MeanTest
 
 if TYPE_CHECKING:
-    from predictor.claims.sites import Site
+    from predictor.claims.target_sets import Site
 
 MARGIN = 0.01  # one point of accuracy: less than that is no effect
 TARGET_SETS = 6  # fewer give no verdict

@@ -9,7 +9,7 @@ from typing import Any
 
 from predictor.claims.base import TARGET_SETS, Claim
 from predictor.claims.evidence import PartResult
-from predictor.claims.sites import FRACTALS, Site
+from predictor.claims.target_sets import FRACTALS, Site
 from predictor.errors import SpecError
 from predictor.grids import plan_grid
 from predictor.spec import Recipe

@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
 def predictor(own: tuple[str, ...]) -> None:
     """Predict accuracy and robustness of an image classifier from its data set's labels, before training."""
     if own:
-        from predictor.indicators.own import load
+        from predictor.extensions import load
 
         for name in own:
             load(name)

@@ -56,7 +56,7 @@ def command(
 
     JSON and CSV hold every statistic whatever is asked for.
     """
-    from predictor.agreement import ALL_STATISTICS, Agreement, agreement
+    from predictor.agreements import ALL_STATISTICS, Agreement, agreement
     from predictor.records import frame
 
     data = form in ("json", "csv")

@@ -29,7 +29,7 @@ def command(
     claims; "no effect" is shown by equivalence, never by a large p. Own claims: `predictor --load FILE claims RUNS`.
     """
     from predictor.claims import claims
-    from predictor.claims.report import part_rows
+    from predictor.claims.results import part_rows
     from predictor.render.claims import claims_json, claims_text
 
     report = claims(runs, names=names or None, studies=studies or None)

@@ -19,7 +19,7 @@ from predictor.errors import PredictorError
 )
 def command(runs: Path, studies: tuple[str, ...], output: Path) -> None:
     """Write one self-contained HTML page about the registry RUNS."""
-    from predictor.agreement import agreement
+    from predictor.agreements import agreement
     from predictor.records import frame, read_registry
     from predictor.render.report import report_html, try_fit
 

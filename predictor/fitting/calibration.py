@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from predictor.errors import FitError
 from predictor.inference.cases import CLASS_FEATURES, RECIPE, check_features
 from predictor.inference.evaluate import disagreement, evaluate, expit, logit
-from predictor.inference.intervals import fitted_scale, grouped_quantile, residual_half_width
 from predictor.inference.scales import ACCURACY, Scale
 from predictor.models.average import averaged
 from predictor.models.base import MINIMUM, Family, Floats, Row, fitted
 from predictor.models.sample import Sample
+from predictor.statistics.conformal import fitted_scale, grouped_quantile, residual_half_width
 
 Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from predictor.fitting.calibration import LEVELS, Calibrated, Configurations, spread
 from predictor.inference.evaluate import class_logits, expit
-from predictor.inference.intervals import error_scale, grouped_quantile, residual_half_width, t_quantile
 from predictor.inference.per_class import FAMILY, class_scale, common_shift, counted_logit
 from predictor.models.base import Floats, Row
 from predictor.models.sample import Sample
+from predictor.statistics.conformal import error_scale, grouped_quantile, residual_half_width, t_quantile
 
 GRID = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 ROUNDS, MOST_STEP = 3, 2.0  # of scoring, and the logits that one observation may pull a class

@@ -17,7 +17,7 @@ from predictor.indicators import compute
 from predictor.inference.cases import Case, level_key, recipe_name
 from predictor.inference.scales import ACCURACY, Scale
 from predictor.models.base import Floats, Row
-from predictor.records.context import indicator_context, indicator_key
+from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
 
 DEFAULT_IMAGE_SIZE = 32  # what predictor.spec leaves out of a stored spec

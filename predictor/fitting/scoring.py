@@ -12,12 +12,12 @@ from predictor.fitting.metrics import decision_accuracy, errors, interval_qualit
 from predictor.fitting.rows import Selection, rows_for
 from predictor.fitting.validation import config_sizes
 from predictor.inference.evaluate import disagreement, expit, logit
-from predictor.inference.intervals import residual_half_width
 from predictor.inference.scales import Scale
 from predictor.inference.stored import Fit
 from predictor.models.base import Floats, Row
 from predictor.models.sample import Sample
 from predictor.records.schema import Counted, RunRecord
+from predictor.statistics.conformal import residual_half_width
 
 LEVEL = 0.9
 RESAMPLES = 2000

@@ -7,25 +7,12 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from predictor.distribution import LabelDistribution
+from predictor.statistics.shares import shared_out
 
 TAIL, OTHERS = "tail", "other classes"
 MAX_SOURCES = 2  # that stand for themselves: every change doubles the variants to predict
-
-
-def shared_out(weights: NDArray[np.float64], total: int) -> NDArray[np.int64]:
-    """Whole numbers in proportion to the weights that sum to `total` (largest remainder).
-
-    >>> shared_out(np.array([2.0, 1.0, 1.0]), 10).tolist()
-    [5, 3, 2]
-    """
-    exact = weights / weights.sum() * total
-    whole = np.floor(exact).astype(np.int64)
-    largest = np.argsort(whole - exact, kind="stable")[: total - int(whole.sum())]
-    whole[largest] += 1
-    return whole
 
 
 def contributions(

@@ -19,7 +19,7 @@ import numpy as np
 
 from predictor.inference.cases import Floats
 from predictor.inference.evaluate import expit, logit
-from predictor.inference.intervals import error_scale, t_quantile
+from predictor.statistics.conformal import error_scale, t_quantile
 
 TAILS = tuple(step / 10 for step in range(11))
 SLOPES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from predictor.inference.cases import Case, Floats
 from predictor.inference.evaluate import class_logits, expit, logit
-from predictor.inference.intervals import error_scale
 from predictor.inference.results import ClassPrediction, ClassPredictions, OutcomePrediction
+from predictor.statistics.conformal import error_scale
 
 FAMILY = "classwise"
 NEEDS_NEW_FIT = "predictions of classes need a new fit: predictor fit RUNS --output FIT"

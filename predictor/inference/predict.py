@@ -15,11 +15,6 @@ from predictor.inference.cases import Case
 from predictor.inference.contributions import contributions
 from predictor.inference.differences import differences
 from predictor.inference.evaluate import expit, logit, nearest_index, nearest_several
-from predictor.inference.intervals import (
-    grouped_quantile,
-    residual_half_width,
-    t_quantile,
-)
 from predictor.inference.per_class import predict_classes
 from predictor.inference.request import Request, make_case, resolve, with_roles, without_images
 from predictor.inference.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
@@ -35,6 +30,11 @@ from predictor.inference.values import (
     shown_outcomes,
     tested_case,
     value_of,
+)
+from predictor.statistics.conformal import (
+    grouped_quantile,
+    residual_half_width,
+    t_quantile,
 )
 
 NEAREST = 3  # real runs that are shown beside a prediction

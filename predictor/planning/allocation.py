@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.inference.contributions import shared_out
+from predictor.statistics.shares import shared_out
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]

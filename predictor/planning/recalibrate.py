@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.inference import expit, logit
-from predictor.inference.intervals import error_scale, fitted_tail, grouped_quantile, t_quantile
+from predictor.statistics.conformal import error_scale, fitted_tail, grouped_quantile, t_quantile
 
 Floats = NDArray[np.float64]
 ROUNDS = 300
@@ -33,7 +33,7 @@ class Spread:
     centre : predicted logit at which the level is taken
     covariance : (2, 2) of level and slope between target sets
     noise : variance of one configuration beyond that, at an accuracy of one half
-    tail : how much that grows towards 0 and 1, see `predictor.inference.intervals.error_scale`
+    tail : how much that grows towards 0 and 1, see `predictor.statistics.conformal.error_scale`
     n_sets : target sets behind it
     """
 

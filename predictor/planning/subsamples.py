@@ -15,9 +15,9 @@ from predictor.inference import Fit, logit
 from predictor.inference.request import NEW, resolve, with_roles
 from predictor.planning.objective import named_targets
 from predictor.planning.pilots import Recalibrated, read_pilots, recalibrate
-from predictor.profiles import apportion
 from predictor.records.schema import RunRecord
 from predictor.spec import seeded
+from predictor.statistics.shares import apportion
 
 SCHEMA_VERSION = 1
 FRACTIONS = tuple(0.5**k for k in range(1, 9))  # of the manifest's images

@@ -7,9 +7,9 @@
 from predictor.records.attempts import failed_ids, read_attempts, write_attempt
 from predictor.records.check import check
 from predictor.records.costs import Cost, read_costs
-from predictor.records.faults import record_faults
 from predictor.records.frame import frame
 from predictor.records.pack import pack, unpack
+from predictor.records.rules.record import record_faults
 from predictor.records.schema import (
     SCHEMA_VERSION,
     Counted,

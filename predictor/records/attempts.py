@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import RegistryError
-from predictor.records.files import add_file
+from predictor.files import add_file
 
 FOLDER = "attempts"
 DUPLICATE = "duplicate"  # status of an attempt that holds a second, differing record of a finished run

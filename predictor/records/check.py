@@ -8,10 +8,10 @@ from itertools import chain
 from pathlib import Path
 
 from predictor.errors import RegistryError
+from predictor.files import literal
 from predictor.records.attempts import DUPLICATE, read_attempts
-from predictor.records.design import read_design
-from predictor.records.faults import record_faults
-from predictor.records.files import literal
+from predictor.records.rules.grid import read_design
+from predictor.records.rules.record import record_faults
 from predictor.records.rules.specs import Specs
 from predictor.records.schema import RunRecord
 from predictor.records.store import (

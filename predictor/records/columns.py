@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from predictor.errors import RegistryError
-from predictor.records.files import literal
-from predictor.records.migrate import parse_record
+from predictor.files import literal
+from predictor.records.parsing import parse_record
 from predictor.records.schema import RUN_ID, RunRecord
 from predictor.records.store import part_files, read_registry, stored_json, study_folders
 

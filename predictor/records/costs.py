@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from predictor.errors import RegistryError
-from predictor.records.files import literal
+from predictor.files import literal
 from predictor.records.schema import moment
 from predictor.records.store import collector_paused, part_files, stored_json
 from predictor.spec import Model, Recipe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.records.columns import columns_of
-from predictor.records.context import indicator_context, indicator_key
+from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Reported, RunRecord
 from predictor.records.store import collector_paused
 from predictor.spec import Model, Recipe, Stage, StageData

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from predictor.errors import RegistryError, listed
-from predictor.records.files import add_file, publish, sync_folder, unwritable
+from predictor.files import add_file, publish, sync_folder, unwritable
 from predictor.records.schema import RunRecord
 from predictor.records.store import Stored, part_column, part_files, stored_records, study_folders
 

@@ -17,12 +17,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from predictor.errors import RegistryError, listed
+from predictor.files import add_file, literal
 from predictor.records.attempts import DUPLICATE, write_attempt
-from predictor.records.faults import contradictions
-from predictor.records.files import add_file, literal
-from predictor.records.migrate import parse_record
+from predictor.records.parsing import SharedParser, parse_record
+from predictor.records.rules.record import contradictions
 from predictor.records.schema import RUN_ID, RunRecord
-from predictor.records.shared import SharedParser
 
 PART = "runs-[0-9]*.parquet"
 NOT_RECORDS = {"fit.json"}  # `predictor fit` writes its result beside the runs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from predictor.render.tables import rows_text
 
 if TYPE_CHECKING:
-    from predictor.agreement import AgreementTable, Noise
+    from predictor.agreements import AgreementTable, Noise
 
 WIDTH = 120
 MAIN_OUTCOMES = ("accuracy", "robustness")  # shown by default where they were measured; the shifts with --all

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from predictor.distribution import Counts, LabelDistribution
 from predictor.errors import PredictorError
+from predictor.figures import plain, quiet_glyphs
 from predictor.render.comparison import short_names
-from predictor.render.figures import plain, quiet_glyphs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from predictor import figures
 from predictor.errors import FitError
-from predictor.render import figures
 from predictor.render.agreement import line
 from predictor.render.tables import number, points
 
 if TYPE_CHECKING:
-    from predictor.agreement import AgreementTable
+    from predictor.agreements import AgreementTable
     from predictor.inference import Fit
     from predictor.records import RunRecord
 

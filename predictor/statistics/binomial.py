@@ -11,12 +11,24 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from predictor.errors import PredictorError
-from predictor.records.noise import binomial_noise
 
-__all__ = ["binomial_noise", "exact_interval", "noise_ceiling", "seed_noise"]
+
+def binomial_noise(correct: ArrayLike, tested: ArrayLike) -> float:
+    """Standard deviation of a class-balanced accuracy from its finite test images.
+
+    correct, tested : (C,) counts per class; sqrt(sum_c p_c (1 - p_c) / n_c) / C, which is sqrt(p (1 - p) / n) where
+    all classes are alike
+
+    >>> round(binomial_noise([50, 50], [100, 100]), 4)
+    0.0354
+    """
+    right, of = np.asarray(correct, float), np.asarray(tested, float)
+    if right.shape != of.shape or not of.size or (of < 1).any() or (right < 0).any() or (right > of).any():
+        raise PredictorError("correct and tested must hold, for each class, 0 <= correct <= tested and tested >= 1")
+    share = right / of
+    return float(np.sqrt(np.sum(share * (1 - share) / of)) / of.size)
 
 
 def exact_interval(inside: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -25,6 +37,8 @@ def exact_interval(inside: int, n: int, level: float = 0.95) -> tuple[float, flo
     >>> [round(bound, 4) for bound in exact_interval(134, 150)]
     [0.8326, 0.9378]
     """
+    from scipy import stats  # heavy: whoever asks for noise alone does without
+
     if not 0 <= inside <= n or n < 1:
         raise PredictorError(f"{inside} of {n} is not a share")
     bounds = stats.binomtest(inside, n).proportion_ci(level, method="exact")

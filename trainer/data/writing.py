@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import DataError
-from predictor.records.files import publish
+from predictor.files import publish
 from trainer.data.readers.digests import file_digest
 
 COLUMNS = ("label", "split", "source", "group")

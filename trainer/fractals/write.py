@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import DataError
-from predictor.records.files import sync_folder
+from predictor.files import sync_folder
 from trainer.data.readers.fractals import SPLIT, Fractals, encoded
 from trainer.data.writing import refuse_existing, unwritable, write_parquet
 

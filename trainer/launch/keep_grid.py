@@ -6,9 +6,9 @@ import errno
 from pathlib import Path
 
 from predictor.errors import RegistryError, SpecError
+from predictor.files import replace_file
 from predictor.grids import Grid, load_grid
 from predictor.records import finished_ids
-from predictor.records.files import replace_file
 
 
 def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from predictor.records.files import unwritable
+from predictor.files import unwritable
 
 LEASE_SECONDS = 60.0
 BEAT_SECONDS = 10.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from predictor.claims.base import RAISES, Claim, Comparison, Part
 from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, schedules, unedited
-from predictor.claims.sites import Site
+from predictor.claims.target_sets import Site
 
 STEP = 1.5
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from predictor.claims.base import RAISES, Claim, Comparison, Part, difference
 from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, close, schedules, unedited
-from predictor.claims.sites import Site
+from predictor.claims.target_sets import Site
 
 AGAINST_V, AGAINST_NONE = "H against V", "H against none"
 CLASS_SIZE = 0.1  # H keeps the class size constant, up to this

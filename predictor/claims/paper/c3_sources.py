@@ -17,7 +17,7 @@ from typing import Any
 
 from predictor.claims.base import NOT_WORSE, RAISES, Claim, Comparison, Part, difference
 from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, schedules
-from predictor.claims.sites import Site
+from predictor.claims.target_sets import Site
 
 OTHER_SAME, NATURAL_SYNTHETIC, SYNTHETIC_NONE = (
     "other source against same",

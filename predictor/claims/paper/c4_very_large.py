@@ -16,7 +16,7 @@ from typing import Any
 
 from predictor.claims.base import LOWERS, NOT_WORSE, RAISES, Claim, Comparison, Part, difference
 from predictor.claims.configurations import Configuration, close
-from predictor.claims.sites import Site
+from predictor.claims.target_sets import Site
 from predictor.spec import StageData
 
 MANY = 10  # other classes a target class

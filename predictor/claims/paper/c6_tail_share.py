@@ -15,7 +15,7 @@ from typing import Any
 
 from predictor.claims.base import RAISES, Claim, Comparison, Part, difference
 from predictor.claims.configurations import Configuration, close
-from predictor.claims.sites import Site
+from predictor.claims.target_sets import Site
 from predictor.profiles import Profile
 from predictor.statistics.equivalence import ratio_interval
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from predictor.claims.base import LOWERS, Claim, Comparison, Part, difference
 from predictor.claims.configurations import Configuration, close
-from predictor.claims.sites import Site
+from predictor.claims.target_sets import Site
 from predictor.profiles import Edit
 
 TRUNCATED = "truncated against deleted in proportion"

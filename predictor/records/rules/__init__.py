@@ -1,1 +1,1 @@
-"""What must hold inside one record, one topic a file. Pure; `predictor.records.faults` puts them together."""
+"""What must hold inside one record, one topic a file. Pure; `predictor.records.rules.record` puts them together."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from predictor.agreement.request import PAIRWISE, Request
+from predictor.agreements.request import PAIRWISE, Request
 from predictor.statistics.intervals import Interval, interval, jackknife
 from predictor.statistics.multiplicity import MaxT
 from predictor.statistics.pairs import SMALL, PairCounts, PairSums, pair_sums, permuted_net, weighted_pairs

@@ -5,8 +5,8 @@ configurations. Each target set of each study is judged by itself: pooled over t
 would pass for agreement; together they are pooled as estimates.
 """
 
-from predictor.agreement.compute import agreement
-from predictor.agreement.request import ALL_STATISTICS, DEFAULT_STATISTICS
-from predictor.agreement.table import Agreement, AgreementTable, Noise
+from predictor.agreements.compute import agreement
+from predictor.agreements.request import ALL_STATISTICS, DEFAULT_STATISTICS
+from predictor.agreements.table import Agreement, AgreementTable, Noise
 
 __all__ = ["ALL_STATISTICS", "DEFAULT_STATISTICS", "Agreement", "AgreementTable", "Noise", "agreement"]

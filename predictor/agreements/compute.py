@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.agreement.along import Design, along_axes
-from predictor.agreement.battery import Judged, judge
-from predictor.agreement.pooling import pooled
-from predictor.agreement.request import (
+from predictor.agreements.by_axis import Design, along_axes
+from predictor.agreements.estimates import Judged, judge
+from predictor.agreements.pooling import pooled
+from predictor.agreements.request import (
     ALL_STATISTICS,
     BY_DESIGN,
     DEFAULT_STATISTICS,
@@ -25,11 +25,11 @@ from predictor.agreement.request import (
     names,
     settings_of,
 )
-from predictor.agreement.table import POOLED, Agreement, AgreementTable, Noise
+from predictor.agreements.table import POOLED, Agreement, AgreementTable, Noise
 from predictor.errors import PredictorError
 from predictor.indicators import known
 from predictor.statistics.binomial import noise_ceiling, seed_noise
-from predictor.statistics.design import codes
+from predictor.statistics.granulated import codes
 from predictor.statistics.multiplicity import MaxT, adjusted, detectable_rho
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.agreement.battery import Judged
-from predictor.agreement.request import Request
-from predictor.statistics.design import (
+from predictor.agreements.estimates import Judged
+from predictor.agreements.request import Request
+from predictor.statistics.granulated import (
     Information,
     conditional_mutual_information,
     granulated_kendall,

@@ -12,7 +12,7 @@ from predictor.claims.configurations import Configuration, groups
 from predictor.claims.evidence import PartResult, clusters, part_results
 from predictor.claims.missing import Missing, grid_yaml, missing
 from predictor.claims.registry import registered
-from predictor.claims.sites import Site, sites
+from predictor.claims.target_sets import Site, sites
 from predictor.errors import PredictorError, SpecError
 from predictor.grids import load_grid, near
 from predictor.records import RunRecord, read_registry

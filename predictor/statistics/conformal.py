@@ -8,8 +8,9 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from predictor.inference.cases import Floats
+Floats = NDArray[np.float64]
 
 WEIGHTS = (0.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the models' disagreement, to choose from
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from predictor.agreement.table import POOLED, Agreement
+from predictor.agreements.table import POOLED, Agreement
 from predictor.statistics.meta import combined_p, fisher_z, random_effects
 
 STATISTICS = ("spearman", "partial_spearman")
