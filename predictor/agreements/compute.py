@@ -31,10 +31,10 @@ from predictor.indicators import known
 from predictor.statistics.binomial import noise_ceiling, seed_noise
 from predictor.statistics.granulated import codes
 from predictor.statistics.multiplicity import MaxT, adjusted, detectable_rho
+from predictor.statistics.ties import varies
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pandas.api.typing import DataFrameGroupBy
 
 Floats = NDArray[np.float64]
 IMBALANCE = "axis_profile"  # imbalance is compared at equal size: some profiles also take images away
@@ -96,7 +96,7 @@ def agreement(
     noises = [f"noise_{name}" for name in request.outcomes if f"noise_{name}" in frame]
     varying = settings_of(frame)
     grouped = frame.groupby(UNIT, sort=True)
-    means, runs = _means(grouped[columns + noises]), grouped[columns].count()
+    means, runs = grouped[columns + noises].mean(), grouped[columns].count()
     settings = grouped[list(dict.fromkeys([*varying, *request.blocks]))].first()
     joint = {name: MaxT(n_permutations) for name in ("spearman", "partial_spearman")} if adjust == "max_t" else None
     rows: list[Agreement] = []
@@ -260,12 +260,6 @@ class _TargetSet:
         return np.random.SeedSequence([request.seed, zlib.crc32(f"{self.study}/{self.target_set}".encode())])
 
 
-def _means(grouped: DataFrameGroupBy) -> pd.DataFrame:
-    """Means over seeds; equal values stay what they are: 0.1 + 0.1 + 0.1 over 3 would no longer tie with 0.1."""
-    low = grouped.min()
-    return grouped.mean().where(low != grouped.max(), low)
-
-
 def _alike(values: Floats, which: Sequence[int]) -> list[list[int]]:
     """Rows that lack the same entries, together."""
     groups: dict[bytes, list[int]] = {}
@@ -278,9 +272,9 @@ def _reason(x: Floats, y: Floats) -> str | None:
     """Why two variables have no rank agreement at all."""
     if len(x) < 2:
         return f"{len(x)} configuration{'' if len(x) == 1 else 's'} with both values; at least 2 are needed"
-    if np.ptp(x) == 0:
+    if not varies(x):
         return f"the indicator is {x[0]:g} in every configuration"
-    if np.ptp(y) == 0:
+    if not varies(y):
         return f"the outcome is {y[0]:g} in every configuration"
     return None
 

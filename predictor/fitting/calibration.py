@@ -19,6 +19,7 @@ from predictor.models.average import averaged
 from predictor.models.base import MINIMUM, Family, Floats, Row, fitted
 from predictor.models.sample import Sample
 from predictor.statistics.conformal import fitted_scale, grouped_quantile, residual_half_width
+from predictor.statistics.ties import at_least, same
 
 Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out
@@ -127,8 +128,10 @@ def largest(sizes: Floats, groups: NDArray[Any], share: float) -> Indices:
         n = int(share * len(own) + 1e-9)
         if n:
             edge = np.sort(sizes[own])[-n]
-            top = own[sizes[own] >= edge * (1 - 1e-9)]  # ties at the edge go out together
-            held.append(top if len(top) <= max(n, len(own) // 2) else own[sizes[own] > edge])
+            top = own[at_least(sizes[own], edge)]  # ties at the edge go out together
+            held.append(
+                top if len(top) <= max(n, len(own) // 2) else own[(sizes[own] > edge) & ~same(sizes[own], edge)]
+            )
     return np.sort(np.concatenate(held)) if held else np.empty(0, dtype=np.int64)
 
 

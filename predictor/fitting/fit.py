@@ -31,6 +31,7 @@ from predictor.inference.stored import KIND, SCHEMA_VERSION, Fit, rounded
 from predictor.models.base import Family, Row, families, feature_matrix, forget, usable
 from predictor.models.sample import Sample
 from predictor.records.schema import RunRecord
+from predictor.statistics.ties import varies
 
 FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
 RANGES = (
@@ -178,7 +179,7 @@ def _problem(rows: Sequence[Row], configs: Configurations) -> str | None:
         return f"{len(bad)} runs have a value outside 0 to 1 (first: run {bad[0].run_id}: {bad[0].value})"
     if len(configs.ids) < FEWEST:
         return f"{len(configs.ids)} configurations; at least {FEWEST} are needed"
-    if np.ptp(configs.measured) < 1e-9:
+    if not varies(configs.values):
         return f"it never varies: {configs.values[0]:.4g} in all {len(configs.ids)} configurations"
     return None
 

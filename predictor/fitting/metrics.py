@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from predictor.fitting.calibration import Configurations
 from predictor.models.base import Floats
+from predictor.statistics.ties import tied, varies
 
 EQUAL_N = 0.02  # sizes within 2 % count as equal
 
@@ -25,7 +26,7 @@ def errors(measured: Floats, predicted: Floats) -> dict[str, float | None]:
     return {
         "mae": float(np.mean(np.abs(error))),
         "rmse": float(np.sqrt(np.mean(error**2))),
-        "r2": 1 - float(np.sum(error**2)) / total if total > 0 else None,
+        "r2": 1 - float(np.sum(error**2)) / total if total > 0 and varies(measured) else None,
     }
 
 
@@ -44,9 +45,9 @@ def spearman_within(measured: Floats, predicted: Floats, groups: NDArray[Any]) -
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", stats.ConstantInputWarning)
-            rho = float(stats.spearmanr(measured[own], predicted[own]).statistic)
+            rho = float(stats.spearmanr(tied(measured[own]), tied(predicted[own])).statistic)
         if not np.isfinite(rho):  # a constant prediction orders nothing: that is 0, a constant outcome is undefined
-            if np.ptp(measured[own]) == 0:
+            if not varies(measured[own]):
                 continue
             rho = 0.0
         total, weight = total + rho * int(own.sum()), weight + int(own.sum())
@@ -72,8 +73,7 @@ def decision_accuracy(
     for name in np.unique(groups):
         own = np.flatnonzero(groups == name)
         i, j = np.triu_indices(len(own), k=1)
-        truth = np.sign(measured[own][i] - measured[own][j])
-        guess = np.sign(predicted[own][i] - predicted[own][j])
+        truth, guess = (np.sign(v[i] - v[j]) for v in (tied(measured[own]), tied(predicted[own])))
         keep = truth != 0
         if sizes is not None:
             keep &= np.abs(np.log(sizes[own][i] / sizes[own][j])) <= EQUAL_N
@@ -119,6 +119,7 @@ def noise(configs: Configurations) -> tuple[float | None, float | None]:
         configs.values[configs.target_sets == name] - configs.values[configs.target_sets == name].mean()
         for name in np.unique(configs.target_sets)
     ]
+    size = float(np.abs(configs.values).max())  # what the deviations inside are the rest of
     total = float(np.sum(np.concatenate(inside) ** 2)) / max(len(configs.ids) - len(inside), 1)
-    ceiling = float(np.sqrt(max(0.0, 1 - of_mean / total))) if total > 0 else None
+    ceiling = float(np.sqrt(max(0.0, 1 - of_mean / total))) if varies(np.concatenate(inside), of=size) else None
     return ceiling, float(np.sqrt(2 / np.pi * of_mean))

@@ -18,6 +18,7 @@ from predictor.models.base import Floats, Row
 from predictor.models.sample import Sample
 from predictor.records.schema import Counted, RunRecord
 from predictor.statistics.conformal import residual_half_width
+from predictor.statistics.ties import same
 
 LEVEL = 0.9
 RESAMPLES = 2000
@@ -127,7 +128,7 @@ def skill_with_bound(measured: Floats, predicted: Floats, baseline: Floats) -> t
     (1.0, 1.0)
     """
     own, other = (measured - predicted) ** 2, (measured - baseline) ** 2
-    if not other.sum():
+    if same(measured, baseline).all():
         return None, None
     draws = np.random.default_rng(0).integers(len(own), size=(RESAMPLES, len(own)))
     below = other[draws].sum(axis=1)

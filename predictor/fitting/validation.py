@@ -35,6 +35,7 @@ from predictor.inference.evaluate import disagreement
 from predictor.inference.scales import Scale
 from predictor.models.base import MINIMUM, Family, Floats, Row
 from predictor.models.sample import Sample
+from predictor.statistics.ties import same
 
 OUTER, INNER = 10, 5  # folds
 MANY = 150  # configurations from which 5 outer folds leave as much to fit on as 10 do of fewer
@@ -257,8 +258,9 @@ def _without_level(error: Floats, groups: np.ndarray[Any, Any]) -> Floats:
 def _skill(mse: float, measured: Floats, baseline: _Held | None, tested: Indices, scale: Scale) -> float | None:
     if baseline is None:
         return None
-    reference = float(np.mean((measured - scale.values(baseline.predicted[tested])) ** 2))
-    return 1 - mse / reference if reference > 0 else None
+    predicted = scale.values(baseline.predicted[tested])
+    reference = float(np.mean((measured - predicted) ** 2))
+    return None if same(measured, predicted).all() else 1 - mse / reference
 
 
 def _why_no_coverage(split: Split, configs: Configurations) -> str:

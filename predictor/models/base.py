@@ -15,6 +15,7 @@ from predictor.errors import FitError
 from predictor.inference.cases import Case
 from predictor.inference.scales import ACCURACY, Scale
 from predictor.models.sample import Sample
+from predictor.statistics.ties import varies
 
 Floats = NDArray[np.float64]
 MINIMUM = 6  # configurations that any family needs
@@ -125,11 +126,7 @@ def feature_matrix(rows: Sequence[Row], names: Sequence[str]) -> Floats:
 def usable(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
     """The features that every row has and that differ between rows."""
     values = feature_matrix(rows, names)
-    return [
-        name
-        for name, column in zip(names, values.T, strict=True)
-        if np.isfinite(column).all() and np.ptp(column) > 1e-9 * max(1.0, float(np.abs(column).max()))
-    ]
+    return [name for name, column in zip(names, values.T, strict=True) if np.isfinite(column).all() and varies(column)]
 
 
 def require_features(rows: Sequence[Row], names: Sequence[str], family_name: str) -> None:

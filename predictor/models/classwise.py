@@ -20,6 +20,7 @@ from predictor.inference.cases import CLASS_FEATURES
 from predictor.models.base import Row, family
 from predictor.models.pooled import pooled_parameters
 from predictor.models.sample import Sample
+from predictor.statistics.ties import varies
 
 VARYING = ("log_count", "log_mean_count", "log_image_steps")  # slopes that differ between target sets
 
@@ -36,7 +37,7 @@ def classwise(rows: Sequence[Row]) -> dict[str, Any]:
             remedy="Leave their studies out with --study, or name --family linear",
         )
     raw, weight, owner, trials, share = _observations(sample)
-    columns = [j for j in range(raw.shape[1]) if np.isfinite(raw[:, j]).all() and np.ptp(raw[:, j]) > 1e-9]
+    columns = [j for j in range(raw.shape[1]) if np.isfinite(raw[:, j]).all() and varies(raw[:, j])]
     if not columns:
         raise FitError("family classwise: neither the class counts nor the recipe vary")
     return pooled_parameters(

@@ -24,6 +24,7 @@ from predictor.models.base import Floats, Row, family, feature_matrix, finite
 from predictor.models.features import direction, features_of
 from predictor.models.pooled import pooled_runs
 from predictor.models.sample import Indices, Sample
+from predictor.statistics.ties import varies
 
 FEWEST = 30  # configurations
 MIX, PENALTIES, SMALLEST, FOLDS = 0.5, 12, 1e-3, 4  # l1 share; penalties down to so much of the largest
@@ -55,7 +56,7 @@ def elastic_net(rows: Sequence[Row]) -> dict[str, Any]:
     net["weights"] = [finite(weights[k]) for k in kept]
     first, index = rows.replicates()
     z = (net_terms(net, values[first]) @ np.array(net["weights"]))[index].reshape(-1, 1)
-    has_index = len(kept) > 0 and float(np.ptp(z)) > 0
+    has_index = len(kept) > 0 and varies(z)
     index_values = z if has_index else np.empty((len(rows), 0))
     base = pooled_runs([INDEX] if has_index else [], index_values, rows, varying=(INDEX,), shrink=False)
     return {"kind": "elastic_net", "features": names, "base": base, **net}

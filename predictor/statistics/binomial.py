@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from predictor.errors import PredictorError
+from predictor.statistics.ties import varies
 
 
 def binomial_noise(correct: ArrayLike, tested: ArrayLike) -> float:
@@ -70,7 +71,7 @@ def noise_ceiling(values: ArrayLike, configurations: Sequence[Hashable]) -> floa
     groups = _groups(values, configurations)
     noise = seed_noise(values, configurations)
     means = np.array([group.mean() for group in groups])
-    if noise is None or len(means) < 3 or np.ptp(means) == 0:
+    if noise is None or len(means) < 3 or not varies(means):
         return None
     of_means = noise**2 * np.mean([1 / len(group) for group in groups])
     return math.sqrt(max(0.0, 1 - of_means / float(means.var(ddof=1))))

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import PredictorError
-
-SPREAD = 1e-12  # values that differ by less than this are the same number, written by different sums
+from predictor.statistics.ties import varies
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class MeanTest:
         values = np.asarray(self.values, float)
         if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
             raise PredictorError(f"a test of a mean needs at least 2 finite values, found {list(self.values)}")
-        if np.ptp(values) < SPREAD:
+        if not varies(values, of=1.0):  # differences of accuracies
             raise PredictorError(f"all {len(values)} values are the same: there is no spread to test with")
 
     @property

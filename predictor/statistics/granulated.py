@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.statistics.pairs import pairs_inside
+from predictor.statistics.ties import tied
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -71,7 +72,7 @@ def granulated_kendall(x: Floats, y: Floats, settings: Codes) -> Granulated:
     ([0.0, 1.0], 0.5)
     """
     cells = _cells(settings)
-    psi, finite = cells.psi(x, y[:, None])
+    psi, finite = cells.psi(tied(x), tied(y)[:, None])
     return Granulated(
         value=_mean(psi[:, 0]), by_axis=psi[:, 0], eligible=cells.eligible, finite=finite[:, 0].astype(np.int64)
     )
@@ -79,7 +80,7 @@ def granulated_kendall(x: Floats, y: Floats, settings: Codes) -> Granulated:
 
 def permuted_granulated(x: Floats, y: Floats, settings: Codes, orders: Iterable[NDArray[np.int64]]) -> Iterator[Floats]:
     """Parts (p, K, M) of Psi for y taken in each order."""
-    cells = _cells(settings)
+    x, y, cells = tied(x), tied(y), _cells(settings)
     size = max(1, HELD // max(len(y) * len(cells.i), 1))
     for block in orders:
         for first in range(0, len(block), size):
@@ -172,7 +173,7 @@ def conditional_mutual_information(x: Floats, y: Floats, settings: Codes) -> dic
     >>> float(found["jiang"].value[0, 0]), float(found["pgdl"].value[0, 0])
     (1.0, nan)
     """
-    shape = (len(x), len(y))
+    x, y, shape = tied(x), tied(y), (len(x), len(y))
     found = {
         name: Information(value=np.full(shape, np.nan), axes=[[() for _ in y] for _ in x]) for name in ("jiang", "pgdl")
     }
@@ -211,6 +212,7 @@ def robust_sign_error(
     noise : (M, n) standard deviation of each outcome from its finite test images; nan: unknown, taken as 0
     directions : (K,) +1 where more of the indicator should mean a better outcome, -1 where less; None: +1
     """
+    x, y = tied(x), tied(y)
     toward = np.ones(len(x)) if directions is None else np.asarray(directions, float)
     known = np.nan_to_num(noise)
     rates = []

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from predictor.statistics.ties import same
+
 Floats = NDArray[np.float64]
 MIN_CONFIGURATIONS = 4
 FEW = 100  # configurations below which BCa alone is a little too narrow (benchmarks/agreement_coverage.py)
 MAX_UNDEFINED = 0.05  # share of resamples in which the statistic may be undefined
 MAX_PERFECT = 0.2  # share of resamples at the end of the range: beyond it the inner bound is too near as well
-EPSILON = 1e-12  # equal but for rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def interval(
     finite = drawn[~np.isnan(drawn)]
     if len(finite) < (1 - MAX_UNDEFINED) * len(drawn):
         return _none(f"undefined in {1 - len(finite) / len(drawn):.0%} of the resamples: too many ties")
-    at_end = np.mean(np.minimum(np.abs(finite - ends[0]), np.abs(finite - ends[1])) < EPSILON)
+    at_end = np.mean(same(finite, ends[0], of=1.0) | same(finite, ends[1], of=1.0))
     if at_end > MAX_PERFECT:
         return _none(f"{at_end:.0%} of the resamples are perfect: a bound at the end of the range would be too narrow")
     low, high, method = _bca(value, finite, left_out, level)
@@ -88,7 +89,7 @@ def degenerate(value: float, n: int, *, ends: tuple[float, float], separated: st
         return f"fewer than {MIN_CONFIGURATIONS} configurations"
     if math.isnan(value):
         return "the statistic is undefined"
-    if min(abs(value - end) for end in ends) < EPSILON:
+    if any(same(value, end, of=1.0) for end in ends):
         return "perfect agreement: every resample is perfect too, so the bootstrap cannot show its uncertainty"
     if separated:  # measured at n = 9 with ties: 59 % covered instead of 95 %
         return f"no {separated} pair: every resample is as ordered, so the bootstrap cannot show its uncertainty"
@@ -96,7 +97,8 @@ def degenerate(value: float, n: int, *, ends: tuple[float, float], separated: st
 
 
 def _bca(value: float, drawn: Floats, left_out: Floats, level: float) -> tuple[float, float, str]:
-    below = np.mean(drawn < value - EPSILON) + 0.5 * np.mean(np.abs(drawn - value) <= EPSILON)
+    equal = same(drawn, value, of=1.0)
+    below = np.mean((drawn < value) & ~equal) + 0.5 * np.mean(equal)
     levels, method = np.array([(1 - level) / 2, (1 + level) / 2]), "percentile"
     deviation = left_out.mean() - left_out
     spread = float((deviation**2).sum()) ** 1.5

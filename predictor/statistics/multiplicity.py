@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from predictor.statistics.resampling import LOST
+from predictor.statistics.ties import at_least
+
 Floats = NDArray[np.float64]
 
 
@@ -56,7 +59,7 @@ class MaxT:
 
     def adjusted(self, value: float, *, n: int) -> float:
         """Share of the permutations whose largest statistic reaches this one; never 0 (Phipson and Smyth 2010)."""
-        reached = np.sum(self.largest >= abs(value) * math.sqrt(n - 1) - 1e-9)
+        reached = np.sum(at_least(self.largest, abs(value) * math.sqrt(n - 1), of=LOST))
         return float((reached + 1) / (len(self.largest) + 1))
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from predictor.statistics.ties import tied
+
 Floats = NDArray[np.float64]
 HELD = 8_000_000  # signs held at once: 32 MB
 SMALL = 200  # configurations up to which all pairs are held at once, to draw from them
@@ -112,6 +114,7 @@ def pair_sums(x: Floats, y: Floats, strata: NDArray[np.int64] | None = None) -> 
     >>> sums.net.tolist(), float(sums.counts.gamma[0, 0])
     ([[[3.0, 0.0, 1.0, 0.0]]], 0.5)
     """
+    x, y = tied(x), tied(y)
     (k, n), m = x.shape, len(y)
     net, untied = np.empty((2, k, m, n))
     untied_x, untied_y, partners = np.empty((k, 1, n)), np.empty((1, m, n)), np.full((1, 1, n), n - 1.0)
@@ -161,6 +164,7 @@ def weighted_pairs(x: Floats, y: Floats, weights: Floats) -> PairCounts:
 
     A pair weighs the product of its weights; a configuration drawn twice forms a pair tied in both with itself.
     """
+    x, y = tied(x), tied(y)
     i, j = np.triu_indices(x.shape[1], 1)
     signs_x, signs_y = (np.sign(v[:, i] - v[:, j]).astype(np.float32) for v in (x, y))
     products = (signs_x[:, None] * signs_y[None]).reshape(len(x) * len(y), -1)
@@ -185,6 +189,7 @@ def permuted_net(
     With the ties of x and of y fixed, tau-b, Somers' d and decision accuracy are increasing functions of it, and gamma
     has its sign: one permutation test serves them all (Kendall's S).
     """
+    x, y = tied(x), tied(y)
     i, j = pairs_inside(np.zeros(x.shape[1], np.int64) if strata is None else strata)
     signs = np.sign(x[:, i] - x[:, j]).astype(np.float32)
     places = stats.rankdata(y, method="dense", axis=1).astype(np.int32)  # whole numbers compare faster

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from predictor.statistics.ties import tied
+
 Floats = NDArray[np.float64]
 HELD = 1_000_000  # numbers held at once by a chunk, times the few arrays that it needs: about 50 MB
 DETERMINED = 1e-12  # 1 - r^2 below this: the third variable determines the ranks
@@ -63,7 +65,7 @@ def ranks(values: Floats) -> Floats:
     >>> ranks(np.array([[3.0, 1, 3]])).tolist()
     [[2.5, 1.0, 2.5]]
     """
-    return stats.rankdata(values, axis=1)
+    return stats.rankdata(tied(values), axis=1)
 
 
 def spearman(x: Floats, y: Floats) -> float:
@@ -130,6 +132,7 @@ def left_open(values: Floats, given: Floats) -> Floats:
 
 def _plan(values: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Order, and for each value the first and last place (exclusive) of those tied with it."""
+    values = tied(values)
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     return order, np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")

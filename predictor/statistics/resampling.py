@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from predictor.statistics.ties import at_least, tied
+
 Floats = NDArray[np.float64]
 MOST_ORDERS = 400_000  # all orders are taken up to this many: 9 configurations in one block
+LOST = 1e3  # partial correlations of an order and of the runs as they stand are sums that differ in three more digits
 MOST_LEFT_OUT = 500  # rows of the jackknife
 HELD = 4_000_000  # places of orders held at once: 32 MB
-SAME = 1e-9  # equal but for rounding
 
 
 def resample_weights(n: int, draws: int, generator: np.random.Generator) -> Floats:
@@ -43,7 +45,7 @@ def neighbours(values: Floats, size: int = 4) -> NDArray[np.int64]:
     [0, 1, 0, 1, 0, 1, 0, 1]
     """
     n = len(values)
-    return np.floor((stats.rankdata(values) - 0.5) * max(1, round(n / size)) / n).astype(np.int64)
+    return np.floor((stats.rankdata(tied(values)) - 0.5) * max(1, round(n / size)) / n).astype(np.int64)
 
 
 class Orders:
@@ -115,7 +117,7 @@ def permutation_p(
     as_extreme, n = np.zeros(observed.shape), 0
     for part in drawn:
         size = np.abs(part)
-        as_extreme += (~(size < distance - SAME)).sum(0)
+        as_extreme += (at_least(size, distance, of=LOST) | np.isnan(size)).sum(0)
         n += len(part)
         if largest is not None:
             largest.append(np.nan_to_num(size).reshape(len(part), -1).max(axis=1, initial=0.0))
