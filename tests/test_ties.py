@@ -9,6 +9,7 @@ from predictor.agreements import agreement
 from predictor.distribution import LabelDistribution
 from predictor.fitting.metrics import decision_accuracy, errors, spearman_within
 from predictor.indicators import compute
+from predictor.inference.scales import Scale
 from predictor.statistics.binomial import noise_ceiling
 from predictor.statistics.equivalence import MeanTest
 from predictor.statistics.pairs import pair_counts
@@ -103,3 +104,11 @@ def test_indicators_of_shares_do_not_know_the_size(counts, times):
     before, after = (compute(d, names) for d in (small, large))
     for name in names:
         assert not varies([before[name].value, after[name].value], of=1.0), name
+
+
+@given(st.floats(1e-3, 1e3), st.sampled_from(["identity", "log", "loss"]))
+def test_an_outcome_that_differs_in_the_last_digit_has_no_unit_of_its_own(value, name):
+    """Its shares are all one half: nothing is fitted to rounding."""
+    values = np.nextafter(np.full(6, value), [0.0, 1e9] * 3)
+    assert Scale.of(name, values).spread == 1.0
+    assert Scale.of(name, values).shares(values) == pytest.approx(np.full(6, 0.5), abs=1e-12)

@@ -18,6 +18,7 @@ import numpy as np
 from predictor.errors import FitError
 from predictor.inference.cases import Floats
 from predictor.inference.evaluate import expit, logit
+from predictor.statistics.ties import varies
 
 SHARES = ("accuracy", "logit")  # fractions: the logit is taken of the value itself
 LOGS = ("log", "loss")  # positive numbers
@@ -57,7 +58,7 @@ class Scale:
         if name in SHARES:
             return cls(name)
         g = np.log(y) if name in LOGS else y
-        return cls(name, float(g.mean()), float(g.std()) or 1.0)
+        return cls(name, float(g.mean()), float(g.std()) if varies(g) else 1.0)
 
     @classmethod
     def stored(cls, entry: Mapping[str, Any]) -> Scale:
