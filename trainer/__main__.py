@@ -1,6 +1,17 @@
-"""`python -m trainer`."""
+"""`python -m trainer`, and what the command starts: Ctrl-C ends it quietly from the first import on."""
 
-from trainer.cli import main
+import os
+import signal
+
+
+def main() -> None:
+    """Entry point of the command `trainer`."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # an import that is interrupted leaves nothing to mend
+    from trainer.cli import main as command
+
+    command()
+
 
 if __name__ == "__main__":  # worker processes import this module again
     main()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from predictor.errors import PredictorError
+from predictor.entry import run as run_command
 
 TRAIN_EXTRA = ("torch", "torchvision", "timm", "PIL", "pyarrow")
 GRID = click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
@@ -252,33 +251,7 @@ def fractals(
 
 def main() -> None:
     """Entry point: a fault of the input is one message and exit 2, a fault of the program exits 1."""
-    try:
-        trainer.main(standalone_mode=False)
-    except PredictorError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
-    except ModuleNotFoundError as error:
-        if error.name not in TRAIN_EXTRA:
-            raise
-        click.echo(f"training needs {error.name}, which is not installed. pip install 'predictor[train]'", err=True)
-        sys.exit(2)
-    except click.exceptions.Abort:
-        click.echo("aborted", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # `trainer plan ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except Exception as error:
-        if os.environ.get("PREDICTOR_DEBUG"):
-            raise
-        text = f"internal error: {type(error).__name__}: {error}. Set PREDICTOR_DEBUG=1 for the traceback."
-        click.echo(text, err=True)
-        sys.exit(1)
+    run_command(trainer, "trainer", dict.fromkeys(TRAIN_EXTRA, "pip install 'predictor[train]'"))
 
 
 if __name__ == "__main__":  # worker processes import this module again

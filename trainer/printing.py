@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from predictor.entry import terminal
 from predictor.errors import RegistryError, listed
 from predictor.grids import Grid
 from predictor.records import finished_ids
+from predictor.text import visible
 
 if TYPE_CHECKING:
     from trainer.launch.job import Outcome
@@ -44,7 +46,7 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        with Progress(*columns, console=Console(file=terminal())) as bar:
             task = bar.add_task(grid.study, total=len(planned), completed=done)
 
             def advance(outcome: Outcome) -> None:
@@ -52,7 +54,7 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
                 if done:
                     bar.advance(task)
                 if not done or outcome.n_left_out:
-                    bar.console.print(_line(outcome), markup=False)
+                    bar.console.print(visible(_line(outcome)), markup=False)
 
             yield advance
         return
@@ -156,7 +158,7 @@ def counter(what: str, total: int, *, seconds: float = 10.0) -> Iterator[Callabl
         from rich.console import Console
         from rich.progress import Progress
 
-        with Progress(console=Console(stderr=True)) as bar:
+        with Progress(console=Console(file=terminal())) as bar:
             task = bar.add_task(what, total=total)
             yield lambda done: bar.update(task, completed=done)
         return

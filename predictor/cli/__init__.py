@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 
 import click
 
-from predictor.errors import PredictorError
+from predictor.entry import run
 
 COMMANDS = {  # name -> short help, so that `predictor --help` imports no command
     "advise": "What to collect: which classes to add images to, at a budget.",
@@ -68,24 +66,4 @@ def predictor(own: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Entry point: a fault of the input is one message and exit 2, a fault of the program exits 1."""
-    try:
-        sys.exit(predictor.main(prog_name="predictor", standalone_mode=False) or 0)
-    except PredictorError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except click.exceptions.Abort:
-        click.echo("aborted", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # `predictor ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except Exception as error:
-        if os.environ.get("PREDICTOR_DEBUG"):
-            raise
-        click.echo(
-            f"internal error: {type(error).__name__}: {error}. Set PREDICTOR_DEBUG=1 for the traceback.", err=True
-        )
-        sys.exit(1)
+    run(predictor, "predictor")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FIT, FORMAT, RECIPE, manifest_options, read_manifests
+from predictor.text import shown, visible
 
 if TYPE_CHECKING:
     from predictor.planning import Advice, Plan
@@ -104,6 +105,7 @@ def text(advice: Advice, chosen: Plan, where: str) -> str:
     """The advice in words and numbers."""
     from predictor.render.predictions import line, percent_text, title
 
+    advice, chosen, where = shown(advice), shown(chosen), visible(where)
     blocks = [
         [f"{title(advice.manifest, advice.status, advice.target_set, advice.domain, advice.recipe)}   "
          f"BUDGET {advice.budget:,} images"]

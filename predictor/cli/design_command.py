@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FORMAT, RUNS, STUDIES, write_text
+from predictor.text import shown
 
 if TYPE_CHECKING:
     from predictor.planning.design import Design
@@ -84,6 +85,7 @@ def rows(found: Design) -> list[dict[str, Any]]:
 
 def text(found: Design, output: Path, table: str) -> str:
     """What to train, why, and what it costs."""
+    found = shown(found)
     hours = [item.hours for item in found.choices]
     if found.images_per_second is None:
         cost = "no record states a speed: chosen for each image-step"

@@ -79,7 +79,9 @@ def shown_progress() -> Iterator[Callable[[str, float], None]]:
         from rich.console import Console
         from rich.progress import Progress
 
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        from predictor.entry import terminal
+
+        with Progress(console=Console(file=terminal()), transient=True) as bar:
             task = bar.add_task("fit", total=1.0)
             yield lambda line, share: bar.update(task, description=f"fit: {line}", completed=share)
         return

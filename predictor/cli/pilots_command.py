@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FIT, FORMAT, manifest_options, read_manifests, write_text
+from predictor.text import shown, visible
 
 if TYPE_CHECKING:
     from predictor.planning.subsamples import PilotPlan
@@ -116,6 +117,7 @@ def rows(plan: PilotPlan) -> list[dict[str, Any]]:
 
 def text(plan: PilotPlan, where: str, output: Path, table: str) -> str:
     """What to train, and what it brings."""
+    plan, where = shown(plan), visible(where)
     steps = plan.recipe["image_steps"]
     part = sum(pilot.image_steps for pilot in plan.pilots) / steps
     recipe = f"{plan.recipe['model']} {plan.recipe['image_size']} px"

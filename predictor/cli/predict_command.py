@@ -11,6 +11,7 @@ import click
 from predictor.cli.common import FORMAT, manifest_options, read_manifests
 from predictor.inference.scales import SHARES
 from predictor.render.predictions import class_lines
+from predictor.text import json_visible, padded, shown, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ def command(
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
         following = next_pilots(fit, read, records, **asked) if form == "table" else {}
     if form == "json":
-        click.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+        click.echo(json_visible(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False)))
     elif form == "table":
         click.echo(
             text(found, where, len(fit.target_sets), len({e["domain"] for e in fit.target_sets.values()}), following)
@@ -142,11 +143,12 @@ def text(
     found: Predictions, where: str, n_target_sets: int, n_domains: int, following: Mapping[str, Pilot] | None = None
 ) -> str:
     """The predictions in words, best first. following: {manifest: the pilot that would narrow it most}."""
+    found, where, following = shown(found), visible(where), shown(following or {})
     blocks = []
     if found.comparisons and found.predictions[0].basis != "in_domain":
         blocks.append(_comparisons(found))  # the firm result comes first
     for item in found.predictions:
-        blocks.append(_prediction(item, n_target_sets, n_domains, (following or {}).get(item.manifest)))
+        blocks.append(_prediction(item, n_target_sets, n_domains, following.get(item.manifest)))
     if found.comparisons and found.predictions[0].basis == "in_domain":
         blocks.append(_comparisons(found))
     warnings = dict.fromkeys(line for item in found.predictions for line in item.warnings)
@@ -244,7 +246,7 @@ def _comparison(item: Comparison) -> str:
 
 
 def _line(name: str, content: str) -> str:
-    return f"{name:<13} {content}"
+    return f"{padded(name, 13)} {content}"
 
 
 def _plural(n: int, word: str) -> str:

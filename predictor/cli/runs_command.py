@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from predictor.render.tables import json_text
+from predictor.text import cell, json_visible, visible
+
 if TYPE_CHECKING:
     from predictor.records import RunRecord
 
@@ -57,7 +60,7 @@ def show_command(runs: Path, run: tuple[str, ...], studies: tuple[str, ...], for
         records = [_find(records, begin, runs) for begin in run]
         content = [json.loads(record.to_json()) for record in records]
         if form == "table":
-            click.echo("\n".join(json.dumps(record, indent=2, ensure_ascii=False) for record in content))
+            click.echo("\n".join(json_text(record) for record in content))
             return
         _print([_row(record) for record in records], form, {"runs": content})
         return
@@ -168,9 +171,10 @@ def _print(
     """Rows in the format asked for; `content` is the JSON object, `names` the columns of an empty table."""
     columns = list(names or dict.fromkeys(name for row in rows for name in row))
     if form == "json":
-        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **content}, ensure_ascii=False))
+        click.echo(json_visible(json.dumps({"schema_version": SCHEMA_VERSION, **content}, ensure_ascii=False)))
         return
     cells = [[_cell(row.get(name), exact=form == "csv") for name in columns] for row in rows]
+    cells = [[(cell if form == "csv" else visible)(text) for text in row] for row in cells]
     if form == "csv":
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([columns, *cells])

@@ -8,6 +8,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from predictor.render.tables import rows_text
+from predictor.text import shown
 
 if TYPE_CHECKING:
     from predictor.agreements import AgreementTable, Noise
@@ -26,11 +27,11 @@ def agreement_text(
     everything : every statistic, every outcome, and indicators without a value; by : only the columns along these axes
     named : the caller chose the indicators: those without a value are shown as well
     """
-    rows, pooled = table.summary_rows(), [] if by else table.pooled_rows()
+    rows, pooled = shown(table.summary_rows()), [] if by else shown(table.pooled_rows())
     outcomes = {row["outcome"] for row in rows}
     main = outcomes if everything or not outcomes & set(MAIN_OUTCOMES) else outcomes & set(MAIN_OUTCOMES)
     main = outcomes if len(outcomes) <= len(MAIN_OUTCOMES) else main
-    noise = {(n.study, n.target_set, n.outcome): n for n in table.noise}
+    noise = {(n.study, n.target_set, n.outcome): n for n in shown(table.noise)}
     blocks = []
     for (study, outcome), group in groupby(pooled, key=lambda r: (r["study"], r["outcome"])):
         if outcome in main:
@@ -57,7 +58,7 @@ def agreement_text(
         blocks.append(
             _block(title, "\n\n".join(parts), [*same, *([] if by else [*_why(own), *_limits(noise.get(key))])], fmt)
         )
-    notes = list(table.notes)
+    notes = list(shown(table.notes))
     if by:
         notes.append(
             "gamma of the pairs that differ in this axis alone, its interval or p permuted inside them; profile: at "

@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from predictor.render.tables import rows_text
+from predictor.text import shown
 
 if TYPE_CHECKING:
     from predictor.claims import ClaimResult, ClaimsReport
@@ -16,6 +17,7 @@ WIDTH = 120
 
 def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> str:
     """The report as text in 'table' or 'markdown'. everything : every part of every claim, and every target set"""
+    report = shown(report)
     lines = [_line(result) for result in report.results]
     blocks = [rows_text(lines, fmt)]
     blocks.append("\n".join(_wrapped(f"{r.claim}  {r.question} {_sentence(r)}", fmt) for r in report.results))

@@ -7,6 +7,7 @@ from typing import Any
 
 from predictor.inference.results import ClassPredictions
 from predictor.render.tables import percent
+from predictor.text import padded
 
 
 def title(manifest: str, basis: str, target_set: str, domain: str, recipe: Mapping[str, Any]) -> str:
@@ -27,7 +28,7 @@ def title(manifest: str, basis: str, target_set: str, domain: str, recipe: Mappi
 
 def line(name: str, content: str) -> str:
     """A row of a prediction: its name, then what is said."""
-    return f"{name:<13} {content}"
+    return f"{padded(name, 13)} {content}"
 
 
 def percent_text(value: float | None) -> str:

@@ -14,6 +14,7 @@ from predictor import figures
 from predictor.errors import FitError
 from predictor.render.agreement import line
 from predictor.render.tables import number, points
+from predictor.text import visible
 
 if TYPE_CHECKING:
     from predictor.agreements import AgreementTable
@@ -56,7 +57,7 @@ def report_html(
     frame = frame_of(records)
     environment = Environment(
         loader=PackageLoader("predictor.render"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=lambda value: visible(value, keep="\n\t") if type(value) is str else value,
     )  # fmt: skip
     summary = [row for row in table.summary_rows() if row.get("spearman") is not None]
     blocks: dict[tuple[str, str, str], list[dict[str, str]]] = {}

@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from predictor.inference.scales import SHARES
+from predictor.text import cell, columns_of, json_visible, visible
 
 Row = Mapping[str, object]
 Formats = Mapping[str, Callable[[Any], str]]
@@ -39,20 +41,21 @@ def rows_text(
     if fmt == "csv":
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(names)
+        writer.writerow(map(cell, names))
         writer.writerows([["" if row.get(n) is None else _exact(row.get(n)) for n in names] for row in rows])
         return stream.getvalue().rstrip("\n")
-    cells = [[_cell(row.get(name), (formats or {}).get(name)) for name in names] for row in rows]
+    heads = [visible(name) for name in names]
+    cells = [[visible(_cell(row.get(name), (formats or {}).get(name))) for name in names] for row in rows]
     if fmt == "markdown":
         lines = [
-            names,
+            [_markdown(head) for head in heads],
             ["---"] * len(names),
-            *([c.replace("|", "\\|").replace("\n", " ") for c in row] for row in cells),
+            *([_markdown(c) for c in row] for row in cells),
         ]
         out = ["| " + " | ".join(line) + " |" for line in lines]
         out[1] = "|" + "|".join(["---"] * len(names)) + "|"
         return "\n".join(out)
-    return _table(names, cells, [_is_number(rows, name) for name in names])
+    return _table(heads, cells, [_is_number(rows, name) for name in names])
 
 
 def json_text(content: object) -> str:
@@ -61,7 +64,7 @@ def json_text(content: object) -> str:
     >>> json_text({"value": 0.1})
     '{\\n  "value": 0.1\\n}'
     """
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_native)
+    return json_visible(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_native))
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -100,7 +103,6 @@ def number(value: object) -> str:
 
 
 def _table(names: list[str], cells: list[list[str]], right: list[bool]) -> str:
-    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -111,7 +113,7 @@ def _table(names: list[str], cells: list[list[str]], right: list[bool]) -> str:
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     stream = io.StringIO()
-    width = sum(max(map(cell_len, column)) + 2 for column in zip(names, *cells, strict=True)) + 1 if names else 1
+    width = sum(max(map(columns_of, column)) + 2 for column in zip(names, *cells, strict=True)) + 1 if names else 1
     Console(file=stream, width=max(width, 1), color_system=None, legacy_windows=False).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n"))
 
@@ -124,7 +126,13 @@ def _cell(value: object, form: Callable[[Any], str] | None) -> str:
 
 def _exact(value: object) -> object:
     value = _native(value)
-    return repr(value) if isinstance(value, float) else value
+    return repr(value) if isinstance(value, float) else cell(value) if isinstance(value, str) else value
+
+
+def _markdown(text: str) -> str:
+    """A cell that stays one, with no markup of its own."""
+    piped = re.sub(r"(\\*)\|", lambda found: f"{found[1] * 2}\\|", text)
+    return re.sub("<(?=[A-Za-z/!?])", "&lt;", piped)
 
 
 def _native(value: object) -> object:

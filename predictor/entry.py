@@ -1,0 +1,170 @@
+"""How a command line begins and ends: signals, streams and exit codes, the same for `predictor` and `trainer`.
+
+0: done. 2: a fault of the input or of the machine, in one message. 130: Ctrl-C. 1: a fault of the program itself.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import IO, Any, NoReturn
+
+import click
+
+from predictor.errors import PredictorError
+from predictor.text import visible
+
+OUTPUT = "standard output"
+
+
+def run(command: click.Command, name: str, extras: Mapping[str, str] | None = None) -> NoReturn:
+    """Call a command with the arguments of this process, and end the process.
+
+    extras : {package that may be missing: what to install}
+    """
+    interrupt, streams = Interrupt(), Streams()
+    try:
+        streams.guard()
+        code = command.main(prog_name=name, standalone_mode=False) or 0
+        sys.stdout.flush()
+    except BaseException as error:
+        came = interrupt.came and not isinstance(error, SystemExit)  # whatever it was turned into on its way
+        code = _told(KeyboardInterrupt() if came else error, extras or {})
+    finally:
+        streams.restore()
+    _end(130 if interrupt.came else code)  # also where somebody's `except` swallowed it
+
+
+class Interrupt:
+    """Ctrl-C: the first one is a KeyboardInterrupt that is remembered, the second ends the process at once."""
+
+    def __init__(self) -> None:
+        self.came = False
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as of `nohup`, or of a job in the background
+            signal.signal(signal.SIGINT, self._first)
+
+    def _first(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+
+class Streams:
+    """Standard input, output and error of a process, made safe for whatever the data holds."""
+
+    def __init__(self) -> None:
+        self._raw = sys.stdin, sys.stdout, sys.stderr
+
+    def guard(self) -> None:
+        """From here on what is printed is visible. Raises PredictorError where standard output is closed."""
+        for number in range(3):
+            try:
+                os.fstat(number)
+            except OSError:  # closed: the next file that is opened would take its place
+                os.open(os.devnull, os.O_RDWR)
+        stdin, stdout, stderr = self._raw
+        for stream in (stdout, stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a name that is no Unicode, or a terminal that is not
+                stream.reconfigure(errors="backslashreplace")
+        nowhere = None if all(self._raw) else open(os.devnull, "r+")  # noqa: SIM115
+        sys.stdin = stdin or nowhere
+        sys.stderr = Visible(stderr or nowhere, "standard error")  # type: ignore[assignment]
+        sys.stdout = Visible(stdout or nowhere, OUTPUT)  # type: ignore[assignment]
+        if stdout is None:
+            raise PredictorError("is closed", where=OUTPUT, remedy="leave it open, or send it into a file: > FILE")
+
+    def restore(self) -> None:
+        """The streams as they were."""
+        sys.stdin, sys.stdout, sys.stderr = self._raw
+
+
+class Visible:
+    """A stream that writes control characters out, except the ends of lines and tabs."""
+
+    encoding = "utf-8"  # else click would take the stream below, which writes what it cannot encode as \\u732b
+
+    def __init__(self, stream: IO[str], name: str):
+        self.raw, self._name = stream, name
+
+    def write(self, text: str) -> int:
+        """Raises PredictorError where nothing more can be written."""
+        return self._done(lambda: self.raw.write(visible(text, keep="\n\t")))
+
+    def flush(self) -> None:
+        """Raises PredictorError where nothing more can be written."""
+        self._done(self.raw.flush)
+
+    def _done(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if self._name != OUTPUT:  # nobody can be told
+                return 0
+            problem = f"cannot be written ({error.strerror or error})"
+            raise PredictorError(problem, where=OUTPUT, remedy="free space, or send it elsewhere: > FILE") from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+
+def terminal() -> IO[str]:
+    """Standard error as it is, for progress bars, which move the cursor."""
+    return getattr(sys.stderr, "raw", sys.stderr)
+
+
+def _told(error: BaseException, extras: Mapping[str, str]) -> int:
+    """Say what ended a command; the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):  # `predictor ... | head`
+        return 0
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+        return _say("aborted", 130)
+    if isinstance(error, click.ClickException):
+        error.show(sys.stderr)
+        return error.exit_code
+    if isinstance(error, PredictorError):
+        return _say(f"error: {error}", 2)
+    if isinstance(error, ModuleNotFoundError) and error.name in extras:
+        return _say(f"error: this needs {error.name}, which is not installed. {extras[error.name]}", 2)
+    if os.environ.get("PREDICTOR_DEBUG"):
+        raise error
+    if isinstance(error, OSError):
+        return _say(f"error: {_of_system(error)}", 2)
+    if isinstance(error, MemoryError):
+        return _say("error: needs more memory than this machine has. give it less to read, or more memory", 2)
+    return _say(f"internal error: {type(error).__name__}: {error}. Set PREDICTOR_DEBUG=1 for the traceback.", 1)
+
+
+def _of_system(error: OSError) -> str:
+    """A refusal of the operating system in words."""
+    where = error.filename if isinstance(error.filename, str) else os.fsdecode(error.filename or b"the system")
+    return f"{where}: {error.strerror or error}. make room or permit it, or name another path"
+
+
+def _say(text: str, code: int) -> int:
+    try:
+        sys.stderr.write(f"{visible(text, keep=chr(10))}\n")
+        sys.stderr.flush()
+    except (OSError, AttributeError, ValueError):  # closed, or full: the exit code tells
+        pass
+    return code
+
+
+def _end(code: int) -> NoReturn:
+    """End the process with this code, also where standard output takes nothing more."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter fails on it again
+        code = code if isinstance(error, BrokenPipeError) else code or 2
+    sys.exit(code)
