@@ -32,9 +32,9 @@ from PIL import Image
 from timm.data import add_img_extensions, create_dataset, create_loader
 
 from predictor.distribution import LabelDistribution
+from predictor.images.decoding import decode
 from predictor.spec import Model, Recipe
 from trainer.augment import augmentation, compiled_augmentation
-from trainer.data.decoding import decode
 from trainer.data.opening import read_source
 from trainer.data.selection import TrainingSet
 from trainer.device import autocast, choose_precision, device_name, prepare, waited

@@ -21,12 +21,12 @@ from PIL import Image
 
 from predictor.errors import DataError
 from predictor.grids import load_grid
+from predictor.images.decoding import BadImage, decode, for_each, open_rgb
+from predictor.images.digests import file_digest
 from predictor.records import check, frame, read_registry
 from predictor.records.schema import RunRecord
 from predictor.spec import PROTOCOL, RunSpec
-from trainer.data.decoding import BadImage, decode, for_each, open_rgb
 from trainer.data.opening import open_source, read_source
-from trainer.data.readers.digests import file_digest
 from trainer.data.report import data_report
 from trainer.data.selection import choose
 from trainer.launch.job import Outcome, outcome_of

@@ -11,10 +11,10 @@ from launch_made import GRID
 
 from predictor.errors import SpecError
 from predictor.grids import load_grid
+from predictor.images.digests import file_digest
 from predictor.spec import PROTOCOL
 from trainer.checking import check_grid, check_open_runs
 from trainer.data.opening import open_source
-from trainer.data.readers.digests import file_digest
 from trainer.data.source import Source
 from trainer.networks import check_name
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from predictor.images.digests import file_digest
 from predictor.records.schema import RunRecord
 from predictor.spec import PROTOCOL, RunSpec
-from trainer.data.readers.digests import file_digest
 from trainer.run import run_spec
 
 IMAGES = Path(__file__).resolve().parents[2] / "shared" / "data" / "images"

@@ -41,9 +41,14 @@ def test_as_torchvision_counts(tmp_path) -> None:
     assert {ending.removeprefix(".") for ending in folder.IMG_EXTENSIONS} <= IMAGE_ENDINGS
 
 
-def test_what_the_trainer_reads_is_what_is_counted() -> None:
-    reader = pytest.importorskip("trainer.data.readers.folder")
-    assert {f".{ending}" for ending in IMAGE_ENDINGS} == reader.IMAGE_ENDINGS
+def test_what_the_trainer_reads_is_what_is_counted(tmp_path) -> None:
+    """One list of endings; a file that is no image is in neither."""
+    from predictor.images.listing import open_images
+
+    touch(tmp_path, *(f"a/{n}.{ending}" for n, ending in enumerate(sorted(IMAGE_ENDINGS))), "a/list.txt", "b/0.JPG")
+    images = open_images(tmp_path)
+    found = {name: int((images.labels == name).sum()) for name in set(images.labels.tolist())}
+    assert found == counts(tmp_path) == {"a": len(IMAGE_ENDINGS), "b": 1}
 
 
 def test_hidden_files_and_files_that_are_no_images_are_counted_in_notes(tmp_path) -> None:

@@ -14,9 +14,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from predictor.errors import DataError
+from predictor.images.decoding import open_rgb
 from predictor.spec import PROTOCOL, RunSpec
 from trainer.data.cache import write_cache
-from trainer.data.decoding import open_rgb
 from trainer.data.opening import read_source
 from trainer.data.selection import training_sets
 from trainer.data.source import Source

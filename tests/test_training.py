@@ -12,10 +12,10 @@ from images import write_source
 from torch import nn
 
 from predictor.errors import DataError, SpecError
+from predictor.images.decoding import decode
 from predictor.records.schema import RunRecord
 from predictor.spec import RunSpec
 from trainer import checkpoint
-from trainer.data.decoding import decode
 from trainer.data.opening import open_source
 from trainer.data.readers.builtin import BUILTIN
 from trainer.data.selection import choose, epoch_order, training_sets

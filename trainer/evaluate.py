@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from predictor.images.decoding import Pixels
 from trainer.augment import normalise
-from trainer.data.decoding import Pixels
 from trainer.device import Precision, autocast
 
 BATCH = 500

@@ -13,6 +13,7 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
     "agreement": "How well each indicator ranks the outcomes of a registry.",
     "claims": "The paper's claims, tested on a registry; writes the runs that are missing.",
     "design": "Which configurations to train next, for each hour, as a grid.",
+    "digest": "The digest of a source of images, as a grid states it.",
     "fit": "Fit and validate the models on a registry; writes fit.json.",
     "indicators": "Indicators of one or more manifests.",
     "pilots": "Which cheap subsamples of a manifest to train first, as a grid.",

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from predictor.errors import DataError, listed
-from trainer.data.decoding import BadImage, for_each, open_rgb
+from predictor.images.decoding import BadImage, for_each, open_rgb
 from trainer.data.source import BadImages, Source
 from trainer.data.writing import write_parquet
 

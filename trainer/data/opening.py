@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from predictor.errors import DataError
-from trainer.data.readers import builtin, folder, fractals, manifest, parquet
+from predictor.images.listing import open_images
+from trainer.data.readers import builtin, fractals, parquet
 from trainer.data.source import Source
 
 
@@ -39,6 +40,16 @@ def read_source(name: str, location: Path | None) -> Source:
     """
     if location is None or not location.exists():
         raise DataError("no such file or folder", where=str(location or name), remedy="name its folder with --data")
-    if location.is_dir():
-        return folder.read(name, location)
-    return (parquet if location.suffix == ".parquet" else manifest).read(name, location)
+    if location.is_file() and location.suffix == ".parquet":
+        return parquet.read(name, location)
+    images = open_images(location)
+    return Source(
+        name,
+        images.digest,
+        images.labels,
+        images.splits,
+        lambda row: next(images.read([row])),
+        images.describe,
+        ids=images.ids,
+        groups=images.groups,
+    )

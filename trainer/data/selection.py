@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import DataError, all_listed, listed
+from predictor.images.decoding import Pixels
 from predictor.spec import RunSpec, blended_count, seeded, target_counts
-from trainer.data.decoding import Pixels
 from trainer.data.source import Source
 from trainer.data.splits import derived, overlapping
 

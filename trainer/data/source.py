@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import SHOWN, DataError, listed, near
-from trainer.data.decoding import BadImage, Pixels, decoded, for_each
+from predictor.images.decoding import BadImage, Pixels, decoded, for_each
 from trainer.data.splits import Derived, content_groups, derived, in_validation, numbered_groups
 from trainer.data.store import Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.decoding import Pixels
+from predictor.images.decoding import Pixels
 
 
 class Store:

@@ -9,7 +9,7 @@ from typing import Any
 
 from predictor.errors import DataError
 from predictor.files import publish
-from trainer.data.readers.digests import file_digest
+from predictor.images.digests import file_digest
 
 COLUMNS = ("label", "split", "source", "group")
 

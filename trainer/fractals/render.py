@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import DataError
+from predictor.images.decoding import Pixels
 from predictor.spec import seeded
-from trainer.data.decoding import Pixels
 from trainer.fractals import kernels
 from trainer.fractals.parameters import Parameters
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainer.data.decoding import Pixels
+from predictor.images.decoding import Pixels
 from trainer.data.source import Source
 from trainer.data.store import Store
 from trainer.fractals.parameters import Parameters, read_digest

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import DataError
-from trainer.data.readers.digests import file_digest
+from predictor.images.digests import file_digest
 from trainer.data.source import Source
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from predictor.errors import DataError
-from trainer.data.readers.digests import files_digest
-from trainer.data.source import Source
+from predictor.images.digests import files_digest
+from predictor.images.listing import Images
+from predictor.manifest.readers.image_folder import IMAGE_ENDINGS
 
-IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 
-
-def read(name: str, path: Path) -> Source:
-    """Open the folder; file names are sorted, so the order is the same everywhere.
+def read(path: Path) -> Images:
+    """List the folder; file names are sorted, so the order is the same everywhere.
 
     Raises DataError where its images do not lie at one depth.
     """
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_ENDINGS)
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower().removeprefix(".") in IMAGE_ENDINGS)
     parts = [file.relative_to(path).parts for file in files]
     depths = {len(part) for part in parts}
     if not files or not depths <= {2, 3} or len(depths) != 1:
@@ -29,31 +28,39 @@ def read(name: str, path: Path) -> Source:
             remedy="an image folder is class/image.jpg or split/class/image.jpg throughout",
         )
     split = ["train"] * len(files) if depths == {2} else [part[0] for part in parts]
-    return of_files(name, files, [part[-2] for part in parts], split, ["/".join(part) for part in parts])
+    return of_files(path, files, [part[-2] for part in parts], split, ["/".join(part) for part in parts])
 
 
 def of_files(
-    name: str,
+    path: Path,
     files: Sequence[Path],
     labels: Sequence[str],
     splits: Sequence[str],
     ids: Sequence[str],
     groups: Sequence[str] | None = None,
-) -> Source:
-    """A source whose images are files of their own.
+) -> Images:
+    """Images that are files of their own.
 
     ids : what each is called, also in errors and records: its path below the source, wherever that lies
     """
     words = [f"{label}\0{split}" for label, split in zip(labels, splits, strict=True)]
     if groups is not None:  # they decide derived splits, so they are content
         words = [f"{word}\0{group}" for word, group in zip(words, groups, strict=True)]
-    return Source(
-        name,
-        files_digest(files, words),
+
+    def bytes_of(rows: Sequence[int]) -> Iterator[bytes]:
+        for row in rows:
+            try:
+                yield files[row].read_bytes()
+            except OSError as error:
+                raise DataError(f"cannot be read: {error.strerror}", where=str(files[row])) from None
+
+    return Images(
+        path,
         np.array(labels, dtype=str),
         np.array(splits, dtype=str),
-        lambda row: files[row].read_bytes(),
+        bytes_of,
         lambda row: ids[row],
+        lambda: files_digest(files, words),
         ids=np.array(ids, dtype=str),
         groups=None if groups is None else np.array(groups, dtype=str),
     )

@@ -6,12 +6,16 @@ import csv
 from pathlib import Path
 
 from predictor.errors import DataError, listed
-from trainer.data.readers.folder import of_files
-from trainer.data.source import Source
+from predictor.images.listing import Images
+from predictor.images.readers.folder import of_files
 
 
-def read(name: str, path: Path) -> Source:
-    """Open the list. Raises DataError where it is no such CSV file or names images that are not there."""
+def read(path: Path, folder: Path | None = None) -> Images:
+    """Open the list. Raises DataError where it is no such CSV file or names images that are not there.
+
+    folder : what the paths are relative to; None: where the list lies
+    """
+    below = path.parent if folder is None else folder
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
@@ -22,17 +26,26 @@ def read(name: str, path: Path) -> Source:
         raise DataError(
             f"missing column 'path' or 'label'; found {found}", where=str(path), remedy="name the columns so"
         )
-    files = [path.parent / row["path"] for row in rows]
+    files = [below / row["path"] for row in rows]
     if missing := [f"line {i + 2}: {rows[i]['path']}" for i, file in enumerate(files) if not file.is_file()]:
         raise DataError(f"{len(missing)} images are not there: {listed(missing)}", where=str(path))
     return of_files(
-        name,
+        path,
         files,
         [row["label"] for row in rows],
         [row.get("split") or "train" for row in rows],
-        [_below(row["path"], path.parent) for row in rows],
+        [_below(row["path"], below) for row in rows],
         [row["group"] for row in rows] if "group" in rows[0] else None,
     )
+
+
+def lists_paths(path: Path) -> bool:
+    """Whether a file is such a list: its first line names the columns path and label."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return {"path", "label"} <= set(next(csv.reader(stream), []))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
 
 
 def _below(listed_as: str, folder: Path) -> str:

@@ -1,0 +1,67 @@
+"""Labelled images as they lie on disk: what each is called, its label, split and group; the bytes when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.errors import DataError
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images, none of them decoded.
+
+    labels, splits : (R,) str
+    read : rows -> their encoded bytes, in that order; describe : row -> what an error calls that image
+    ids : (R,) str, what each image is called in its source; None where it has no name
+    groups : (R,) str, images that belong together (families of fonts, photographs of one object); None: unknown
+    ids_are_content : whether the digest covers the ids
+    content : gives the digest of all that is listed
+    """
+
+    path: Path
+    labels: NDArray[np.str_]
+    splits: NDArray[np.str_]
+    read: Callable[[Sequence[int]], Iterator[bytes]]
+    describe: Callable[[int], str]
+    content: Callable[[], str]
+    ids: NDArray[np.str_] | None = None
+    groups: NDArray[np.str_] | None = None
+    ids_are_content: bool = False
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest that a grid states for this source; the first call reads every byte of it."""
+        return self.content()
+
+
+def open_images(path: Path) -> Images:
+    """List what lies at a path, whatever its content: a folder, a Parquet file, else a CSV list.
+
+    Raises DataError where nothing is there or it is none of these.
+    """
+    from predictor.images.readers import folder, manifest, parquet  # they need Images from here
+
+    if not path.exists():
+        raise DataError("no such file or folder", where=str(path), remedy="name a folder, a Parquet file or a CSV list")
+    if path.is_dir():
+        return folder.read(path)
+    return (parquet if path.suffix == ".parquet" else manifest).read(path)
+
+
+def digest_of(path: Path) -> str:
+    """The digest of a source as grids state it, the same that `trainer` computes.
+
+    Raises DataError as `open_images`.
+    """
+    if path.is_file() and path.suffix == ".parquet":
+        from predictor.images.digests import file_digest
+
+        return file_digest(path)
+    return open_images(path).digest
