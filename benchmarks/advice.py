@@ -23,11 +23,12 @@ from functools import cache
 
 import numpy as np
 
-from predictor.fitting.calibration import UNKNOWN_SD, configurations, predict_rows
+from predictor.fitting.calibration import UNKNOWN_SD, predict_rows
+from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import rows_for, select
-from predictor.inference import expit, logit
 from predictor.models import Row, families
-from predictor.planning.recalibrate import NEW_DOMAIN, Spread, beyond, cheap, learn
+from predictor.models.links import expit, logit
+from predictor.planning.pilots.spread import NEW_DOMAIN, Spread, beyond, cheap, learn
 from predictor.records import read_registry
 from predictor.render.tables import rows_text
 from predictor.statistics.conformal import error_scale, t_quantile

@@ -21,7 +21,9 @@ import numpy as np
 from advice import scores, table_text
 
 from predictor.fitting import fit_registry, rows_for, score_held_out, select
-from predictor.fitting.calibration import calibrate, configuration_folds, configurations, predict_rows
+from predictor.fitting.calibration import calibrate, predict_rows
+from predictor.fitting.configurations import configurations
+from predictor.fitting.folds import configuration_folds
 from predictor.fitting.metrics import interval_quality
 from predictor.fitting.rows import Selection
 from predictor.models import families

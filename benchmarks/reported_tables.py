@@ -28,11 +28,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from predictor.fitting import fit_registry, rows_for, select
-from predictor.fitting.calibration import configuration_folds, configurations
+from predictor.fitting.configurations import configurations
+from predictor.fitting.folds import configuration_folds
 from predictor.fitting.validation import INNER, MANY, OUTER
-from predictor.inference import logit
 from predictor.models.base import feature_matrix
 from predictor.models.features import reported
+from predictor.models.links import logit
 from predictor.records import Outcome, Reported, RunRecord, content_id
 
 FEWEST = 10  # rows that share a word

@@ -18,11 +18,12 @@ from predictor.cli.advise_command import command
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, PredictorError
 from predictor.fitting import fit_registry, rows_for, select
-from predictor.inference import Fit, predict
 from predictor.models import families
+from predictor.models.fit import Fit
 from predictor.planning import advise
-from predictor.planning.allocation import best, largest_cut, proportional, smallest_first, uniform
+from predictor.planning.advice.allocation import best, largest_cut, proportional, smallest_first, uniform
 from predictor.planning.objective import Targets
+from predictor.prediction import predict
 
 LEVEL, STEPS = -3.1, 30_000  # of the made-up target set cifar100/a
 COUNTS = (150, 120, 100, 80, 60, 40, 25, 15, 10, 10)

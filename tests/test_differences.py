@@ -8,8 +8,9 @@ from scipy import stats
 from synthetic import registry
 
 from predictor.fitting import fit_registry
-from predictor.inference import expit, logit, predict
-from predictor.inference.differences import Differences, differences
+from predictor.models.links import expit, logit
+from predictor.prediction import predict
+from predictor.prediction.differences import Differences, differences
 from predictor.statistics.conformal import error_scale
 
 LEVEL = 0.9

@@ -10,7 +10,8 @@ from synthetic import TARGET_SETS, registry, reported, with_accuracy
 
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
-from predictor.fitting.calibration import configuration_folds, configurations
+from predictor.fitting.configurations import configurations
+from predictor.fitting.folds import configuration_folds
 from predictor.fitting.rows import outcome_names, rows_for, select
 from predictor.statistics.conformal import error_scale, fitted_tail, grouped_quantile, split_conformal, t_quantile
 

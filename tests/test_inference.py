@@ -13,8 +13,9 @@ from synthetic import registry
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
-from predictor.inference import Fit, load_fit, logit, predict
-from predictor.inference.stored import content_digest
+from predictor.models.fit import Fit, content_digest, load_fit
+from predictor.models.links import logit
+from predictor.prediction import predict
 from predictor.statistics.conformal import error_scale
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
@@ -123,7 +124,7 @@ def test_values_that_never_went_together_are_outside_jointly(fit):
 
 
 def test_an_unknown_kind_of_parameters_says_how_to_load_it(fit):
-    from predictor.inference import evaluate
+    from predictor.models.evaluate import evaluate
 
     with pytest.raises(FitError, match=r"unknown kind of parameters 'mine'.*predictor --load"):
         evaluate({"kind": "mine"}, [])
@@ -140,7 +141,7 @@ def test_contributions_add_up_to_the_distance_from_balanced(fit):
 
 def test_contributions_tell_the_sources_of_other_classes_apart():
     """Shapley's axioms: they add up, equal changes get equal parts, and what changes nothing gets nothing."""
-    from predictor.inference.contributions import contributions
+    from predictor.prediction.contributions import contributions
 
     rows = [("cat", "home", 90), ("dog", "home", 10), ("dog", "street", 20)]
     rows += [(f"{source} {i}", source, n) for source, n in (("a", 40), ("b", 40), ("c", 9), ("d", 5)) for i in range(2)]
@@ -237,7 +238,7 @@ def test_digest_does_not_depend_on_the_order_of_keys(fit):
 
 def test_prediction_imports_nothing_heavy():
     code = (
-        "import sys; import predictor.inference, predictor.cli.predict_command; "
+        "import sys; import predictor.prediction, predictor.cli.predict_command; "
         "print([m for m in ('pandas', 'scipy', 'sklearn', 'statsmodels', 'seaborn', 'torch', 'pydantic') "
         "if m in sys.modules])"
     )

@@ -10,12 +10,14 @@ from synthetic import LAW, registry
 
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
-from predictor.fitting.calibration import calibrate, configuration_folds, configurations
+from predictor.fitting.calibration import calibrate
+from predictor.fitting.configurations import configurations
+from predictor.fitting.folds import configuration_folds
 from predictor.fitting.rows import rows_for, select
-from predictor.inference import Case, evaluate
-from predictor.inference.evaluate import net_terms
 from predictor.models import Family, Row, families
+from predictor.models.case import Case
 from predictor.models.classwise import slopes
+from predictor.models.evaluate import evaluate, net_terms
 from predictor.models.features import direction
 from predictor.models.glm import Groups, fit_pooled
 from predictor.models.linear import FEATURES, fit_linear
@@ -76,8 +78,8 @@ def test_the_gaussian_process_is_scikit_learns():
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-    from predictor.inference.evaluate import expit, logit
     from predictor.models.corrections import correction
+    from predictor.models.links import expit, logit
 
     own = rows_for(select(registry(n_configurations=40, n_seeds=2)), "accuracy")
     found = families()["gaussian_process"].fit(own)

@@ -14,9 +14,10 @@ from predictor.cli.predict_command import command as predict_command
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
-from predictor.fitting.per_class import clustered_interval
-from predictor.inference import Fit, predict
-from predictor.inference.per_class import common_shift, counted_logit, share_of
+from predictor.fitting.classes import clustered_interval
+from predictor.models.fit import Fit
+from predictor.prediction import predict
+from predictor.prediction.classes import common_shift, counted_logit, share_of
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 HARD, EASY = NAMES[3], NAMES[7]

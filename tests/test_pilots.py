@@ -21,11 +21,13 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, PredictorError
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
-from predictor.inference import Fit, expit, logit, predict
+from predictor.models.fit import Fit
+from predictor.models.links import expit, logit
 from predictor.planning import advise
-from predictor.planning.pilots import predict_with_pilots, read_pilots
-from predictor.planning.recalibrate import calibrate, cheap, learn, repeated
-from predictor.planning.subsamples import grid_content, plan_pilots, ranked
+from predictor.planning.pilots.plan import grid_content, plan_pilots, ranked
+from predictor.planning.pilots.predict import predict_with_pilots, read_pilots
+from predictor.planning.pilots.spread import calibrate, cheap, learn, repeated
+from predictor.prediction import predict
 from predictor.records import write_record
 from predictor.spec import planned_counts
 
@@ -303,8 +305,8 @@ def test_planned_pilots_narrow_the_interval_and_are_true_subsamples(fit, manifes
 
 def test_the_widths_that_are_promised_come_true(fit, records, manifest):
     """The width after pilots does not depend on what they measure: it is that of the prediction after them."""
-    from predictor.inference.request import resolve
-    from predictor.planning.pilots import recalibrate
+    from predictor.planning.pilots.predict import recalibrate
+    from predictor.prediction.request import resolve
 
     pilots = read_pilots(records)
     request = resolve(fit, "new", "cifar", pilots.model, pilots.image_size, pilots.image_steps)

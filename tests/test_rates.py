@@ -13,7 +13,7 @@ from records_made import edited, made_record, made_spec
 from predictor.cli import predictor
 from predictor.errors import PredictorError, SpecError
 from predictor.grids import Rate, load_grid, plan_grid
-from predictor.planning.rates import choose_rate, rates_grid
+from predictor.planning.design.learning_rates import choose_rate, rates_grid
 from predictor.records import RunRecord
 from predictor.spec import RunSpec
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from predictor.inference import shipped_fit
+from predictor.models.fit import shipped_fit
 from predictor.records import read_registry
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,8 @@ from predictor.cli.common import check_writable, write_text
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, PredictorError
 from predictor.fitting import fit_registry
-from predictor.inference import predict, shipped_fit
+from predictor.models.fit import shipped_fit
+from predictor.prediction import predict
 from predictor.records import write_record
 from predictor.records.schema import content_id
 

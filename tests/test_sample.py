@@ -18,7 +18,7 @@ from predictor.fitting.rows import rows_for, select
 from predictor.models.base import families, feature_matrix, level_index, replicate_weights
 from predictor.models.elastic_net import _Squares
 from predictor.models.glm import Groups, _design, fit_pooled
-from predictor.models.sample import Sample
+from predictor.models.rows import Sample
 
 TESTS = Path(__file__).parent
 
@@ -106,7 +106,7 @@ def test_a_path_is_that_of_scikit_learn():
 SIDE_BY_SIDE = """
 from synthetic import registry
 from predictor.fitting import fit_registry
-from predictor.fitting.side_by_side import processes_for
+from predictor.fitting.parallel import processes_for
 from predictor.models import family
 
 records = registry(n_configurations=20, n_seeds=2)

@@ -13,8 +13,8 @@ from predictor.cli.fit_command import command
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
 from predictor.fitting.rows import rows_for, select
-from predictor.inference import predict
-from predictor.inference.scales import Scale
+from predictor.models.scales import Scale
+from predictor.prediction import predict
 from predictor.records import write_record
 from predictor.records.schema import Outcome, Reported, RunRecord, content_id
 

@@ -12,7 +12,7 @@ import pytest
 
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
-from predictor.inference import shipped_fit
+from predictor.models.fit import shipped_fit
 from predictor.records import check, finished_ids, read_registry
 from predictor.records.schema import RunRecord
 

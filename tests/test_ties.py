@@ -9,7 +9,7 @@ from predictor.agreements import agreement
 from predictor.distribution import LabelDistribution
 from predictor.fitting.metrics import decision_accuracy, errors, spearman_within
 from predictor.indicators import compute
-from predictor.inference.scales import Scale
+from predictor.models.scales import Scale
 from predictor.statistics.binomial import noise_ceiling
 from predictor.statistics.equivalence import MeanTest
 from predictor.statistics.pairs import pair_counts

@@ -11,7 +11,7 @@ import pytest
 
 from predictor.grids import load_grid
 from predictor.manifest import read_manifest
-from predictor.planning.allocation import proportional, smallest_first, uniform
+from predictor.planning.advice.allocation import proportional, smallest_first, uniform
 from predictor.records import read_registry
 from predictor.spec import planned_counts
 

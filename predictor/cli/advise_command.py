@@ -48,7 +48,7 @@ def command(
 
     Every plan is predicted beside the plain rules: in proportion, the same for every class, the smallest class first.
     """
-    from predictor.inference import find_fit
+    from predictor.models.fit import find_fit
     from predictor.planning import advise
 
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]

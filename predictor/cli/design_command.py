@@ -11,7 +11,7 @@ from predictor.cli.common import FORMAT, RUNS, STUDIES, write_text
 from predictor.text import shown
 
 if TYPE_CHECKING:
-    from predictor.planning.design import Design
+    from predictor.planning.design.choose import Design
 
 COLUMNS = ("target_set", "samples_per_class", "profile", "others", "images", "image_steps", "hours", "width_before",
            "width_after")  # fmt: skip
@@ -33,7 +33,7 @@ def command(
 
     Candidates are what the grids in RUNS plan and nobody trained, and their levels crossed anew.
     """
-    from predictor.planning.design import design_registry
+    from predictor.planning.design.choose import design_registry
     from predictor.planning.grid_text import check_grid, grid_text
     from predictor.render.tables import json_text, rows_text
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, check_writable
-from predictor.inference.scales import SHARES
+from predictor.models.scales import SHARES
 from predictor.render.tables import points
 
 if TYPE_CHECKING:
-    from predictor.inference import Fit
+    from predictor.models.fit import Fit
 
 CHOSEN = "*"
 SPLITS = {

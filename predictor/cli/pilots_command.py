@@ -12,7 +12,7 @@ from predictor.cli.common import FIT, FORMAT, manifest_options, read_manifests, 
 from predictor.text import shown, visible
 
 if TYPE_CHECKING:
-    from predictor.planning.subsamples import PilotPlan
+    from predictor.planning.pilots.plan import PilotPlan
 
 COLUMNS = ("pilot", "images", "shape", "largest", "smallest", "image_steps", "width_before", "width_after")
 LEARNING_RATE = 0.03  # of the runs behind the fit that ships
@@ -62,9 +62,9 @@ def command(
 
     Then: trainer run pilots.yaml --data DIR --runs pilots/, and predictor predict MANIFEST --pilot pilots/.
     """
-    from predictor.inference import find_fit
+    from predictor.models.fit import find_fit
     from predictor.planning.grid_text import check_grid, grid_text
-    from predictor.planning.subsamples import grid_content, plan_pilots
+    from predictor.planning.pilots.plan import grid_content, plan_pilots
     from predictor.records import read_registry
     from predictor.render.tables import json_text, rows_text
 

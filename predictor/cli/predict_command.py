@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FORMAT, manifest_options, read_manifests
-from predictor.inference.scales import SHARES
+from predictor.models.scales import SHARES
 from predictor.render.predictions import class_lines
 from predictor.text import json_visible, padded, shown, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from predictor.inference import Comparison, OutcomePrediction, Prediction, Predictions
-    from predictor.planning.subsamples import Pilot
+    from predictor.planning.pilots.plan import Pilot
+    from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions
 
 FAMILIES = {"log_n_log_h": "log N + log H", "nearest": "nearest run"}
 SHOWN_COMPARISONS = 10
@@ -57,7 +57,8 @@ def command(
     form: str,
 ) -> None:
     """Predict accuracies from label MANIFESTs before training; several are ranked and compared."""
-    from predictor.inference import find_fit, predict
+    from predictor.models.fit import find_fit
+    from predictor.prediction import predict
 
     read = read_manifests(manifests, targets=targets, how=how)
     fit, where = find_fit(fit_path)
@@ -67,8 +68,8 @@ def command(
     if pilot is None:
         found = predict(fit, read, all_classes=all_classes, **asked)
     else:
-        from predictor.planning.pilots import predict_with_pilots
-        from predictor.planning.subsamples import next_pilots
+        from predictor.planning.pilots.plan import next_pilots
+        from predictor.planning.pilots.predict import predict_with_pilots
         from predictor.records import read_registry
 
         records = read_registry(pilot)

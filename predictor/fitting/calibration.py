@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,127 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import FitError
-from predictor.inference.cases import CLASS_FEATURES, RECIPE, check_features
-from predictor.inference.evaluate import disagreement, evaluate, expit, logit
-from predictor.inference.scales import ACCURACY, Scale
+from predictor.fitting.configurations import Configurations, Indices, configurations, take
+from predictor.fitting.folds import Fold
 from predictor.models.average import averaged
-from predictor.models.base import MINIMUM, Family, Floats, Row, fitted
-from predictor.models.sample import Sample
+from predictor.models.base import Family, Floats, fitted
+from predictor.models.case import CLASS_FEATURES, RECIPE, check_features
+from predictor.models.evaluate import evaluate
+from predictor.models.links import disagreement, expit, logit
+from predictor.models.rows import Row, Sample
 from predictor.statistics.conformal import fitted_scale, grouped_quantile, residual_half_width
-from predictor.statistics.ties import at_least, same
 
-Indices = NDArray[np.int64]
-Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out
 LEVELS = (0.8, 0.9, 0.95)
 UNKNOWN_SD = 1.5  # logits between target sets, where one target set cannot tell: from 20 % to 80 % in +- 1 sd
-UNKNOWN_TESTED = 1000  # test images of a result that does not state them
-
-
-@dataclass(frozen=True, eq=False)
-class Configurations:
-    """Runs with their seeds averaged: the unit of evidence.
-
-    index : (n_rows,) configuration of each row
-    measured : (n,) mean share over seeds
-    values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
-    """
-
-    ids: list[str]
-    index: Indices
-    first: Indices
-    measured: Floats
-    logits: Floats
-    values: Floats
-    sd2: Floats
-    scale: Scale
-    seeds: Indices
-    target_sets: NDArray[Any]
-    domains: NDArray[Any]
-
-    def mean(self, values: Floats) -> Floats:
-        """(n,) mean over the rows of each configuration."""
-        return np.bincount(self.index, weights=values, minlength=len(self.ids)) / self.seeds
-
-
-def configurations(rows: Sequence[Row]) -> Configurations:
-    """Group the rows by configuration; a configuration on two target sets counts as two."""
-    rows = Sample.of(rows)
-    ids, first, index = rows.labelled("configuration, target set")
-    seeds, values = np.bincount(index), rows.values
-    measured = np.bincount(index, weights=values) / seeds
-    scale = rows[0].scale if rows else ACCURACY
-    own = scale.values(measured)
-    squares = np.bincount(index, weights=(scale.values(values) - own[index]) ** 2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sd2 = np.where(seeds > 1, squares / (seeds - 1), np.nan)
-    tested = np.bincount(index, weights=rows.numbers("tested", lambda row: row.n_tested or UNKNOWN_TESTED))
-    return Configurations(
-        ids=ids,
-        index=index,
-        first=first,
-        measured=measured,
-        logits=logit((measured * tested + 0.5) / (tested + 1)),
-        values=own,
-        sd2=sd2,
-        scale=scale,
-        seeds=seeds,
-        target_sets=np.array([rows[i].target_set for i in first]),
-        domains=np.array([rows[i].domain for i in first]),
-    )
-
-
-def take(rows: Sequence[Row], configs: Configurations, chosen: Indices) -> Sample:
-    """The rows of the chosen configurations."""
-    wanted = np.zeros(len(configs.ids), dtype=bool)
-    wanted[chosen] = True
-    return Sample.of(rows).part(np.flatnonzero(wanted[configs.index]))
-
-
-def configuration_folds(configs: Configurations, k: int) -> list[Indices]:
-    """k folds of whole configurations, every target set spread over all of them; the same on every machine."""
-    digest = [hashlib.sha256(name.encode()).hexdigest() for name in configs.ids]
-    order = sorted(range(len(digest)), key=lambda i: (configs.target_sets[i], digest[i]))
-    k = min(k, len(order))
-    return [np.array(sorted(order[i::k]), dtype=np.int64) for i in range(k)]
-
-
-def group_folds(groups: NDArray[Any], k: int | None = None) -> list[Indices]:
-    """One fold for every group; or k folds of whole groups, where there are more."""
-    names = np.unique(groups)
-    if k is None or len(names) <= k:
-        return [np.flatnonzero(groups == name) for name in names]
-    return [np.flatnonzero(np.isin(groups, names[i::k])) for i in range(k)]
-
-
-def growing_folds(sizes: Floats, groups: NDArray[Any]) -> list[Fold]:
-    """Forward in size: fit on the smaller configurations of every group, hold out the next fifth, three times."""
-    beyond = np.empty(0, dtype=np.int64)
-    folds = []
-    for share in (0.2, 0.4, 0.6):
-        top = largest(sizes, groups, share)
-        held = np.setdiff1d(top, beyond)
-        rest = np.setdiff1d(np.arange(len(sizes)), top)
-        if len(held) and len(rest) >= MINIMUM:
-            folds.append((rest, held))
-        beyond = np.union1d(beyond, top)
-    return folds
-
-
-def largest(sizes: Floats, groups: NDArray[Any], share: float) -> Indices:
-    """The largest configurations of every group, by images. Every group keeps smaller ones to learn its level from."""
-    if not np.isfinite(sizes).all():
-        return np.empty(0, dtype=np.int64)
-    held = []
-    for name in np.unique(groups):
-        own = np.flatnonzero(groups == name)
-        n = int(share * len(own) + 1e-9)
-        if n:
-            edge = np.sort(sizes[own])[-n]
-            top = own[at_least(sizes[own], edge)]  # ties at the edge go out together
-            held.append(
-                top if len(top) <= max(n, len(own) // 2) else own[(sizes[own] > edge) & ~same(sizes[own], edge)]
-            )
-    return np.sort(np.concatenate(held)) if held else np.empty(0, dtype=np.int64)
 
 
 def models_of(fits: Mapping[str, Calibrated]) -> list[str]:

@@ -13,23 +13,17 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError, listed
-from predictor.fitting.calibration import (
-    Calibrated,
-    Configurations,
-    calibrate_all,
-    configurations,
-    group_folds,
-    models_of,
-    spread,
-)
-from predictor.fitting.per_class import per_class
+from predictor.fitting.calibration import Calibrated, calibrate_all, models_of, spread
+from predictor.fitting.classes import per_class
+from predictor.fitting.configurations import Configurations, configurations
+from predictor.fitting.folds import group_folds
+from predictor.fitting.parallel import processes_for, side_by_side
 from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for, select, training_digest
-from predictor.fitting.side_by_side import processes_for, side_by_side
 from predictor.fitting.validation import choose, size_folds, splits, validate
-from predictor.inference.cases import level_key
-from predictor.inference.stored import KIND, SCHEMA_VERSION, Fit, rounded
-from predictor.models.base import Family, Row, families, feature_matrix, forget, usable
-from predictor.models.sample import Sample
+from predictor.models.base import Family, families, feature_matrix, forget, usable
+from predictor.models.case import level_key
+from predictor.models.fit import KIND, SCHEMA_VERSION, Fit, rounded
+from predictor.models.rows import Row, Sample
 from predictor.records.schema import RunRecord
 from predictor.statistics.ties import varies
 

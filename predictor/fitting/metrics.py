@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.fitting.calibration import Configurations
+from predictor.fitting.configurations import Configurations
 from predictor.models.base import Floats
 from predictor.statistics.ties import tied, varies
 

@@ -14,9 +14,10 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.indicators import compute
-from predictor.inference.cases import Case, level_key, recipe_name
-from predictor.inference.scales import ACCURACY, Scale
-from predictor.models.base import Floats, Row
+from predictor.models.base import Floats
+from predictor.models.case import Case, level_key, recipe_name
+from predictor.models.rows import Row
+from predictor.models.scales import ACCURACY, Scale
 from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from predictor.fitting.calibration import Configurations, configurations, predict_rows
+from predictor.fitting.calibration import predict_rows
+from predictor.fitting.configurations import Configurations, configurations
 from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
 from predictor.fitting.rows import Selection, rows_for
 from predictor.fitting.validation import config_sizes
-from predictor.inference.evaluate import disagreement, expit, logit
-from predictor.inference.scales import Scale
-from predictor.inference.stored import Fit
-from predictor.models.base import Floats, Row
-from predictor.models.sample import Sample
+from predictor.models.base import Floats
+from predictor.models.fit import Fit
+from predictor.models.links import disagreement, expit, logit
+from predictor.models.rows import Row, Sample
+from predictor.models.scales import Scale
 from predictor.records.schema import Counted, RunRecord
 from predictor.statistics.conformal import residual_half_width
 from predictor.statistics.ties import same

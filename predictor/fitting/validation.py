@@ -14,27 +14,14 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.fitting.calibration import (
-    LEVELS,
-    Calibrated,
-    Configurations,
-    Fold,
-    Indices,
-    calibrate_all,
-    configuration_folds,
-    configurations,
-    group_folds,
-    growing_folds,
-    largest,
-    models_of,
-    predict_rows,
-    take,
-)
+from predictor.fitting.calibration import LEVELS, Calibrated, calibrate_all, models_of, predict_rows
+from predictor.fitting.configurations import Configurations, Indices, configurations, take
+from predictor.fitting.folds import Fold, configuration_folds, group_folds, growing_folds, largest
 from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
-from predictor.inference.evaluate import disagreement
-from predictor.inference.scales import Scale
-from predictor.models.base import MINIMUM, Family, Floats, Row
-from predictor.models.sample import Sample
+from predictor.models.base import MINIMUM, Family, Floats
+from predictor.models.links import disagreement
+from predictor.models.rows import Row, Sample
+from predictor.models.scales import Scale
 from predictor.statistics.ties import same
 
 OUTER, INNER = 10, 5  # folds

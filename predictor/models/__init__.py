@@ -1,4 +1,4 @@
-"""Model families: rows -> parameters (plain data) that `predictor.inference` evaluates.
+"""Model families: rows -> parameters (plain data) that `predictor.prediction` evaluates.
 
 >>> from predictor.models import families
 >>> sorted(name for name, item in families().items() if not item.baseline)
@@ -6,7 +6,8 @@
 """
 
 from predictor.models import average, baselines, boosting, classwise, elastic_net, gaussian_process, linear
-from predictor.models.base import Family, Row, families, family
+from predictor.models.base import Family, families, family
+from predictor.models.rows import Row
 
 __all__ = [
     "Family", "Row", "average", "baselines", "boosting", "classwise", "elastic_net", "families", "family",

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor.errors import FitError
-from predictor.models.base import Row, families, family
+from predictor.models.base import families, family
+from predictor.models.rows import Row
 
 
 @family("average", averages=True)

@@ -5,52 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import FitError
-from predictor.inference.cases import Case
-from predictor.inference.scales import ACCURACY, Scale
-from predictor.models.sample import Sample
+from predictor.models.rows import Row, Sample
 from predictor.statistics.ties import varies
 
 Floats = NDArray[np.float64]
 MINIMUM = 6  # configurations that any family needs
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One run and one of its outcomes.
-
-    value : class-balanced accuracy, a fraction; of an outcome on another scale its share, see `scale`
-    tested, correct : (T,) per class, in the order of `case.tested_counts`; empty where unknown
-    """
-
-    case: Case
-    run_id: str
-    configuration_id: str
-    study: str
-    target_set: str
-    domain: str
-    value: float
-    tested: Floats
-    correct: Floats
-    scale: Scale = ACCURACY
-
-    @cached_property
-    def n_tested(self) -> float:
-        """Test images of all classes together; 0 where unknown."""
-        return float(self.tested.sum())
-
-
 @dataclass(frozen=True)
 class Family:
     """A named way to learn parameters.
 
-    fit : rows -> parameters: plain data of a kind that `predictor.inference.evaluate` knows
+    fit : rows -> parameters: plain data of a kind that `predictor.models.evaluate` knows
     baseline : shown for comparison, never chosen while a model can be fitted
     needs_counts : works only on runs whose class counts and per-class results are known
     averages : the mean of the other models

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.models.base import Row, family, feature_matrix, usable
+from predictor.models.base import family, feature_matrix, usable
 from predictor.models.features import reported
 from predictor.models.linear import fit_linear
-from predictor.models.sample import Sample
+from predictor.models.rows import Row, Sample
 
 NEAREST_FEATURES = ("log n_samples", "log n_classes", "left_skew@5", "mean_log_count", "log image_steps")
 

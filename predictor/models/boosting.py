@@ -2,7 +2,7 @@
 
 eta = class-wise curve + sum of trees; each tree is monotone in every indicator whose direction is known, so that no
 correction learnt from few runs says that more images of every class hurt. scikit-learn grows the trees; they are stored
-as lists of numbers, and `predictor.inference.evaluate` walks them with numpy alone.
+as lists of numbers, and `predictor.models.evaluate` walks them with numpy alone.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from predictor.models.base import Floats, Row, family, finite
+from predictor.models.base import Floats, family, finite
 from predictor.models.corrections import correction
 from predictor.models.features import direction
+from predictor.models.rows import Row
 
 FEWEST = 30  # configurations: below, a tree of two splits has leaves of a few runs
 TREES, RATE, LEAVES, RIDGE = 20, 0.25, 8, 1.0

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.inference.cases import CLASS_FEATURES
-from predictor.models.base import Row, family
+from predictor.models.base import family
+from predictor.models.case import CLASS_FEATURES
 from predictor.models.pooled import pooled_parameters
-from predictor.models.sample import Sample
+from predictor.models.rows import Row, Sample
 from predictor.statistics.ties import varies
 
 VARYING = ("log_count", "log_mean_count", "log_image_steps")  # slopes that differ between target sets

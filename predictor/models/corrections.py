@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.inference.evaluate import evaluate
-from predictor.models.base import Floats, Row, families, feature_matrix, fitted
+from predictor.models.base import Floats, families, feature_matrix, fitted
+from predictor.models.evaluate import evaluate
 from predictor.models.features import features_of
-from predictor.models.sample import Sample
+from predictor.models.rows import Row, Sample
 
 BELOW = ("classwise", "elastic_net", "linear")
 

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.inference.evaluate import logit, net_terms
-from predictor.models.base import Floats, Row, family, feature_matrix, finite
+from predictor.models.base import Floats, family, feature_matrix, finite
+from predictor.models.evaluate import net_terms
 from predictor.models.features import direction, features_of
+from predictor.models.links import logit
 from predictor.models.pooled import pooled_runs
-from predictor.models.sample import Indices, Sample
+from predictor.models.rows import Indices, Row, Sample
 from predictor.statistics.ties import varies
 
 FEWEST = 30  # configurations

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from predictor.errors import PredictorError
 from predictor.indicators import known
-from predictor.models.base import Row, feature_matrix, usable
+from predictor.models.base import feature_matrix, usable
+from predictor.models.rows import Row
 
 FEATURES = (
     "mean_log_count", "log n_classes", "log n_samples", "power_difficulty@0.5", "left_skew@5", "gini",

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from predictor.models.base import Floats, Row, family, finite
+from predictor.models.base import Floats, family, finite
 from predictor.models.corrections import correction
+from predictor.models.rows import Row
 
 FEWEST, MOST = 20, 300  # configurations
 STEPS = 25  # of the optimiser: the likelihood is flat well before

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor.errors import FitError
-from predictor.models.base import Row, family, feature_matrix, require_features, usable
+from predictor.models.base import family, feature_matrix, require_features, usable
 from predictor.models.features import reported
 from predictor.models.pooled import pooled_runs
+from predictor.models.rows import Row
 
 # Never all of log N, log H and log V: they are one equation (N = H V).
 FEATURES = (

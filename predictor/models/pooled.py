@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.models.base import Floats, Row, finite, level_index, replicate_weights
+from predictor.models.base import Floats, finite, level_index, replicate_weights
 from predictor.models.glm import Groups, fit_pooled
-from predictor.models.sample import Sample
+from predictor.models.rows import Row, Sample
 
 
 def pooled_parameters(

@@ -11,11 +11,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from predictor.planning.advice import Advice, Against, ClassChange, Plan, advise
-    from predictor.planning.design import Choice, Design, design_registry
-    from predictor.planning.pilots import predict_with_pilots
-    from predictor.planning.reach import Reach
-    from predictor.planning.subsamples import Pilot, PilotPlan, plan_pilots
+    from predictor.planning.advice.advise import Advice, Against, ClassChange, Plan, advise
+    from predictor.planning.advice.reach import Reach
+    from predictor.planning.design.choose import Choice, Design, design_registry
+    from predictor.planning.pilots.plan import Pilot, PilotPlan, plan_pilots
+    from predictor.planning.pilots.predict import predict_with_pilots
 
 __all__ = [
     "Advice",
@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 _PARTS = {
-    "advice": ("Advice", "Against", "ClassChange", "Plan", "advise"),
-    "design": ("Choice", "Design", "design_registry"),
-    "pilots": ("predict_with_pilots",),
-    "reach": ("Reach",),
-    "subsamples": ("Pilot", "PilotPlan", "plan_pilots"),
+    "advice.advise": ("Advice", "Against", "ClassChange", "Plan", "advise"),
+    "advice.reach": ("Reach",),
+    "design.choose": ("Choice", "Design", "design_registry"),
+    "pilots.plan": ("Pilot", "PilotPlan", "plan_pilots"),
+    "pilots.predict": ("predict_with_pilots",),
 }
 
 

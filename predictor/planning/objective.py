@@ -14,9 +14,10 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, PredictorError
 from predictor.indicators import compute
 from predictor.indicators.registry import known
-from predictor.inference import CLASS_FEATURES, Case, Fit, evaluate
-from predictor.inference.cases import RECIPE
-from predictor.inference.request import Request, make_case
+from predictor.models.case import CLASS_FEATURES, RECIPE, Case
+from predictor.models.evaluate import evaluate
+from predictor.models.fit import Fit
+from predictor.prediction.request import Request, make_case
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]

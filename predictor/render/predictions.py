@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from predictor.inference.results import ClassPredictions
+from predictor.prediction.results import ClassPredictions
 from predictor.render.tables import percent
 from predictor.text import padded
 
@@ -48,7 +48,7 @@ def interval_text(low: float, high: float) -> str:
 def class_lines(own: ClassPredictions, basis: str) -> list[str]:
     """The classes of an outcome, worst first: accuracy, interval, images, name.
 
-    >>> from predictor.inference.results import ClassPrediction
+    >>> from predictor.prediction.results import ClassPrediction
     >>> worst = ClassPrediction(name="orange", n_samples=3, value=0.123, low=0.04, high=0.3)
     >>> found = ClassPredictions(outcome="accuracy", level=0.9, n_classes=10, covered=(18, 20), worst=(worst,))
     >>> print(*class_lines(found, "in_domain"), sep="\\n")

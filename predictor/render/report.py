@@ -18,7 +18,7 @@ from predictor.text import visible
 
 if TYPE_CHECKING:
     from predictor.agreements import AgreementTable
-    from predictor.inference import Fit
+    from predictor.models.fit import Fit
     from predictor.records import RunRecord
 
 SHOWN_INDICATORS = 3  # panels of the scatter figure: those that agree best

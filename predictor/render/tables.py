@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from predictor.inference.scales import SHARES
+from predictor.models.scales import SHARES
 from predictor.text import cell, columns_of, json_visible, visible
 
 Row = Mapping[str, object]

@@ -1,7 +1,7 @@
 """Classes of the pilots' target set: what each deviates by in the pilots, shrunken as classes of the fit differ.
 
 The accuracy of the whole comes from the recalibrated outcome; a class adds its own deviation from the class-wise curve
-(`predictor.fitting.per_class.deviations`), with the spread between classes that the fit knows, as a few pilots cannot
+(`predictor.fitting.classes.deviations`), with the spread between classes that the fit knows, as a few pilots cannot
 tell it.
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.fitting.calibration import configurations
-from predictor.fitting.per_class import classes_of, deviations
+from predictor.fitting.classes import classes_of, deviations
+from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import Selection, rows_for
-from predictor.inference import OutcomePrediction
-from predictor.inference.per_class import FAMILY, predict_classes
-from predictor.inference.results import ClassPredictions
 from predictor.planning.objective import Objective
+from predictor.prediction import OutcomePrediction
+from predictor.prediction.classes import FAMILY, predict_classes
+from predictor.prediction.results import ClassPredictions
 from predictor.records.schema import RunRecord
 
 

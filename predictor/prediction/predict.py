@@ -11,16 +11,17 @@ import numpy as np
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
-from predictor.inference.cases import Case
-from predictor.inference.contributions import contributions
-from predictor.inference.differences import differences
-from predictor.inference.evaluate import expit, logit, nearest_index, nearest_several
-from predictor.inference.per_class import predict_classes
-from predictor.inference.request import Request, make_case, resolve, with_roles, without_images
-from predictor.inference.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
-from predictor.inference.scales import Scale
-from predictor.inference.stored import Fit
-from predictor.inference.values import (
+from predictor.models.case import Case
+from predictor.models.evaluate import nearest_index, nearest_several
+from predictor.models.fit import Fit
+from predictor.models.links import expit, logit
+from predictor.models.scales import Scale
+from predictor.prediction.classes import predict_classes
+from predictor.prediction.contributions import contributions
+from predictor.prediction.differences import differences
+from predictor.prediction.request import Request, make_case, resolve, with_roles, without_images
+from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
+from predictor.prediction.values import (
     Known,
     Manifest,
     chosen_models,

@@ -4,7 +4,7 @@ logit p_c = class-wise curve + u_c + shift. u_c is what class c of a known targe
 whose classes then spread more); the shift is the same for all classes, so that their mean is the outcome's predicted
 value, whatever family that came from. The interval of a class adds, in logits, what the whole may be off by and what
 a class is off by beyond that, with the noise of its own test images: half^2 = half_outcome^2 + (q scale_c)^2, q from
-classes of held-out configurations (see `predictor.fitting.per_class`).
+classes of held-out configurations (see `predictor.fitting.classes`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.inference.cases import Case, Floats
-from predictor.inference.evaluate import class_logits, expit, logit
-from predictor.inference.results import ClassPrediction, ClassPredictions, OutcomePrediction
+from predictor.models.case import Case, Floats
+from predictor.models.evaluate import class_logits
+from predictor.models.links import expit, logit
+from predictor.prediction.results import ClassPrediction, ClassPredictions, OutcomePrediction
 from predictor.statistics.conformal import error_scale
 
 FAMILY = "classwise"

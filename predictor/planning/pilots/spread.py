@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.inference import expit, logit
+from predictor.models.links import expit, logit
 from predictor.statistics.conformal import error_scale, fitted_tail, grouped_quantile, t_quantile
 
 Floats = NDArray[np.float64]

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.inference.cases import Case
-
-if TYPE_CHECKING:
-    from predictor.models.base import Row
+from predictor.models.case import Case
+from predictor.models.scales import ACCURACY, Scale
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One run and one of its outcomes.
+
+    value : class-balanced accuracy, a fraction; of an outcome on another scale its share, see `scale`
+    tested, correct : (T,) per class, in the order of `case.tested_counts`; empty where unknown
+    """
+
+    case: Case
+    run_id: str
+    configuration_id: str
+    study: str
+    target_set: str
+    domain: str
+    value: float
+    tested: Floats
+    correct: Floats
+    scale: Scale = ACCURACY
+
+    @cached_property
+    def n_tested(self) -> float:
+        """Test images of all classes together; 0 where unknown."""
+        return float(self.tested.sum())
+
 
 LABELS: dict[str, Callable[[Row], str]] = {
     "configuration": lambda row: row.configuration_id,
@@ -26,7 +52,7 @@ LABELS: dict[str, Callable[[Row], str]] = {
 }
 
 
-class Sample(Sequence["Row"]):
+class Sample(Sequence[Row]):
     """A sequence of runs: all of an outcome (a whole), or some of a whole's (a part).
 
     whole, index : the sample that this one is part of, itself where it is whole, and the (n,) positions in it

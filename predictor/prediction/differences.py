@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from predictor.inference.cases import Floats
-from predictor.inference.evaluate import expit, logit
+from predictor.models.case import Floats
+from predictor.models.links import expit, logit
 from predictor.statistics.conformal import error_scale, t_quantile
 
 TAILS = tuple(step / 10 for step in range(11))

@@ -12,12 +12,14 @@ import numpy as np
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
-from predictor.inference import Fit, Prediction, Predictions, expit, logit, predict
-from predictor.inference.request import resolve, with_roles
-from predictor.inference.scales import Scale
-from predictor.planning.allocation import Counts, best, proportional, smallest_first, uniform
+from predictor.models.fit import Fit
+from predictor.models.links import expit, logit
+from predictor.models.scales import Scale
+from predictor.planning.advice.allocation import Counts, best, proportional, smallest_first, uniform
+from predictor.planning.advice.reach import Reach, reach
 from predictor.planning.objective import Objective, Targets, named_targets
-from predictor.planning.reach import Reach, reach
+from predictor.prediction import Prediction, Predictions, predict
+from predictor.prediction.request import resolve, with_roles
 
 if TYPE_CHECKING:
     from predictor.records.schema import RunRecord
@@ -141,7 +143,7 @@ def advise(
     budget : images that can be collected; None or 0: only `wanted`, and what leaving images out would bring
     wanted : accuracy to reach, inside (0, 1); gives `Advice.reach`
     pilots : runs of the manifest's target set; predictions and gains are then at the level and slope that they show
-    The others as in `predictor.inference.predict`, or with pilots in `predict_with_pilots`. Image-steps stay as they
+    The others as in `predictor.prediction.predict`, or with pilots in `predict_with_pilots`. Image-steps stay as they
     are, whatever is added.
 
     Raises FitError for a budget or accuracy that is none, an outcome that the fit does not predict for these images,
@@ -164,7 +166,7 @@ def advise(
         now = named_targets(with_roles(manifest, distribution, request))
         predicted = partial(predict, fit, **asked, level=level)
     else:  # which allocation is best stays the same: level and slope change every accuracy in the same direction
-        from predictor.planning.pilots import pilot_predictor
+        from predictor.planning.pilots.predict import pilot_predictor
 
         learned = pilot_predictor(fit, pilots, **asked, level=level, outcomes=[outcome])
         if outcome not in learned.found:

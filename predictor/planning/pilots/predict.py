@@ -12,24 +12,17 @@ import numpy as np
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed, with_near
-from predictor.fitting.calibration import configurations
+from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import Selection, recipe_of, rows_for
-from predictor.inference import (
-    Comparison,
-    Fit,
-    OutcomePrediction,
-    Prediction,
-    Predictions,
-    evaluate,
-    expit,
-    logit,
-    predict,
-)
-from predictor.inference.predict import WORST
-from predictor.inference.request import NEW, Request, resolve
+from predictor.models.evaluate import evaluate
+from predictor.models.fit import Fit
+from predictor.models.links import expit, logit
 from predictor.planning.objective import Floats, Objective
-from predictor.planning.pilot_classes import pilot_classes, seen_classes
-from predictor.planning.recalibrate import Calibration, Posterior, calibrate
+from predictor.planning.pilots.classes import pilot_classes, seen_classes
+from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
+from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
+from predictor.prediction.predict import WORST
+from predictor.prediction.request import NEW, Request, resolve
 from predictor.records.schema import Reported, RunRecord
 
 MOST = 100  # configurations: more than that are a registry to fit on
@@ -209,7 +202,7 @@ def predict_with_pilots(
     level: float = 0.9,
     all_classes: bool = False,
 ) -> Predictions:
-    """As `predictor.inference.predict`, for the target set that the pilots are runs of; see `pilot_predictor`."""
+    """As `predictor.prediction.predict`, for the target set that the pilots are runs of; see `pilot_predictor`."""
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
              "image_steps": image_steps, "level": level}  # fmt: skip
     return pilot_predictor(fit, records, **asked).predict(manifests, all_classes=all_classes)

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import FitError
-from predictor.fitting.calibration import configurations
+from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import recipe_of, rows_for, select
 from predictor.indicators import compute
-from predictor.inference import Case, expit
-from predictor.models.base import Row
+from predictor.models.case import Case
 from predictor.models.linear import FEATURES
-from predictor.planning.candidates import Candidate, Space, candidates, read_space
+from predictor.models.links import expit
+from predictor.models.rows import Row
+from predictor.planning.design.candidates import Candidate, Space, candidates, read_space
 from predictor.records import RunRecord, read_registry
 
 Floats = NDArray[np.float64]

@@ -10,26 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import FitError
-from predictor.inference.cases import CLASS_FEATURES, Case, Floats
+from predictor.models.case import CLASS_FEATURES, Case, Floats
+from predictor.models.links import expit, logit
 
 Parameters = Mapping[str, Any]
 Evaluator = Callable[[Parameters, Sequence[Case], bool], Floats]
-EDGE = 1e-6  # accuracies are kept this far from 0 and 1, where the logit ends
-
-
-def expit(eta: Floats | float) -> Floats:
-    """1 / (1 + exp(-eta)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(eta, dtype=np.float64))))
-
-
-def logit(p: Floats | float) -> Floats:
-    """log(p / (1 - p)), with p kept inside (0, 1).
-
-    >>> float(logit(0.5)), bool(np.isfinite(logit(1.0)))
-    (0.0, True)
-    """
-    inside = np.clip(np.asarray(p, dtype=np.float64), EDGE, 1 - EDGE)
-    return np.asarray(np.log(inside / (1 - inside)))
 
 
 def evaluate(parameters: Parameters, cases: Sequence[Case], *, clip: bool = False) -> Floats:
@@ -49,16 +34,6 @@ def evaluate(parameters: Parameters, cases: Sequence[Case], *, clip: bool = Fals
             remedy="Where the fit holds a family of your own, load what registers it: predictor --load FILE.py predict",
         )
     return EVALUATORS[kind](parameters, cases, clip)
-
-
-def disagreement(predicted: Sequence[Floats]) -> Floats:
-    """(n,) standard deviation of several models' accuracies, in logits; 0 for one model.
-
-    >>> disagreement([np.array([0.5]), np.array([0.5])]).tolist(), disagreement([np.array([0.7])]).tolist()
-    ([0.0], [0.0])
-    """
-    logits = np.array([logit(values) for values in predicted])
-    return logits.std(axis=0, ddof=1) if len(logits) > 1 else np.zeros(logits.shape[1:])
 
 
 def _own(parameters: Parameters, cases: Sequence[Case]) -> tuple[Floats, Floats]:

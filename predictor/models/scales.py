@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.inference.cases import Floats
-from predictor.inference.evaluate import expit, logit
+from predictor.models.case import Floats
+from predictor.models.links import expit, logit
 from predictor.statistics.ties import varies
 
 SHARES = ("accuracy", "logit")  # fractions: the logit is taken of the value itself

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from predictor.distribution import LabelDistribution
-from predictor.inference import OutcomePrediction, Predictions
-from predictor.planning.allocation import best
+from predictor.planning.advice.allocation import best
 from predictor.planning.objective import Objective, Targets
+from predictor.prediction import OutcomePrediction, Predictions
 
 GRID = 16  # sizes that are tried between nothing and the end of the fit's range
 PRECISION = 0.01  # of the number of images

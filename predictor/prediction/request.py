@@ -10,8 +10,8 @@ from typing import Any
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed, with_near
 from predictor.indicators import compute
-from predictor.inference.cases import Case, level_key
-from predictor.inference.stored import Fit
+from predictor.models.case import Case, level_key
+from predictor.models.fit import Fit
 
 NEW = "new"
 

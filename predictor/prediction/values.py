@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.inference.cases import Case
-from predictor.inference.evaluate import disagreement, evaluate
-from predictor.inference.request import Request
-from predictor.inference.stored import Fit
+from predictor.models.case import Case
+from predictor.models.evaluate import evaluate
+from predictor.models.fit import Fit
+from predictor.models.links import disagreement
+from predictor.prediction.request import Request
 
 Known = dict[tuple[int, int, bool], float]  # (model's parameters, case, clip): its value
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed
-from predictor.inference import Fit, logit
-from predictor.inference.request import NEW, resolve, with_roles
+from predictor.models.fit import Fit
+from predictor.models.links import logit
 from predictor.planning.objective import named_targets
-from predictor.planning.pilots import Recalibrated, read_pilots, recalibrate
+from predictor.planning.pilots.predict import Recalibrated, read_pilots, recalibrate
+from predictor.prediction.request import NEW, resolve, with_roles
 from predictor.records.schema import RunRecord
 from predictor.spec import seeded
 from predictor.statistics.shares import apportion

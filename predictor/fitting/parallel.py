@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from predictor.indicators.registry import registered
-from predictor.inference.evaluate import EVALUATORS
 from predictor.models.base import families
+from predictor.models.evaluate import EVALUATORS
 
 Job = TypeVar("Job")
 Made = TypeVar("Made")

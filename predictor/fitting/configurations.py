@@ -1,0 +1,78 @@
+"""Configurations: runs with their seeds averaged, the unit of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.models.base import Floats
+from predictor.models.links import logit
+from predictor.models.rows import Row, Sample
+from predictor.models.scales import ACCURACY, Scale
+
+Indices = NDArray[np.int64]
+UNKNOWN_TESTED = 1000  # test images of a result that does not state them
+
+
+@dataclass(frozen=True, eq=False)
+class Configurations:
+    """Runs with their seeds averaged: the unit of evidence.
+
+    index : (n_rows,) configuration of each row
+    measured : (n,) mean share over seeds
+    values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
+    """
+
+    ids: list[str]
+    index: Indices
+    first: Indices
+    measured: Floats
+    logits: Floats
+    values: Floats
+    sd2: Floats
+    scale: Scale
+    seeds: Indices
+    target_sets: NDArray[Any]
+    domains: NDArray[Any]
+
+    def mean(self, values: Floats) -> Floats:
+        """(n,) mean over the rows of each configuration."""
+        return np.bincount(self.index, weights=values, minlength=len(self.ids)) / self.seeds
+
+
+def configurations(rows: Sequence[Row]) -> Configurations:
+    """Group the rows by configuration; a configuration on two target sets counts as two."""
+    rows = Sample.of(rows)
+    ids, first, index = rows.labelled("configuration, target set")
+    seeds, values = np.bincount(index), rows.values
+    measured = np.bincount(index, weights=values) / seeds
+    scale = rows[0].scale if rows else ACCURACY
+    own = scale.values(measured)
+    squares = np.bincount(index, weights=(scale.values(values) - own[index]) ** 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sd2 = np.where(seeds > 1, squares / (seeds - 1), np.nan)
+    tested = np.bincount(index, weights=rows.numbers("tested", lambda row: row.n_tested or UNKNOWN_TESTED))
+    return Configurations(
+        ids=ids,
+        index=index,
+        first=first,
+        measured=measured,
+        logits=logit((measured * tested + 0.5) / (tested + 1)),
+        values=own,
+        sd2=sd2,
+        scale=scale,
+        seeds=seeds,
+        target_sets=np.array([rows[i].target_set for i in first]),
+        domains=np.array([rows[i].domain for i in first]),
+    )
+
+
+def take(rows: Sequence[Row], configs: Configurations, chosen: Indices) -> Sample:
+    """The rows of the chosen configurations."""
+    wanted = np.zeros(len(configs.ids), dtype=bool)
+    wanted[chosen] = True
+    return Sample.of(rows).part(np.flatnonzero(wanted[configs.index]))

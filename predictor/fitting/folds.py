@@ -1,0 +1,62 @@
+"""Folds: configurations to fit on and configurations held out, by configuration, group or size."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor.fitting.configurations import Configurations, Indices
+from predictor.models.base import MINIMUM, Floats
+from predictor.statistics.ties import at_least, same
+
+Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out
+
+
+def configuration_folds(configs: Configurations, k: int) -> list[Indices]:
+    """k folds of whole configurations, every target set spread over all of them; the same on every machine."""
+    digest = [hashlib.sha256(name.encode()).hexdigest() for name in configs.ids]
+    order = sorted(range(len(digest)), key=lambda i: (configs.target_sets[i], digest[i]))
+    k = min(k, len(order))
+    return [np.array(sorted(order[i::k]), dtype=np.int64) for i in range(k)]
+
+
+def group_folds(groups: NDArray[Any], k: int | None = None) -> list[Indices]:
+    """One fold for every group; or k folds of whole groups, where there are more."""
+    names = np.unique(groups)
+    if k is None or len(names) <= k:
+        return [np.flatnonzero(groups == name) for name in names]
+    return [np.flatnonzero(np.isin(groups, names[i::k])) for i in range(k)]
+
+
+def growing_folds(sizes: Floats, groups: NDArray[Any]) -> list[Fold]:
+    """Forward in size: fit on the smaller configurations of every group, hold out the next fifth, three times."""
+    beyond = np.empty(0, dtype=np.int64)
+    folds = []
+    for share in (0.2, 0.4, 0.6):
+        top = largest(sizes, groups, share)
+        held = np.setdiff1d(top, beyond)
+        rest = np.setdiff1d(np.arange(len(sizes)), top)
+        if len(held) and len(rest) >= MINIMUM:
+            folds.append((rest, held))
+        beyond = np.union1d(beyond, top)
+    return folds
+
+
+def largest(sizes: Floats, groups: NDArray[Any], share: float) -> Indices:
+    """The largest configurations of every group, by images. Every group keeps smaller ones to learn its level from."""
+    if not np.isfinite(sizes).all():
+        return np.empty(0, dtype=np.int64)
+    held = []
+    for name in np.unique(groups):
+        own = np.flatnonzero(groups == name)
+        n = int(share * len(own) + 1e-9)
+        if n:
+            edge = np.sort(sizes[own])[-n]
+            top = own[at_least(sizes[own], edge)]  # ties at the edge go out together
+            held.append(
+                top if len(top) <= max(n, len(own) // 2) else own[(sizes[own] > edge) & ~same(sizes[own], edge)]
+            )
+    return np.sort(np.concatenate(held)) if held else np.empty(0, dtype=np.int64)

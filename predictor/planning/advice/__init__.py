@@ -1,0 +1,1 @@
+"""What to collect, cut or add: numpy alone."""
