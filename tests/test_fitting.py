@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from synthetic import TARGET_SETS, registry, reported, with_accuracy
 
-from predictor.errors import FitError
+from predictor.errors import FitError, RegistryError
 from predictor.fitting import fit_registry
 from predictor.fitting.configurations import configurations
 from predictor.fitting.folds import configuration_folds
-from predictor.fitting.rows import outcome_names, rows_for, select
+from predictor.fitting.rows import rows_for, select
 from predictor.statistics.conformal import error_scale, fitted_tail, grouped_quantile, split_conformal, t_quantile
 
 KEYS = {
@@ -137,13 +137,12 @@ def test_runs_of_another_recipe_are_left_out(records):
     assert any("4 runs left out: another recipe than most runs of that network" in line for line in selection.left_out)
 
 
-def test_diverged_runs_and_mixed_scales_are_left_out(records):
+def test_diverged_runs_are_left_out_and_mixed_scales_refused(records):
     diverged = records[0].model_copy(update={"status": "diverged"})
     assert any("status diverged" in line for line in select([diverged, *records[1:]]).left_out)
     loss = records[0].outcomes["accuracy"].model_copy(update={"scale": "loss"})
-    mixed = select([records[0].model_copy(update={"outcomes": {"accuracy": loss}}), *records[1:]])
-    assert outcome_names(mixed)[0] == "accuracy"
-    assert records[0].run_id not in {row.run_id for row in rows_for(mixed, "accuracy")}
+    with pytest.raises(RegistryError, match="accuracy is on several scales: accuracy in 179 runs, loss in 1 runs"):
+        select([records[0].model_copy(update={"outcomes": {"accuracy": loss}}), *records[1:]])
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,6 @@ def test_diverged_runs_and_mixed_scales_are_left_out(records):
         (registry(n_configurations=12), {"outcomes": ["shift:snow"]}, "no run measured shift:snow"),
         (registry(n_configurations=12), {"family_names": ["linaer"]}, "near: linear"),
         (registry(n_configurations=12), {"studies": ["nope"]}, "no study nope; found: synthetic"),
-        ([with_accuracy(r, 55.0) for r in registry(n_configurations=12)], {"outcomes": ["accuracy"]}, "outside 0 to 1"),
     ],
 )
 def test_bad_input_is_refused_in_words(records, arguments, message):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from synthetic import registry
 
 from predictor.cli.fit_command import command
-from predictor.errors import FitError
+from predictor.errors import FitError, RegistryError
 from predictor.fitting import fit_registry
 from predictor.fitting.rows import rows_for, select
 from predictor.models.scales import Scale
@@ -85,7 +85,8 @@ def test_what_a_scale_cannot_hold_is_said_with_the_reason():
         FitError, match=r"outcome valid: unknown outcome scale 'bits'; known: accuracy, logit, log, loss"
     ):
         fit_registry(table(power_law, "bits"), ["valid"], studies=["table"])
-    with pytest.raises(FitError, match=r"1 values that scale 'loss' cannot hold \(first: -3\); needed: a positive"):
+    told = r"valid: 1 of 80 runs have a value that scale 'loss' cannot hold \(first: run table/\w+: -3\); needed: a pos"
+    with pytest.raises(RegistryError, match=told):
         records = table(power_law, "loss")
         spoilt = records[3].outcomes["valid"].model_copy(update={"value": -3.0})
         fit_registry([*records[:3], records[3].model_copy(update={"outcomes": {"valid": spoilt}}), *records[4:]],

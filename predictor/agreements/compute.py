@@ -31,6 +31,7 @@ from predictor.indicators import known
 from predictor.statistics.binomial import noise_ceiling, seed_noise
 from predictor.statistics.granulated import codes
 from predictor.statistics.multiplicity import MaxT, adjusted, detectable_rho
+from predictor.statistics.outcome_scales import direction
 from predictor.statistics.ties import varies
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def agreement(
     blocks : columns whose levels permutation keeps apart, e.g. axis_image_steps
     adjust : q is adjusted over the table, statistic by statistic: 'benjamini_hochberg' (false discoveries) or 'max_t'
     (any false one: Westfall and Young for the rank correlations, Holm for the others)
-    Intervals at `level`, two-sided p by permutation of configurations. Same seed, same table. Raises RegistryError
+    Intervals at `level`, two-sided p by permutation of configurations. Same seed, same table. An outcome that is better
+    when small (a loss: column scale_NAME) enters with the opposite sign, so that a positive value always says that more
+    of the indicator goes with a better outcome. Raises RegistryError
     for unknown names, runs that stand twice, infinite values, and frames without runs or outcomes.
 
     >>> import pandas as pd
@@ -89,6 +92,11 @@ def agreement(
         request = replace(request, given=None)
         notes.append(f"nothing is held fixed: these runs have no {SIZE}")
     checked(frame, request)
+    directions = np.array([_better(frame, name) for name in request.outcomes], float)
+    notes += [
+        f"{name} is better when small: it enters with the opposite sign"
+        for name, sign in zip(request.outcomes, directions, strict=True) if sign < 0
+    ]  # fmt: skip
     if "status" in frame and (diverged := int(frame["status"].eq("diverged").sum())):
         notes.append(f"{diverged} of {len(frame)} runs diverged and have no outcome: what is said holds for the others")
     wanted = list(dict.fromkeys([*request.indicators, *([request.given] if request.given else [])]))
@@ -105,7 +113,7 @@ def agreement(
         sizes[study, target_set] = len(group)
         part = _TargetSet(
             study=study, target_set=target_set, means=group, runs=runs.loc[group.index],
-            settings=settings.loc[group.index], axes=tuple(varying),
+            settings=settings.loc[group.index], axes=tuple(varying), directions=directions,
         )  # fmt: skip
         rows += part.rows(request, named=outcomes is not None, joint=joint)
     kinds = dict(zip(frame["study"], frame["provenance"], strict=True)) if "provenance" in frame else {}
@@ -125,7 +133,10 @@ def agreement(
 
 @dataclass(frozen=True, kw_only=True)
 class _TargetSet:
-    """The configurations of one target set: (configurations, columns) means, numbers of runs, settings."""
+    """The configurations of one target set: (configurations, columns) means, numbers of runs, settings.
+
+    directions : (M,) -1 for outcomes that are better when small
+    """
 
     study: str
     target_set: str
@@ -133,6 +144,7 @@ class _TargetSet:
     runs: pd.DataFrame
     settings: pd.DataFrame
     axes: tuple[str, ...]
+    directions: Floats
 
     def rows(self, request: Request, *, named: bool, joint: dict[str, MaxT] | None) -> list[Agreement]:
         """All rows, in the order of outcomes, indicators and statistics."""
@@ -173,7 +185,7 @@ class _TargetSet:
         if not able:
             return
         varied, measured = list(able), next(iter(able.values()))  # what varies does so for every outcome alike
-        a, b = x[varied][:, keep], y[measured][:, keep]
+        a, b = x[varied][:, keep], self.directions[measured, None] * y[measured][:, keep]
         blocks = self._blocks(request, keep)
         seed = self._seed(request)
         partly = z is not None and bool(np.isnan(z[keep]).any())  # for the partial one alone: `given` moves no other
@@ -202,7 +214,7 @@ class _TargetSet:
         """Partial rows where some configurations lack what is held fixed."""
         for k in ks:
             for m in ms:
-                a, b = x[[k]][:, keep], y[[m]][:, keep]
+                a, b = x[[k]][:, keep], self.directions[[m], None] * y[[m]][:, keep]
                 if request.indicators[k] == request.given:
                     continue
                 if why := _reason(a[0], b[0]):
@@ -277,6 +289,12 @@ def _reason(x: Floats, y: Floats) -> str | None:
     if not varies(y):
         return f"the outcome is {y[0]:g} in every configuration"
     return None
+
+
+def _better(frame: pd.DataFrame, outcome: str) -> int:
+    """+1 where more of an outcome is better, -1 where less is."""
+    known = frame[f"scale_{outcome}"].dropna() if f"scale_{outcome}" in frame else ()
+    return direction(known.iloc[0]) if len(known) else 1
 
 
 def _direction(name: str) -> int:

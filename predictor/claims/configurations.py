@@ -11,6 +11,7 @@ from itertools import groupby
 
 from predictor.claims.origins import origin, synthetic
 from predictor.profiles import Profile, profile_counts
+from predictor.records.gate import pass_gate
 from predictor.records.schema import Counted, RunRecord
 from predictor.spec import Others, RunSpec, Stage, StageData, canonical_json, target_counts
 
@@ -136,8 +137,10 @@ def unedited(profile: Profile) -> bool:
 def groups(records: Sequence[RunRecord]) -> tuple[list[list[Configuration]], dict[str, int]]:
     """Configurations that share target set, test images, protocol, network and recipe; and what was not used, and why.
 
-    Runs of several studies stand side by side; one that stands in two of them counts once.
+    Runs of several studies stand side by side; one that stands in two of them counts once. Raises RegistryError for
+    outcomes that their scale cannot hold.
     """
+    pass_gate(records)
     unused: Counter[str] = Counter()
     kept: dict[str, tuple[RunRecord, RunSpec]] = {}
     for record in records:

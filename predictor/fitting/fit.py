@@ -168,9 +168,6 @@ def _families(names: Sequence[str] | None) -> list[Family]:
 
 
 def _problem(rows: Sequence[Row], configs: Configurations) -> str | None:
-    bad = [row for row in rows if not 0 <= row.value <= 1]
-    if bad:
-        return f"{len(bad)} runs have a value outside 0 to 1 (first: run {bad[0].run_id}: {bad[0].value})"
     if len(configs.ids) < FEWEST:
         return f"{len(configs.ids)} configurations; at least {FEWEST} are needed"
     if not varies(configs.values):

@@ -18,6 +18,7 @@ from predictor.models.base import Floats
 from predictor.models.case import Case, level_key, recipe_name
 from predictor.models.rows import Row
 from predictor.models.scales import ACCURACY, Scale
+from predictor.records.gate import pass_gate
 from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
 
@@ -76,7 +77,8 @@ def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -
 
     A prediction is for one recipe: of each network and image size those of its most frequent recipe are kept.
 
-    Raises FitError where nothing is left, or a named study does not exist.
+    Raises FitError where nothing is left, or a named study does not exist; RegistryError for outcomes that their scale
+    cannot hold.
     """
     records = sorted(records, key=lambda record: (record.study, record.configuration_id, record.run_id))
     known = sorted({record.study for record in records})
@@ -97,6 +99,7 @@ def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -
     if not kept:
         found = "; ".join(left_out) or "no run"
         raise FitError(f"no run to fit on ({found})", remedy="Name studies with --study, or train some: trainer run")
+    pass_gate(kept)
     named = tuple(study for study in sorted(set(studies or ())) if any(_special(r) for r in kept if r.study == study))
     return Selection(tuple(kept), left_out, named)
 
@@ -154,16 +157,14 @@ def recipe_of(record: RunRecord) -> tuple[str | None, int | None, int | None]:
 
 
 def scale_of(selection: Selection, outcome: str) -> Scale:
-    """The scale that the runs declare for the outcome: accuracy if any does, else the most frequent one.
+    """The scale that the runs declare for the outcome.
 
     Raises FitError for a scale that is not known, and for values that it cannot hold.
     """
     found = [record.outcomes[outcome] for record in selection.records if outcome in record.outcomes]
-    names = Counter(item.scale for item in found)
-    if not found or "accuracy" in names:
+    if not found or found[0].scale == "accuracy":
         return ACCURACY
-    name = max(sorted(names), key=names.__getitem__)
-    return Scale.of(name, [item.value for item in found if item.scale == name])
+    return Scale.of(found[0].scale, [item.value for item in found])  # one scale for all: see `pass_gate`
 
 
 def rows_for(selection: Selection, outcome: str, scale: Scale | None = None) -> list[Row]:

@@ -18,11 +18,9 @@ import numpy as np
 from predictor.errors import FitError
 from predictor.models.case import Floats
 from predictor.models.links import expit, logit
+from predictor.statistics.outcome_scales import KNOWN, LOGS, SHARES, direction, impossible, needed
 from predictor.statistics.ties import varies
 
-SHARES = ("accuracy", "logit")  # fractions: the logit is taken of the value itself
-LOGS = ("log", "loss")  # positive numbers
-KNOWN = (*SHARES, *LOGS, "identity")
 WIDTH = 2.0  # of a standard deviation: one unit of a logit
 
 
@@ -48,13 +46,10 @@ class Scale:
         if name not in KNOWN:
             raise FitError(f"unknown outcome scale {name!r}; known: {', '.join(KNOWN)}")
         y = np.asarray(values, dtype=np.float64)
-        low, high = {**dict.fromkeys(SHARES, (0.0, 1.0)), **dict.fromkeys(LOGS, (5e-324, np.inf))}.get(
-            name, (-np.inf, np.inf)
-        )
-        bad = y[~((y >= low) & (y <= high) & np.isfinite(y))]
+        bad = y[impossible(name, y)]
         if len(bad):
-            needed = "a fraction" if name in SHARES else "a positive number" if name in LOGS else "a finite number"
-            raise FitError(f"{len(bad)} values that scale {name!r} cannot hold (first: {bad[0]:g}); needed: {needed}")
+            found = f"{len(bad)} values that scale {name!r} cannot hold (first: {bad[0]:g})"
+            raise FitError(f"{found}; needed: {needed(name)}")
         if name in SHARES:
             return cls(name)
         g = np.log(y) if name in LOGS else y
@@ -72,7 +67,7 @@ class Scale:
 
     @property
     def _unit(self) -> float:
-        return (-WIDTH if self.name == "loss" else WIDTH) * self.spread
+        return direction(self.name) * WIDTH * self.spread
 
     def interval(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
         """(low, high) of shares -> of values, in their order."""

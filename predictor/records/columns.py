@@ -7,7 +7,7 @@ stands for all.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ import numpy as np
 
 from predictor.errors import RegistryError
 from predictor.files import literal
+from predictor.records.gate import one_scale, refuse_impossible
 from predictor.records.parsing import parse_record
 from predictor.records.schema import RUN_ID, RunRecord
 from predictor.records.store import part_files, read_registry, stored_json, study_folders
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 Source = tuple[int, str, object]  # number of the folder, query that gives row and text, its parameter
 CHUNK = 5_000  # single records at once
 SIDE_BY_SIDE = 2  # sources that are read at once: memory grows with them
+OUTCOME = "STRUCT(value DOUBLE, scale VARCHAR, classes VARCHAR[], tested BIGINT[], correct BIGINT[])"
 TYPES = """{"run_id": "VARCHAR", "configuration_id": "VARCHAR", "study": "VARCHAR", "provenance": "VARCHAR",
     "status": "VARCHAR", "held_out": "BOOLEAN", "target_set": "VARCHAR", "domain": "VARCHAR", "axes": "JSON",
     "spec": {"sources": "JSON", "stages": "JSON", "model": "JSON", "recipe": "JSON",
         "seeds": {"data": "BIGINT", "training": "BIGINT"}},
     "data": "JSON", "environment": "JSON", "images_per_second": "DOUBLE", "data_report": {"n_bad_images": "BIGINT"},
     "seconds": {"load": "DOUBLE", "compile": "DOUBLE", "train": "DOUBLE", "evaluate": "DOUBLE"},
-    "outcomes": "MAP(VARCHAR, STRUCT(value DOUBLE, classes VARCHAR[], tested BIGINT[], correct BIGINT[]))"}"""
+    "outcomes": "MAP(VARCHAR, OUTCOME)"}""".replace("OUTCOME", OUTCOME)
 LIST = "SELECT unnest(range(len($1::VARCHAR[]))) AS row, unnest($1::VARCHAR[]) AS text"
 PART = "SELECT file_row_number AS row, record AS text FROM read_parquet($1, file_row_number=true)"
 READ = f"""CREATE OR REPLACE TEMP TABLE runs AS SELECT *, md5(to_json([
@@ -55,7 +57,8 @@ DAMAGED = f"""SELECT count(*) FROM runs WHERE NOT coalesce(
     AND len([1 FOR o IN map_values(outcomes) IF o.value IS NULL OR len(o.classes) <> len(o.tested)
              OR len(o.tested) <> len(o.correct) OR list_min(o.correct) < 0 OR list_min(o.tested) < 0]) = 0, false)"""
 # noise: as `binomial_noise`, for whole tables
-MEASURED = """SELECT row, name, value, CASE WHEN len(tested) > 0 THEN sqrt(list_sum(
+MEASURED = """SELECT row, name, value, coalesce(scale, 'accuracy') AS scale,
+    CASE WHEN len(tested) > 0 AND coalesce(scale, 'accuracy') = 'accuracy' THEN sqrt(list_sum(
         [(pair[1] / greatest(pair[2], 1)) * (1 - pair[1] / greatest(pair[2], 1)) / greatest(pair[2], 1)
          FOR pair IN list_zip(correct, tested)])) / len(tested) END AS noise
     FROM (SELECT row, name, unnest(outcome) FROM
@@ -66,7 +69,7 @@ MEASURED = """SELECT row, name, value, CASE WHEN len(tested) > 0 THEN sqrt(list_
 class Columns:
     """What a frame is made of.
 
-    own : a row per run: run_id, configuration_id, seeds, costs, and out_* and noise_* of every outcome
+    own : a row per run: run_id, configuration_id, seeds, costs, and out_*, scale_* and noise_* of every outcome
     like : (n_runs,) which of `examples` a run is like
     examples : one record of each kind
     """
@@ -82,17 +85,31 @@ def columns_of(runs: str | Path | Sequence[RunRecord], studies: Sequence[str] | 
     Raises RegistryError naming every damaged record, and where there is no record at all.
     """
     if not isinstance(runs, str | Path):
-        return _columns(_of_records(runs))
+        return _passed(_columns(_of_records(runs)))
     import duckdb
 
     try:
         columns = _columns(_of_folders(study_folders(runs, studies)))
     except (duckdb.Error, UnicodeDecodeError, RegistryError):  # damage, or an older schema: one by one, with names
-        return _columns(_of_records(read_registry(runs, studies)))
+        return _passed(_columns(_of_records(read_registry(runs, studies))))
     if columns.own.empty:
         read_registry(runs, studies)  # says why
     order = columns.own.drop_duplicates(["folder", "run_id"], keep="last").sort_values(["folder", "run_id"]).index
-    return Columns(columns.own.loc[order].reset_index(drop=True), columns.like[order], columns.examples)
+    return _passed(Columns(columns.own.loc[order].reset_index(drop=True), columns.like[order], columns.examples))
+
+
+def _passed(columns: Columns) -> Columns:
+    """The columns, once every outcome passed the gate."""
+    own = columns.own
+    for name in [column.removeprefix("out_") for column in own if column.startswith("out_")]:
+        there = own[own[f"out_{name}"].notna()]
+        one_scale(name, Counter(there[f"scale_{name}"].tolist()))
+
+        def run(i: int, there: pd.DataFrame = there) -> str:
+            return f"{columns.examples[columns.like[there.index[i]]].study}/{there['run_id'].iloc[i]}"
+
+        refuse_impossible(name, there[f"scale_{name}"].iloc[0], there[f"out_{name}"].to_numpy(), run)
+    return columns
 
 
 def _of_records(records: Sequence[RunRecord]) -> Iterator[Source]:
@@ -156,6 +173,9 @@ def _measured(connection: duckdb.DuckDBPyConnection, n_runs: int) -> dict[str, n
     found = connection.execute(MEASURED).df()
     columns: dict[str, np.ndarray] = {}
     for name, rows in found.groupby("name", sort=False):
+        scale = np.full(n_runs, None, dtype=object)
+        scale[rows["row"]] = rows["scale"]
+        columns[f"scale_{name}"] = scale
         for kind, values in (("out", rows["value"]), ("noise", rows["noise"])):
             column = np.full(n_runs, np.nan)
             column[rows["row"]] = values

@@ -32,15 +32,17 @@ def frame(
     """One row per run: of a registry, sorted by study and run id; of records, in the order given.
 
     Columns: run_id, configuration_id, study, target_set, domain, provenance, status, held_out, then the families
-    axis_* (of the grid), spec_*, ind_* (float), out_* (float), noise_* (standard deviation of an outcome that comes
-    from its finite test images), env_*. A cell that does not apply is missing.
+    axis_* (of the grid), spec_*, ind_* (float), out_* (float), scale_* (of outcomes that are no accuracy), noise_*
+    (standard deviation of an accuracy that comes from its finite test images), env_*. A cell that does not apply is
+    missing.
     runs : a folder of records, without a record in memory for each of them, or records
     indicators : these alone; None: all of them
     studies : of a folder, only these
     `.attrs["reasons"]` says why indicators are missing: {column: {reason: number of runs}}.
 
     Indicators are computed once per distinct label distribution; reported ones are taken as they are.
-    Raises RegistryError naming every damaged record, and where a folder holds no record at all.
+    Raises RegistryError naming every damaged record, where a folder holds no record at all, and where an outcome has
+    a value that its scale cannot hold or is on several scales.
 
     >>> frame([]).columns.tolist()[:2]
     ['run_id', 'configuration_id']
@@ -69,6 +71,7 @@ def frame(
             columns |= {f"spec_{name}": _whole(own[name]) for name in SEEDS}
         columns |= family("ind_", values, kind="float64")
         columns |= {f"out_{name}": own[f"out_{name}"] for name in outcomes}
+        columns |= {f"scale_{name}": own[f"scale_{name}"] for name in outcomes if _other_scale(own[f"scale_{name}"])}
         columns |= {f"noise_{name}": own[f"noise_{name}"] for name in noises}
         columns |= family("env_", [_machine(record) for record in examples])
         known = np.array([record.environment is not None for record in examples], bool)[like]
@@ -78,6 +81,10 @@ def frame(
         table = pd.DataFrame(columns)
         table.attrs["reasons"] = _tally(reasons, like)
     return table
+
+
+def _other_scale(scales: pd.Series) -> bool:
+    return not scales.dropna().eq("accuracy").all()
 
 
 def _indicators(

@@ -16,6 +16,7 @@ import numpy as np
 from predictor.errors import PredictorError, SpecError
 from predictor.grids import Rate, load_grid, read_grid
 from predictor.records import RunRecord
+from predictor.records.gate import pass_gate
 
 ENDING = "-rates"  # of the study that holds the runs
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the grid's own rate
@@ -132,6 +133,7 @@ class Chosen:
 
 def choose_rate(records: Sequence[RunRecord]) -> Chosen:
     """What the runs of a `rates_grid` found. Raises PredictorError where there is none with a known accuracy."""
+    pass_gate(records)
     found: dict[tuple[str, int], dict[float, list[float]]] = {}
     for record in records:
         spec = record.spec or {}

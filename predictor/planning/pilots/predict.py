@@ -23,6 +23,7 @@ from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
 from predictor.prediction.predict import WORST
 from predictor.prediction.request import NEW, Request, resolve
+from predictor.records.gate import pass_gate
 from predictor.records.schema import Reported, RunRecord
 
 MOST = 100  # configurations: more than that are a registry to fit on
@@ -70,6 +71,7 @@ def read_pilots(records: Iterable[RunRecord], target_set: str = NEW) -> Pilots:
             where="pilots",
             remedy="Train some: predictor pilots MANIFEST --next 3 ..., then trainer run",
         )
+    pass_gate(usable)
     if target_set == NEW and len(found) > 1:
         raise FitError(
             f"runs of {len(found)} target sets: {listed(found)}", where="pilots", remedy="Name yours: --target-set NAME"
