@@ -17,7 +17,8 @@ from predictor.fitting.rows import rows_for, select
 from predictor.models import Family, Row, families
 from predictor.models.case import Case
 from predictor.models.classwise import slopes
-from predictor.models.evaluate import evaluate, net_terms
+from predictor.models.elastic_net import Terms
+from predictor.models.evaluate import evaluate
 from predictor.models.features import direction
 from predictor.models.glm import Groups, fit_pooled
 from predictor.models.linear import FEATURES, fit_linear
@@ -127,7 +128,7 @@ def test_the_elastic_net_goes_with_every_direction(rows):
     for j, sign in enumerate(signs):
         there = here.copy()
         there[:, j] += 0.1 * (high - low)[j]
-        change = net_terms(parameters, there) @ weights - net_terms(parameters, here) @ weights
+        change = Terms.of(parameters).values(there) @ weights - Terms.of(parameters).values(here) @ weights
         if sign:
             assert (sign * change >= -1e-9).all(), names[j]
     assert 0 in signs and parameters["base"]["coefficients"][0] > 0
@@ -137,7 +138,7 @@ def test_the_elastic_net_weighs_terms_as_scikit_learn_with_levels_as_dummies():
     """Within-level centring is what an unpenalised dummy for every level does (Frisch and Waugh 1933)."""
     made = rows_for(select(registry(n_configurations=60, n_seeds=1, seed=3)), "accuracy")
     parameters = families()["elastic_net"].fit(made)
-    terms = net_terms(parameters, np.array([row.case.features(parameters["net_features"]) for row in made]))
+    terms = Terms.of(parameters).values(np.array([row.case.features(parameters["net_features"]) for row in made]))
     p = np.array([row.value for row in made])
     chance = np.array([row.case.chance for row in made])
     share = (np.clip(p, chance + 0.01, 0.99) - chance) / (1 - chance)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from predictor.fitting.calibration import LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
 from predictor.models.base import Floats
-from predictor.models.evaluate import class_logits
+from predictor.models.classwise import class_logits
 from predictor.models.links import expit
+from predictor.models.pooled import Pooled
 from predictor.models.rows import Row, Sample
 from predictor.prediction.classes import FAMILY, class_scale, common_shift, counted_logit
 from predictor.statistics.conformal import error_scale, grouped_quantile, residual_half_width, t_quantile
@@ -62,7 +63,7 @@ class Classes:
     def logits(self, parameters: Mapping[str, Any], rows: Sequence[Row]) -> Floats:
         """(P,) what the class-wise curve says of each point."""
         cases, index = Sample.of(rows).cases()
-        eta, _ = class_logits(parameters, cases)
+        eta, _ = class_logits(Pooled.of(parameters), cases)
         parts = np.split(eta, np.cumsum([len(case.tested_counts) for case in cases])[:-1])
         return self.mean(np.concatenate([parts[i] for i in index.tolist()]))
 

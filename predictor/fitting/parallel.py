@@ -23,7 +23,7 @@ def processes_for(wanted: int | None, n_jobs: int, *, enough: bool) -> int:
     from joblib import cpu_count
 
     parts = [*(item.function for item in registered()), *(item.fit for item in families().values()),
-             *EVALUATORS.values()]  # fmt: skip
+             *(item.function for item in EVALUATORS.values())]  # fmt: skip
     if any(not part.__module__.startswith("predictor.") for part in parts):
         return 1
     return min((cpu_count() if enough else 1) if wanted is None else wanted, n_jobs)

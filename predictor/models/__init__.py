@@ -1,15 +1,15 @@
-"""Model families: rows -> parameters (plain data) that `predictor.prediction` evaluates.
+"""Model families: rows -> parameters (plain data) that each family evaluates with numpy alone.
 
 >>> from predictor.models import families
 >>> sorted(name for name, item in families().items() if not item.baseline)
 ['average', 'boosting', 'classwise', 'elastic_net', 'gaussian_process', 'linear']
 """
 
-from predictor.models import average, baselines, boosting, classwise, elastic_net, gaussian_process, linear
+from predictor.models import average, baselines, boosting, classwise, elastic_net, gaussian_process, linear, nearest
 from predictor.models.base import Family, families, family
 from predictor.models.rows import Row
 
 __all__ = [
     "Family", "Row", "average", "baselines", "boosting", "classwise", "elastic_net", "families", "family",
-    "gaussian_process", "linear",
+    "gaussian_process", "linear", "nearest",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ MINIMUM = 6  # configurations that any family needs
 class Family:
     """A named way to learn parameters.
 
-    fit : rows -> parameters: plain data of a kind that `predictor.models.evaluate` knows
+    fit : rows -> parameters: plain data of a kind with an `evaluator`
     baseline : shown for comparison, never chosen while a model can be fitted
     needs_counts : works only on runs whose class counts and per-class results are known
     averages : the mean of the other models

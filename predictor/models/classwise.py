@@ -14,11 +14,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor.errors import FitError
-from predictor.models.base import family
-from predictor.models.case import CLASS_FEATURES
-from predictor.models.pooled import pooled_parameters
+from predictor.models.base import Floats, family
+from predictor.models.case import CLASS_FEATURES, Case
+from predictor.models.evaluate import evaluator
+from predictor.models.links import expit
+from predictor.models.pooled import Pooled, pooled_parameters
 from predictor.models.rows import Row, Sample
 from predictor.statistics.ties import varies
 
@@ -87,3 +90,29 @@ def slopes(parameters: dict[str, Any]) -> dict[str, float]:
     """{feature: slope in logits per unit of the feature} (b, g, h, s of the formula)."""
     pairs = zip(parameters["features"], parameters["coefficients"], parameters["scale"], strict=True)
     return {name: coefficient / scale for name, coefficient, scale in pairs}
+
+
+def class_logits(model: Pooled, cases: Sequence[Case], clip: bool = False) -> tuple[Floats, NDArray[np.int64]]:
+    """(eta, counts) of every target class of every case, one after the other, by a class-wise curve."""
+    columns = [CLASS_FEATURES.index(name) for name in model.features]
+    raw = np.concatenate([case.class_features() for case in cases])
+    counts = np.concatenate([case.tested_counts for case in cases])
+    values = np.where(np.isneginf(raw), 0.0, raw)[:, columns]
+    owner = np.repeat(np.arange(len(cases)), [len(case.tested_counts) for case in cases])
+    intercepts, slopes = model.own(cases)
+    return intercepts[owner] + np.sum(model.standardised(values, clip) * slopes[owner], axis=1), counts
+
+
+@evaluator("classwise", ready=Pooled.of)
+def evaluate_classwise(model: Pooled, cases: Sequence[Case], clip: bool) -> Floats:
+    """Mean over the target classes of sigmoid(eta_c); a class without images is never predicted: 0."""
+    sizes = np.array([len(case.tested_counts) for case in cases])
+    result = np.full(len(cases), np.nan)
+    if not sizes.sum():
+        return result
+    eta, counts = class_logits(model, cases, clip)
+    owner = np.repeat(np.arange(len(cases)), sizes)
+    p = np.where(counts > 0, expit(eta), 0.0)
+    known = sizes > 0
+    result[known] = np.bincount(owner, weights=p, minlength=len(cases))[known] / sizes[known]
+    return result

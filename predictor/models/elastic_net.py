@@ -11,7 +11,7 @@ elastic net), chosen by cross-validation over configurations; a and s are partly
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -20,10 +20,12 @@ import numpy as np
 
 from predictor.errors import FitError
 from predictor.models.base import Floats, family, feature_matrix, finite
-from predictor.models.evaluate import net_terms
+from predictor.models.case import Case
+from predictor.models.evaluate import evaluator, feature_values
 from predictor.models.features import direction, features_of
+from predictor.models.linear import evaluate_linear, linear_in
 from predictor.models.links import logit
-from predictor.models.pooled import pooled_runs
+from predictor.models.pooled import Pooled, pooled_runs
 from predictor.models.rows import Indices, Row, Sample
 from predictor.statistics.ties import varies
 
@@ -50,13 +52,13 @@ def elastic_net(rows: Sequence[Row]) -> dict[str, Any]:
         "terms": _terms([direction(name) for name in names]),
     }
     measured = np.bincount(index, weights=rows.values) / np.bincount(index)
-    terms = net_terms(net, values[first])
+    terms = Terms.of(net).values(values[first])
     weights = _weights(terms, measured, rows.chance[first], rows.labelled("level")[2][first])
     kept = np.flatnonzero(weights)
     net["terms"] = [net["terms"][k] for k in kept]
     net["weights"] = [finite(weights[k]) for k in kept]
     first, index = rows.replicates()
-    z = (net_terms(net, values[first]) @ np.array(net["weights"]))[index].reshape(-1, 1)
+    z = (Terms.of(net).values(values[first]) @ np.array(net["weights"]))[index].reshape(-1, 1)
     has_index = len(kept) > 0 and varies(z)
     index_values = z if has_index else np.empty((len(rows), 0))
     base = pooled_runs([INDEX] if has_index else [], index_values, rows, varying=(INDEX,), shrink=False)
@@ -130,3 +132,76 @@ def _within(values: Floats, weight: Floats, level: Indices) -> Floats:
     sums = np.zeros((int(level.max()) + 1, values.shape[1]))
     np.add.at(sums, level, values * weight[:, None])
     return values - (sums / np.bincount(level, weights=weight)[:, None])[level]
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The terms of a net: indicators on [0, 1], and products of two of them.
+
+    low, high : (p,) range of the indicators
+    joins, first, last, flip_first, flip_last : (k,) of the terms: how they join, which two indicators (the same of a
+        single one), and which of these enter as 1 - u
+    """
+
+    low: Floats
+    high: Floats
+    joins: np.ndarray
+    first: Indices
+    last: Indices
+    flip_first: Indices
+    flip_last: Indices
+
+    @classmethod
+    def of(cls, net: Mapping[str, Any]) -> Terms:
+        """What `elastic_net` made, as arrays."""
+        joins = np.array([term["join"] for term in net["terms"]])
+        (first, flip_first), (last, flip_last) = (
+            np.array([(term["of"][end], term["flip"][end]) for term in net["terms"]], dtype=np.int64).reshape(-1, 2).T
+            for end in (0, -1)
+        )
+        return cls(np.array(net["low"]), np.array(net["high"]), joins, first, last, flip_first, flip_last)
+
+    def values(self, values: Floats, clip: bool = False) -> Floats:
+        """(n, k) terms of (n, p) indicators.
+
+        Beyond the fitted range single indicators go on in a straight line, products stay where they were.
+
+        >>> net = {"low": [0.0, 0.0], "high": [2.0, 2.0], "terms": [{"of": [0], "flip": [True], "join": "one"},
+        ...        {"of": [0, 1], "flip": [False, False], "join": "both"},
+        ...        {"of": [0, 1], "flip": [False, False], "join": "either"}]}
+        >>> Terms.of(net).values(np.array([[1.0, 1.0]])).tolist()
+        [[0.5, 0.25, 0.75]]
+        """
+        unit = (values - self.low) / (self.high - self.low)
+        inside = np.clip(unit, 0.0, 1.0)
+        unit = inside if clip else unit
+        a = np.where(self.joins == "one", unit[:, self.first], inside[:, self.first])
+        a = np.where(self.flip_first, 1 - a, a)
+        b = np.where(self.flip_last, 1 - inside[:, self.last], inside[:, self.last])
+        return np.where(self.joins == "one", a, np.where(self.joins == "either", 1 - (1 - a) * (1 - b), a * b))
+
+
+@dataclass(frozen=True, eq=False)
+class Net:
+    """An elastic net, ready to be evaluated: the regression on one number, the weighted sum of the terms."""
+
+    base: Pooled
+    features: tuple[str, ...]
+    terms: Terms
+    weights: Floats
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Net:
+        """What `elastic_net` made, as arrays."""
+        weights = np.array(parameters["weights"])
+        return cls(Pooled.of(parameters["base"]), tuple(parameters["net_features"]), Terms.of(parameters), weights)
+
+
+@evaluator("elastic_net", ready=Net.of)
+def evaluate_elastic_net(model: Net, cases: Sequence[Case], clip: bool) -> Floats:
+    """A linear model in one number: the weighted terms of the net."""
+    values = feature_values(cases, model.features)
+    if not model.base.features:
+        return evaluate_linear(model.base, cases, clip)
+    index = model.terms.values(values, clip) @ model.weights
+    return linear_in(model.base, cases, index[:, None], clip)

@@ -11,13 +11,17 @@ It competes where it is named (`predictor fit --family gaussian_process`).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from predictor.models.base import Floats, family, finite
+from predictor.models.case import Case
 from predictor.models.corrections import correction
+from predictor.models.evaluate import Model, evaluator, feature_values
+from predictor.models.links import moved
 from predictor.models.rows import Row
 
 FEWEST, MOST = 20, 300  # configurations
@@ -67,3 +71,42 @@ def _regress(x: Floats, y: Floats) -> tuple[Floats, Floats, float, float]:
         model.fit(x, y - mean)
     process = model.kernel_.k1
     return model.alpha_, np.atleast_1d(process.k2.length_scale), float(process.k1.constant_value), mean
+
+
+@dataclass(frozen=True, eq=False)
+class Process:
+    """A Gaussian process, ready to be evaluated, and the regression that it corrects.
+
+    center, scale, lengths : (p,) of the features; points : (m, p) and weights : (m,) of its configurations
+    """
+
+    base: Model
+    features: tuple[str, ...]
+    center: Floats
+    scale: Floats
+    lengths: Floats
+    points: Floats
+    weights: Floats
+    amplitude: float
+    mean: float
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Process:
+        """What `gaussian_process` made, as arrays."""
+        center, scale, lengths, points, weights = (
+            np.array(parameters[name]) for name in ("center", "scale", "lengths", "points", "weights")
+        )
+        return cls(
+            Model(parameters["base"]), tuple(parameters["gp_features"]), center, scale, lengths, points / lengths,
+            weights, float(parameters["amplitude"]), float(parameters["mean"]),
+        )  # fmt: skip
+
+
+@evaluator("gaussian_process", ready=Process.of)
+def evaluate_gaussian_process(model: Process, cases: Sequence[Case], clip: bool) -> Floats:
+    """The regression below, moved on its scale by the mean of the process."""
+    here = (feature_values(cases, model.features) - model.center) / model.scale / model.lengths
+    squared = np.square(here[:, None, :] - model.points[None, :, :]).sum(axis=2)
+    kernel = model.amplitude * np.exp(-0.5 * squared)
+    by = model.mean + np.sum(kernel * model.weights, axis=1)
+    return moved(model.base.evaluate(cases, clip=clip), np.array([case.chance for case in cases]), by)

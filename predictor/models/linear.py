@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from predictor.errors import FitError
-from predictor.models.base import family, feature_matrix, require_features, usable
+from predictor.models.base import Floats, family, feature_matrix, require_features, usable
+from predictor.models.case import Case
+from predictor.models.evaluate import evaluator, feature_values
 from predictor.models.features import reported
-from predictor.models.pooled import pooled_runs
+from predictor.models.links import expit
+from predictor.models.pooled import Pooled, pooled_runs
 from predictor.models.rows import Row
 
 # Never all of log N, log H and log V: they are one equation (N = H V).
@@ -41,3 +46,17 @@ def linear(rows: Sequence[Row]) -> dict[str, Any]:
     if not features:
         raise FitError("family linear finds no indicator that every run has and that varies")
     return fit_linear(rows, features, shrink=True, varying=VARYING)
+
+
+@evaluator("linear", ready=Pooled.of)
+def evaluate_linear(model: Pooled, cases: Sequence[Case], clip: bool) -> Floats:
+    """p = 1/C + (1 - 1/C) sigmoid(eta), eta linear in the features."""
+    return linear_in(model, cases, feature_values(cases, model.features), clip)
+
+
+def linear_in(model: Pooled, cases: Sequence[Case], values: Floats, clip: bool) -> Floats:
+    """(n,) accuracies from the values (n, p) of the features."""
+    intercepts, slopes = model.own(cases)
+    eta = intercepts + np.sum(model.standardised(values, clip) * slopes, axis=1)
+    chance = np.array([case.chance for case in cases])
+    return chance + (1 - chance) * expit(eta)

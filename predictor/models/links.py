@@ -35,3 +35,13 @@ def disagreement(predicted: Sequence[Floats]) -> Floats:
     """
     logits = np.array([logit(values) for values in predicted])
     return logits.std(axis=0, ddof=1) if len(logits) > 1 else np.zeros(logits.shape[1:])
+
+
+def moved(accuracies: Floats, chance: Floats, by: Floats) -> Floats:
+    """(n,) accuracies moved by so many logits of the chance-corrected accuracy.
+
+    >>> moved(np.array([0.6]), np.array([0.2]), np.array([0.0])).round(6).tolist()
+    [0.6]
+    """
+    share = (accuracies - chance) / (1 - chance)
+    return chance + (1 - chance) * expit(logit(share) + by)

@@ -1,14 +1,16 @@
-"""What the linear and the class-wise family share: standardising, levels of target sets and domains, parameters."""
+"""What the linear and the class-wise family share: standardising, levels of target sets and domains."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.models.base import Floats, finite, level_index, replicate_weights
+from predictor.models.case import Case
 from predictor.models.glm import Groups, fit_pooled
 from predictor.models.rows import Row, Sample
 
@@ -99,3 +101,66 @@ def _slopes(names: Sequence[str], deviations: Floats) -> dict[str, list[float]]:
     if not deviations[:, 1:].any():
         return {}
     return {name: [finite(value) for value in row] for name, row in zip(names, deviations[:, 1:], strict=True)}
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """A partly pooled regression, ready to be evaluated.
+
+    center, scale, low, high, coefficients : (p,) of the features
+    levels, domains : {target set and recipe, domain: what it adds to the intercept}
+    level_slopes, domain_slopes : {the same: (p,) what it adds to the slopes}
+    """
+
+    features: tuple[str, ...]
+    center: Floats
+    scale: Floats
+    low: Floats
+    high: Floats
+    coefficients: Floats
+    intercept: float
+    levels: Mapping[str, float]
+    domains: Mapping[str, float]
+    level_slopes: Mapping[str, Floats]
+    domain_slopes: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Pooled:
+        """What `pooled_parameters` made, as arrays."""
+
+        def array(name: str) -> Floats:
+            return np.array(parameters[name], dtype=np.float64)
+
+        def arrays(name: str) -> dict[str, Floats]:
+            return {key: np.array(row, dtype=np.float64) for key, row in parameters.get(name, {}).items()}
+
+        return cls(
+            features=tuple(parameters["features"]), center=array("center"), scale=array("scale"), low=array("low"),
+            high=array("high"), coefficients=array("coefficients"), intercept=float(parameters["intercept"]),
+            levels=parameters["levels"], domains=parameters.get("domains", {}), level_slopes=arrays("level_slopes"),
+            domain_slopes=arrays("domain_slopes"),
+        )  # fmt: skip
+
+    def own(self, cases: Sequence[Case]) -> tuple[Floats, Floats]:
+        """(n,) intercept and (n, p) slopes of each case: its target set's where known, its domain's, or all's."""
+        places = {(case.level, case.domain): 0 for case in cases}  # few, of many cases
+        intercepts = np.full(len(places), self.intercept)
+        slopes = np.tile(self.coefficients, (len(places), 1))
+        for i, (level, domain) in enumerate(places):
+            places[level, domain] = i
+            if level in self.levels:
+                intercepts[i] += self.levels[level]
+                if self.level_slopes:
+                    slopes[i] += self.level_slopes[level]
+            elif domain in self.domains:
+                intercepts[i] += self.domains[domain]
+                if self.domain_slopes:
+                    slopes[i] += self.domain_slopes[domain]
+        index = np.array([places[case.level, case.domain] for case in cases], dtype=np.int64)
+        return intercepts[index], slopes[index]
+
+    def standardised(self, values: Floats, clip: bool) -> Floats:
+        """(n, p) features in standard deviations from their mean."""
+        if clip:
+            values = np.clip(values, self.low, self.high)
+        return (values - self.center) / self.scale

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.models.case import Case, Floats
-from predictor.models.evaluate import class_logits
+from predictor.models.classwise import class_logits
 from predictor.models.links import expit, logit
+from predictor.models.pooled import Pooled
 from predictor.prediction.results import ClassPrediction, ClassPredictions, OutcomePrediction
 from predictor.statistics.conformal import error_scale
 
@@ -107,7 +108,7 @@ def predict_classes(
         reason = own["reason"] if own else NEEDS_NEW_FIT
         return ClassPredictions(outcome=outcome.outcome, level=outcome.level, n_classes=0, reason=reason)
     names = [name for name in case.distribution.target_names if case.tested is None or name in case.tested]
-    eta, counts = class_logits(entry["families"][FAMILY], [case])
+    eta, counts = class_logits(Pooled.of(entry["families"][FAMILY]), [case])
     if known is None:
         known = own["classes"].get(case.level, {}) if case.level is not None else {}
     fallback = [0.0, own["class_sd"], own["tested"]]

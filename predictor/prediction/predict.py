@@ -12,9 +12,9 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.models.case import Case
-from predictor.models.evaluate import nearest_index, nearest_several
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
+from predictor.models.nearest import Neighbours
 from predictor.models.scales import Scale
 from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
@@ -293,7 +293,7 @@ def _baselines(fit: Fit, outcome: str, case: Case, known: Known) -> list[dict[st
             continue
         found: dict[str, Any] = {}
         if family == "nearest":
-            index = nearest_index(families[family], [case])[0]
+            index = Neighbours.of(families[family]).index([case])[0]
             share = families[family]["values"][index] if index >= 0 else math.nan
             found = {"configuration_id": families[family]["names"][index] if index >= 0 else None}
         else:
@@ -309,7 +309,7 @@ def _nearest(fit: Fit, outcome: str, case: Case) -> Iterator[dict[str, Any]]:
     if parameters is None:
         return
     scale = Scale.stored(fit.outcomes[outcome])
-    for index, distance in nearest_several(parameters, case, NEAREST):
+    for index, distance in Neighbours.of(parameters).several(case, NEAREST):
         target_set, _, recipe = parameters["owners"][index].partition(" | ")
         yield {
             "outcome": outcome, "configuration_id": parameters["names"][index], "target_set": target_set,
