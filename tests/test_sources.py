@@ -15,13 +15,14 @@ from images import pattern, write_source
 from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
 from predictor.images.digests import file_digest
+from predictor.images.groups import numbered_groups
 from predictor.spec import PROTOCOL, RunSpec
 from trainer.checking import check_grid
 from trainer.data.opening import open_source, read_source
 from trainer.data.readers.builtin import BUILTIN
 from trainer.data.selection import choose
 from trainer.data.source import Source
-from trainer.data.splits import VALIDATION_SHARE, content_groups, derived, in_validation, numbered_groups, overlapping
+from trainer.data.splits import VALIDATION_SHARE, content_groups, derived, in_validation, overlapping
 from trainer.data.store import Store
 from trainer.run import run_spec
 

@@ -18,6 +18,7 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
     "indicators": "Indicators of one or more manifests.",
     "pilots": "Which cheap subsamples of a manifest to train first, as a grid.",
     "predict": "Accuracy and robustness of manifests before training, with intervals.",
+    "probe": "How far the classes of images are apart, before anything is trained.",
     "rates": "Which learning rate a grid shall have, on validation splits of its training data.",
     "report": "One self-contained HTML file about a registry.",
     "runs": "List, show, check, pack and unpack run records.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,29 @@ def check_writable(path: Path) -> None:
         problem = f"cannot be written: no permission to write in {path.parent}"
     if problem:
         raise PredictorError(problem, where=str(path), remedy=ANOTHER)
+
+
+@contextmanager
+def shown_progress(name: str) -> Iterator[Callable[[str, float], None]]:
+    """A bar where standard error is a terminal, else a line for each thing done. name : what is being done"""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        from predictor.entry import terminal
+
+        with Progress(console=Console(file=terminal()), transient=True) as bar:
+            task = bar.add_task(name, total=1.0)
+            yield lambda line, share: bar.update(task, description=f"{name}: {line}", completed=share)
+        return
+    said = set()
+
+    def say(line: str, share: float) -> None:
+        if line not in said:
+            click.echo(f"{name}: {line}", err=True)
+        said.add(line)
+
+    yield say
 
 
 def _check_distinct(manifests: Sequence[str]) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, check_writable
+from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, check_writable, shown_progress
 from predictor.models.scales import SHARES
 from predictor.render.tables import points
 
@@ -50,7 +48,7 @@ def command(
     records = read_registry(runs, studies or None)
     output = runs / "fit.json" if output is None else output
     check_writable(output)
-    with shown_progress() as progress:
+    with shown_progress("fit") as progress:
         fit = fit_registry(records, outcomes or None, families or None, studies or None, progress=progress)
     written = fit.save(output)
     scored = score_held_out(fit, records)
@@ -70,29 +68,6 @@ def command(
         for title, rows in held_out_blocks(scored):
             click.echo(f"{title}\n{rows_text(rows, form)}\n")
         click.echo(foot(fit, written))
-
-
-@contextmanager
-def shown_progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar where stderr is a terminal, else one line for each split."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import Progress
-
-        from predictor.entry import terminal
-
-        with Progress(console=Console(file=terminal()), transient=True) as bar:
-            task = bar.add_task("fit", total=1.0)
-            yield lambda line, share: bar.update(task, description=f"fit: {line}", completed=share)
-        return
-    said = set()
-
-    def say(line: str, share: float) -> None:
-        if line not in said:
-            click.echo(f"fit: {line}", err=True)
-        said.add(line)
-
-    yield say
 
 
 def head(fit: Fit) -> str:

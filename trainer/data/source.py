@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from predictor.errors import SHOWN, DataError, listed, near
 from predictor.images.decoding import BadImage, Pixels, decoded, for_each
-from trainer.data.splits import Derived, content_groups, derived, in_validation, numbered_groups
+from predictor.images.groups import numbered_groups
+from trainer.data.splits import Derived, content_groups, derived, in_validation
 from trainer.data.store import Store
 
 BadImages = Literal["error", "skip"]

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 VALIDATION_SHARE = 1 / 8
 PARTS = ("fit", "validation")
 _DERIVED = re.compile(r"(?P<base>.+):(?P<part>fit|validation)(@(?P<neighbours>[1-9][0-9]*))?")
-_NUMBER = re.compile(r"([0-9]+)(?!.*[0-9])", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -68,21 +67,6 @@ def in_validation(group: str) -> bool:
     """
     number = int.from_bytes(hashlib.sha256(f"validation\0{group}".encode()).digest()[:8], "big")
     return number < VALIDATION_SHARE * 2**64
-
-
-def numbered_groups(ids: NDArray[np.str_], neighbours: int) -> list[str]:
-    """The group of each image by the last whole number in its id. Raises ValueError naming an id without a number.
-
-    >>> numbered_groups(np.array(["fnt:img001-00004", "fnt:img002-00005"]), 4)
-    ['0', '1']
-    """
-    groups = []
-    for name in ids.tolist():
-        found = _NUMBER.search(name)
-        if not found:
-            raise ValueError(f"image {name!r} has no number in its id")
-        groups.append(str((int(found[1]) - 1) // neighbours))
-    return groups
 
 
 def content_groups(read: Callable[[int], bytes], rows: NDArray[np.int64]) -> list[str]:

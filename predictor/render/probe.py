@@ -1,0 +1,101 @@
+"""A probe of images in words: how far the classes are apart, which are hard, what is confused, what is there twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from predictor.render.tables import percent, rows_text
+
+if TYPE_CHECKING:
+    from predictor.images.duplicates import Duplicates
+    from predictor.images.results import Probe
+
+HARD = 3  # classes that are named
+PAIRS = 5
+
+
+def probe_text(probe: Probe, where: str, form: str) -> str:
+    """The probe as text, Markdown or CSV (one row a class and size)."""
+    if form == "csv":
+        return rows_text(class_rows(probe), form)
+    lines = [
+        f"{where}   {_many(len(probe.names), 'class', 'classes')}   {probe.n_images:,} images looked at, "
+        f"{probe.image_size} px, split {probe.split!r}   {probe.digest}",
+        "without training: whitened patches and ridge regression, "
+        f"mean of {probe.n_draws} random splits of the training images",
+    ]
+    blocks = ["\n".join(lines)]
+    if probe.sizes:
+        blocks.append(rows_text(size_rows(probe), form))
+    blocks.append("\n".join(_found(probe)))
+    return "\n\n".join(blocks)
+
+
+def size_rows(probe: Probe) -> list[dict[str, object]]:
+    """One row a number of training images a class."""
+    return [
+        {
+            "images a class": size.samples_per_class,
+            "classes": size.n_classes,
+            "told apart": f"{percent(size.accuracy)} +- {100 * size.standard_error:.1f}",
+            "chance": percent(1 / size.n_classes),
+            "margin": f"{size.margin:+.2f}",
+        }
+        for size in probe.sizes
+    ]
+
+
+def class_rows(probe: Probe) -> list[dict[str, object]]:
+    """One row a class and number of training images, hardest first at each number."""
+    rows = []
+    for size in probe.sizes:
+        n = size.samples_per_class
+        there = [one for one in probe.classes if n in one.accuracy]
+        for one in sorted(there, key=lambda one: one.accuracy[n]):
+            rows.append(
+                {"class": one.name, "n_images": one.n_images, "samples_per_class": n, "accuracy": one.accuracy[n]}
+            )
+    return rows
+
+
+def _found(probe: Probe) -> Iterable[str]:
+    if probe.slope is not None:
+        yield _line("growth", f"{probe.slope:+.2f} logits above chance for e times the images")
+    if probe.confused_at:
+        n = probe.confused_at
+        hard = sorted((one for one in probe.classes if n in one.accuracy), key=lambda one: one.accuracy[n])[:HARD]
+        named = ", ".join(f"{one.name} {percent(one.accuracy[n], 0)}" for one in hard)
+        yield _line("hard", f"{named}   (at {n} images a class)")
+        pairs = ", ".join(f"{a} for {b} {percent(share, 0)}" for a, b, share in probe.confused[:PAIRS])
+        yield _line("taken", pairs or "no class for another")
+    if probe.duplicates is not None:
+        yield _line("copies", _copies(probe.duplicates))
+        for image, own, other, theirs, _ in probe.duplicates.pairs:
+            if own != theirs:
+                yield _line("", f"{image} ({own}) and {other} ({theirs}): one of the labels is wrong, or both fit")
+    if probe.diversity is not None:
+        spread = probe.diversity
+        images = f"{spread.within:.2f} unlike images of {spread.per_class} of a class"
+        yield _line("diversity", f"{images}, {spread.classes:.2f} unlike classes of {len(probe.classes)}")
+    if probe.left_out:
+        yield _line("left out", "; ".join(f"{name}: {why}" for name, why in probe.left_out.items()))
+    for note in probe.notes:
+        yield _line("note", note)
+
+
+def _copies(copies: Duplicates) -> str:
+    if not copies.exact and not copies.near:
+        return f"none among {copies.n_images:,} images"
+    return (
+        f"of {copies.n_images:,} images {copies.exact:,} have an exact copy, {copies.near:,} a near one; "
+        f"{copies.inside:,} inside their class, {copies.between:,} in another"
+    )
+
+
+def _line(name: str, content: str) -> str:
+    return f"{name:<13} {content}"
+
+
+def _many(n: int, one: str, more: str) -> str:
+    return f"{n:,} {one if n == 1 else more}"
