@@ -181,7 +181,7 @@ def test_a_diverged_run_says_so(folder) -> None:
 
 def test_another_protocol_is_refused(folder) -> None:
     spec = spec_of(folder[1]).model_copy(update={"protocol": 1})
-    with pytest.raises(SpecError, match=r"asks for protocol 1; this trainer trains protocol 2. state protocol: 2 in"):
+    with pytest.raises(SpecError, match=r"for protocol 1; this trainer trains protocols 2 and 3. state protocol: 3 in"):
         recorded(spec, folder)
 
 

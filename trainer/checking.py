@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from predictor.errors import DataError, PredictorError, SpecError, listed
 from predictor.grids import Grid, PlannedRun
 from predictor.indicators.sources import SYNTHETIC
-from predictor.spec import PROTOCOL, RunSpec
+from predictor.spec import PROTOCOLS, RunSpec
 
 if TYPE_CHECKING:
     from trainer.data.source import Source
@@ -88,11 +88,10 @@ def _of(run_ids: list[str], n: int) -> str:
 
 def _run_faults(run: PlannedRun, grid: Grid, data_dir: Path) -> Iterator[Fault]:
     spec = run.spec
-    if spec.protocol != PROTOCOL:
-        yield Fault(
-            f"asks for protocol {spec.protocol}; this trainer trains protocol {PROTOCOL}",
-            f"state protocol: {PROTOCOL} in the grid: it gives new runs with new ids",
-        )
+    if spec.protocol not in PROTOCOLS:
+        from trainer.run import untrained
+
+        yield _fault(untrained(spec))
     if fault := _model_fault(spec.model.name):
         yield fault
     places = {name: (name, grid.sources[name].file, spec.sources[name], data_dir) for name in spec.sources}

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from predictor.spec import Recipe
+from predictor.spec import LAST_JOINED, PROTOCOL, SMOOTHED_OVER_TRAINED, STAGES_APART, Recipe, last_alone
 from trainer import randomness
 from trainer.augment import Augmentation, augmentation
 from trainer.data.selection import TrainingSet, epoch_order
@@ -38,9 +38,44 @@ class State:
     step: int = 0
 
 
-def n_steps(image_steps: int, batch_size: int) -> int:
-    """Steps of a stage; the last batch is smaller where the numbers do not divide."""
-    return math.ceil(image_steps / batch_size)
+def n_steps(image_steps: int, batch_size: int, protocol: int = PROTOCOL) -> int:
+    """Steps of a stage; the last batch is smaller where the numbers do not divide, or has one image more.
+
+    >>> n_steps(64, 32), n_steps(65, 32), n_steps(66, 32)
+    (2, 2, 3)
+    """
+    steps = math.ceil(image_steps / batch_size)
+    return steps - (protocol >= LAST_JOINED and last_alone(image_steps, batch_size))
+
+
+def pieces(n: int, size: int, protocol: int = PROTOCOL) -> list[tuple[int, int]]:
+    """Where the pieces of a batch of n images begin and end: `size` images each, a rest of one joined to the last.
+
+    >>> pieces(7, 3), pieces(8, 3), pieces(1, 3)
+    ([(0, 3), (3, 7)], [(0, 3), (3, 6), (6, 8)], [(0, 1)])
+    """
+    begins = list(range(0, n, size))
+    if protocol >= LAST_JOINED and size > 1 and last_alone(n, size):
+        begins.pop()
+    return list(zip(begins, [*begins[1:], n], strict=True))
+
+
+def loss_of(logits: Tensor, labels: Tensor, smoothing: float, spread: Tensor | None) -> Tensor:
+    """Cross-entropy with label smoothing (Szegedy et al. 2016), summed over the batch.
+
+    logits : (B, C); labels : (B,)
+    spread : (C,) the distribution that smoothing mixes in; None: the same for all logits
+    """
+    if not smoothing or spread is None:
+        return F.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
+    wanted = smoothing * spread + (1 - smoothing) * F.one_hot(labels, logits.shape[1])
+    return F.cross_entropy(logits, wanted, reduction="sum")
+
+
+def evenly(labels: Tensor, n_logits: int) -> Tensor:
+    """(C,) equal shares for the classes that have images, 0 for all other logits."""
+    there = torch.bincount(labels.cpu(), minlength=n_logits) > 0
+    return (there / there.sum()).to(labels.device)
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -70,6 +105,7 @@ def train(
     recipe: Recipe,
     training_seed: int,
     stage: int = 0,
+    protocol: int = PROTOCOL,
     device: str = "cpu",
     precision: Precision = "fp32",
     augment: Augmentation | None = None,
@@ -84,12 +120,14 @@ def train(
     """
     pixels = torch.from_numpy(data.pixels).to(device)
     labels = torch.from_numpy(data.labels).to(device)
-    batches = Ahead(Batches(data.keys, recipe.batch_size, image_steps, training_seed), device)
+    orders = stage if protocol >= STAGES_APART else 0
+    batches = Ahead(Batches(data.keys, recipe.batch_size, image_steps, training_seed, orders, protocol), device)
+    spread: Tensor | None = None
     draws = torch.tensor(randomness.key("augment", training_seed, stage), device=device)
     dropped, generator = randomness.key("dropout", training_seed, stage) >> 1, generator_of(device)
     plain = augmentation(recipe.augmentation, flip=recipe.flip)
     size = min(micro_batch or recipe.batch_size, recipe.batch_size)
-    steps = n_steps(image_steps, recipe.batch_size)
+    steps = n_steps(image_steps, recipe.batch_size, protocol)
     look = max(LOOK_EVERY, len(data.keys) // recipe.batch_size)
     finite = torch.ones((), dtype=torch.bool, device=device)
     state.model.train()
@@ -100,15 +138,15 @@ def train(
             group["lr"] = learning_rate(state.step, steps, recipe)
         generator.manual_seed(dropped + state.step)  # what a network itself draws: dropout, stochastic depth
         rows, first = batches[state.step]
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
+        for start, end in pieces(len(rows), size, protocol):
+            part = rows[start:end]
             whole = len(part) == size  # what is compiled is made for these; the last, smaller one goes around it
             images = (augment if augment and whole else plain)(pixels[part], draws, first + start)
             with autocast(device, precision):
                 logits = (state.forward if whole else state.model)(images)
-            loss = F.cross_entropy(
-                logits.float(), labels[part], reduction="sum", label_smoothing=recipe.label_smoothing
-            ) / len(rows)
+            if recipe.label_smoothing and spread is None and protocol >= SMOOTHED_OVER_TRAINED:
+                spread = evenly(labels, logits.shape[1])
+            loss = loss_of(logits.float(), labels[part], recipe.label_smoothing, spread) / len(rows)
             loss.backward()
             finite &= torch.isfinite(loss.detach())
         state.optimiser.step()
@@ -122,8 +160,18 @@ def train(
 class Batches:
     """Rows of each batch of a stage: epochs in their own order, one after the other, cut into batches."""
 
-    def __init__(self, keys: np.ndarray, batch_size: int, image_steps: int, training_seed: int):
-        self.keys, self.batch_size, self.image_steps, self.training_seed = keys, batch_size, image_steps, training_seed
+    def __init__(
+        self,
+        keys: np.ndarray,
+        batch_size: int,
+        image_steps: int,
+        training_seed: int,
+        stage: int = 0,
+        protocol: int = PROTOCOL,
+    ):
+        self.keys, self.batch_size, self.image_steps = keys, batch_size, image_steps
+        self.training_seed, self.stage = training_seed, stage
+        self.steps = n_steps(image_steps, batch_size, protocol)
         self._orders: dict[int, np.ndarray] = {}
 
     def __getitem__(self, step: int) -> np.ndarray:
@@ -132,12 +180,13 @@ class Batches:
 
     def of_steps(self, begin: int, end: int) -> np.ndarray:
         """Rows of the batches begin, ..., end - 1 in one array."""
-        position = np.arange(begin * self.batch_size, min(end * self.batch_size, self.image_steps))
+        stop = end * self.batch_size if end < self.steps else self.image_steps
+        position = np.arange(begin * self.batch_size, stop)
         epoch, place = np.divmod(position, len(self.keys))
         needed = range(int(epoch[0]), int(epoch[-1]) + 1)
         before, self._orders = self._orders, {}
         for e in needed:
-            self._orders[e] = before[e] if e in before else epoch_order(self.keys, self.training_seed, e)
+            self._orders[e] = before[e] if e in before else epoch_order(self.keys, self.training_seed, e, self.stage)
         counts = np.bincount(epoch - needed.start)
         places = np.split(place, np.cumsum(counts)[:-1])
         return np.concatenate([self._orders[e][of_epoch] for e, of_epoch in zip(needed, places, strict=True)])
@@ -158,7 +207,8 @@ class Ahead:
             self._rows = _sent(torch.from_numpy(self.batches.of_steps(self._begin, self._end)), self.device)
             self._firsts = torch.arange(self._begin * size, self._end * size, size, device=self.device)
         at = step - self._begin
-        return self._rows[at * size : (at + 1) * size], self._firsts[at]
+        end = None if step == self.batches.steps - 1 else (at + 1) * size
+        return self._rows[at * size : end], self._firsts[at]
 
 
 def _sent(rows: Tensor, device: str) -> Tensor:

@@ -22,7 +22,7 @@ from predictor.records.schema import (
     Seconds,
     StageCounts,
 )
-from predictor.spec import PROTOCOL, RunSpec, TestSet
+from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec, TestSet
 from trainer.data.opening import open_source
 from trainer.data.report import data_report
 from trainer.data.selection import training_sets
@@ -66,12 +66,8 @@ def run_spec(
     Raises DataError for images that are missing, unreadable or too few; SpecError for an unknown model or another
     protocol; torch.OutOfMemoryError where not even single images fit.
     """
-    if spec.protocol != PROTOCOL:
-        raise SpecError(
-            f"asks for protocol {spec.protocol}; this trainer trains protocol {PROTOCOL}",
-            where=f"run {spec.run_id}",
-            remedy=f"state protocol: {PROTOCOL} in the grid: it gives new runs with new ids",
-        )
+    if spec.protocol not in PROTOCOLS:
+        raise untrained(spec)
     prepare(device)
     reset_peak_memory(device)
     torch.set_num_threads(threads)
@@ -156,6 +152,15 @@ def run_spec(
         started_at=started.isoformat(timespec="seconds"),
         ended_at=ended.isoformat(timespec="milliseconds"),
         data_report=data_report(source_of(name) for name in spec.sources),
+    )
+
+
+def untrained(spec: RunSpec) -> SpecError:
+    """What is said to a protocol that this trainer does not know."""
+    return SpecError(
+        f"asks for protocol {spec.protocol}; this trainer trains protocols {' and '.join(map(str, PROTOCOLS))}",
+        where=f"run {spec.run_id}",
+        remedy=f"state protocol: {PROTOCOL} in the grid: it gives new runs with new ids",
     )
 
 

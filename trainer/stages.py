@@ -108,6 +108,7 @@ class Training:
                 recipe=spec.recipe_of(number),
                 training_seed=spec.seeds.training,
                 stage=number,
+                protocol=spec.protocol,
                 device=self.device,
                 precision=self.precision,
                 augment=augments[number],

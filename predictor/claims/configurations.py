@@ -13,7 +13,7 @@ from predictor.claims.origins import origin, synthetic
 from predictor.profiles import Profile, profile_counts
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Counted, RunRecord
-from predictor.spec import Others, RunSpec, Stage, StageData, canonical_json, target_counts
+from predictor.spec import Others, RunSpec, Stage, StageData, canonical_json, compared_as, target_counts
 
 EQUAL_STEPS, EQUAL_EPOCHS = "equal image-steps", "equal epochs"
 ROUNDING = 0.01  # sizes and image-steps are whole numbers: a relative difference below this is none
@@ -160,7 +160,16 @@ def groups(records: Sequence[RunRecord]) -> tuple[list[list[Configuration]], dic
     found: dict[str, list[Configuration]] = defaultdict(list)
     for runs in by_configuration.values():
         found[_context(runs[0][1])].append(_configuration(runs))
-    return list(found.values()), dict(unused)
+    return [group for alike in found.values() for group in _by_protocol(alike)], dict(unused)
+
+
+def _by_protocol(configurations: Sequence[Configuration]) -> list[list[Configuration]]:
+    """Those apart that no one protocol trains as they were trained."""
+    found: dict[int, list[Configuration]] = defaultdict(list)
+    protocols = compared_as([configuration.spec for configuration in configurations])
+    for configuration, protocol in zip(configurations, protocols, strict=True):
+        found[protocol].append(configuration)
+    return list(found.values())
 
 
 def random_ranks(record: RunRecord, spec: RunSpec) -> bool:
@@ -202,10 +211,9 @@ def _configuration(runs: Sequence[tuple[RunRecord, RunSpec]]) -> Configuration:
 
 
 def _context(spec: RunSpec) -> str:
-    """All that a comparison holds fixed. Shifts may differ: one whose source classes are added from is dropped."""
+    """All beside the protocol that a comparison holds fixed. Shifts may differ: one with added classes is dropped."""
     data = spec.stages[-1].data
     content = {
-        "protocol": spec.protocol,
         "target": spec.target.model_dump(mode="json", exclude={"shifts"}),
         "train": [data.source, data.split],
         "digests": [spec.sources.get(spec.target.test.source), spec.sources.get(data.source)],

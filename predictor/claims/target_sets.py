@@ -12,7 +12,7 @@ from typing import Any
 from predictor.claims.configurations import Configuration, unedited
 from predictor.claims.origins import origin, synthetic
 from predictor.errors import SpecError
-from predictor.spec import RunSpec, TestSet
+from predictor.spec import RunSpec, TestSet, compared_as
 
 FRACTALS = ("fractaldb", "fractals:classes=1000,instances=1000,seed=0")  # where no run names drawn images
 DOUBLINGS = 4  # a design goes up to four times the size that it starts from
@@ -135,10 +135,12 @@ def sites(groups: Sequence[Sequence[Configuration]], known: Mapping[str, str]) -
     """
     contexts: dict[str, dict[str, list[Configuration]]] = defaultdict(lambda: defaultdict(list))
     sources, capacity = dict(known), Counter[str]()
-    for configuration in (c for group in groups for c in group):
+    every = [configuration for group in groups for configuration in group]
+    protocols = compared_as([configuration.spec for configuration in every])
+    for configuration, protocol in zip(every, protocols, strict=True):
         spec = configuration.spec
         sources |= spec.sources
-        contexts[_context(spec)][spec.target.name].append(configuration)
+        contexts[_context(spec, protocol)][spec.target.name].append(configuration)
         for stage in spec.stages:
             for other in stage.data.others:
                 capacity[other.source] = max(capacity[other.source], other.n_classes)
@@ -149,8 +151,8 @@ def sites(groups: Sequence[Sequence[Configuration]], known: Mapping[str, str]) -
     return sorted(found, key=lambda site: (not site.shifts, site.target_set))
 
 
-def _context(spec: RunSpec) -> str:
+def _context(spec: RunSpec, protocol: int) -> str:
     """What one grid states once: whether images are mirrored is a target set's own."""
     model = spec.model.model_dump(mode="json")
     recipe = spec.recipe.model_dump(mode="json", exclude={"flip"})
-    return json.dumps([spec.protocol, model, recipe], sort_keys=True)
+    return json.dumps([protocol, model, recipe], sort_keys=True)

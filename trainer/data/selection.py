@@ -198,10 +198,11 @@ def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
         return z ^ (z >> np.uint64(31))
 
 
-def epoch_order(keys: NDArray[np.uint64], training_seed: int, epoch: int) -> NDArray[np.int64]:
-    """Order of the images in one epoch, from (seed, epoch) alone.
+def epoch_order(keys: NDArray[np.uint64], training_seed: int, epoch: int, stage: int = 0) -> NDArray[np.int64]:
+    """Order of the images in one epoch of a stage, from (seed, stage, epoch) alone.
 
     Images sort by a random number of their own, so the order of a subset is that of the whole set, thinned.
     """
-    salt = np.uint64(seeded("order", training_seed, epoch).integers(2**63))
+    words = ("order", training_seed, epoch) if stage == 0 else ("order", training_seed, epoch, "stage", stage)
+    salt = np.uint64(seeded(*words).integers(2**63))
     return np.argsort(mixed(keys ^ salt), kind="stable")
