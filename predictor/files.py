@@ -1,14 +1,16 @@
-"""Files that appear whole or not at all, and are never overwritten."""
+"""Files that appear whole or not at all; what is no regular file is never replaced by one."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from predictor.errors import RegistryError
+from predictor.reading import NO_LINK, WITHOUT_WAITING, check_regular
 
 
 def add_file(path: Path, content: bytes) -> bool:
@@ -26,15 +28,27 @@ def add_file(path: Path, content: bytes) -> bool:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file, new or not; where that fails the former one is whole. Raises OSError."""
+    """Write a file, new or not; where that fails the former one is whole. A link stays one: its file is written.
+
+    Raises OSError, also for a device, a pipe or a folder of that name.
+    """
+    path = check_replaceable(path)
     with _written_beside(path, content) as temporary:
         os.replace(temporary, path)
+
+
+def check_replaceable(path: Path) -> Path:
+    """The file to write: the path itself, or where its link leads. Raises OSError for what is no regular file."""
+    try:
+        return check_regular(path)
+    except FileNotFoundError:
+        return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 @contextmanager
 def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     """A temporary file in the same folder, on disk as a whole; gone afterwards unless it was renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    temporary = beside(path)
     try:
         with open(temporary, "xb") as file:
             file.write(content)
@@ -42,7 +56,14 @@ def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
             os.fsync(file.fileno())
         yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # renamed, or a disk that takes nothing, which has been told
+            temporary.unlink()
+
+
+def beside(path: Path) -> Path:
+    """A new name in the same folder, for what will have the name of `path` once it is whole."""
+    name = os.fsdecode(os.fsencode(path.name)[:150])  # a name has 255 bytes at most
+    return path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
 
 
 def publish(temporary: Path, path: Path) -> bool:
@@ -67,6 +88,34 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """Wait until no other process holds this lock of a folder, and hold it; a process that dies holds none.
+
+    The lock is a hidden file, gone again afterwards. Raises OSError where the folder takes no file.
+    """
+    if sys.platform == "win32":  # there one process at a time is left to whoever starts them
+        yield
+        return
+    import fcntl
+
+    path = folder / f".{name}.lock"
+    while True:
+        with open(os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK | WITHOUT_WAITING, 0o666), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                current = os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+            except FileNotFoundError:  # who held it before has removed it
+                current = False
+            if current:
+                try:
+                    yield
+                finally:
+                    with suppress(OSError):
+                        path.unlink()
+                return
 
 
 def unwritable(path: Path, error: OSError) -> RegistryError:

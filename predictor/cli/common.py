@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.errors import ManifestError, PredictorError
+from predictor.files import check_replaceable, replace_file
+from predictor.reading import MIB, read_bytes
 from predictor.render.tables import FORMATS
 
 if TYPE_CHECKING:
@@ -118,20 +119,13 @@ def write_text(path: Path, text: str, *, keep: bool = False) -> None:
     Raises PredictorError where it cannot be written.
     """
     check_writable(path)
-    temporary = None
+    content = text.encode(errors="backslashreplace")  # names of files may be no Unicode
     try:
-        if keep and path.exists() and path.read_text(encoding="utf-8") != text:
+        if keep and path.exists() and read_bytes(path, limit=max(MIB, 2 * len(content))) != content:
             raise PredictorError("exists and says something else", where=str(path), remedy=ANOTHER)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            temporary = file.name
-            file.write(text)
-        os.chmod(temporary, 0o644)  # a temporary file is private
-        os.replace(temporary, path)
-    except (OSError, UnicodeDecodeError) as fault:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        reason = fault.strerror if isinstance(fault, OSError) else fault
-        raise PredictorError(f"cannot be written: {reason}", where=str(path), remedy=ANOTHER) from fault
+        replace_file(path, content)
+    except OSError as fault:
+        raise PredictorError(f"cannot be written: {fault.strerror}", where=str(path), remedy=ANOTHER) from fault
 
 
 def check_writable(path: Path) -> None:
@@ -140,6 +134,12 @@ def check_writable(path: Path) -> None:
     Raises PredictorError where the path is a folder, or its folder is missing or may not be written to.
     """
     problem = None
+    try:
+        check_replaceable(path)
+    except IsADirectoryError:
+        pass
+    except OSError as fault:
+        raise PredictorError(f"cannot be written: {fault.strerror}", where=str(path), remedy=ANOTHER) from None
     if path.is_dir():
         problem = "is a folder; needed: the name of a file"
     elif not path.parent.is_dir():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from predictor.cli.common import RUNS, STUDIES
-from predictor.errors import PredictorError
+from predictor.cli.common import RUNS, STUDIES, check_writable, write_text
+from predictor.reading import MIB, read_text
+
+MAX_CARD = MIB  # bytes of a registry's README.md that the page shows
 
 
 @click.command(name="report")
@@ -23,25 +24,18 @@ def command(runs: Path, studies: tuple[str, ...], output: Path) -> None:
     from predictor.records import frame, read_registry
     from predictor.render.report import report_html, try_fit
 
+    check_writable(output)
     records = read_registry(runs, list(studies) or None)
     fit, reason = try_fit(records)
     title = f"Registry {runs.resolve().name}"
     page = report_html(records, agreement(frame(records)), fit, reason, title, _card(runs))
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, output)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise PredictorError(
-            f"cannot be written: {error.strerror}", where=str(output), remedy="name a writable file with --output"
-        ) from None
+    write_text(output, page)
     click.echo(f"{output}: {len(page) / 1e6:.1f} MB, {len(records)} runs")
 
 
 def _card(runs: Path) -> str | None:
     """The registry's own data card, if it has a readable one."""
     try:
-        return (runs / "README.md").read_text(encoding="utf-8")
+        return read_text(runs / "README.md", limit=MAX_CARD, root=runs)
     except (OSError, UnicodeDecodeError):
         return None

@@ -23,8 +23,10 @@ from predictor.grids.checks import (
 from predictor.grids.faults import Faults, Place
 from predictor.grids.levels import crossed, drawn
 from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, GridTargetSet, PlannedRun, Rate
+from predictor.reading import MIB, read_text
 from predictor.spec import Recipe, RunSpec, Seeds, Stage, StageData, TargetSet, planned_counts
 
+MAX_GRID = 4 * MIB  # bytes of a grid file
 DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
 
 
@@ -75,13 +77,14 @@ def _read(path: Path) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, limit=MAX_GRID)
     except FileNotFoundError:
         raise SpecError("no such grid file", where=str(path), remedy="name an existing YAML file") from None
     except IsADirectoryError:
         raise SpecError("is a folder", where=str(path), remedy="name a grid file, such as GRID.yaml") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"cannot be read: {error}", where=str(path)) from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SpecError(f"cannot be read: {reason}", where=str(path), remedy="name a grid file of UTF-8 text") from None
     try:
         document = YAML(typ="rt").load(text)  # YAML 1.2: 'NO' is a label, 1e-3 is a number; keeps line numbers
     except MarkedYAMLError as error:

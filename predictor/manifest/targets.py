@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from predictor.errors import ManifestError
+from predictor.reading import MIB, read_text
+
+MAX_LIST = 256 * MIB  # bytes of a list of names
 
 
 def read_targets(path: str | Path) -> list[str]:
@@ -14,11 +17,14 @@ def read_targets(path: str | Path) -> list[str]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, limit=MAX_LIST)
     except FileNotFoundError:
         raise ManifestError("no such file", where=str(path), remedy="name a text file with one class a line") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"cannot be read: {error}", where=str(path)) from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ManifestError(
+            f"cannot be read: {reason}", where=str(path), remedy="name a text file with one class a line"
+        ) from None
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
         raise ManifestError("names no class", where=str(path), remedy="write one tested class a line")

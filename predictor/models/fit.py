@@ -6,8 +6,6 @@ import hashlib
 import importlib.resources
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import FitError
+from predictor.files import replace_file
+from predictor.reading import MIB, read_text
 
 SCHEMA_VERSION = 2
 KIND = "predictor-fit"
+MAX_FIT = 256 * MIB  # bytes; the fit of 2,571 runs has 2 MiB
 FIT_AGAIN = "Fit again: predictor fit RUNS --output FIT"
 
 
@@ -60,18 +61,9 @@ class Fit:
         Raises FitError where the folder cannot be written to.
         """
         path = Path(path)
-        temporary = None
         try:
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-            ) as file:
-                temporary = file.name
-                file.write(self.to_json())
-            os.chmod(temporary, 0o644)  # a temporary file is private; a fit is there to be read
-            os.replace(temporary, path)
+            replace_file(path, self.to_json().encode())
         except OSError as fault:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
             raise FitError(f"cannot write the fit: {fault.strerror}", where=str(path)) from fault
         return path
 
@@ -108,7 +100,7 @@ def load_fit(path: str | Path) -> Fit:
     Raises FitError where it is missing, cut, edited or of another schema.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path, limit=MAX_FIT)
     except FileNotFoundError:
         raise FitError("no such file", where=str(path), remedy=FIT_AGAIN) from None
     except IsADirectoryError:

@@ -11,8 +11,10 @@ from typing import Any
 
 from predictor.errors import RegistryError
 from predictor.files import add_file
+from predictor.reading import MIB, read_bytes
 
 FOLDER = "attempts"
+MAX_ATTEMPT = 64 * MIB  # bytes of one
 DUPLICATE = "duplicate"  # status of an attempt that holds a second, differing record of a finished run
 
 
@@ -22,7 +24,7 @@ def write_attempt(runs_dir: str | Path, *, study: str, run_id: str, attempt: Map
     attempt : anything JSON can say; `status` and `message` by custom. `written_at` is added.
     """
     content = {"run_id": run_id, "written_at": datetime.now(UTC).isoformat(timespec="seconds"), **attempt}
-    text = json.dumps(content, ensure_ascii=False, default=str) + "\n"
+    text = json.dumps(content, default=str) + "\n"
     for number in itertools.count(1):
         path = Path(runs_dir, study, FOLDER, f"{run_id}.{number}.json")
         if not path.exists() and add_file(path, text.encode()):
@@ -38,9 +40,11 @@ def read_attempts(study_dir: str | Path) -> dict[Path, dict[str, Any]]:
     attempts: dict[Path, dict[str, Any]] = {}
     for path in sorted(Path(study_dir, FOLDER).glob("[!.]*.json"), key=_order):
         try:
-            content = json.loads(path.read_bytes())
-        except ValueError as error:
+            content = json.loads(read_bytes(path, limit=MAX_ATTEMPT, root=study_dir))
+        except (ValueError, RecursionError) as error:
             raise RegistryError(f"not whole JSON ({error})", where=str(path), remedy="delete it") from None
+        except OSError as error:
+            raise RegistryError(f"cannot be read ({error.strerror})", where=str(path), remedy="delete it") from None
         if not isinstance(content, dict):
             raise RegistryError("an attempt is a JSON object", where=str(path), remedy="delete it")
         attempts[path] = content

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from predictor.errors import RegistryError
-from predictor.files import literal
+from predictor.reading import read_bytes
 from predictor.records.attempts import DUPLICATE, read_attempts
+from predictor.records.parts import (
+    MAX_RECORD,
+    checked_part,
+    collector_paused,
+    damaged,
+    part_column,
+    part_files,
+    unreadable,
+)
 from predictor.records.rules.grid import read_design
 from predictor.records.rules.record import record_faults
 from predictor.records.rules.specs import Specs
 from predictor.records.schema import RunRecord
 from predictor.records.store import (
     Stored,
-    collector_paused,
     json_files,
-    part_column,
-    part_files,
     result,
     stray_files,
     study_folders,
@@ -71,6 +78,7 @@ class _Registry:
         self.n_records = 0
         self._specs = Specs()
         self._seen: dict[str, _Seen] = {}  # by run id, of all studies before this one
+        self._doubles: Counter[tuple[Path, Path]] = Counter()  # runs that stand in two parts, or twice in one
         self._part: tuple[Path, list[str]] | None = None  # the one read again last
 
     def study_faults(self, study_dir: Path) -> Iterator[str]:
@@ -96,6 +104,7 @@ class _Registry:
             yield from (f"{stored.where}: {fault}" for fault in faults)
         if design:
             yield from design.faults()
+        yield from self._doubled(study_dir)
         yield from self._lost_races(study_dir, own)
         for run_id, seen in own.items():
             self._seen.setdefault(run_id, seen)
@@ -107,6 +116,10 @@ class _Registry:
         before = own.setdefault(record.run_id, seen)
         if before is not seen:
             differs = before.text != seen.text and self._again(before) not in (record, None)
+            if not differs and before.row is not None and seen.row is not None:
+                self._doubles[before.file, seen.file] += 1
+            elif before.row is None and seen.row is not None:
+                own[record.run_id] = seen  # packed: a second row is compared with this one
         elif record.run_id in self._seen:
             before = self._seen[record.run_id]
             first = self._again(before) if before.text != seen.text else None
@@ -115,11 +128,20 @@ class _Registry:
             return []
         return [f"run {record.run_id} differs from the one in {before.where}"] if differs else []
 
+    def _doubled(self, study_dir: Path) -> Iterator[str]:
+        """Runs that were packed twice, a line for each two parts."""
+        for (first, second), n in self._doubles.items():
+            place = "twice" if first == second else f"in {first.name} too"
+            runs = "1 run stands" if n == 1 else f"{n} runs stand"
+            mend = f"`predictor runs unpack {study_dir}`, then `predictor runs pack {study_dir}`"
+            yield f"{second}: {runs} there {place}; {mend} leave each of them once"
+        self._doubles.clear()
+
     def _again(self, seen: _Seen) -> RunRecord | None:
         """A record that was met before; None where it is gone, because somebody packs meanwhile."""
         try:
             if seen.row is None:
-                return Stored("", seen.file, None, seen.file.read_bytes()).parse()
+                return Stored("", seen.file, None, read_bytes(seen.file, limit=MAX_RECORD)).parse()
             if self._part is None or self._part[0] != seen.file:
                 self._part = seen.file, part_column(seen.file, "record")
             return Stored("", seen.file, seen.row, self._part[1][seen.row - 1]).parse()
@@ -162,11 +184,11 @@ def _everything(study_dir: Path) -> Iterator[tuple[Stored, str | None] | str]:
     study = study_dir.resolve().name
     for path in json_files(study_dir):
         try:
-            text = path.read_bytes()
+            text = read_bytes(path, limit=MAX_RECORD, root=study_dir)
         except FileNotFoundError:  # packed since the listing
             continue
         except OSError as error:
-            yield f"{path}: cannot be read ({error.strerror})"
+            yield str(unreadable(path, error))
             continue
         yield Stored(study, path, None, text), path.stem
     for part in part_files(study_dir):  # after the JSON files, as in stored_records
@@ -179,10 +201,13 @@ def _rows(part: Path, study: str) -> Iterator[tuple[Stored, str | None] | str]:
 
     try:
         with duckdb.connect() as connection:
-            found = connection.execute("SELECT run_id, record FROM read_parquet($1)", [literal(part)])
+            source = checked_part(part, connection)
+            found = connection.execute("SELECT run_id, record FROM read_parquet($1)", [source])
             chunks = iter(lambda: found.fetchmany(CHUNK), [])
             for row, (run_id, text) in enumerate(chain.from_iterable(chunks), start=1):
                 stored = Stored(study, part, row, text)
                 yield (stored, run_id) if isinstance(text, str) else f"{stored.where}: column 'record' holds no text"
     except duckdb.Error as error:
-        yield f"{part}: not a readable part ({str(error).splitlines()[0]})"
+        yield str(damaged(part, error))
+    except RegistryError as error:
+        yield str(error)

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from predictor.errors import RegistryError
-from predictor.files import literal
 from predictor.records.gate import one_scale, refuse_impossible
 from predictor.records.parsing import parse_record
+from predictor.records.parts import checked_part, part_files
 from predictor.records.schema import RUN_ID, RunRecord
-from predictor.records.store import part_files, read_registry, stored_json, study_folders
+from predictor.records.store import read_registry, stored_json, study_folders
 
 if TYPE_CHECKING:
     import duckdb
@@ -118,12 +118,16 @@ def _of_records(records: Sequence[RunRecord]) -> Iterator[Source]:
 
 
 def _of_folders(folders: Sequence[Path]) -> Iterator[Source]:
+    import duckdb
+
     for number, folder in enumerate(folders):
         single = (str(stored.text, "utf-8") for stored in stored_json(folder))
         while texts := list(islice(single, CHUNK)):
             yield number, LIST, texts
         for part in part_files(folder):  # after the JSON files, as in stored_records; a part wins
-            yield number, PART, literal(part)
+            with duckdb.connect() as connection:
+                source = checked_part(part, connection)
+            yield number, PART, source
 
 
 def _columns(sources: Iterable[Source]) -> Columns:

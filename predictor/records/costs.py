@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from predictor.errors import RegistryError
-from predictor.files import literal
+from predictor.records.parts import checked_part, collector_paused, damaged, part_files
 from predictor.records.schema import moment
-from predictor.records.store import collector_paused, part_files, stored_json
+from predictor.records.store import stored_json
 from predictor.spec import Model, Recipe
 
 PIECES = """SELECT json_extract(record, ['$.run_id', '$.status', '$.started_at', '$.seconds', '$.energy',
@@ -99,7 +98,7 @@ def _loose(folder: Path) -> Iterator[Cost]:
                 record.get("started_at"),
                 record.get("ended_at"),
             )
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue
 
 
@@ -110,14 +109,13 @@ def _packed(parts: Sequence[Path]) -> Iterator[Cost]:
         some = parts[first : first + SIDE_BY_SIDE]
         try:
             with duckdb.connect() as connection:
-                rows = connection.execute(COLUMNS, [[literal(part) for part in some]]).fetchall()
+                rows = connection.execute(COLUMNS, [[checked_part(part, connection) for part in some]]).fetchall()
         except duckdb.Error as error:
             if len(some) > 1:  # which of them?
                 for part in some:
                     yield from _packed([part])
                 continue
-            fault = f"not a readable part ({str(error).splitlines()[0]})"
-            raise RegistryError(fault, where=str(some[0])) from None
+            raise damaged(some[0], error) from None
         for row in rows:
             yield _cost(*row)
 

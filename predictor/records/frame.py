@@ -10,8 +10,8 @@ import numpy as np
 
 from predictor.records.columns import columns_of
 from predictor.records.indicator_inputs import indicator_context, indicator_key
+from predictor.records.parts import collector_paused
 from predictor.records.schema import Reported, RunRecord
-from predictor.records.store import collector_paused
 from predictor.spec import Model, Recipe, Stage, StageData
 
 if TYPE_CHECKING:

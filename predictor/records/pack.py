@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from predictor.errors import RegistryError, listed
-from predictor.files import add_file, publish, sync_folder, unwritable
+from predictor.files import add_file, beside, locked, publish, sync_folder, unwritable
+from predictor.reading import read_bytes
+from predictor.records.parts import MAX_RECORD, part_column, part_files
 from predictor.records.schema import RunRecord
-from predictor.records.store import Stored, part_column, part_files, stored_records, study_folders
+from predictor.records.store import Stored, stored_records, study_folders
 
 # columns of a part, for people who query it; `record` holds the whole record and is what readers take
 COLUMNS = {
@@ -36,6 +39,22 @@ def pack(runs_dir: str | Path, study: str) -> Path | None:
     Raises RegistryError for a damaged record and for one that differs from the record of its run in a part.
     """
     (folder,) = study_folders(runs_dir, [study])
+    with _alone(folder):
+        return _pack(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process packs or unpacks a study at a time; others wait, and find what it left."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder, "pack"))
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        yield
+
+
+def _pack(folder: Path) -> Path | None:
     loose: dict[str, Stored] = {}
     packed: dict[str, Stored] = {}
     differing = []
@@ -66,6 +85,11 @@ def unpack(runs_dir: str | Path, study: str) -> list[Path]:
     Raises RegistryError where a JSON file with another record of the run is there already; then nothing is removed.
     """
     (folder,) = study_folders(runs_dir, [study])
+    with _alone(folder):
+        return _unpack(folder)
+
+
+def _unpack(folder: Path) -> list[Path]:
     parts = part_files(folder)
     packed = [stored for stored in stored_records(folder) if stored.row is not None]
     records = [(stored, stored.parse()) for stored in packed]
@@ -73,7 +97,7 @@ def unpack(runs_dir: str | Path, study: str) -> list[Path]:
     for stored, record in records:
         path = folder / f"{record.run_id}.json"
         if not add_file(path, f"{_text(stored)}\n".encode()):
-            before = Stored(stored.study, path, None, path.read_bytes())
+            before = Stored(stored.study, path, None, read_bytes(path, limit=MAX_RECORD, root=folder))
             if before.parse() != record:
                 differing.append(f"{path} and {stored.where}")
         paths.append(path)
@@ -94,7 +118,7 @@ def write_part(study_dir: Path, records: list[Stored]) -> Path:
     rows = [_row(stored.parse(), _text(stored)) for stored in records]
     columns = {name: [row[name] for row in rows] for name in COLUMNS}
     selected = ", ".join(f"unnest(${name}::{kind}[]) AS {name}" for name, kind in COLUMNS.items())
-    temporary = study_dir / f".part.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    temporary = beside(study_dir / "part")
     quoted = str(temporary).replace("'", "''")
     try:
         with duckdb.connect(config={"threads": 1}) as connection:  # one thread: equal input, equal bytes
@@ -111,7 +135,8 @@ def write_part(study_dir: Path, records: list[Stored]) -> Path:
         fault = error if isinstance(error, OSError) else OSError(str(error).splitlines()[0])
         raise unwritable(study_dir / "runs-NNN.parquet", fault) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _number(part: Path) -> int:

@@ -47,6 +47,9 @@ def _slowly(text: str | bytes, where: str, error: ValidationError) -> RunRecord:
     except json.JSONDecodeError as fault:
         problem = f"not a whole JSON object ({fault.msg} at character {fault.pos})"
         raise RegistryError(problem, where=where, remedy=remedy) from None
+    except (ValueError, RecursionError) as fault:  # numbers of thousands of digits, brackets thousands deep
+        problem = f"JSON of a depth or of numbers that no record has ({str(fault).partition(';')[0]})"
+        raise RegistryError(problem, where=where, remedy=remedy) from None
     if not isinstance(content, dict):
         raise RegistryError(f"a record is a JSON object; found {type(content).__name__}", where=where, remedy=remedy)
     version = content.get("schema_version", SCHEMA_VERSION)

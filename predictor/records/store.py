@@ -6,24 +6,24 @@ runs/<study>/{grid.yaml, <run_id>.json, runs-NNN.parquet, attempts/<run_id>.<n>.
 from __future__ import annotations
 
 import difflib
-import gc
 import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from stat import S_ISREG
 
 from predictor.errors import RegistryError, listed
-from predictor.files import add_file, literal
+from predictor.files import add_file
+from predictor.reading import WITHOUT_WAITING, check_inside, read_bytes
 from predictor.records.attempts import DUPLICATE, write_attempt
 from predictor.records.parsing import SharedParser, parse_record
+from predictor.records.parts import MAX_RECORD, PART, collector_paused, part_column, part_files, unreadable
 from predictor.records.rules.record import contradictions
 from predictor.records.schema import RUN_ID, RunRecord
 
-PART = "runs-[0-9]*.parquet"
 NOT_RECORDS = {"fit.json"}  # `predictor fit` writes its result beside the runs
 GRID = "grid.yaml"
 WHOLE = b"}\n"  # how a record ends that was written whole
@@ -87,6 +87,18 @@ def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> lis
     return records
 
 
+def _inside(folder: Path, root: Path) -> Path:
+    """The folder of a study. Raises RegistryError where it is a link that leads out of its registry."""
+    if folder != root and folder.is_symlink():
+        try:
+            check_inside(folder, root)
+        except OSError as error:
+            raise RegistryError(
+                f"a study {error.strerror}", where=str(folder), remedy="copy it in, or name that folder itself"
+            ) from None
+    return folder
+
+
 def _parse(stored: Stored, found: dict[str, RunRecord], problems: list[RegistryError], shared: SharedParser) -> None:
     try:
         text = stored.text if isinstance(stored.text, str) else stored.text.decode(errors="replace")
@@ -113,13 +125,13 @@ def study_folders(path: str | Path, studies: Sequence[str] | None = None) -> lis
     else:
         folders = {p.name: p for p in below}
     if studies is None:
-        return list(folders.values())
+        return [_inside(p, root) for p in folders.values() if not p.is_symlink() or _holds_records(p)]
     unknown = [name for name in studies if name not in folders]
     if unknown:
         near = sorted({match for name in unknown for match in difflib.get_close_matches(name, folders)})
         known = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(folders) or 'none'}"
         raise RegistryError(f"no study {listed([repr(name) for name in unknown])}", where=str(path), remedy=known)
-    return [folders[name] for name in dict.fromkeys(studies)]
+    return [_inside(folders[name], root) for name in dict.fromkeys(studies)]
 
 
 def stored_records(study_dir: str | Path) -> Iterator[Stored]:
@@ -138,11 +150,11 @@ def stored_json(study_dir: Path) -> Iterator[Stored]:
     """The text of every single record of a study."""
     for path in json_files(study_dir):
         try:
-            text = path.read_bytes()
+            text = read_bytes(path, limit=MAX_RECORD, root=study_dir)
         except FileNotFoundError:  # packed since the listing
             continue
         except OSError as error:
-            raise RegistryError(f"cannot be read ({error.strerror})", where=str(path)) from None
+            raise unreadable(path, error) from None
         yield Stored(study_dir.resolve().name, path, None, text)
 
 
@@ -156,28 +168,6 @@ def stored_part(part: Path) -> Iterator[Stored]:
 def json_files(study_dir: Path) -> list[Path]:
     """Files of single records, sorted by name."""
     return sorted(p for p in study_dir.glob("[!.]*.json") if p.name not in NOT_RECORDS)
-
-
-def part_files(study_dir: Path) -> list[Path]:
-    """Packed parts, in the order they were added."""
-    return sorted(study_dir.glob(PART), key=lambda part: (len(part.name), part.name))
-
-
-def part_column(part: Path, name: str) -> list[str]:
-    """One text column of a part. Raises RegistryError where the part is damaged."""
-    import duckdb
-
-    remedy = "restore it from version control"
-    try:
-        with duckdb.connect() as connection, collector_paused():
-            rows = connection.execute(f"SELECT {name} FROM read_parquet($1)", [literal(part)]).fetchall()
-    except duckdb.Error as error:
-        problem = str(error).splitlines()[0]
-        raise RegistryError(f"not a readable part ({problem})", where=str(part), remedy=remedy) from None
-    texts = [row[0] for row in rows]
-    if not all(isinstance(text, str) for text in texts):
-        raise RegistryError(f"column {name!r} has rows that are not text", where=str(part), remedy=remedy)
-    return texts
 
 
 def finished_ids(study_dir: str | Path) -> set[str]:
@@ -223,20 +213,22 @@ def _whole(file: str) -> bool | None:
     cannot be read is not known to be torn.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(file, os.O_RDONLY | WITHOUT_WAITING)
         try:
+            if not S_ISREG(os.fstat(descriptor).st_mode):
+                return True  # nothing that a write tore
             size = os.lseek(descriptor, 0, os.SEEK_END)
             os.lseek(descriptor, max(size - len(WHOLE), 0), os.SEEK_SET)
             if os.read(descriptor, len(WHOLE)) == WHOLE:
                 return True
         finally:
             os.close(descriptor)
-        json.loads(Path(file).read_bytes())
+        json.loads(read_bytes(file, limit=MAX_RECORD))
     except FileNotFoundError:  # packed since the listing
         return None
     except OSError:
         return True
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -278,7 +270,10 @@ def write_record(runs_dir: str | Path, record: RunRecord) -> Path:
     if faults:
         raise RegistryError(f"the record contradicts itself: {listed(faults)}", where=str(where))
     if not add_file(where, f"{record.to_json()}\n".encode()):
-        before = parse_record(where.read_bytes(), str(where))
+        try:
+            before = parse_record(read_bytes(where, limit=MAX_RECORD, root=where.parent), str(where))
+        except OSError as error:
+            raise unreadable(where, error) from None
         if result(before) != result(record):
             attempt = {"status": DUPLICATE, "message": f"{where.name} was there already", "record": _plain(record)}
             write_attempt(runs_dir, study=record.study, run_id=record.run_id, attempt=attempt)
@@ -318,15 +313,3 @@ def _of_a_study(name: str) -> bool:
     """Whether a file's name is that of a record, of a part or of a grid."""
     stem, _, ending = name.rpartition(".")
     return name == GRID or (ending == "json" and bool(re.match(RUN_ID, stem))) or fnmatch(name, PART)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Records hold no cycles; scanning them again and again would take most of the time of reading many."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

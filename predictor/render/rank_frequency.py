@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import math
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from predictor.distribution import Counts, LabelDistribution
 from predictor.errors import PredictorError
 from predictor.figures import plain, quiet_glyphs
+from predictor.files import replace_file
 from predictor.render.comparison import short_names
 
 if TYPE_CHECKING:
@@ -42,13 +42,12 @@ def write_rank_frequency(distributions: Mapping[str, LabelDistribution], path: P
             remedy=f"end it in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}",
         )
     figure = rank_frequency(distributions)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    drawn = io.BytesIO()
+    with quiet_glyphs():
+        figure.savefig(drawn, format=path.suffix.lower()[1:], dpi=DPI)
     try:
-        with quiet_glyphs():
-            figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=DPI)
-        os.replace(temporary, path)
+        replace_file(path, drawn.getvalue())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise PredictorError(
             f"cannot be written: {error.strerror}", where=str(path), remedy="name a writable file with --plot"
         ) from None

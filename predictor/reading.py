@@ -1,0 +1,93 @@
+"""Files as they are read: regular ones alone, of bounded size, and none that a link leads to outside of its folder.
+
+A pipe or a device might never end, and opening one may already do something. What is refused is an OSError, as what
+the system refuses is: whoever opens a file has a message for these.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+MIB = 1 << 20
+KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def check_regular(path: str | Path, root: str | Path | None = None) -> Path:
+    """The file to open: the path itself, or where its link leads.
+
+    root : the folder that the file belongs to; a link may lead to another place in it, not out of it
+
+    Raises OSError for what is missing, no regular file, or outside.
+
+    >>> check_regular("/dev/null")
+    Traceback (most recent call last):
+    OSError: [Errno 22] is no regular file (a device): '/dev/null'
+    """
+    path = Path(path)
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        real = Path(os.path.realpath(path, strict=True))
+        if root is not None:
+            check_inside(path, root)
+        path, found = real, os.lstat(real)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        kind = KINDS.get(stat.S_IFMT(found.st_mode), "special")
+        raise OSError(errno.EINVAL, f"is no regular file ({kind})", str(path))
+    return path
+
+
+def check_inside(path: str | Path, root: str | Path) -> None:
+    """Raise OSError where a path leads out of the folder that it belongs to."""
+    real, folder = os.path.realpath(path), os.path.realpath(root)
+    if real != folder and not real.startswith(folder.rstrip(os.sep) + os.sep):
+        raise OSError(errno.EXDEV, f"leads out of {root}, to {real}", str(path))
+
+
+def opened(path: str | Path, *, root: str | Path | None = None) -> BinaryIO:
+    """A regular file, open for reading; see `check_regular`. Raises OSError."""
+    real = check_regular(path, root)
+    descriptor = os.open(real, os.O_RDONLY | WITHOUT_WAITING | NO_LINK)  # it may have become something else meanwhile
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: str | Path, *, limit: int, root: str | Path | None = None) -> bytes:
+    """The whole of a regular file.
+
+    limit : bytes; a longer one is refused before it is read, one that grows meanwhile when it gets there
+
+    Raises OSError.
+    """
+    with opened(path, root=root) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(limit + 1) if size <= limit else b""
+    if size > limit or len(content) > limit:
+        raise OSError(errno.EFBIG, f"has {max(size, len(content)):,} bytes; at most {limit:,} are read", str(path))
+    return content
+
+
+def read_text(path: str | Path, *, limit: int, root: str | Path | None = None) -> str:
+    """The whole of a regular file of UTF-8 text, without a byte-order mark, line ends as `\\n`.
+
+    Raises OSError as `read_bytes` does, and UnicodeDecodeError.
+    """
+    text = read_bytes(path, limit=limit, root=root).decode("utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,162 @@
+"""Registries from elsewhere: links that lead out, files that never end, parts that are bombs, two packs at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from records_made import write_many
+
+from predictor.errors import RegistryError
+from predictor.files import locked
+from predictor.records import check, finished_ids, frame, pack, read_costs, read_registry, unpack
+from predictor.records.parts import MAX_ROWS
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    write_many(tmp_path / "runs", range(6))
+    return tmp_path / "runs"
+
+
+def study(runs: Path) -> Path:
+    (folder,) = [path for path in runs.iterdir() if path.is_dir()]
+    return folder
+
+
+def write_part(part: Path, record: str, n: int) -> None:
+    """The same record many times: stored once."""
+    rows = f"SELECT '0123456789abcdef' AS run_id, '{record}' AS record FROM range({n})"
+    duckdb.execute(f"COPY ({rows}) TO '{part}' (FORMAT parquet)")
+
+
+def test_a_record_that_never_ends_is_named(runs: Path):
+    os.mkfifo(study(runs) / "0123456789abcdef.json")
+    (study(runs) / "fedcba9876543210.json").symlink_to("/dev/zero")
+    with pytest.raises(
+        RegistryError, match=r"0123456789abcdef\.json: cannot be read \(is no regular file \(a pipe\)\)"
+    ):
+        read_registry(runs)
+    assert len([fault for fault in check(runs) if "cannot be read" in fault]) == 2
+    finished_ids(study(runs))
+
+
+@pytest.mark.parametrize("read", [read_registry, frame, check, lambda runs: read_costs(study(runs))])
+def test_a_part_that_never_ends_is_named(runs: Path, read):
+    os.mkfifo(study(runs) / "runs-001.parquet")
+    named = r"runs-001\.parquet: cannot be read \(is no regular file \(a pipe\)\)"
+    if read is check:
+        assert any("is no regular file (a pipe)" in fault for fault in check(runs))
+        return
+    with pytest.raises(RegistryError, match=named):
+        read(runs)
+
+
+def test_a_record_outside_is_not_read(runs: Path, tmp_path: Path):
+    first = min(study(runs).glob("*.json"))
+    shutil.move(first, tmp_path / "outside.json")
+    first.symlink_to(tmp_path / "outside.json")
+    with pytest.raises(RegistryError, match=r"leads out of .*, to .*outside\.json"):
+        read_registry(runs)
+    assert any("leads out of" in fault for fault in check(runs))
+
+
+def test_a_study_outside_is_neither_read_nor_packed(runs: Path, tmp_path: Path):
+    write_many(tmp_path / "other", range(3))
+    outside = study(tmp_path / "other")
+    before = sorted(path.name for path in outside.iterdir())
+    (runs / "linked").symlink_to(outside)
+    for work in (read_registry, lambda runs: pack(runs, "linked"), lambda runs: unpack(runs, "linked")):
+        with pytest.raises(RegistryError, match=r"linked: a study leads out of .*copy it in, or name that"):
+            work(runs)
+    assert sorted(path.name for path in outside.iterdir()) == before
+    assert pack(tmp_path / "other", outside.name), "named itself it is packed"
+
+
+def test_a_link_to_a_folder_without_records_harms_nothing(runs: Path, tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    (runs / "images").symlink_to(tmp_path / "images")
+    assert len(read_registry(runs)) == 6
+
+
+@pytest.mark.parametrize("read", [read_registry, frame, finished_ids, lambda folder: read_costs(folder)])
+def test_a_part_of_too_many_rows_is_refused_at_once(runs: Path, read):
+    part = study(runs) / "runs-001.parquet"
+    write_part(part, "x", MAX_ROWS + 1)
+    assert part.stat().st_size < 1_000_000
+    folder = runs if read in (read_registry, frame) else study(runs)
+    with pytest.raises(RegistryError, match=r"runs-001\.parquet: holds 1,000,001 records; at most 1,000,000 are read"):
+        read(folder)
+
+
+def test_a_part_that_unpacks_to_too_much_is_refused(runs: Path):
+    part = study(runs) / "runs-001.parquet"
+    duckdb.sql(
+        f"COPY (SELECT 'a' AS run_id, repeat('x', 1000000) AS record FROM range(2000)) TO '{part}' (FORMAT parquet)"
+    )
+    with pytest.raises(RegistryError, match=r"unpacks to 2,000,000,000 bytes of records, more than 1,073,741,824"):
+        read_registry(runs)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, "[" * 5_000, "\\ud800", '{"run_id": "\\ud800"}', "9" * 5_000]
+)
+def test_deep_or_strange_json_is_a_damaged_record(runs: Path, text: str):
+    (study(runs) / "0123456789abcdef.json").write_text(text)
+    with pytest.raises(RegistryError, match=r"0123456789abcdef\.json"):
+        read_registry(runs)
+    assert any("0123456789abcdef" in fault for fault in check(runs))
+    finished_ids(study(runs))
+
+
+def _pack(runs: Path, barrier) -> None:
+    barrier.wait()
+    pack(runs, study(runs).name)
+
+
+def test_two_packs_at_once_pack_every_run_once(tmp_path: Path):
+    write_many(tmp_path / "runs", range(60))
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(4)
+    processes = [context.Process(target=_pack, args=(tmp_path / "runs", barrier)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    folder = study(tmp_path / "runs")
+    rows = duckdb.sql(f"SELECT run_id FROM '{folder}/*.parquet'").fetchall()
+    assert len(rows) == len(set(rows)) == 60 and check(tmp_path / "runs") == []
+    assert not list(folder.glob(".*")), "the lock is gone"
+
+
+def test_a_pack_waits_for_the_lock(runs: Path):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    with locked(study(runs), "pack"):
+        process = context.Process(target=_pack, args=(runs, barrier))
+        process.start()
+        barrier.wait()
+        process.join(0.3)
+        assert process.is_alive() and not list(study(runs).glob("*.parquet"))
+    process.join()
+    assert process.exitcode == 0 and len(list(study(runs).glob("*.parquet"))) == 1
+
+
+def test_check_names_runs_that_stand_in_two_parts(runs: Path):
+    part = pack(runs, study(runs).name)
+    assert part is not None
+    shutil.copy(part, part.with_name("runs-002.parquet"))
+    (fault,) = check(runs)
+    folder = study(runs)
+    assert fault == (
+        f"{folder}/runs-002.parquet: 6 runs stand there in runs-001.parquet too; "
+        f"`predictor runs unpack {folder}`, then `predictor runs pack {folder}` leave each of them once"
+    )
+    unpack(folder, folder.name)
+    pack(folder, folder.name)
+    assert check(runs) == [] and len(read_registry(runs)) == 6

@@ -1,0 +1,66 @@
+"""One opener: regular files of bounded size, and none outside of the folder that it belongs to."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from predictor.reading import check_inside, check_regular, opened, read_bytes, read_text
+
+
+def test_a_regular_file_is_read(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfcat\r\ndog\rcow\n")
+    assert read_text(tmp_path / "a", limit=100) == "cat\ndog\ncow\n"
+    (tmp_path / "link").symlink_to("a")
+    assert read_text(tmp_path / "link", limit=100, root=tmp_path) == "cat\ndog\ncow\n"
+
+
+def test_whatever_might_not_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to-pipe").symlink_to("pipe")
+    (tmp_path / "to-zero").symlink_to("/dev/zero")
+    server = socket.socket(socket.AF_UNIX)
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    server.bind("socket")
+    server.close()
+    for name, kind in {"pipe": "a pipe", "to-pipe": "a pipe", "to-zero": "a device", "socket": "a socket"}.items():
+        with pytest.raises(OSError, match=rf"is no regular file \({kind}\)"):
+            read_bytes(tmp_path / name, limit=100)
+        with pytest.raises(OSError, match="is no regular file"):
+            opened(tmp_path / name)
+    with pytest.raises(IsADirectoryError):
+        read_bytes(tmp_path, limit=100)
+    with pytest.raises(FileNotFoundError):
+        read_bytes(tmp_path / "nothing", limit=100)
+
+
+def test_size_is_bounded_before_it_is_read(tmp_path: Path):
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(OSError, match=r"has 1,099,511,627,776 bytes; at most 100 are read"):
+        read_bytes(tmp_path / "sparse", limit=100)
+    (tmp_path / "just").write_bytes(b"x" * 100)
+    assert len(read_bytes(tmp_path / "just", limit=100)) == 100
+    with pytest.raises(OSError, match="at most 100 are read"):  # says that it has none
+        read_bytes("/proc/self/maps", limit=100)
+
+
+def test_no_link_leads_out(tmp_path: Path):
+    (tmp_path / "root/sub").mkdir(parents=True)
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "root/out").symlink_to("../secret")
+    (tmp_path / "root/sub/inside").symlink_to("../own")
+    (tmp_path / "root/own").write_text("y")
+    (tmp_path / "rootless").write_text("z")
+    (tmp_path / "root/near").symlink_to("../rootless")  # begins like the folder
+    for name in ("out", "near"):
+        with pytest.raises(OSError, match="leads out of"):
+            read_bytes(tmp_path / "root" / name, limit=100, root=tmp_path / "root")
+    assert read_bytes(tmp_path / "root/sub/inside", limit=100, root=tmp_path / "root") == b"y"
+    check_inside(tmp_path / "root", tmp_path / "root")
+    assert check_regular(tmp_path / "root/out") == (tmp_path / "secret").resolve()
+    (tmp_path / "alias").symlink_to("root")
+    assert read_bytes(tmp_path / "alias/own", limit=100, root=tmp_path / "alias") == b"y"
