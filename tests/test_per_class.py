@@ -16,8 +16,9 @@ from predictor.errors import FitError
 from predictor.fitting import fit_registry
 from predictor.fitting.classes import clustered_interval
 from predictor.models.fit import Fit
+from predictor.models.links import counted_logit, share_of
 from predictor.prediction import predict
-from predictor.prediction.classes import common_shift, counted_logit, share_of
+from predictor.prediction.classes import common_shift
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 HARD, EASY = NAMES[3], NAMES[7]

@@ -94,13 +94,14 @@ def test_calibrated_intervals_cover_new_target_sets(k):
         x, residuals, groups = planted(n_sets=30, n=12, seed=seed)
         residuals = residuals + 0.15 * rng.standard_t(2, residuals.shape)
         stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
-        found = calibrate(stored, k, 0.9)
-        assert found.reason is None and found.covered is not None
-        measured.append(found.covered[0] / found.covered[1])
+        found = calibrate(stored, k)
+        covered, reason = found.evidence(0.9)
+        assert reason is None and covered is not None
+        measured.append(covered[0] / covered[1])
         fresh, errors, _ = planted(n_sets=200, n=12, seed=100 + seed)
         errors = errors + 0.15 * rng.standard_t(2, errors.shape)
         scores = [repeated(found.spread, own, error, k) for own, error in zip(fresh, errors, strict=True)]
-        inside.append(float(np.mean(np.abs(np.concatenate(scores)) <= found.factor)))
+        inside.append(float(np.mean(np.abs(np.concatenate(scores)) <= found.factor(0.9))))
     # a new group weighs 1 / (30 + 1): on average between 0.90 and 0.93, and each draw of 30 sets varies around it
     assert 0.88 <= np.mean(inside) <= 0.95, inside
     assert np.mean(measured) == pytest.approx(np.mean(inside), abs=0.03), "what is said is what holds"
@@ -108,9 +109,10 @@ def test_calibrated_intervals_cover_new_target_sets(k):
 
 def test_too_few_target_sets_are_said_and_widen():
     x, residuals, groups = planted(n_sets=4)
-    found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3, 0.9)
-    assert found.covered is None and "4 left-out target sets; 5 are needed" in found.reason
-    assert found.factor == pytest.approx(2.132, abs=1e-3)  # Student's t at 0.95 with 4 degrees of freedom (scipy.stats)
+    found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3)
+    covered, reason = found.evidence(0.9)
+    assert covered is None and "4 left-out target sets; 5 are needed" in reason
+    assert found.factor(0.9) == pytest.approx(2.132, abs=1e-3)  # t at 0.95, 4 degrees of freedom (scipy)
 
 
 def test_coverage_is_measured_on_a_few_target_sets_too():
@@ -118,19 +120,21 @@ def test_coverage_is_measured_on_a_few_target_sets_too():
     inside = []
     for seed in range(12):
         x, residuals, groups = planted(n_sets=8, n=12, seed=seed)
-        found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3, 0.9)
-        assert found.reason is None and found.covered[1] == 8 * (12 - 3)
-        assert found.factor == pytest.approx(1.860, abs=1e-3)  # Student's t at 0.95 with 8 degrees of freedom
-        inside.append(found.covered[0] / found.covered[1])
+        found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3)
+        covered, reason = found.evidence(0.9)
+        assert reason is None and covered[1] == 8 * (12 - 3)
+        assert found.factor(0.9) == pytest.approx(1.860, abs=1e-3)  # Student's t at 0.95 with 8 degrees of freedom
+        inside.append(covered[0] / covered[1])
     assert 0.85 <= np.mean(inside) <= 0.97, inside
 
 
 def test_a_new_domain_is_wider_and_claims_no_coverage():
     x, residuals, groups = planted(n_sets=20, sd_slope=0.1)
     stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
-    known, new = calibrate(stored, 3, 0.9), calibrate(stored, 3, 0.9, extra_variance=2.0)
-    assert known.covered and new.covered is None and "coverage not measured for a new domain" in new.reason
-    assert new.factor == 2 * known.factor
+    known, new = calibrate(stored, 3), calibrate(stored, 3, extra_variance=2.0)
+    assert known.evidence(0.9)[0] and new.evidence(0.9)[0] is None
+    assert "coverage not measured for a new domain" in new.evidence(0.9)[1]
+    assert new.factor(0.9) == 2 * known.factor(0.9)
     level, slope = np.diag(new.spread.covariance - known.spread.covariance)
     assert level == pytest.approx(2.0) and 0 < slope <= 0.3**2
 
@@ -310,9 +314,9 @@ def test_the_widths_that_are_promised_come_true(fit, records, manifest):
 
     pilots = read_pilots(records)
     request = resolve(fit, "new", "cifar", pilots.model, pilots.image_size, pilots.image_steps)
-    trained = recalibrate(fit, "accuracy", pilots, request, 0.9)
+    trained = recalibrate(fit, "accuracy", pilots, request)
     own = trained.predict(manifest, 0.9)
-    assert trained.width_after(manifest, []) == pytest.approx(own.high - own.low, abs=1e-12)
+    assert trained.width_after(manifest, [], 0.9) == pytest.approx(own.high - own.low, abs=1e-12)
 
 
 def test_a_class_order_undoes_the_shuffle_of_the_data_seed():

@@ -17,9 +17,14 @@ from predictor.models.average import averaged
 from predictor.models.base import Family, Floats, fitted
 from predictor.models.case import CLASS_FEATURES, RECIPE, check_features
 from predictor.models.evaluate import evaluate
-from predictor.models.links import disagreement, expit, logit
+from predictor.models.links import disagreement, expit, logit, measured_within
 from predictor.models.rows import Row, Sample
-from predictor.statistics.conformal import fitted_scale, grouped_quantile, residual_half_width
+from predictor.statistics.conformal import (
+    fitted_scale,
+    grouped_quantile,
+    outside_half_width,
+    residual_half_width,
+)
 
 LEVELS = (0.8, 0.9, 0.95)
 UNKNOWN_SD = 1.5  # logits between target sets, where one target set cannot tell: from 20 % to 80 % in +- 1 sd
@@ -104,21 +109,30 @@ class Calibrated:
         return float(np.mean(np.concatenate([part - part.mean() for part in parts]) ** 2))
 
     def around(
-        self, predicted: Floats, level: float, kind: str, doubt: Floats | float = 0.0
+        self,
+        predicted: Floats,
+        level: float,
+        kind: str,
+        doubt: Floats | float = 0.0,
+        tested: Floats | float = np.inf,
+        growing: Calibrated | None = None,
     ) -> tuple[Floats, Floats] | None:
         """(low, high) around the predicted accuracies of new configurations; None where the evidence is too little.
 
         kind : of question: configuration | extrapolation | target_set (whose errors are those of its level)
         doubt : (n,) how far the models disagree about them; a baseline has none
+        tested : (n,) test images that they will be measured on
+        growing : the same family on the largest runs from smaller ones, for an extrapolation
         """
         if kind == "target_set":
             half = grouped_quantile(self.residuals, self.groups.tolist(), level)
         else:
-            groups = self.batches if kind == "extrapolation" else None
-            half = residual_half_width(self.stored(), predicted, level, groups, 0.0 if self.family.baseline else doubt)
-        if half is None:
-            return None
-        return expit(logit(predicted) - half), expit(logit(predicted) + half)
+            doubt = 0.0 if self.family.baseline else doubt
+            half = residual_half_width(self.stored(), predicted, level, doubt=doubt)
+        if kind == "extrapolation":
+            own = None if growing is None else {**growing.stored(), "groups": growing.batches}
+            half = outside_half_width(half, own, predicted, level, doubt)
+        return None if half is None else measured_within(predicted, half, tested)
 
 
 def calibrate(

@@ -20,10 +20,10 @@ from predictor.fitting.calibration import LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
 from predictor.models.base import Floats
 from predictor.models.classwise import class_logits
-from predictor.models.links import expit
+from predictor.models.links import counted_logit, expit
 from predictor.models.pooled import Pooled
 from predictor.models.rows import Row, Sample
-from predictor.prediction.classes import FAMILY, class_scale, common_shift, counted_logit
+from predictor.prediction.classes import FAMILY, class_scale, common_shift
 from predictor.statistics.conformal import error_scale, grouped_quantile, residual_half_width, t_quantile
 
 GRID = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)

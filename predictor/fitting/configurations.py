@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.models.base import Floats
-from predictor.models.links import logit
+from predictor.models.links import counted_logit
 from predictor.models.rows import Row, Sample
 from predictor.models.scales import ACCURACY, Scale
 
@@ -25,6 +25,7 @@ class Configurations:
     index : (n_rows,) configuration of each row
     measured : (n,) mean share over seeds
     values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
+    tested : (n,) test images behind it; infinite where it counts none
     """
 
     ids: list[str]
@@ -35,6 +36,7 @@ class Configurations:
     values: Floats
     sd2: Floats
     scale: Scale
+    tested: Floats
     seeds: Indices
     target_sets: NDArray[Any]
     domains: NDArray[Any]
@@ -55,20 +57,25 @@ def configurations(rows: Sequence[Row]) -> Configurations:
     squares = np.bincount(index, weights=(scale.values(values) - own[index]) ** 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         sd2 = np.where(seeds > 1, squares / (seeds - 1), np.nan)
-    tested = np.bincount(index, weights=rows.numbers("tested", lambda row: row.n_tested or UNKNOWN_TESTED))
+    tested = np.bincount(index, weights=rows.numbers("tested", _tested))
     return Configurations(
         ids=ids,
         index=index,
         first=first,
         measured=measured,
-        logits=logit((measured * tested + 0.5) / (tested + 1)),
+        logits=counted_logit(measured, tested),
         values=own,
         sd2=sd2,
         scale=scale,
+        tested=tested,
         seeds=seeds,
         target_sets=np.array([rows[i].target_set for i in first]),
         domains=np.array([rows[i].domain for i in first]),
     )
+
+
+def _tested(row: Row) -> float:
+    return (row.n_tested or UNKNOWN_TESTED) if row.scale.is_share else np.inf
 
 
 def take(rows: Sequence[Row], configs: Configurations, chosen: Indices) -> Sample:

@@ -203,7 +203,7 @@ def _fit_outcome(
         over_domains, _ = calibrate_all(working, rows, configs, group_folds(configs.domains))
         by_domain = over_domains.get(chosen_new)
     growing = calibrate_all(working, rows, configs, size_folds(rows, configs))[0] if "extrapolation" in by_name else {}
-    chosen_large = choose(growing, without_level=False) if growing else chosen
+    larger = growing.get(chosen)  # the family that predicts inside the range goes on beyond it
     table = []
     done, total = 0, sum(len(split.outer) for split in made)
     for split in made:
@@ -212,7 +212,7 @@ def _fit_outcome(
             tell(title, (before + number) / total)
 
         done += len(split.outer)
-        pick = {"configuration": chosen, "extrapolation": chosen_large}.get(split.name, chosen_new)
+        pick = chosen if split.name in ("configuration", "extrapolation") else chosen_new
         try:
             found, lost = validate(name, rows, configs, working, split, pick, fold)
         except FitError as fault:
@@ -240,13 +240,14 @@ def _fit_outcome(
             "spread": spread(by_set, by_domain, fits[chosen_new], len(np.unique(configs.domains))),
         },
         "extrapolation": {
-            "family": chosen_large,
-            **_residuals(growing[chosen_large]),
-            "groups": growing[chosen_large].batches,
+            "family": chosen,
+            **_residuals(larger),
+            "groups": larger.batches,
             "covered": _covered(table, "extrapolation"),
         }
-        if growing
+        if larger is not None
         else None,
+        "n_tested": _n_tested(configs),
         "per_class": per_class(rows, configs, fits, chosen, across, chosen_new),
     }
     if by_set is None:  # residuals inside the only target set calibrate comparisons, never a level
@@ -261,6 +262,16 @@ def _residuals(item: Calibrated) -> dict[str, Any]:
         "fold": item.fold.tolist(),
         "groups": item.groups.tolist(),
     }
+
+
+def _n_tested(configs: Configurations) -> dict[str, float]:
+    """Test images behind a configuration, by target set and of a new one: medians. Empty where none are counted."""
+    if not np.isfinite(configs.tested).all():
+        return {}
+    sets = {
+        name: float(np.median(configs.tested[configs.target_sets == name])) for name in np.unique(configs.target_sets)
+    }
+    return {**sets, "new": float(np.median(configs.tested))}
 
 
 def _covered(table: Sequence[dict[str, Any]], split: str) -> dict[str, Any]:

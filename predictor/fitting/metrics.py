@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from predictor.fitting.configurations import Configurations
 from predictor.models.base import Floats
-from predictor.statistics.ties import tied, varies
+from predictor.statistics.ties import at_least, tied, varies
 
 EQUAL_N = 0.02  # sizes within 2 % count as equal
 
@@ -89,7 +89,7 @@ def interval_quality(measured: Floats, low: Floats, high: Floats, level: float) 
     """Coverage with its exact binomial 95 % interval, mean width, interval score (Gneiting & Raftery 2007)."""
     from scipy import stats  # here, so that a prediction with pilots starts without it
 
-    inside = int(np.sum((low <= measured) & (measured <= high)))
+    inside = int(np.sum(at_least(measured, low) & at_least(high, measured)))
     n = len(measured)
     exact = stats.binomtest(inside, n).proportion_ci(0.95, method="exact")
     miss = np.maximum(low - measured, 0) + np.maximum(measured - high, 0)

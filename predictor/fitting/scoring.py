@@ -14,7 +14,7 @@ from predictor.fitting.rows import Selection, rows_for
 from predictor.fitting.validation import config_sizes
 from predictor.models.base import Floats
 from predictor.models.fit import Fit
-from predictor.models.links import disagreement, expit, logit
+from predictor.models.links import disagreement, measured_within
 from predictor.models.rows import Row, Sample
 from predictor.models.scales import Scale
 from predictor.records.schema import Counted, RunRecord
@@ -88,7 +88,7 @@ def _row(
     if chosen:
         half = residual_half_width(entry["configuration"], share, LEVEL, doubt=doubt)
         if half is not None:
-            low, high = scale.interval(expit(logit(share) - half), expit(logit(share) + half))
+            low, high = scale.interval(*measured_within(share, half, configs.tested))
             quality = interval_quality(measured, low, high, LEVEL)
     skills = {
         base: skill_with_bound(measured, own, scale.values(predicted[base])) for base in BASELINES if base in predicted

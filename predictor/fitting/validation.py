@@ -38,6 +38,7 @@ class Split:
 
     outer : configurations that are held out together
     inner : folds of the training part, for choosing and for intervals
+    growing : more of them, for intervals beyond the fitted sizes
     without_level : choose by what remains when each target set's level is removed
     kind : of intervals: of a new configuration, of one beyond the fitted sizes, of a new target set
     intervals : None, or why none can be made
@@ -48,6 +49,7 @@ class Split:
     inner: FoldMaker
     without_level: bool = False
     kind: str = "configuration"
+    growing: FoldMaker | None = None
     no_intervals: str | None = None
 
 
@@ -89,7 +91,12 @@ def splits(rows: Sequence[Row], configs: Configurations) -> tuple[list[Split], l
         missing.append(f"domain: {len(domains)} domain; at least 2 are needed to leave one out")
     held = largest(config_sizes(rows, configs), configs.target_sets, LARGEST)
     if len(held) >= 5:
-        made.append(Split("extrapolation", [held], size_folds, kind="extrapolation"))
+        made.append(
+            Split(
+                "extrapolation", [held], lambda rows, own: configuration_folds(own, INNER), kind="extrapolation",
+                growing=size_folds,
+            )
+        )  # fmt: skip
     else:
         missing.append(f"extrapolation: {len(held)} configurations in the largest fifth; at least 5 are needed")
     return made, missing
@@ -151,6 +158,9 @@ def validate(
         if not fits:
             raise FitError(f"no family can be fitted: {next(iter(failed.values()))}")
         lost |= failed
+        growing: dict[str, Calibrated] = {}
+        if split.growing is not None:
+            growing, _ = calibrate_all(families, train_rows, train, split.growing(train_rows, train))
         best = choose(fits, without_level=split.without_level)
         found = {name: test_configs.mean(predict_rows(item.parameters, test_rows)) for name, item in fits.items()}
         models = models_of(fits)
@@ -165,7 +175,7 @@ def validate(
             for level in LEVELS:
                 if split.no_intervals:
                     continue
-                bounds = fitted.around(predicted, level, split.kind, doubt)
+                bounds = fitted.around(predicted, level, split.kind, doubt, test_configs.tested, growing.get(name))
                 for target in targets if bounds is not None else []:
                     target.low[level][test], target.high[level][test] = bounds
     families = [family for family in families if family.name not in lost]
@@ -256,6 +266,4 @@ def _why_no_coverage(split: Split, configs: Configurations) -> str:
     if split.kind == "target_set":
         n = len(np.unique(configs.target_sets)) - 1
         return f"coverage not measured: {n} other target sets; a 90 % interval needs 9"
-    if split.kind == "extrapolation":
-        return "coverage not measured: fewer than 9 target sets and sizes to calibrate with"
     return "coverage not measured: fewer than 9 configurations to calibrate with"

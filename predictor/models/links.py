@@ -27,6 +27,39 @@ def logit(p: Floats | float) -> Floats:
     return np.asarray(np.log(inside / (1 - inside)))
 
 
+def counted_logit(share: Floats | float, tested: Floats | float) -> Floats:
+    """Logit of (k + 1/2) / (n + 1) of k right of n tested: finite for 0 and n of n.
+
+    >>> float(counted_logit(0.5, 10)), round(float(counted_logit(1.0, 10)), 2)
+    (0.0, 3.04)
+    """
+    n = np.asarray(tested, dtype=np.float64)
+    return logit((np.asarray(share) + 0.5 / n) / (1 + 1 / n))
+
+
+def share_of(eta: Floats | float, tested: Floats | float) -> Floats:
+    """The share k / n whose `counted_logit` is eta, inside [0, 1].
+
+    >>> float(share_of(counted_logit(np.array(0.0), 50), 50)), float(share_of(counted_logit(1.0, 50), 50))
+    (0.0, 1.0)
+    """
+    n = np.asarray(tested, dtype=np.float64)
+    share = expit(eta) * (1 + 1 / n) - 0.5 / n
+    return np.where(share > 1 - 1e-12, 1.0, np.clip(share, 0.0, 1.0))  # n of n is 1, whatever the last digit says
+
+
+def measured_within(p: Floats | float, half: Floats | float, tested: Floats | float) -> tuple[Floats, Floats]:
+    """(low, high) of the measured share k / n where its `counted_logit` lies within `half` of the predicted logit.
+
+    The range of a share is closed: an interval can hold 0 and 1. It always holds p.
+
+    >>> [float(bound) for bound in measured_within(0.98, 5.0, 100)]
+    [0.24548684, 1.0]
+    """
+    centre = logit(p)
+    return np.minimum(share_of(centre - half, tested), p), np.maximum(share_of(centre + half, tested), p)
+
+
 def disagreement(predicted: Sequence[Floats]) -> Floats:
     """(n,) standard deviation of several models' accuracies, in logits; 0 for one model.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from predictor.models.case import Case, Floats
 from predictor.models.classwise import class_logits
-from predictor.models.links import expit, logit
+from predictor.models.links import expit, logit, share_of
 from predictor.models.pooled import Pooled
 from predictor.prediction.results import ClassPrediction, ClassPredictions, OutcomePrediction
 from predictor.statistics.conformal import error_scale
@@ -63,26 +63,13 @@ def class_scale(p: Floats, tested: Floats | float, own_sd: Floats | float, sd: f
     return np.sqrt(own_sd**2 + (sd * error_scale(p, tail)) ** 2 + 1 / (tested * inside * (1 - inside)))
 
 
-def counted_logit(share: Floats, tested: Floats) -> Floats:
-    """Logit of (k + 1/2) / (n + 1): finite for 0 and n of n."""
-    return logit((share * tested + 0.5) / (tested + 1))
-
-
-def share_of(eta: Floats, tested: Floats | float) -> Floats:
-    """The share k / n whose `counted_logit` is eta, inside [0, 1].
-
-    >>> float(share_of(counted_logit(np.array(0.0), 50), 50))
-    0.0
-    """
-    return np.clip((expit(eta) * (tested + 1) - 0.5) / tested, 0.0, 1.0)
-
-
 def quantile_at(block: Mapping[str, Any], level: float) -> float | None:
     """The stored quantile of the level, between two stored ones by line; None beyond the last that could be had."""
     known = [(at, value) for at, value in zip(block["levels"], block["quantiles"], strict=True) if value is not None]
     if not known or level > known[-1][0] + 1e-9:
         return None
-    return float(np.interp(level, *zip(*known, strict=True)))
+    levels, quantiles = zip(*known, strict=True)
+    return float(np.interp(level, levels, np.maximum.accumulate(quantiles)))
 
 
 def predict_classes(

@@ -19,6 +19,7 @@ from predictor.models.scales import Scale
 from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import differences
+from predictor.prediction.intervals import Question
 from predictor.prediction.request import Request, make_case, resolve, with_roles, without_images
 from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
 from predictor.prediction.values import (
@@ -31,11 +32,6 @@ from predictor.prediction.values import (
     shown_outcomes,
     tested_case,
     value_of,
-)
-from predictor.statistics.conformal import (
-    grouped_quantile,
-    residual_half_width,
-    t_quantile,
 )
 
 NEAREST = 3  # real runs that are shown beside a prediction
@@ -206,83 +202,25 @@ def _outcome(fit: Fit, outcome: str, manifest: Manifest, request: Request, level
     if not math.isfinite(value):
         reason = "no model of the fit can be evaluated: indicators are missing"
         return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
-    doubt = doubt_of(entry, case, manifest.known)
-    low, high, covered, reason = _interval(fit, outcome, value, request, level, doubt)
-    edge = None
+    question = Question(entry, request, level, doubt_of(entry, case, manifest.known))
+    found, edge = question.interval(value), None
     if manifest.outside:
         inside = value_of(fit, outcome, [family], case, manifest.known, clip=True)[0]
-        edge_low, edge_high, _, _ = _interval(fit, outcome, inside, request, level, doubt)
-        edge = (inside, edge_low, edge_high)
-        value, family, low, high, reason = _beyond(fit, outcome, case, manifest, (value, family, low, high), level)
-        low, high, covered = min(low, edge_low, value), max(high, edge_high, value), None
+        at_edge = question.interval(inside)
+        edge = (inside, at_edge.low, at_edge.high)
+        found = question.outside(value, only_larger=_only_larger(manifest.outside))
+        found = replace(found, low=min(found.low, at_edge.low), high=max(found.high, at_edge.high))
     return OutcomePrediction(
-        outcome=outcome, value=value, low=low, high=high, level=level, reason=reason, family=family, covered=covered,
-        edge=edge,
+        outcome=outcome, value=value, low=found.low, high=found.high, level=level, reason=found.reason, family=family,
+        covered=found.covered, edge=edge,
     )  # fmt: skip
 
 
-def _beyond(
-    fit: Fit, outcome: str, case: Case, manifest: Manifest, inside: tuple[float, str, float, float], level: float
-) -> tuple[float, str, float, float, str]:
-    """(value, family, low, high, reason) outside the fitted range.
-
-    With more images than any run, and a known level: the family that predicts the largest runs best from smaller ones,
-    and the errors it makes there. Everything else keeps what it has: nothing was ever held out in that way.
-    """
-    uncalibrated = "outside the fitted range: the interval is uncalibrated"
-    own = fit.outcomes[outcome]["extrapolation"]
-    twice = _widened(inside, 2.0)
-    only_larger = all(
-        item["value"] > item["high"] if item["indicator"] in SIZES else item["indicator"] in SHRINK
-        for item in manifest.outside
+def _only_larger(outside: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the manifest has more images than any run, and is like them otherwise."""
+    return all(
+        item["value"] > item["high"] if item["indicator"] in SIZES else item["indicator"] in SHRINK for item in outside
     )
-    if own is None or case.level is None or not only_larger:
-        return (*twice, f"{uncalibrated}, twice as wide as inside")
-    value, family = value_of(fit, outcome, [own["family"], inside[1]], case, manifest.known)
-    half = residual_half_width(own, value, level, own["groups"], doubt_of(fit.outcomes[outcome], case, manifest.known))
-    if half is None:
-        return (*twice, f"{uncalibrated}, twice as wide as inside")
-    centre, covered = float(logit(value)), own["covered"].get(f"{level:g}")
-    measured = f"{covered[0]} of {covered[1]} covered" if covered else "coverage not measured"
-    reason = f"{uncalibrated} this far out; made as for the largest fifth of the runs from smaller ones: {measured}"
-    return value, family, float(expit(centre - half)), float(expit(centre + half)), reason
-
-
-def _widened(inside: tuple[float, str, float, float], factor: float) -> tuple[float, str, float, float]:
-    """The same value with an interval that is `factor` times as wide in logits."""
-    value, family, low, high = inside
-    centre = float(logit(value))
-    down, up = (float(expit(centre + factor * (float(logit(bound)) - centre))) for bound in (low, high))
-    return value, family, down, up
-
-
-def _interval(
-    fit: Fit, outcome: str, value: float, request: Request, level: float, doubt: float
-) -> tuple[float, float, tuple[int, int] | None, str | None]:
-    """(low, high, covered, reason), made in the way that the kind of question needs."""
-    entry = fit.outcomes[outcome]
-    centre = float(logit(value))
-    measured = lambda split: entry[split]["covered"].get(f"{level:g}")  # noqa: E731
-    if request.basis == "in_domain":
-        half = residual_half_width(entry["configuration"], value, level, doubt=doubt)
-        if half is None:
-            n = len(entry["configuration"]["residuals"])
-            return 0.0, 1.0, None, f"{n} configurations are too few for a {level:.0%} interval"
-        covered = measured("configuration")
-        reason = None if covered else "coverage not measured at this level"
-        return float(expit(centre - half)), float(expit(centre + half)), tuple(covered) if covered else None, reason
-    own = entry["target_set"]
-    if request.basis == "new_target_set":
-        half = grouped_quantile(np.array(own["residuals"]), own["groups"], level)
-        if half is not None:
-            covered = measured("target_set")
-            reason = None if covered else "coverage not measured at this level"
-            return (
-                float(expit(centre - half)), float(expit(centre + half)), tuple(covered) if covered else None, reason,
-            )  # fmt: skip
-    spread = own["spread"][request.basis]
-    half = t_quantile(0.5 + level / 2, spread["df"]) * spread["sd"]
-    return float(expit(centre - half)), float(expit(centre + half)), None, f"coverage not measured: {spread['reason']}"
 
 
 def _baselines(fit: Fit, outcome: str, case: Case, known: Known) -> list[dict[str, Any]]:

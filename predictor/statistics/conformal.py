@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -91,18 +91,52 @@ def grouped_quantile(residuals: Floats, groups: Sequence[str], level: float) -> 
     return float(np.abs(residuals)[order][int(np.argmax(reached))]) if reached.any() else None
 
 
+def nested(found: float | None, scores: Floats, otherwise: float) -> float:
+    """A quantile of the scores; where they are too few for the level, another estimate, and no less than any score.
+
+    A higher level is thus never narrower than one that the scores could still tell.
+
+    >>> scores = np.arange(1.0, 10.0)
+    >>> nested(split_conformal(scores, 0.9), scores, 7.0), nested(split_conformal(scores, 0.95), scores, 7.0)
+    (9.0, 9.0)
+    """
+    return max(otherwise, float(np.abs(scores).max(initial=0.0))) if found is None else found
+
+
+def outside_half_width(
+    inside: Floats | None, own: Mapping[str, Any] | None, value: Floats | float, level: float,
+    doubt: Floats | float = 0.0,
+) -> Floats | None:  # fmt: skip
+    """Half the width beyond the fitted range, in logits; never less than inside it. None where that has none.
+
+    inside : half the width for the same value inside the range
+    own : errors of the largest runs predicted from smaller ones, with their groups; None: twice as wide as inside
+    """
+    if inside is None:
+        return None
+    if own is None:
+        return 2 * inside
+    half = residual_half_width(own, value, level, own["groups"], doubt)
+    if half is None:  # no less than any of those errors, so that levels stay nested
+        half = np.maximum(2 * inside, residual_half_width(own, value, level, own["groups"], doubt, largest=True))
+    return np.maximum(inside, half)
+
+
 def residual_half_width(
     own: Mapping[str, Any],
     value: Floats | float,
     level: float,
     groups: Sequence[str] | None = None,
     doubt: Floats | float = 0.0,
+    *,
+    largest: bool = False,
 ) -> Floats | None:
     """Half the width in logits of intervals around predicted accuracies; None where the residuals are too few.
 
     own : residuals, predicted, tail, doubt and doubt_weight of held-out configurations, as fit.json keeps them
     groups : what was held out together and shares its error; None: every configuration stands for itself
     doubt : of the new predictions, see `error_scale`
+    largest : as wide as the largest residual, whatever the level
 
     >>> own = {"residuals": [0.1] * 9, "predicted": [0.5] * 9, "tail": 0.0}
     >>> residual_half_width(own, 0.9, 0.9).item(), residual_half_width(own, 0.9, 0.95)
@@ -112,11 +146,12 @@ def residual_half_width(
     scale = error_scale(np.array(own["predicted"]), own["tail"], np.array(own.get("doubt", 0.0)), weight)
     scores = np.array(own["residuals"]) / scale
     half = split_conformal(scores, level) if groups is None else grouped_quantile(scores, groups, level)
+    if largest:
+        half = float(np.abs(scores).max(initial=0.0))
     return None if half is None else half * error_scale(value, own["tail"], doubt, weight)
 
 
-@cache
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def t_quantile(probability: float, df: float) -> float:
     """Quantile of Student's t, by integrating its density; for predictions, which do without scipy.
 

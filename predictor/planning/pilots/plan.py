@@ -104,7 +104,7 @@ def plan_pilots(
         domain = own.domain if domain == NEW else domain
     request = resolve(fit, NEW, domain if domain in known else NEW, model, image_size, image_steps)
     now = named_targets(with_roles(manifest, distribution, request))
-    state = recalibrate(fit, "accuracy", own, request, level)
+    state = recalibrate(fit, "accuracy", own, request)
     counts = now.target_counts
     steps = request.recipe["image_steps"]
     if not steps:
@@ -127,11 +127,11 @@ def plan_pilots(
             remedy="Train the manifest itself",
         )
     x = np.array([_predicted(state, item, steps) for _, item, steps in candidates])
-    width = state.width_after(now, [])
+    width = state.width_after(now, [], level)
     first, chosen, taken = width, [], []
     while len(chosen) < min(n, len(candidates)):
         free = [i for i in range(len(candidates)) if i not in taken]
-        widths = [state.width_after(now, [*x[taken], x[i]]) for i in free]
+        widths = [state.width_after(now, [*x[taken], x[i]], level) for i in free]
         best = free[int(np.argmin(np.round(widths, 9)))]
         shape, item, own_steps = candidates[best]
         taken.append(best)

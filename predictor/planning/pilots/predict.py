@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,12 @@ from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import Selection, recipe_of, rows_for
 from predictor.models.evaluate import evaluate
 from predictor.models.fit import Fit
-from predictor.models.links import expit, logit
+from predictor.models.links import expit, logit, measured_within
 from predictor.planning.objective import Floats, Objective
 from predictor.planning.pilots.classes import pilot_classes, seen_classes
 from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
+from predictor.prediction.intervals import UNCALIBRATED, Question
 from predictor.prediction.predict import WORST
 from predictor.prediction.request import NEW, Request, resolve
 from predictor.records.gate import pass_gate
@@ -114,32 +114,28 @@ class Recalibrated:
     x: Floats
     posterior: Posterior
     n_pilots: int
+    tested: float
 
-    def predict(self, distribution: LabelDistribution, level: float) -> OutcomePrediction:
-        """The outcome of a manifest of the target set."""
+    def predict(self, distribution: LabelDistribution, level: float, *, outside: bool = False) -> OutcomePrediction:
+        """The outcome of a manifest of the target set; outside: of the range that the fit saw, twice as wide."""
         x = logit(self.objective.values([distribution]))
         moved, sd = self.posterior.at(x)
-        centre, half = float((x + moved)[0]), float(self.calibration.factor * sd[0])
+        value, half = float(expit(x + moved)[0]), float(self.calibration.factor(level) * sd[0])
+        low, high = measured_within(value, 2 * half if outside else half, self.tested)
+        covered, reason = (None, UNCALIBRATED) if outside else self.calibration.evidence(level)
         return OutcomePrediction(
-            outcome=self.objective.outcome,
-            value=float(expit(centre)),
-            low=float(expit(centre - half)),
-            high=float(expit(centre + half)),
-            level=level,
-            reason=self.calibration.reason,
-            family=self.objective.family,
-            covered=self.calibration.covered,
-        )
+            outcome=self.objective.outcome, value=value, low=float(low), high=float(high), level=level, reason=reason,
+            family=self.objective.family, covered=covered,
+        )  # fmt: skip
 
     def difference(self, a: LabelDistribution, b: LabelDistribution, level: float) -> tuple[float, float, float]:
         """(logits, half the width of its interval, P(a is better than b)): a level drops out, a slope does not."""
         x_a, x_b = logit(self.objective.values([a, b])).tolist()
         moved, sd = self.posterior.difference(x_a, x_b)
-        half = self.calibration.factor * sd
-        normal = NormalDist()  # of which the interval is the middle
-        return x_a - x_b + moved, half, normal.cdf((x_a - x_b + moved) * normal.inv_cdf(0.5 + level / 2) / half)
+        found = x_a - x_b + moved
+        return found, self.calibration.factor(level) * sd, self.calibration.probability(found / sd)
 
-    def width_after(self, distribution: LabelDistribution, pilots: Sequence[Floats | float]) -> float:
+    def width_after(self, distribution: LabelDistribution, pilots: Sequence[Floats | float], level: float) -> float:
         """Width of the manifest's interval once pilots with these predicted logits were trained as well.
 
         What they will measure is unknown, but not how much it will tell: the width does not depend on it.
@@ -148,11 +144,11 @@ class Recalibrated:
         centre = float((x + self.posterior.at(x)[0])[0])
         every = np.concatenate([self.x, np.array(pilots, dtype=np.float64).ravel()])
         sd = float(self.calibration.spread.posterior(every, np.zeros(len(every))).at(x)[1][0])
-        half = self.calibration.factor * sd
-        return float(expit(centre + half) - expit(centre - half))
+        low, high = measured_within(expit(centre), self.calibration.factor(level) * sd, self.tested)
+        return float(high - low)
 
 
-def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: Request, level: float) -> Recalibrated:
+def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: Request) -> Recalibrated:
     """What pilots tell about one outcome of their target set; None: there are no pilots yet.
 
     Raises FitError where the fit does not hold what its left-out target sets were predicted to be.
@@ -164,10 +160,10 @@ def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: Request,
     spread = entry["spread"]
     extra = spread["new_domain"]["sd"] ** 2 - spread["new_target_set"]["sd"] ** 2
     x, residuals = _residuals(objective, pilots) if pilots else (np.empty(0), np.empty(0))
-    calibration = calibrate(
-        entry, len(x), level, extra_variance=max(0.0, extra) if request.basis == "new_domain" else 0.0
-    )
-    return Recalibrated(objective, calibration, x, calibration.spread.posterior(x, residuals), len(x))
+    calibration = calibrate(entry, len(x), extra_variance=max(0.0, extra) if request.basis == "new_domain" else 0.0)
+    posterior = calibration.spread.posterior(x, residuals)
+    tested = Question(fit.outcomes[outcome], request, 0.9, 0.0).tested
+    return Recalibrated(objective, calibration, x, posterior, len(x), tested)
 
 
 def _residuals(objective: Objective, pilots: Pilots) -> tuple[Floats, Floats]:
@@ -267,11 +263,7 @@ class PilotPredictor:
         outcomes: dict[str, OutcomePrediction] = {own.outcome: own for own in item.outcomes}
         classes = []
         for name, own in self.found.items():
-            result = own.predict(distribution, self.level)
-            if item.outside:
-                reason = "outside the fitted range: the interval is uncalibrated"
-                result = replace(result, covered=None, reason=reason)
-            outcomes[name] = result
+            outcomes[name] = result = own.predict(distribution, self.level, outside=bool(item.outside))
             if all_classes or name == "accuracy":
                 most = None if all_classes else WORST
                 made = pilot_classes(own.objective, distribution, result, self.classes[name], most)
@@ -325,7 +317,7 @@ def pilot_predictor(
     request = resolve(fit, NEW, asked["domain"], asked["model"], asked["image_size"], asked["image_steps"])
     measured = {name for record in pilots.records for name, item in record.outcomes.items() if item.scale == "accuracy"}
     wanted = [name for name in fit.outcomes if name in measured and (outcomes is None or name in outcomes)]
-    found = {name: recalibrate(fit, name, pilots, request, level) for name in wanted}
+    found = {name: recalibrate(fit, name, pilots, request) for name in wanted}
     return PilotPredictor(fit, pilots, asked, request, level, found)
 
 

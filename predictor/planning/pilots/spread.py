@@ -8,19 +8,23 @@ fit left out one by one. numpy alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.models.links import expit, logit
-from predictor.statistics.conformal import error_scale, fitted_tail, grouped_quantile, t_quantile
+from predictor.prediction.differences import GRID
+from predictor.statistics.conformal import error_scale, fitted_tail, grouped_quantile, nested, t_quantile
 
 Floats = NDArray[np.float64]
 ROUNDS = 300
 NEW_DOMAIN = 2.0  # times as wide: nothing calibrates what a fit says of a domain that it does not know
+FEWEST = 9  # left-out target sets from which their quantiles make intervals of 90 %
 MEASURABLE = 5  # left-out target sets from which the coverage after pilots is stated
 SMALLEST = 1e-6  # variance in logits that nothing falls below
 UNKNOWN_SLOPE = 0.3  # standard deviation of the slope between target sets where one target set cannot tell
@@ -138,18 +142,56 @@ def _straightened(x: Floats, residuals: Floats, index: NDArray[np.int64]) -> Flo
 class Calibration:
     """What the same procedure does on the target sets that the fit left out.
 
-    factor : standard deviations on either side of an interval
-    covered : [covered, n] configurations of left-out target sets; None where they are too few to say
-    reason : why coverage was not measured, else None
+    scores, owners : (n,) absolute errors of configurations of left-out target sets after pilots, in standard
+        deviations, and their target sets
+    times : as wide: NEW_DOMAIN where nothing calibrates the domain
     """
 
     spread: Spread
-    factor: float
-    covered: tuple[int, int] | None
-    reason: str | None
+    scores: Floats
+    owners: tuple[str, ...]
+    times: float
+
+    def factor(self, level: float) -> float:
+        """Standard deviations on either side of an interval; never less at a higher level."""
+        return self.times * self._factor(np.ones(len(self.scores), dtype=bool), level, max(self.spread.n_sets, 1))
+
+    @cached_property
+    def _factors(self) -> Floats:
+        return np.array([self.factor(float(at)) for at in GRID])
+
+    def probability(self, errors: float) -> float:
+        """P(a is better than b) where a is predicted so many standard deviations above b, as intervals say.
+
+        It is one half plus half the level at which the interval of the difference just excludes 0.
+        """
+        return 0.5 + math.copysign(float(np.interp(abs(errors), self._factors, GRID)) / 2, errors)
+
+    def evidence(self, level: float) -> tuple[tuple[int, int] | None, str | None]:
+        """((covered, n) configurations of left-out target sets, why that is not stated)."""
+        owners = np.array(self.owners)
+        names = np.unique(owners)
+        if len(names) < MEASURABLE:
+            return None, f"coverage not measured: {len(names)} left-out target sets; {MEASURABLE} are needed"
+        covered = 0
+        for name in names:  # each was predicted from the others, and is judged by them
+            own = owners == name
+            covered += int((self.scores[own] <= self._factor(~own, level, self.spread.n_sets - 1)).sum())
+        if self.times != 1.0:
+            told = f"in known ones {covered} of {len(self.scores)} covered"
+            return None, f"coverage not measured for a new domain; {told}"
+        return (covered, len(self.scores)), None
+
+    def _factor(self, use: NDArray[np.bool_], level: float, n_sets: int) -> float:
+        """Quantile over target sets, of some of the scores; Student's t at every level where the sets are few."""
+        student = t_quantile(0.5 + level / 2, n_sets)
+        owners = [owner for owner, own in zip(self.owners, use, strict=True) if own]
+        if len(set(self.owners)) < FEWEST:
+            return student
+        return nested(grouped_quantile(self.scores[use], owners, level), self.scores[use], student)
 
 
-def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_variance: float = 0.0) -> Calibration:
+def calibrate(stored: Mapping[str, Any], n_pilots: int, *, extra_variance: float = 0.0) -> Calibration:
     """Learn from the left-out target sets of a fit, and repeat there what pilots do.
 
     stored : residuals, groups and predicted of `fit.outcomes[outcome]["target_set"]`
@@ -162,7 +204,8 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
     residuals, groups = np.array(stored["residuals"]), np.array(stored["groups"])
     x = logit(np.array(stored["predicted"]))
     names = np.unique(groups)
-    scores, owners = [], []
+    scores: list[Floats] = []
+    owners: list[str] = []
     for name in names:
         own = groups == name
         if own.sum() < n_pilots + 2 or len(names) < 3:
@@ -174,42 +217,13 @@ def calibrate(stored: Mapping[str, Any], n_pilots: int, level: float, *, extra_v
     learned = learn(x, residuals, groups.tolist())
     spread = replace(learned, covariance=learned.covariance + beyond(learned.covariance, extra_variance))
     times = NEW_DOMAIN if extra_variance else 1.0
-    needed = int(np.ceil(level / (1 - level) - 1e-9))
-    everyone = np.concatenate(scores) if scores else np.empty(0)
-    if len(scores) <= needed:  # Student's t: made without the scores, so they measure its coverage
-        half = t_quantile(0.5 + level / 2, max(learned.n_sets, 1))
-        if len(scores) < MEASURABLE:
-            reason = f"coverage not measured: {len(scores)} left-out target sets; {MEASURABLE} are needed"
-            return Calibration(spread, times * half, None, reason)
-        limit = t_quantile(0.5 + level / 2, learned.n_sets - 1)  # each of them was predicted from the others
-        return _measured(spread, half, times, (int((everyone <= limit).sum()), len(everyone)))
-    half = grouped_quantile(everyone, owners, level)
-    assert half is not None  # there are more target sets than that needs
-    covered = 0
-    for i, own_scores in enumerate(scores):
-        rest = np.concatenate([part for j, part in enumerate(scores) if j != i])
-        name = names_of(owners)[i]
-        limit = grouped_quantile(rest, [owner for owner in owners if owner != name], level)
-        covered += int((own_scores <= (np.inf if limit is None else limit)).sum())
-    return _measured(spread, half, times, (covered, len(everyone)))
-
-
-def _measured(spread: Spread, half: float, times: float, covered: tuple[int, int]) -> Calibration:
-    if times == 1.0:
-        return Calibration(spread, half, covered, None)
-    reason = f"coverage not measured for a new domain; in known ones {covered[0]} of {covered[1]} covered"
-    return Calibration(spread, times * half, None, reason)
+    return Calibration(spread, np.concatenate(scores) if scores else np.empty(0), tuple(owners), times)
 
 
 def beyond(covariance: Floats, extra: float) -> Floats:
     """(2, 2) what a new domain adds to the covariance between target sets; extra: to the variance of the level."""
     level, slope = np.diag(covariance)
     return np.diag([extra, max(0.0, min(slope * extra / level, UNKNOWN_SLOPE**2 - slope))])
-
-
-def names_of(owners: Sequence[str]) -> list[str]:
-    """The distinct names in order of appearance."""
-    return list(dict.fromkeys(owners))
 
 
 def cheap(x: Floats, n: int) -> NDArray[np.int64]:
