@@ -92,7 +92,7 @@ def _run_faults(run: PlannedRun, grid: Grid, data_dir: Path) -> Iterator[Fault]:
         from trainer.run import untrained
 
         yield _fault(untrained(spec))
-    if fault := _model_fault(spec.model.name):
+    if fault := _network_fault(spec):
         yield fault
     places = {name: (name, grid.sources[name].file, spec.sources[name], data_dir) for name in spec.sources}
     faults = [fault for place in places.values() if (fault := _source_fault(*place))]
@@ -129,12 +129,11 @@ def _fault(error: PredictorError, *, in_grid: bool = True) -> Fault:
     return Fault(text, error.remedy or "", in_grid)
 
 
-@cache
-def _model_fault(name: str) -> Fault | None:
-    from trainer.networks import check_name
+def _network_fault(spec: RunSpec) -> Fault | None:
+    from trainer.networks.trial import try_network
 
     try:
-        check_name(name)
+        try_network(spec)
     except SpecError as error:
         return _fault(error)
     return None

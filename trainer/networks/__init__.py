@@ -36,6 +36,9 @@ def check_name(name: str) -> None:
     import timm
 
     if timm.is_model(name):
+        network, tag = timm.models.split_model_name_tag(name)
+        if tag and name not in timm.list_models(pretrained=True):
+            raise SpecError(f"timm knows no weights {tag!r} of {network}", remedy=f"name the network alone: {network}")
         return
     known = timm.list_models()
     if close := near(name, known) or near(name, known, cutoff=LOOSE):
@@ -43,13 +46,48 @@ def check_name(name: str) -> None:
     raise SpecError(f"unknown model {name!r}; none of the {len(known):,} names is near", remedy=LIST_NAMES)
 
 
+def check_tag(name: str) -> None:
+    """Raise SpecError for the name of pretrained weights: `resnet18.a1_in1k` is resnet18 with weights that are not
+    loaded here, and would be the same run as `resnet18` under another id."""
+    import timm
+
+    network, tag = timm.models.split_model_name_tag(name)
+    if tag:
+        known = timm.is_model(network)
+        raise SpecError(
+            f"{name!r} names the pretrained weights {tag!r}; the weights of this network are drawn at random",
+            remedy=f"name the network alone: {network}" if known else LIST_NAMES,
+        )
+
+
+def own_size(name: str) -> int | None:
+    """The image size that a network is made for; None where timm does not say."""
+    import timm
+
+    known = timm.get_pretrained_cfg(name)
+    return known.input_size[-1] if known else None
+
+
 def create(name: str, *, head: int, image_size: int) -> nn.Module:
-    """A fresh network with `head` logits. Raises SpecError for a name timm does not know, with near matches."""
+    """A fresh network with `head` logits. Raises SpecError for a name timm does not know, with near matches.
+
+    A network that is made for one image size is made for this one.
+    """
     import timm
 
     check_name(name)
-    size = {"img_size": image_size} if "vit" in name or "swin" in name else {}
-    return timm.create_model(name, pretrained=False, num_classes=head, in_chans=3, **size)
+    wanted = {"pretrained": False, "num_classes": head, "in_chans": 3}
+    known = timm.get_pretrained_cfg(name)
+    if not ("vit" in name or "swin" in name or (known and known.fixed_input_size)):
+        return timm.create_model(name, **wanted)
+    state = torch.get_rng_state()
+    try:
+        return timm.create_model(name, **wanted, img_size=image_size)
+    except TypeError as error:
+        if "img_size" not in str(error):
+            raise
+    torch.set_rng_state(state)  # as if that had not been tried
+    return timm.create_model(name, **wanted)
 
 
 def network(
@@ -74,15 +112,26 @@ def network(
 
 
 def renew_head(model: nn.Module, training_seed: int, stage: int) -> None:
-    """Give the classifier fresh weights in place, made on the CPU and by the training seed and the stage alone."""
-    head = model.get_classifier()
+    """Give the classifier fresh weights in place, made on the CPU and by the training seed and the stage alone.
+
+    Raises SpecError where they cannot be drawn anew.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seeded("head", training_seed, stage).integers(2**63)))
-        fresh = copy.deepcopy(head).cpu()
-        for part in fresh.modules():
-            if hasattr(part, "reset_parameters"):
-                part.reset_parameters()
-    head.load_state_dict(fresh.state_dict())
+        for head in heads(model):
+            fresh = copy.deepcopy(head).cpu()
+            for part in fresh.modules():
+                if hasattr(part, "reset_parameters"):
+                    part.reset_parameters()
+                elif next(part.parameters(recurse=False), None) is not None:
+                    raise SpecError(f"the weights of a {type(part).__name__} in its classifier cannot be drawn anew")
+            head.load_state_dict(fresh.state_dict())
+
+
+def heads(model: nn.Module) -> list[nn.Module]:
+    """The classifiers of a network: one, or two where it was made to be distilled."""
+    found = model.get_classifier()
+    return list(found) if isinstance(found, tuple | list) else [found]
 
 
 class _Kept:
