@@ -136,7 +136,7 @@ def test_json_keeps_to_the_contract_and_an_undefined_value_has_a_reason(run) -> 
 def test_the_split_that_was_taken_is_said_beside_the_result(run) -> None:
     code, out, err = run("split.csv", "--name", "n_samples", "--format", "csv")
     assert (code, out) == (0, "indicator,unit,split.csv\nn_samples,images,2.0\n")
-    assert err == "split.csv: split 'train' taken, 1 row of other splits left out\n"
+    assert err == "split.csv: split 'train' taken; left out: 'test' (1 row)\n"
 
 
 def test_merge_adds_the_manifests(run) -> None:
@@ -159,7 +159,7 @@ def test_merge_adds_the_manifests(run) -> None:
             "bad.csv: 2 bad counts, first at line 3: '12O' is not a whole number; line 4: '-1' is negative. "
             "a count is a whole number of images, 0 or more",
         ),
-        (["a.csv", "--split", "val"], "a.csv: has no column 'split' to take 'val' from. leave --split out"),
+        (["a.csv", "--split", "val"], "a.csv: has no splits to take 'val' from. leave --split out"),
         (["a.csv", "--name", "ginni"], "unknown indicator 'ginni'. did you mean gini?"),
     ],
 )

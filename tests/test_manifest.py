@@ -65,9 +65,9 @@ def test_train_is_the_default_split_and_says_so(tmp_path) -> None:
     path = write(tmp_path, "label,split\na,train\nb,test\na,test\n")
     manifest = open_manifest(path)
     assert manifest.distribution.n_samples == 1
-    assert manifest.notes == ("split 'train' taken, 2 rows of other splits left out",)
+    assert manifest.notes == ("split 'train' taken; left out: 'test' (2 rows)",)
     assert counts(path, split="test") == {"a": 1, "b": 1} and counts(path, split="all") == {"a": 2, "b": 1}
-    with pytest.raises(ManifestError, match="no row of split 'val'; found 'test', 'train'"):
+    with pytest.raises(ManifestError, match="no split 'val'; found 'test' \\(2 rows\\); 'train' \\(1 row\\)"):
         read_manifest(path, split="val")
 
 

@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from manifest_read import reading
 
 from predictor.errors import ManifestError
 from predictor.manifest.counted import Request
-from predictor.manifest.readers.image_folder import IMAGE_ENDINGS, read, recognises
-from predictor.manifest.readers.splits import chosen_splits
+from predictor.manifest.readers import image_folder
+from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
+from predictor.manifest.readers.image_folder import recognises
+from predictor.manifest.splits import chosen_splits
+
+read = reading(image_folder)
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -65,11 +70,15 @@ def test_train_is_the_default_of_the_splits(tmp_path) -> None:
     touch(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "test/1.jpg", "devkit/readme.txt", "meta.bin")
     counted = read(tmp_path, Request())
     assert sorted(counted.rows) == [("a", "", 1), ("b", "", 1)]
-    assert counted.notes == ("split 'train' taken; left out: 'val'", "folders beside the splits left out: 'devkit'")
+    assert counted.notes == (
+        "split 'train' taken; left out: 'test'; 'val'",
+        "folders without an image left out: 'devkit'",
+        "2 files that are no images left out (.bin; .txt)",
+    )
     assert counts(tmp_path, split="val") == counts(tmp_path, split="validation") == {"a": 1}
     assert counts(tmp_path, split="all") == {"a": 2, "b": 1}
     with pytest.raises(
-        ManifestError, match=r"no split 'mine'; found 'train'; 'val'. choose one with --split, or 'all'"
+        ManifestError, match=r"no split 'mine'; found 'test'; 'train'; 'val'. choose one with --split, or 'all'"
     ):
         read(tmp_path, Request(split="mine"))
 
@@ -116,8 +125,8 @@ def test_links_back_end(tmp_path) -> None:
 
 def test_images_without_a_class_folder(tmp_path) -> None:
     touch(tmp_path, "a/1.jpg", "1.jpg", "2.jpg", "  /3.jpg")
-    assert read(tmp_path, Request()).notes == ("3 images without a label left out: they lie in no class folder",)
-    with pytest.raises(ManifestError, match=r"3 images without a label: .* label them, or leave them out with --miss"):
+    assert read(tmp_path, Request()).notes == ("2 images in no class folder", "3 images without a label left out")
+    with pytest.raises(ManifestError, match=r"3 images without a label.* label them, or leave them out with --miss"):
         read(tmp_path, Request(missing="error"))
 
 
@@ -162,7 +171,7 @@ def test_a_folder_that_cannot_be_listed(tmp_path) -> None:
 
 
 def test_the_only_split_is_taken_and_named() -> None:
-    assert chosen_splits(["val"], Request(), "x") == ({"val"}, ("'val' is the only split, and was taken",))
-    assert chosen_splits(["train"], Request(), "x") == chosen_splits(["train"], Request(split="train"), "x")
-    taken, notes = chosen_splits(["", "train"], Request(), "x")
+    assert chosen_splits({"val": None}, Request(), "x") == ({"val"}, ("'val' is the only split, and was taken",))
+    assert chosen_splits({"train": 3}, Request(), "x") == chosen_splits({"train": 3}, Request(split="train"), "x")
+    taken, notes = chosen_splits({"": None, "train": None}, Request(), "x")
     assert taken == {"train"} and notes == ("split 'train' taken; left out: files without a split",)

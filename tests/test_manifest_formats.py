@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from predictor.cli.indicators_command import command
 from predictor.errors import ManifestError
 from predictor.manifest import open_manifest, read_manifest
-from predictor.manifest.readers import READERS, open_images, parquet, path_list, reader_of, text
+from predictor.manifest.readers import READERS, delimited, parquet, path_list, reader_of, text
 
 MANIFESTS = Path(__file__).parents[2] / "shared" / "data" / "manifests"
 OPEN_IMAGES = """ImageID,Source,LabelName,Confidence
@@ -44,7 +44,7 @@ def counts(path: Path, **how: str) -> dict[str, int]:
 
 def test_every_reader_says_what_it_reads() -> None:
     assert len(set(READERS)) == len(READERS)
-    assert all(reader.__doc__ and reader.read.__doc__ and reader.recognises.__doc__ for reader in READERS)
+    assert all(reader.__doc__ and reader.opened.__doc__ and reader.recognises.__doc__ for reader in READERS)
 
 
 def test_json_lines(tmp_path) -> None:
@@ -53,7 +53,8 @@ def test_json_lines(tmp_path) -> None:
     for path, content in (("m.jsonl", lines), ("m.txt", lines + "\n"), ("m.json", json.dumps(rows))):
         manifest = open_manifest(write(tmp_path / path, content))
         assert manifest.distribution.rows() == [("7", "", 2), ("cat, wild", "", 1), ("été", "", 1)]
-        assert manifest.notes == ("2 rows without a label left out",)
+        near = "column 'n' is not taken for counts, a row is an image; if it holds images per class, say --count n"
+        assert manifest.notes == (near, "2 rows without a label left out")
     with pytest.raises(ManifestError, match="4 bad weights, first at line 3: None"):
         read_manifest(tmp_path / "m.jsonl", weight="n")
 
@@ -85,7 +86,9 @@ def test_a_list_of_labels_gives_an_image_several(tmp_path) -> None:
 
 def test_a_json_label_that_is_an_object_is_a_bad_cell(tmp_path) -> None:
     path = write(tmp_path / "m.jsonl", '{"label": "a"}\n\n' + '{"label": {"id": 3}}\n' * 12)
-    with pytest.raises(ManifestError, match=r'12 bad labels, first at line 3: \{"id":3\}; .*line 12: .*; and 2 more'):
+    with pytest.raises(
+        ManifestError, match=r'12 bad labels, first at line 3: \{"id": 3\} is no label; .*line 12: .*; and 2 more'
+    ):
         read_manifest(path)
 
 
@@ -113,10 +116,17 @@ def test_the_last_blank_splits_a_path_list_and_its_first_row_is_data(tmp_path) -
 
 @pytest.mark.parametrize(
     "head",
-    ["path,label\na b.jpg,cat\n", "path label\na.jpg 0\n", "path\tlabel\nx/a.jpg\tcat\n", "a.jpg cat, wild\n", "a\n"],
+    ["path,label\na b.jpg,cat\n", "path\tlabel\nx/a.jpg\tcat\n", "a.jpg cat, wild\n", "a\n"],
 )
 def test_what_is_no_path_list(tmp_path, head) -> None:
     assert not path_list.recognises(write(tmp_path / "m", head), head.encode())
+
+
+def test_a_path_list_may_have_a_header(tmp_path) -> None:
+    path = write(tmp_path / "l.txt", "\npath label\na.jpg 0\nb.jpg 1\nc.jpg\n")
+    assert counts(path) == {"0": 1, "1": 1}
+    with pytest.raises(ManifestError, match="1 row without a label: line 5"):
+        read_manifest(path, missing="error")
 
 
 def test_paths_are_only_data(tmp_path) -> None:
@@ -128,19 +138,22 @@ def test_paths_are_only_data(tmp_path) -> None:
 
 def test_open_images_count_every_label_of_an_image_once(tmp_path) -> None:
     path = write(tmp_path / "o.csv", OPEN_IMAGES)
-    assert reader_of(path) is open_images
+    assert reader_of(path) is delimited
     manifest = open_manifest(path)
     assert manifest.distribution.rows() == [("/m/01g317", "", 1), ("/m/04yx4", "", 2)]
     assert manifest.distribution.n_samples == 2
-    assert manifest.notes[0].startswith("3 labels on 2 images: each counts once for every label it has")
-    assert manifest.notes[1] == "1 row of confidence 0 left out: the label is absent"
+    assert manifest.notes[0] == "1 row of confidence 0 left out: the label is absent"
+    assert manifest.notes[1].startswith("rows of one image taken together: each of its classes counts once")
+    assert manifest.notes[2].startswith("3 labels on 2 images: each counts once for every label it has")
+    rows = read_manifest(path, instances=True)
+    assert rows.rows() == [("/m/01g317", "", 2), ("/m/04yx4", "", 2)] and rows.n_samples == 4
 
 
 def test_open_images_choices(tmp_path) -> None:
     path = write(tmp_path / "o.csv", OPEN_IMAGES)
     first = open_manifest(path, several="first")
     assert first.distribution.rows() == [("/m/01g317", "", 1), ("/m/04yx4", "", 1)]
-    assert first.notes[0] == "2 labels on 2 images: each counts once, under its first label"
+    assert first.notes[-1] == "2 labels on 2 images: each counts once, under its first label"
     assert counts(path, where="Confidence >= 0.8 AND Source = 'verification'") == {"/m/01g317": 1, "/m/04yx4": 1}
     write(tmp_path / "p.csv", OPEN_IMAGES)
     assert counts(tmp_path / "?.csv") == {"/m/01g317": 1, "/m/04yx4": 2}  # the same images again
@@ -157,7 +170,7 @@ def test_parquet_folders_and_patterns_are_one_manifest(tmp_path) -> None:
     assert reader_of(tmp_path) is parquet
     manifest = open_manifest(tmp_path)
     assert manifest.distribution.rows() == [("c0", "", 3), ("c1", "", 2), ("c2", "", 1)]
-    assert manifest.notes == ("split 'train' taken, 1 row of other splits left out",)
+    assert manifest.notes == ("folders joined: 'a'; 'c'", "split 'train' taken; left out: 'test' (1 row)")
     assert counts(tmp_path / "*" / "[0t].parquet", split="all") == {"c0": 1, "d": 1}
 
 
@@ -196,7 +209,7 @@ def test_bombs_end_at_the_stated_limit(tmp_path, monkeypatch) -> None:
 
 
 def test_a_label_is_not_a_text(tmp_path) -> None:
-    with pytest.raises(ManifestError, match=r"1 labels? of more than 1,000 characters, one begins 'aaa"):
+    with pytest.raises(ManifestError, match=r"1 bad label, first at line 2: more than 1,000 characters, begins 'aaa"):
         read_manifest(write(tmp_path / "m.csv", "label\n" + "a" * 1001 + "\n"))
     with pytest.raises(ManifestError, match=r"1 bad row, first at line 2: Maximum line size of 2000000 bytes"):
         read_manifest(write(tmp_path / "m.csv", "label\n" + "a" * 3_000_000 + "\n"))

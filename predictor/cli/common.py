@@ -52,7 +52,10 @@ def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 ANOTHER = "Name another: --output"
-READING = ("label", "count", "weight", "split", "where", "missing", "several")  # options of `open_manifest`
+READING = (  # options of `open_manifest`
+    "label", "count", "weight", "split", "where", "missing", "several", "several_separator", "one_hot", "header",
+    "instances", "sheet",
+)  # fmt: skip
 
 
 def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,6 +76,19 @@ def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="An image with several labels counts for each of them, or for its first one.",
         ),
+        click.option("--sheet", metavar="NAME", help="Sheet of a workbook (default: its only one)."),
+        click.option("--instances", is_flag=True, help="Every box counts, not every class of an image once."),
+        click.option(
+            "--header/--no-header",
+            default=True,
+            help="Whether the first line names columns; else --label 2 is the second.",
+        ),
+        click.option("--one-hot", is_flag=True, help="Classes are columns of 0 and 1, or vectors of them in a cell."),
+        click.option(
+            "--several-separator",
+            metavar="TEXT",
+            help="What stands between the labels of a cell, as in 'cat|dog'; 'none': a cell is one label.",
+        ),
         click.option(
             "--missing",
             type=click.Choice(["drop", "error"]),
@@ -83,7 +99,9 @@ def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--where", metavar="SQL", help="Rows to take: a condition on the columns; it can open no file."),
         click.option("--split", metavar="NAME", help="Rows to take; 'train' where there is a split column, or 'all'."),
         click.option("--weight", metavar="COL", help="Column that says how often a sample counts (default: once)."),
-        click.option("--count", metavar="COL", help="Column of images per class (default: count, where there is one)."),
+        click.option(
+            "--count", metavar="COL", help="Column of images per class (default: count, where there is one), or 'none'."
+        ),
         click.option("--label", metavar="COL", help="Column of class names (default: label)."),
     ):
         decorated = option(decorated)
@@ -91,7 +109,7 @@ def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_manifests(
-    manifests: Sequence[str], *, targets: Path | None = None, how: Mapping[str, str | None]
+    manifests: Sequence[str], *, targets: Path | None = None, how: Mapping[str, str | bool | None]
 ) -> dict[str, LabelDistribution]:
     """{argument: label distribution}; how each was read is said on standard error.
 

@@ -88,14 +88,15 @@ def _test_set(path: str | None, how: Mapping[str, str | None]) -> LabelDistribut
     """The labels of the test set: the split 'test' where the manifest has splits."""
     if path is None:
         return None
-    from predictor.manifest import read_manifest
+    from predictor.manifest import NoSplitsError, open_manifest
 
     try:
-        return read_manifest(path, **{**how, "split": "test"})
-    except ManifestError as error:
-        if "column 'split'" not in error.problem:
-            raise
-        return read_manifest(path, **{**how, "split": None})
+        manifest = open_manifest(path, **{**how, "split": "test"})
+    except NoSplitsError:
+        manifest = open_manifest(path, **{**how, "split": None})
+    for note in manifest.notes:
+        click.echo(f"{path}: {note}", err=True)
+    return manifest.distribution
 
 
 def _source_names(distributions: Iterable[LabelDistribution]) -> list[str]:

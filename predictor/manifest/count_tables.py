@@ -2,50 +2,78 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections.abc import Callable, Iterator
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from predictor.errors import SHOWN, ManifestError
+from predictor.manifest.cells import MAX_NAME
 from predictor.manifest.engine import quoted_name
-from predictor.manifest.table import MAX_KEYS, MAX_NAME, Table, check_keys, shown
+from predictor.manifest.table import JSON, MAX_KEYS, Table, of_rows, shown
+
+if TYPE_CHECKING:
+    from predictor.manifest.roles import Roles
 
 MAX_COUNT = 2**53  # beyond it a count read from a float is not exact
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 
 
-def count_rows(
-    table: Table, label: str, source: str, split: str, count: str, rows: str
-) -> tuple[dict[tuple[str, str, str], int], Counter[str]]:
-    """({(label, source, split): images}, {split: rows without a label}) of a table's rows.
+def count_cells(
+    table: Table,
+    roles: Roles,
+    kind: str,
+    cell: str,
+    source: str,
+    split: str,
+    rows: str,
+    labels: Callable[[object], tuple[str, ...]],
+    notes: list[str],
+) -> Iterator[tuple[object, str, str, int]]:
+    """(cell, source, split, images) of a table's rows, in order.
 
-    source, split, rows : SQL
+    kind, cell, source, split, rows : how cells hold labels, and SQL
 
     Raises ManifestError for counts that are no whole numbers, and for a (label, source) named twice.
     """
-    found = table.connection.execute(
-        f"SELECT row, trim(left(label, {MAX_NAME + 1})), source, split, trim(left(n, 100)) FROM "
-        f"(SELECT row_number() OVER () AS row, {quoted_name(label)}::VARCHAR AS label, {source} AS source, "
-        f"{split} AS split, {quoted_name(count)}::VARCHAR AS n, {rows} AS taken FROM {table.relation}) "
+    cut = cell if kind == JSON else f"left({cell}, {MAX_NAME + 1})"
+    found = table.fetch(
+        f"SELECT row, label, source, split, trim(left(n, 100)) FROM "
+        f"(SELECT row_number() OVER () AS row, {cut} AS label, {source} AS source, "
+        f"{split} AS split, {quoted_name(roles.count or '')}::VARCHAR AS n, {rows} AS taken FROM {table.relation}) "
         f"WHERE taken LIMIT {MAX_KEYS + 1}"  # one more than is taken is an error, whichever rows they are
-    ).fetchall()
+    )
+    if len(found) > MAX_KEYS:
+        raise ManifestError(
+            f"more than {MAX_KEYS:,} classes", where=str(table.path), remedy="name another with --label"
+        )
     found.sort(key=itemgetter(0))  # here: the engine's own sort takes as long as reading a small table
-    check_keys([name for _, name, *_ in found], str(table.path), label)
     bad: list[tuple[int, str]] = []
     twice: list[tuple[int, int, str]] = []
-    counts: dict[tuple[str, str, str], tuple[int, int]] = {}
-    missing: Counter[str] = Counter()
-    for row, name, origin, part, text in found:
-        name = (name or "").strip()
-        if not name:
-            missing[part] += 1
+    stood: dict[tuple[str, str, str], int] = {}
+    kept: list[tuple[object, str, str, int]] = []
+    headers = []
+    for row, label, origin, part, text in found:
+        if table.text and text == roles.count and (label or "").strip() == roles.label:
+            headers.append(row)  # of files that were joined
+            continue
+        try:
+            names = labels(label)
+        except ValueError:  # told by the one who asks for all cells
+            kept.append((label, origin, part, 0))
+            continue
+        if not names:
+            kept.append((label, origin, part, 1))
             continue
         number, problem = _whole(text)
         if problem:
             bad.append((row, problem))
-        elif (name, origin, part) in counts:
-            who = f"{name!r}" + (f" of source {origin!r}" if origin else "")
-            twice.append((row, counts[name, origin, part][1], who))
+        elif len(names) == 1 and (names[0], origin, part) in stood:
+            who = f"{names[0]!r}" + (f" of source {origin!r}" if origin else "")
+            twice.append((row, stood[names[0], origin, part], who))
         else:
-            counts[name, origin, part] = number, row
+            stood[names[0], origin, part] = row
+            kept.append((label, origin, part, number))
     if bad:
         places = table.places([row for row, _ in bad[:SHOWN]])
         problems = [f"{place}: {problem}" for place, (_, problem) in zip(places, bad, strict=False)]
@@ -61,15 +89,24 @@ def count_rows(
         raise ManifestError(
             f"{len(twice):,} (label, source) named twice: {shown(problems, len(twice))}",
             where=str(table.path),
-            remedy="add the rows up, or tell them apart by a column 'source'",
+            remedy="add the rows up, or tell them apart by a column 'source'; if a row is an image, say --count none",
         )
-    return {key: number for key, (number, _) in counts.items()}, missing
+    if headers:
+        notes.append(
+            f"{of_rows(len(headers))} left out that repeat the header, first at {table.places(headers[:1])[0]}"
+        )
+    yield from kept
 
 
 def _whole(text: str | None) -> tuple[int, str | None]:
     """(count, None), or (0, what is wrong)."""
     if text is None or text == "":
         return 0, "the count is missing"
+    if _THOUSANDS.fullmatch(text):
+        return (
+            0,
+            f"{text!r} is {text.replace(text[-4], '')} to some and a fraction to others: write it without {text[-4]!r}",
+        )
     try:
         if "_" in text:  # Python reads 1_000 as a number, a manifest does not
             raise ValueError

@@ -62,7 +62,7 @@ def _typed(table: Table, where: str, kept: set[str]) -> Table:
         f"count({cell}) > 0 AND count({cell}) = count(TRY_CAST({cell} AS DOUBLE))" for cell in map(quoted_name, texts)
     )
     looked = f"SELECT {numbers} FROM (SELECT * FROM {table.relation} LIMIT {LOOKED_AT})"
-    found = compress(texts, table.connection.execute(looked).fetchone())
+    found = compress(texts, table.fetch(looked)[0])
     casts = ", ".join(f"{cell}::DOUBLE AS {cell}" for cell in map(quoted_name, found))
     return replace(table, relation=f"(SELECT * REPLACE ({casts}) FROM {table.relation})") if casts else table
 
@@ -72,8 +72,8 @@ def _check(table: Table, rows: str, where: str) -> None:
     import duckdb
 
     try:
-        table.connection.execute(f"SELECT 1 FROM {table.relation} WHERE {rows} LIMIT 0")
-        table.connection.execute(f"EXPLAIN SELECT 1 FROM {table.relation} WHERE {rows}")
+        table.fetch(f"SELECT 1 FROM {table.relation} WHERE {rows} LIMIT 0")
+        table.fetch(f"EXPLAIN SELECT 1 FROM {table.relation} WHERE {rows}")
     except duckdb.PermissionException:  # the connection says what that means
         raise
     except duckdb.Error as error:

@@ -1,23 +1,25 @@
-"""One reader a format: a module with `recognises(path, head)` and `read(path, request)`, asked in the order below."""
+"""One reader a format: a module with `recognises(path, head)` and `opened(path, request)`, asked in the order below."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Counted, Request
+from predictor.manifest.counted import Request
+from predictor.manifest.parts import Opened
 from predictor.manifest.readers import (
     delimited,
     hugging_face,
     image_folder,
     json_lines,
-    open_images,
     parquet,
     path_list,
     webdataset,
 )
 from predictor.manifest.readers.paths import head_of, matches
+from predictor.manifest.readers.text import check_readable
 
 FORMS = (
     "a CSV, TSV, Parquet or JSON lines file, a list of paths and labels, an image folder, WebDataset shards "
@@ -29,12 +31,13 @@ class Reader(Protocol):
     """What a module of this folder offers.
 
     recognises : head is the first 64 KiB of a file, b'' for a folder and for a pattern
-    read : raises ManifestError for what cannot be read, and nothing else
+    opened : the parts of a manifest, to be read inside the block. Raises ManifestError for what cannot be read, and
+        nothing else
     """
 
     def recognises(self, path: Path, head: bytes) -> bool: ...
 
-    def read(self, path: Path, request: Request) -> Counted: ...
+    def opened(self, path: Path, request: Request) -> AbstractContextManager[Opened]: ...
 
 
 # what knows its format by a mark comes before what accepts any text or any folder
@@ -43,7 +46,6 @@ READERS: tuple[Reader, ...] = (
     webdataset,
     parquet,
     json_lines,
-    open_images,
     path_list,
     delimited,
     image_folder,
@@ -81,5 +83,6 @@ def _of_one(path: Path) -> Reader:
     for reader in READERS:
         if reader.recognises(path, head):
             return reader
+    check_readable(path, head)
     found = "is a folder of no known kind" if path.is_dir() else "is neither text nor Parquet"
     raise ManifestError(found, where=str(path), remedy=f"name {FORMS}")

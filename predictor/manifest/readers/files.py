@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from predictor.errors import ManifestError
+from predictor.manifest.counted import Request
+from predictor.manifest.splits import chosen_splits, is_split, split_in
 
 LOOKED_AT = 20_000  # names, nearest first: an image folder of millions is known as quickly as a small one
 
@@ -53,3 +58,45 @@ def stems(file: Path, base: Path) -> tuple[str, ...]:
 def common_folder(files: list[Path]) -> Path:
     """The folder in which all files lie, at any depth."""
     return Path(os.path.commonpath([file.parent for file in files]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenFile:
+    """A file of a manifest. split : that its name or folder says; columns : that its folders say, as `label=cat`"""
+
+    path: Path
+    split: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def chosen_files(path: Path, files: Sequence[Path], request: Request) -> tuple[list[ChosenFile], list[str]]:
+    """The files of the chosen splits, as far as names and folders say them, and notes.
+
+    Folders `name=value` are columns, as Hive and Spark write them. Raises ManifestError for a split there is none of.
+    """
+    if list(files) == [path]:
+        return [ChosenFile(path=path)], []
+    base = path if path.is_dir() else common_folder(list(files))
+    found = []
+    for file in files:
+        parts = stems(file, base)
+        columns = {
+            key: unquote(value) for key, sign, value in (part.partition("=") for part in parts[:-1]) if sign and key
+        }
+        found.append(
+            ChosenFile(path=file, split=split_in([part for part in parts if "=" not in part] or [""]), columns=columns)
+        )
+    splits = {file.split for file in found}
+    if splits <= {""}:
+        return found, []
+    taken, notes = chosen_splits(dict.fromkeys(splits), request, str(path))
+    return [file for file in found if file.split in taken], list(notes)
+
+
+def joined_folders(path: Path, files: Sequence[Path]) -> list[str]:
+    """The folders directly below `path` that say neither a split nor a column, where there are several."""
+    if not path.is_dir():
+        return []
+    tops = {file.relative_to(path).parts[0] for file in files if len(file.relative_to(path).parts) > 1}
+    named = sorted(top for top in tops if not is_split(top) and "=" not in top and not split_in([top]))
+    return named if len(named) > 1 else []

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor.errors import ManifestError
-from predictor.manifest.counted import Counted, Request
-from predictor.manifest.engine import connected
-from predictor.manifest.readers.columns import open_columns
-from predictor.manifest.readers.features import KEY, LabelColumn, label_column, of_json
+from predictor.errors import ManifestError, listed
+from predictor.manifest.counted import Request
+from predictor.manifest.engine import connected, quoted_path
+from predictor.manifest.parts import Opened
+from predictor.manifest.readers.arrow import arrow_table, check_pyarrow, unreadable
+from predictor.manifest.readers.features import KEY, class_names, label_column, of_json, of_schema
 from predictor.manifest.readers.files import common_folder, first_file, stems
-from predictor.manifest.readers.limits import Faults, refuse, without_label
+from predictor.manifest.readers.parquet import check_size
 from predictor.manifest.readers.paths import files_of
-from predictor.manifest.readers.splits import chosen_splits, split_in
+from predictor.manifest.splits import chosen_splits, is_split, split_in
+from predictor.manifest.table import Table
+from predictor.manifest.table_parts import TablePart
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import duckdb
 
 DICT, STATE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 MAX_JSON = 1 << 26  # bytes of a description or of a Parquet footer
 ARROW = (b"ARROW1", b"\xff\xff\xff\xff")  # how a file and a stream begin
+DEFAULT = "default"  # the configuration that `load_dataset` takes
 CACHED = "cache-"  # results of Dataset.map that lie beside the data
 
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
-    """A file of rows. features : {} where they stand in the file itself"""
+    """A file of rows. features : {} where they stand in the file itself; configuration : the folder that names one"""
 
     path: Path
     split: str
     features: dict[str, object]
+    configuration: str = ""
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -50,59 +55,85 @@ def recognises(path: Path, head: bytes) -> bool:
     return parquet is not None and _has_features(parquet)
 
 
-def read(path: Path, request: Request) -> Counted:
-    """Count the labels of the chosen split; a ClassLabel counts under its name.
+@contextmanager
+def opened(path: Path, request: Request) -> Iterator[Opened]:
+    """The files of the chosen split; a ClassLabel counts under its name.
 
     The column is 'label', or the only ClassLabel, or `request.label`; a cell that is a list gives its image several
     labels. A ClassLabel of -1 is missing, as `datasets` has it. Only the columns needed are read, a chunk at a time.
 
-    Raises ManifestError for a folder that is not whole, a column that holds no labels, and labels without a name.
+    Raises ManifestError for a folder that is not whole, several configurations, and a column that holds no labels.
     """
-    refuse(request, "a Hugging Face data set", str(path), "count", "weight")
     files = list(_files(path))
     if not files:
         raise ManifestError("holds no data", where=str(path), remedy="name the folder that save_to_disk wrote")
-    taken, notes = chosen_splits((file.split for file in files), request, str(path))
-    counts: Counter[str] = Counter()
-    faults = Faults()
-    samples = labelled = 0
-    files = [file for file in files if file.split in taken]
+    files, notes = _configuration(path, files)
+    taken: set[str] | None = None
+    if {file.split for file in files} - {""}:
+        taken, said = chosen_splits(dict.fromkeys(file.split for file in files), request, str(path))
+        notes += said
+    files = [file for file in files if taken is None or file.split in taken]
     with connected([file.path for file in files], str(path), "data set", "save it again") as connection:
-        for file in files:
-            with open_columns(file.path, connection) as table:
-                column = label_column(table.features or file.features, table.names, request.label, str(file.path))
-                if table.schema is not None:
-                    _check_type(table.schema.field(column.name).type, column, file.path)
-                cells, n, n_labelled = table.count(column, request)
-            found, missing = _named(cells, column, file.path, faults)
-            counts.update(found)
-            samples += n
-            labelled += n - missing if n_labelled is None else n_labelled
-    faults.check(str(path), "a ClassLabel is a number below the number of its names, or -1 where there is no label")
-    if counts.total() != labelled:
-        notes += (f"{counts.total():,} labels on {labelled:,} images: each counts for all of its labels",)
-    notes += without_label(samples - labelled, request, str(path))
-    return Counted(rows=[(name, "", n) for name, n in counts.items()], n_samples=labelled, notes=notes)
+        yield Opened(
+            [TablePart(_table(f, i, connection, request), request) for i, f in enumerate(files)], notes, "image"
+        )
 
 
-def _named(
-    cells: list[tuple[str | None, int]], column: LabelColumn, path: Path, faults: Faults
-) -> tuple[Counter[str], int]:
-    """(images per class, cells without a label)"""
-    counts: Counter[str] = Counter()
-    missing = 0
-    for cell, n in cells:
-        try:
-            name = None if cell is None else column.text(cell)
-        except ValueError:
-            names = f"{len(column.names or ()):,} names"
-            faults.add(f"{path.name}: {cell!r} in {n:,} cells of column {column.name!r}, which has {names}")
-            continue
-        if name is None:
-            missing += n
-        else:
-            counts[name] += n
-    return counts, missing
+def _table(file: _File, number: int, connection: duckdb.DuckDBPyConnection, request: Request) -> Table:
+    where = str(file.path)
+    if _mark(file.path) == b"PAR1":
+        table, features = _parquet(file.path, connection)
+    else:
+        check_pyarrow(file.path)
+        table, features = arrow_table(file.path, connection, f"arrow{number}")
+    features = features or file.features
+    column = label_column(features, table.columns, request.label, where)
+    names = {name: known for name in table.columns if (known := class_names(features.get(name)))}
+    table = replace(table, split=file.split, names=names, default_label=None if request.label else column)
+    return table
+
+
+def _parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Table, dict[str, object]]:
+    file = quoted_path(path)
+    try:
+        check_size(path, connection)
+        metadata = dict(connection.execute(f"SELECT key, value FROM parquet_kv_metadata({file})").fetchall())
+        relation = f"read_parquet({file}, hive_partitioning = false)"
+        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except ManifestError:
+        raise
+    except Exception as error:  # the engine's, of a damaged file
+        raise unreadable(path, error) from None
+    table = Table(path=path, connection=connection, relation=relation, columns={row[0]: row[1] for row in described})
+    return table, of_schema(metadata, str(path))
+
+
+def _mark(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise ManifestError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+
+
+def _configuration(path: Path, files: list[_File]) -> tuple[list[_File], list[str]]:
+    """The files of the only configuration, or of the one called 'default'.
+
+    Raises ManifestError where there are several others: they hold the same images in other ways.
+    """
+    names = {file.configuration for file in files} - {""}
+    if len(names) < 2:
+        return files, []
+    if DEFAULT in names:
+        left = listed([repr(name) for name in sorted(names) if name != DEFAULT])
+        taken = [file for file in files if file.configuration in ("", DEFAULT)]
+        return taken, [f"configuration {DEFAULT!r} taken; left out: {left}"]
+    some = sorted(names)
+    raise ManifestError(
+        f"holds {len(names)} configurations: {listed([repr(name) for name in some])}",
+        where=str(path),
+        remedy=f"name one of them: {path / some[0]}",
+    )
 
 
 def _files(path: Path) -> Iterator[_File]:
@@ -125,7 +156,10 @@ def _files(path: Path) -> Iterator[_File]:
         cached = _cached(path)
         features = _features(path)
         for file in cached or files_of(path, ".parquet"):
-            yield _File(path=file, split=split_in(stems(file, path)), features=features)
+            parts = stems(file, path)
+            top = parts[0] if len(parts) > 1 and not cached else ""
+            own = "" if top.lower() in ("", "data") or "=" in top or is_split(top) else top
+            yield _File(path=file, split=split_in(parts[bool(own) :]), features=features, configuration=own)
 
 
 def _saved(folder: Path) -> Iterator[_File]:
@@ -197,21 +231,6 @@ def _has_features(file: Path) -> bool:
     except OSError:
         return False
     return KEY in footer and b'"features"' in footer
-
-
-def _check_type(kind: pa.DataType, column: LabelColumn, path: Path) -> None:
-    """Raise ManifestError where the stored type cannot be counted, whatever the features say."""
-    from pyarrow import types
-
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        kind, many = kind.value_type, True
-    else:
-        many = False
-    fits = (types.is_integer, types.is_boolean, types.is_string, types.is_large_string)
-    if many != column.many or not any(fit(kind) for fit in fits):
-        raise ManifestError(
-            f"column {column.name!r} holds {kind}, no labels", where=str(path), remedy="name another with --label"
-        )
 
 
 def _damaged(file: Path, problem: str, remedy: str = "save the data set again") -> ManifestError:

@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from predictor.errors import ManifestError, listed
-from predictor.manifest.counted import Counted, Request
-from predictor.manifest.readers.limits import refuse, without_label
-from predictor.manifest.readers.splits import chosen_splits, is_split
+from predictor.manifest.counted import Request
+from predictor.manifest.parts import Cell, ListedPart, Opened, Row
+from predictor.manifest.readers.folder_tree import Folder, Seen, files_below, text, tree
+from predictor.manifest.readers.limits import refuse
+from predictor.manifest.splits import chosen_splits, is_split
 
-IMAGE_ENDINGS = frozenset(("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm"))
-
-
-@dataclass
-class _Seen:
-    """What was met on the way, besides images of classes."""
-
-    unlabelled: int = 0
-    hidden: int = 0
-    others: Counter[str] = field(default_factory=Counter)  # ending -> files that are no images
-    broken: int = 0  # links to nothing
-    nested: list[str] = field(default_factory=list)  # classes whose images all lie in folders of their own
+CONTAINERS = frozenset(
+    (
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "jpegimages",
+        "jpegs",
+        "jpeg",
+        "jpg",
+        "png",
+        "photos",
+        "photo",
+        "pictures",
+        "pics",
+        "data",
+        "dataset",
+        "raw",
+        "masks",
+        "mask",
+        "labels",
+        "annotations",
+        "segmentationclass",
+        "segmentationobject",
+        "samples",
+        "frames",
+        "crops",
+        "all",
+        "files",
+        "input",
+        "output",
+        "imagefolder",
+        "seg",
+        "depth",
+        "rgb",
+        "thumbnails",
+    )
+)  # names of folders that hold images of any class
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".xlsx", ".txt")
+SHAPE = "an image folder is class/image.jpg or split/class/image.jpg"
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -33,158 +62,178 @@ def recognises(path: Path, head: bytes) -> bool:
     return path.is_dir()
 
 
-def read(path: Path, request: Request) -> Counted:
-    """Count the images of every class folder, at any depth below it.
+@contextmanager
+def opened(path: Path, request: Request) -> Iterator[Opened]:
+    """The images of every class folder, at any depth below it.
 
-    The folders in `path` are the classes; where they are splits (`train`, `val`, ...) the folders in those are.
-    Hidden files and files that are no images are left out and counted in a note. Links are followed, a folder that is
-    met again inside one class is not entered again.
+    The folders in `path` that hold images are the classes; where they are splits (`train`, `val`, ...) the folders in
+    those are. Hidden files, files that are no images and what systems leave (`__MACOSX`) are left out and counted in a
+    note. Links are followed, a folder that is met again inside one class is not entered again.
 
-    Raises ManifestError for a folder that cannot be listed, holds no class folder or no image.
+    Raises ManifestError for a folder that cannot be listed or holds no image, and for one whose folders do not look
+    like classes: a single one that is nested or called 'images', splits without classes in them, or folders that all
+    hold the same folders.
     """
     refuse(request, "an image folder", str(path), "label", "count", "weight", "where")
-    seen = _Seen()
-    tops, notes = _tops(path, request)
-    counts: Counter[str] = Counter()
+    seen = Seen()
+    root = tree(str(path), request.split, seen)
+    tops, notes = _tops(root, request, path)
+    notes += _notes(seen)
+    parts = []
     for top in tops:
-        for folder in _subfolders(top, seen):
-            name = _text(folder.name).strip()
-            direct, deeper = _images(folder.path, seen)
-            if not name:
-                seen.unlabelled += direct + deeper
-                continue
-            counts[name] += direct + deeper
-            if deeper and not direct:
-                seen.nested.append(name)
-    if not counts or not any(counts.values()):
-        found = "no folder of a class" if not counts else f"{len(counts):,} folders, none of which holds an image"
-        flat = f", {seen.unlabelled:,} images that lie in no class folder" if seen.unlabelled else ""
-        above = "if this is the folder of one class, name the one above it; " if seen.unlabelled else ""
-        raise ManifestError(
-            f"found {found}{flat}",
-            where=str(path),
-            remedy=f"{above}an image folder is class/image.jpg or split/class/image.jpg; "
-            "images listed in a table are counted from the table",
+        classes = top.holding()
+        _check_classes(classes, top)
+        if empty := [folder.name for folder in top.folders if not folder.total]:
+            kind = "class folder" if len(empty) == 1 else "class folders"
+            notes.append(f"{len(empty):,} {kind} without an image left out: {_names(empty)}")
+        if nested := [folder.name for folder in classes if not folder.images]:
+            n = f"{len(nested):,} {'class lie' if len(nested) == 1 else 'classes lie'}"
+            notes.append(f"the images of {n} in folders of their own, counted for the class: {_names(nested)}")
+        if top.images and classes:
+            notes.append(f"{_images(top.images)} in no class folder")
+        parts.append(
+            ListedPart(
+                where=str(path),
+                file=path,
+                listing=partial(_rows, top),
+                counted=partial(_cells, top),
+                split="" if top is root else top.name,
+                named=True,
+            )
         )
-    if len(counts) == 1 and seen.nested:
+    yield Opened(parts, notes, "image")
+
+
+def _cells(top: Folder) -> Iterator[Cell]:
+    for folder in top.holding():
+        yield text(folder.name), "", "", folder.total
+    if top.images:
+        yield None, "", "", top.images
+
+
+def _rows(top: Folder) -> Iterator[Row]:
+    row = 0
+    for folder in top.holding():
+        for file in files_below(folder):
+            yield text(folder.name), "", "", file, row
+            row += 1
+
+
+def _tops(root: Folder, request: Request, path: Path) -> tuple[list[Folder], list[str]]:
+    """The folders whose folders are classes, and notes."""
+    holding = root.holding()
+    if not holding:
+        raise _no_images(root, path)
+    splits = [folder for folder in holding if is_split(folder.name)]
+    others = [folder for folder in holding if not is_split(folder.name)]
+    asked = [folder for folder in others if folder.name == request.split]  # as in `--split seg_train`
+    if asked:
+        splits, others = [*splits, *asked], [folder for folder in others if folder is not asked[0]]
+    if not splits or (others and len(splits) == 1 and not asked):
+        if splits and not splits[0].images and len(splits[0].holding()) > 1:
+            raise ManifestError(
+                f"holds split {splits[0].name!r} beside folders that may be classes: {_names(f.name for f in others)}",
+                where=str(path),
+                remedy=f"name the folder whose own folders are the classes: {path / splits[0].name}",
+            )
+        return [root], [*chosen_splits({"": None}, request, str(path))[1]]
+    taken, said = chosen_splits({folder.name: None for folder in splits}, request, str(path))
+    notes = [*said]
+    if others:
+        notes.append(f"folders beside the splits left out: {_names(folder.name for folder in others)}")
+    if empty := [folder.name for folder in root.folders if not folder.total]:
+        notes.append(f"folders without an image left out: {_names(empty)}")
+    tops = sorted((folder for folder in splits if folder.name in taken), key=lambda folder: folder.name)
+    if flat := [top for top in tops if not top.holding()]:
+        problem = f"split {flat[0].name!r} holds {_images(flat[0].images)} in no class folder"
+        if len(flat) == len(tops):
+            raise ManifestError(problem, where=str(path), remedy=f"{SHAPE}; {_table(path)}")
+        notes.append(problem)
+    return tops, notes
+
+
+def _check_classes(classes: Sequence[Folder], top: Folder) -> None:
+    """Raise ManifestError where folders are no classes, with the folder to name instead."""
+    where = text(top.path)
+    if not classes:
+        return
+    first = classes[0]
+    if len(classes) == 1 and not first.images:
         raise ManifestError(
-            f"holds one folder, {seen.nested[0]!r}, and its images lie in folders below it",
-            where=str(path),
-            remedy="name the folder whose own folders are the classes",
+            f"holds one folder, {text(first.name)!r}, and its images lie in folders below it",
+            where=where,
+            remedy=f"name the folder whose own folders are the classes: {_deepest(first)}",
         )
-    notes += without_label(seen.unlabelled, request, str(path), ": they lie in no class folder")
-    return Counted(rows=[(name, "", n) for name, n in counts.items()], notes=(*notes, *_notes(seen, counts)))
-
-
-def _tops(path: Path, request: Request) -> tuple[list[str], tuple[str, ...]]:
-    """The folders whose folders are classes."""
-    folders = {folder.name: folder.path for folder in _subfolders(str(path), _Seen())}
-    splits = [name for name in folders if is_split(name) and any(_subfolders(folders[name], _Seen()))]
-    named = request.split in folders  # a split of a name of its own, as in `--split seg_train`
-    if not splits or not (named or len(splits) > 1 or all(map(is_split, folders))):
-        splits = []
-    if named and request.split not in splits:
-        splits.append(request.split)
-    if not splits:
-        return [str(path)], chosen_splits([""], request, str(path))[1]
-    taken, notes = chosen_splits(splits, request, str(path))
-    if others := sorted(_text(name) for name in folders if name not in splits and not is_split(name)):
-        notes += (f"folders beside the splits left out: {listed(list(map(repr, others)))}",)
-    return [folders[name] for name in sorted(taken)], notes
-
-
-def _subfolders(top: str, seen: _Seen) -> Iterator[os.DirEntry[str]]:
-    for entry in _entries(top):
-        if entry.name.startswith("."):
-            seen.hidden += 1
-        elif _is_folder(entry):
-            yield entry
-        elif _is_image(entry, seen):
-            seen.unlabelled += 1
-
-
-def _images(top: str, seen: _Seen) -> tuple[int, int]:
-    """(images in the folder itself, images in the folders below it)."""
-    n = {True: 0, False: 0}
-    entered: set[tuple[int, int]] = set()
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
-        identity = _identity(folder)
-        if identity in entered:  # a link back, or a second one
-            continue
-        entered.add(identity)
-        images = 0
-        for entry in _entries(folder):
-            name = entry.name
-            if name.startswith("."):
-                seen.hidden += 1
-            elif _is_folder(entry):
-                waiting.append(entry.path)
-            elif _is_image(entry, seen):
-                images += 1
-        n[folder is top] += images
-    return n[True], n[False]
-
-
-def _is_image(entry: os.DirEntry[str], seen: _Seen) -> bool:
-    ending = entry.name.rpartition(".")[2].lower()
-    if ending not in IMAGE_ENDINGS:
-        seen.others[ending if "." in entry.name else ""] += 1
-        return False
-    if entry.is_symlink() and not os.path.isfile(entry.path):
-        seen.broken += 1
-        return False
-    return True
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _identity(folder: str) -> tuple[int, int]:
-    with _listing(folder):
-        status = os.stat(folder)
-        return status.st_dev, status.st_ino
-
-
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    with _listing(folder), os.scandir(folder) as entries:
-        yield from entries
-
-
-@contextmanager
-def _listing(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
+    if all(folder.name.lower() in CONTAINERS for folder in classes):
         raise ManifestError(
-            f"cannot be listed: {error.strerror}", where=_text(folder), remedy="make it readable"
-        ) from None
+            f"holds {_names(folder.name for folder in classes)}: folders of images, no classes",
+            where=where,
+            remedy=f"{_deeper(classes)}{_table(Path(top.path))}",
+        )
+    if len(classes) > 1 and not any(folder.images for folder in classes):
+        inner = [{below.name for below in folder.holding()} for folder in classes]
+        same = sorted(set.intersection(*inner))
+        if len(same) > 1:
+            splits = all(map(is_split, same))
+            raise ManifestError(
+                f"holds {_names(folder.name for folder in classes)}, which all hold the folders {_names(same)}",
+                where=where,
+                remedy=f"splits stand above classes: move the images to {same[0]}/{first.name}/image.jpg"
+                if splits
+                else f"name the folder whose own folders are the classes: {text(first.path)}",
+            )
 
 
-def _text(name: str) -> str:
-    """A file name as text; bytes that are not UTF-8 as \\x.."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def _deepest(folder: Folder) -> str:
+    """The folder whose own folders hold the images."""
+    while len(folder.holding()) == 1 and not folder.holding()[0].images:
+        folder = folder.holding()[0]
+    return text(folder.path)
 
 
-def _notes(seen: _Seen, counts: Counter[str]) -> Iterator[str]:
+def _deeper(classes: Sequence[Folder]) -> str:
+    nested = [folder for folder in classes if not folder.images]
+    return f"name the folder whose own folders are the classes: {text(nested[0].path)}; " if nested else f"{SHAPE}; "
+
+
+def _no_images(root: Folder, path: Path) -> ManifestError:
+    found = f"{len(root.folders):,} folders, none of which holds an image" if root.folders else "no folder of a class"
+    flat = f", {root.images:,} images that lie in no class folder" if root.images else ""
+    above = "if this is the folder of one class, name the one above it; " if root.images else ""
+    return ManifestError(f"found {found}{flat}", where=str(path), remedy=f"{above}{SHAPE}; {_table(path)}")
+
+
+def _table(path: Path) -> str:
+    """Where the labels may be instead."""
+    folders = (path, path.parent)
+    found = [file for folder in folders for file in sorted(folder.iterdir()) if file.name.lower().endswith(TABLES)]
+    file = f": {found[0]}" if found and found[0].is_file() else ""
+    return f"images listed in a table are counted from the table{file}"
+
+
+def _notes(seen: Seen) -> Iterator[str]:
+    if n := seen.uncounted.total():
+        kinds = listed([f"{n:,} .{text(ending)}" for ending, n in _most(seen.uncounted)])
+        yield f"{_many(n, 'image of a kind that is', 'images of kinds that are')} not counted left out: {kinds}"
     if n := seen.others.total():
-        endings = listed([f".{_text(ending)}" if ending else "no ending" for ending, _ in seen.others.most_common()])
+        endings = listed([f".{text(ending)}" if ending else "no ending" for ending, _ in _most(seen.others)])
         yield f"{_many(n, 'file that is no image', 'files that are no images')} left out ({endings})"
     if seen.hidden:
         yield f"{_many(seen.hidden, 'hidden file or folder', 'hidden files and folders')} left out"
     if seen.broken:
         yield f"{_many(seen.broken, 'link to no file', 'links to no file')} left out"
-    if empty := sum(not n for n in counts.values()):
-        yield f"{_many(empty, 'class folder without an image', 'class folders without an image')} left out"
-    if seen.nested:
-        who = listed(list(map(repr, sorted(seen.nested))))
-        n = _many(len(seen.nested), "class", "classes")
-        yield f"the images of {n} lie in folders of their own, counted for the class: {who}"
+
+
+def _most(kinds: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))
+
+
+def _names(names: Iterator[str] | Sequence[str]) -> str:
+    return listed([repr(text(name)) for name in sorted(names)])
+
+
+def _images(n: int) -> str:
+    return f"{n:,} {'image' if n == 1 else 'images'}"
 
 
 def _many(n: int, one: str, more: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import SHOWN, ManifestError
-from predictor.manifest.counted import Counted, Request
-from predictor.manifest.counting import count_labels
+from predictor.manifest.counted import Request
 from predictor.manifest.engine import connected, quoted, quoted_name, quoted_path
+from predictor.manifest.parts import Opened
+from predictor.manifest.readers.files import ChosenFile, chosen_files
 from predictor.manifest.readers.paths import files_of, head_of
 from predictor.manifest.readers.text import check_unpacked, compression, filled_lines, text_head
-from predictor.manifest.table import JSON, Table, shown
+from predictor.manifest.table import JSON, TEXT, Table, shown
+from predictor.manifest.table_parts import TablePart, with_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,23 +33,24 @@ def recognises(path: Path, head: bytes) -> bool:
     return start[:1] == b"{" or start == b"[{"
 
 
-def read(path: Path, request: Request) -> Counted:
-    """Count the labels of a file, or of all files of a pattern.
+@contextmanager
+def opened(path: Path, request: Request) -> Iterator[Opened]:
+    """A file, or all files of a pattern.
 
     A label is text, a number, or a list of them: such an image carries several labels. Keys 'count', 'source' and
     'split' have the meaning of the columns of a table.
 
     Raises ManifestError for text that is no JSON, and for a key or cell that cannot be used.
     """
-    files = files_of(path)
+    files, notes = chosen_files(path, files_of(path), request)
     import duckdb
 
-    with connected(files, str(path), "JSON lines file", REMEDY) as connection:
+    with connected([file.path for file in files], str(path), "JSON lines file", REMEDY) as connection:
         try:
-            return count_labels(str(path), (_table(file, connection) for file in files), request)
+            yield Opened([TablePart(_table(file, connection), request) for file in files], notes)
         except duckdb.InvalidInputException:  # which names the first bad line
             for file in files:
-                _check_lines(file, connection)
+                _check_lines(file.path, connection)
             raise
 
 
@@ -69,7 +73,8 @@ def _check_lines(file: Path, connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _table(file: Path, connection: duckdb.DuckDBPyConnection) -> Table:
+def _table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection) -> Table:
+    file = chosen.path
     head = head_of(file)
     check_unpacked(file, head)
     rows = _objects(file, head)
@@ -82,14 +87,22 @@ def _table(file: Path, connection: duckdb.DuckDBPyConnection) -> Table:
     usable = [key for key, _ in found if key and key != ROW and key[0] not in "$/"]  # these would be read as paths
     keys = list({key.lower(): key for key in reversed(usable)}.values())[::-1]  # the engine knows no capitals
     cells = "".join(f", json->>{quoted(key)} AS {quoted_name(key)}" for key in keys)
-    return Table(
+    table = Table(
         path=file,
         connection=connection,
         relation=f"(SELECT json AS {quoted_name(ROW)}{cells} FROM {rows})",
         columns=dict.fromkeys(keys, "VARCHAR"),
-        label=lambda name: (JSON, f"{quoted_name(ROW)}->{quoted(name)}"),
+        split=chosen.split,
+        label=lambda name: _cell(name, keys),
         places=_numbered if _is_array(file, head) else partial(filled_lines, file, head),
     )
+    return with_columns(table, **chosen.columns)
+
+
+def _cell(name: str, keys: Sequence[str]) -> tuple[str, str]:
+    if name not in keys:  # a column that folders say
+        return TEXT, quoted_name(name)
+    return JSON, f"({quoted_name(ROW)}->{quoted(name)})::VARCHAR"
 
 
 def _is_array(file: Path, head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What every reader says of options its format cannot do, of images without a label and of cells it cannot use."""
+"""What every reader says of options its format cannot do, and of labels it cannot use."""
 
 from __future__ import annotations
 
@@ -20,22 +20,6 @@ def refuse(request: Request, format: str, where: str, *options: str) -> None:
         if getattr(request, option) is not None:
             name = f"--{option}"
             raise ManifestError(f"{name} says nothing about {format}", where=where, remedy=f"leave {name} out")
-
-
-def without_label(n: int, request: Request, where: str, detail: str = "") -> tuple[str, ...]:
-    """The note about n images without a label. Raises ManifestError where the request wants none.
-
-    >>> without_label(2, Request(), "a.csv", ", first 'x.jpg'")
-    ("2 images without a label left out, first 'x.jpg'",)
-    """
-    if not n:
-        return ()
-    noun = "1 image" if n == 1 else f"{n:,} images"
-    if request.missing == "error":
-        raise ManifestError(
-            f"{noun} without a label{detail}", where=where, remedy="label them, or leave them out with --missing drop"
-        )
-    return (f"{noun} without a label left out{detail}",)
 
 
 @dataclass

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor.errors import ManifestError
-from predictor.manifest.counted import Counted, Request
-from predictor.manifest.counting import count_labels
+from predictor.errors import ManifestError, listed
+from predictor.manifest.counted import Request
 from predictor.manifest.engine import connected, quoted_path
+from predictor.manifest.parts import Opened
+from predictor.manifest.readers.files import ChosenFile, chosen_files, joined_folders
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.text import check_growth
 from predictor.manifest.table import Table
+from predictor.manifest.table_parts import TablePart, with_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,24 +34,38 @@ def recognises(path: Path, head: bytes) -> bool:
     return any(file.name.endswith(ENDING) for file in islice(path.rglob("*"), LOOKED_AT))
 
 
-def read(path: Path, request: Request) -> Counted:
-    """Count the labels of a file, a folder or a pattern, each file for itself.
+@contextmanager
+def opened(path: Path, request: Request) -> Iterator[Opened]:
+    """A file, a folder or a pattern, each file for itself.
 
-    Raises ManifestError for a file that cannot be read, and for a column or cell that cannot be used.
+    Folders and file names say splits ('val/0.parquet', 'train.parquet'), folders `name=value` say columns.
+
+    Raises ManifestError for a file that cannot be read, and for a column that cannot be used.
     """
-    files = files_of(path, ENDING)
-    with connected(files, str(path), "Parquet file", "write it again, or name another") as connection:
-        return count_labels(str(path), (_table(file, connection) for file in files), request)
+    files, notes = chosen_files(path, files_of(path, ENDING), request)
+    if joined := joined_folders(path, [file.path for file in files]):
+        notes.append(f"folders joined: {listed(list(map(repr, joined)))}")
+    with connected(
+        [file.path for file in files], str(path), "Parquet file", "write it again, or name another"
+    ) as engine:
+        yield Opened([TablePart(_table(file, engine), request) for file in files], notes)
 
 
-def _table(file: Path, connection: duckdb.DuckDBPyConnection) -> Table:
-    relation = f"read_parquet({quoted_path(file)}, hive_partitioning = false)"
-    _check_size(file, connection)
+def _table(file: ChosenFile, connection: duckdb.DuckDBPyConnection) -> Table:
+    relation = f"read_parquet({quoted_path(file.path)}, hive_partitioning = false)"
+    check_size(file.path, connection)
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    return Table(path=file, connection=connection, relation=relation, columns={row[0]: row[1] for row in described})
+    table = Table(
+        path=file.path,
+        connection=connection,
+        relation=relation,
+        columns={row[0]: row[1] for row in described},
+        split=file.split,
+    )
+    return with_columns(table, **file.columns)
 
 
-def _check_size(file: Path, connection: duckdb.DuckDBPyConnection) -> None:
+def check_size(file: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """Raise ManifestError for a file that grows beyond every list of labels, by what it says itself."""
     n_rows, size = connection.execute(
         f"SELECT (SELECT sum(num_rows) FROM parquet_file_metadata({quoted_path(file)})), "

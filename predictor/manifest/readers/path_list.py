@@ -1,16 +1,24 @@
-"""Lists of paths and labels, as those of ImageNet-LT: `train/cat/1 (2).jpg 0`, no header, split at the last blank."""
+"""Lists of paths and labels, as those of ImageNet-LT: `train/cat/1 (2).jpg 0`, with or without a header.
+
+A tab parts path and label where there is one; else the path ends with the ending of an image that a blank follows, or,
+without such an ending, at the only blank. What is left is one label.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor.manifest.counted import Counted, Request
-from predictor.manifest.counting import count_labels
+from predictor.errors import ManifestError
+from predictor.manifest.cells import NO_SEPARATOR
+from predictor.manifest.counted import Request
 from predictor.manifest.engine import connected, quoted_path
+from predictor.manifest.parts import Opened
+from predictor.manifest.readers.files import ChosenFile, chosen_files
 from predictor.manifest.readers.limits import refuse
 from predictor.manifest.readers.paths import files_of, head_of
 from predictor.manifest.readers.text import (
@@ -18,65 +26,151 @@ from predictor.manifest.readers.text import (
     check_unpacked,
     compression,
     first_lines,
-    opened,
     text_head,
 )
-from predictor.manifest.table import MAX_LINES, Table, row_numbers
+from predictor.manifest.readers.text import (
+    opened as opened_text,
+)
+from predictor.manifest.roles import IMAGES
+from predictor.manifest.splits import KIND, is_split
+from predictor.manifest.table import MAX_LINES, USUAL, Table, row_numbers, shown
+from predictor.manifest.table_parts import TablePart
 
 if TYPE_CHECKING:
     import duckdb
 
-_FILE = re.compile(
-    r"\.\w{2,5}$|^[^,;\t]*/[^,;\t]*$"
-)  # the name of a file: an ending, or a folder and nothing of a table
+ENDINGS = "jpg|jpeg|jpe|png|webp|bmp|gif|tif|tiff|ppm|pgm|npy|heic|avif|jp2|dcm|svg|mp4|avi|npz"
+_PATH = rf"^(.*?\.(?:{ENDINGS}))(?:\s+(.*))?$"  # the first ending that a blank or the end of the line follows
+_IMAGE = re.compile(_PATH, re.IGNORECASE)
+_FILE = re.compile(r"\.[A-Za-z]\w{1,4}$|^[^,;\t]*/[^,;\t]*$")
+REMEDY = "a line is a path, a tab or a blank, and one label"
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Text whose first lines are the name of a file, a blank and one word; the word may be missing."""
+    """Text whose first lines each are the name of a file and what follows it, or the name alone."""
     lines = first_lines(text_head(path, head) or b"")
-    return any(map(_is_row, lines)) and all(_is_row(line) or _is_file(line) for line in lines)
+    if lines and is_header(lines[0]):
+        if "\t" in lines[0]:  # a table
+            return False
+        lines = lines[1:]
+    cut = [_cut(line) for line in lines]
+    return any(label for _, label in cut) and all(name for name, _ in cut)
 
 
-def read(path: Path, request: Request) -> Counted:
-    """Count the labels of a list, or of all lists of a pattern; a line without a blank has no label.
+@contextmanager
+def opened(path: Path, request: Request) -> Iterator[Opened]:
+    """A list, or all lists of a pattern; a line that is a path alone has no label.
 
-    The first line is data. In --where the columns are called path and label.
+    In --where the columns are called path and label.
 
-    Raises ManifestError for text that cannot be read.
+    Raises ManifestError for text that cannot be read, and for lines with more, or less, than a path and a label.
     """
     refuse(request, "a list of paths and labels", str(path), "label", "count", "weight")
-    files = files_of(path)
-    with connected(files, str(path), "list of paths and labels", "it is UTF-8 text, 'path label' a line") as connection:
-        return count_labels(str(path), (_table(file, connection) for file in files), request)
+    files, notes = chosen_files(path, files_of(path), request)
+    with connected(
+        [f.path for f in files], str(path), "list of paths and labels", "it is UTF-8 text, 'path label' a line"
+    ) as engine:
+        tables = [_table(file, engine, request) for file in files]
+        for table in tables:
+            _check_lines(table, request)
+        yield Opened([TablePart(table, request) for table in tables], notes)
 
 
-def _is_row(line: str) -> bool:
-    name, _, label = line.strip().replace("\t", " ").rpartition(" ")
-    return bool(_FILE.search(name.rstrip())) and "," not in label and "/" not in label
+def is_header(line: str) -> bool:
+    """Whether a line names columns.
+
+    >>> is_header("path label"), is_header("a.jpg cat")
+    (True, False)
+    """
+    words = line.strip().lower().split()
+    known = {*USUAL, "labels", *IMAGES}
+    return 1 < len(words) < 4 and all(word in known or is_split(word) or word == "split" for word in words)
 
 
-def _is_file(line: str) -> bool:
-    return " " not in line.strip() and bool(_FILE.search(line.strip()))
+def _cut(line: str) -> tuple[str, str | None]:
+    """(path, label) of a line; ('', None) where it begins with no name of a file, or is a row of a table."""
+    line = line.strip()
+    if "\t" in line:
+        name, _, label = (part.strip() for part in line.partition("\t"))
+        return ("", None) if "\t" in label or not _FILE.search(name) else (name, label or None)
+    if found := _IMAGE.match(line):
+        return ("", None) if "," in (found[2] or "") else (found[1], found[2])
+    name, _, label = line.rpartition(" ")
+    if not name:
+        return (line if _FILE.search(line) else ""), None
+    return ("", None) if set(label) & set(",/;") or not _FILE.search(name.rstrip()) else (name, label)
 
 
-def _table(file: Path, connection: duckdb.DuckDBPyConnection) -> Table:
+def _table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection, request: Request) -> Table:
+    file = chosen.path
     head = head_of(file)
     check_unpacked(file, head)
-    lines = f"read_csv({quoted_path(file)}, {ONE_COLUMN}, compression = '{compression(head)}')"
-    row = "(SELECT trim(replace(line, chr(9), ' ')) AS line FROM " + lines + ")"
-    label = "CASE WHEN contains(line, ' ') THEN split_part(line, ' ', -1) END"
+    first = first_lines(text_head(file, head) or b"", 1)
+    if skipped := int(bool(first) and is_header(first[0])):
+        text = (text_head(file, head) or b"").decode("utf-8-sig", "replace")
+        skipped += next(number for number, line in enumerate(text.splitlines()) if line.strip())
+    lines = f"read_csv({quoted_path(file)}, {ONE_COLUMN}, skip = {skipped}, compression = '{compression(head)}')"
+    row = f"(SELECT trim(line, ' ' || chr(9) || chr(13)) AS line FROM {lines})"
+    image = f"regexp_extract(line, '(?i){_PATH}', ['path', 'label'])"
+    split = (
+        "CASE WHEN contains(line, chr(9)) THEN {'path': trim(split_part(line, chr(9), 1)), "
+        "'label': trim(substr(line, strpos(line, chr(9)) + 1))} "
+        f"WHEN regexp_matches(line, '(?i){_PATH}') THEN {image} "
+        "WHEN contains(line, ' ') THEN {'path': trim(regexp_replace(line, '\\S+$', '')), "
+        "'label': split_part(line, ' ', -1)} "
+        "ELSE {'path': line, 'label': ''} END"
+    )
     return Table(
         path=file,
         connection=connection,
-        relation=f"(SELECT {label} AS label, trim(left(line, -length({label}))) AS path FROM {row} WHERE line <> '')",
+        relation=f"(SELECT nullif(cut.label, '') AS label, cut.path AS path FROM "
+        f"(SELECT {split} AS cut FROM {row} WHERE line <> ''))",
         columns=dict.fromkeys(("path", "label"), "VARCHAR"),
-        places=partial(_places, file, compression(head)),
+        split=chosen.split,
+        text=True,
+        places=partial(_places, file, compression(head), skipped),
     )
 
 
-def _places(path: Path, kind: str, rows: Sequence[int]) -> list[str]:
+def _check_lines(table: Table, request: Request) -> None:
+    """Raise ManifestError for lines that are no path and one label, all of them."""
+    several = request.one_hot or request.several_separator not in (None, NO_SEPARATOR)
+    wrong = {
+        "the line begins with no path": "NOT regexp_matches(path, '\\.[A-Za-z]\\w{1,4}$|/')",
+    }
+    if not several:
+        wrong |= {
+            "several numbers follow the path": r"regexp_full_match(label, '[-+.\d]+([\s,;]+[-+.\d]+)+')",
+            "another file follows the path": rf"regexp_matches(label, '(?i)\.({ENDINGS})(\s|$)')",
+            "several columns follow the path": "contains(label, chr(9)) OR contains(label, ';')",
+            "names and numbers follow the path": r"contains(label, ' ') AND "
+            r"regexp_matches(label, '(^|\s)[-+]?\d+(\.\d+)?(\s|$)')",
+            "a label and a split follow the path": rf"regexp_matches(lower(label), '\s({'|'.join(KIND)})$')",
+        }
+    cases = " ".join(f"WHEN {sql} THEN {_text(what)}" for what, sql in wrong.items())
+    n, found = table.first_rows(
+        f"CASE {cases} END IS NOT NULL", f"CASE {cases} END || ': ' || left(coalesce(label, path), 60)"
+    )
+    if n:
+        remedy = (
+            'several labels are read with --several-separator " ", a vector of 0 and 1 with --one-hot; '
+            "more columns need a header, or --no-header and --label NUMBER with commas or tabs between them"
+        )
+        raise ManifestError(
+            f"{n:,} {'line is' if n == 1 else 'lines are'} not a path and one label, first at "
+            f"{shown([f'{place}: {what}' for place, what in found], n)}",
+            where=str(table.path),
+            remedy=f"{REMEDY}; {remedy}",
+        )
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _places(path: Path, kind: str, skipped: int, rows: Sequence[int]) -> list[str]:
     if kind == "zstd" or not rows or max(rows) > MAX_LINES:
         return row_numbers(rows)
-    with opened(path, kind) as stream:
-        lines = [number for number, line in enumerate(stream, 1) if line.strip()]
-    return [f"line {lines[row - 1]}" for row in rows]
+    with opened_text(path, kind) as stream:
+        lines = [number for number, line in enumerate(stream, 1) if number > skipped and line.strip()]
+    return [f"line {lines[row - 1]}" if row <= len(lines) else f"row {row}" for row in rows]

@@ -25,6 +25,82 @@ _SKIPPED = range(0x184D2A50, 0x184D2A60)  # zstd frames that hold no data
 _BLOCK = 1 << 17  # bytes that a zstd block unpacks to, at most
 
 
+UTF8 = "write it as UTF-8: iconv -f LATIN1 -t UTF-8 FILE > NEW"
+MARKS = {  # how files begin that are no text, or no text that is read: what they are, and what makes them readable
+    b"\xff\xfe\0\0": ("UTF-32 text", "write it as UTF-8: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
+    b"\xff\xfe": ("UTF-16 text", "write it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW"),
+    b"\xfe\xff": ("UTF-16 text", "write it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW"),
+    b"BZh": ("packed with bzip2", "unpack it: bunzip2 FILE"),
+    b"\xfd7zXZ": ("packed with xz", "unpack it: unxz FILE"),
+    b"\x04\x22\x4d\x18": ("packed with lz4", "unpack it: unlz4 FILE"),
+    b"7z\xbc\xaf": ("a 7z archive", "unpack it: 7z x FILE"),
+    b"Rar!": ("a RAR archive", "unpack it: unrar x FILE"),
+    b"PK\x03\x04": ("a ZIP archive", "unpack it: unzip FILE"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", "save it as .xlsx or CSV"),
+    b"\x89HDF": ("an HDF5 file", "write its labels as CSV or Parquet"),
+    b"\x93NUMPY": ("a NumPy file", "write its labels as CSV or Parquet"),
+    b"SQLite format 3": ("a SQLite data base", "write its labels as CSV: sqlite3 -header -csv FILE 'SELECT ...'"),
+    b"ORC": ("an ORC file", "write it as Parquet"),
+    b"Obj\x01": ("an Avro file", "write it as Parquet"),
+    b"\x80\x04\x95": ("a Python pickle", "write its labels as CSV or Parquet; a pickle can run anything"),
+    b"\x80\x05\x95": ("a Python pickle", "write its labels as CSV or Parquet; a pickle can run anything"),
+    b"%PDF": ("a PDF", "name a table or a folder"),
+}
+
+
+def check_readable(path: Path, head: bytes) -> None:
+    """Raise ManifestError for a kind of file that is known and not read, with what makes it readable."""
+    for mark, (kind, remedy) in MARKS.items():
+        if head.startswith(mark):
+            raise ManifestError(f"is {kind}", where=str(path), remedy=remedy.replace("FILE", str(path)))
+    if path.suffix.lower() in (".tfrecord", ".tfrecords") or ".tfrecord-" in path.name:
+        raise ManifestError("is a TFRecord file", where=str(path), remedy="write its labels as CSV or Parquet")
+    start = head[:2000]
+    for zeros, encoding in ((start[1::2], "UTF-16LE"), (start[::2], "UTF-16BE")):
+        if len(zeros) > 3 and zeros.count(0) > 0.8 * len(zeros) and start.count(0) < 0.6 * len(start):
+            remedy = f"write it as UTF-8: iconv -f {encoding} -t UTF-8 {path} > NEW"
+            raise ManifestError("is UTF-16 text", where=str(path), remedy=remedy)
+
+
+def first_line(path: Path, head: bytes) -> bytes:
+    """The first line of a text. Raises ManifestError where it is not whole, or lines end in a way that is not read."""
+    text = text_head(path, head) or b""
+    first, end, _ = text.partition(b"\n")
+    if not end:
+        if b"\r" in first.rstrip(b"\r\n"):
+            raise _line_ends(path, "ends its lines with carriage returns alone", "tr '\\r' '\\n'")
+        if len(text) >= HEAD_BYTES:
+            raise ManifestError(
+                f"has a first line of more than {HEAD_BYTES:,} bytes",
+                where=str(path),
+                remedy="a header names the columns; a table of more columns can be written with the needed ones alone",
+            )
+    return first
+
+
+def check_line_ends(path: Path) -> None:
+    """Raise ManifestError for a text whose lines end in different ways."""
+    from predictor.manifest.readers.paths import head_of
+
+    head = head_of(path)
+    kind = compression(head)
+    if kind == "zstd":
+        return
+    windows = unix = 0
+    with gzip.open(path) if kind == "gzip" else path.open("rb") as stream:
+        for number, line in enumerate(stream):
+            windows += line.endswith(b"\r\n")
+            unix += line.endswith(b"\n") and not line.endswith(b"\r\n")
+            if b"\r" in line.rstrip(b"\r\n") and b'"' not in line:
+                raise _line_ends(path, f"has a carriage return within line {number + 1}", "tr '\\r' '\\n'")
+            if windows and unix:
+                raise _line_ends(path, f"ends its lines in two ways, first at line {number + 1}", "tr -d '\\r'")
+
+
+def _line_ends(path: Path, problem: str, command: str) -> ManifestError:
+    return ManifestError(problem, where=str(path), remedy=f"make them all the same: {command} < {path} > NEW")
+
+
 def compression(head: bytes) -> str:
     """How a file is packed, as the engine calls it.
 

@@ -10,21 +10,24 @@ import signal
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
 
 from predictor.errors import ManifestError, listed
-from predictor.manifest.counted import Counted, Request
-from predictor.manifest.readers.files import common_folder, first_file, stems
-from predictor.manifest.readers.limits import Faults, refuse, without_label
+from predictor.manifest.cells import NO_SEPARATOR, Cells, decoded
+from predictor.manifest.counted import Request
+from predictor.manifest.parts import Cell, ListedPart, Opened, Row
+from predictor.manifest.readers.files import chosen_files, first_file
+from predictor.manifest.readers.limits import Faults, refuse
 from predictor.manifest.readers.paths import files_of
-from predictor.manifest.readers.splits import chosen_splits, split_in
 from predictor.manifest.readers.tar import MAX_READ, is_tar, members
-from predictor.manifest.table import MAX_KEYS, MAX_NAME, USUAL, check_keys
+from predictor.manifest.table import USUAL
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 LABELS = (".cls", ".json", ".txt", ".id")  # members that may hold a label
@@ -36,32 +39,22 @@ WORTH = 1 << 26  # bytes of shards that are worth starting processes
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 
 
+Sample = dict[str, str]  # {origin: label as JSON}; an origin is '.cls', or "key 'label' of .json"
+
+
 @dataclass
 class Shard:
-    """Labels of one shard, by origin: '.cls', or "key 'label' of .json"."""
+    """Labels of one shard.
 
-    samples: int = 0
-    labels: dict[str, Counter[str]] = field(default_factory=dict)
-    labelled: Counter[str] = field(default_factory=Counter)  # samples with a label of this origin
+    samples : {labels of a sample by origin: number of such samples}; first : the key of the first of these
+    """
+
+    path: Path
+    samples: Counter[tuple[tuple[str, str], ...]] = field(default_factory=Counter)
+    first: dict[tuple[tuple[str, str], ...], str] = field(default_factory=dict)
     endings: set[str] = field(default_factory=set)  # of members, some of them
     keys: set[str] = field(default_factory=set)  # of .json members without a label, some of them
     faults: Faults = field(default_factory=Faults)
-
-    def add(self, origin: str, found: list[str]) -> None:
-        """Count the labels of one sample."""
-        if found:
-            self.labels.setdefault(origin, Counter()).update(found)
-            self.labelled[origin] += 1
-
-    def join(self, other: Shard) -> None:
-        """Add another shard."""
-        self.samples += other.samples
-        for origin, labels in other.labels.items():
-            self.labels.setdefault(origin, Counter()).update(labels)
-        self.labelled.update(other.labelled)
-        self.endings |= other.endings
-        self.keys |= other.keys
-        self.faults.join(other.faults)
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -75,64 +68,145 @@ def recognises(path: Path, head: bytes) -> bool:
     return bool(shards) and all(shard.name.lower().endswith(ENDINGS) for shard in shards)
 
 
-def read(path: Path, request: Request) -> Counted:
-    """Count the labels of all shards: a file, a folder, a pattern (`*.tar`) or a range (`{000000..000009}.tar`).
+@contextmanager
+def opened(path: Path, request: Request) -> Iterator[Opened]:
+    """All shards: a file, a folder, a pattern (`*.tar`) or a range (`{000000..000009}.tar`).
 
     The label of a sample is its member `.cls`, or else the key `label` (`cls`, `class`, ...) of its member `.json`;
-    `request.label` names another member or key. A .json value that is a list gives the sample several labels;
-    `request.several` says which of them count.
+    `request.label` names another member or key. Members of one sample are found by their key, wherever in the shard
+    they lie. A .json value that is a list gives the sample several labels; `request.several` says which of them count.
 
-    Raises ManifestError for a shard that cannot be read to its end, and for labels that cannot be used.
+    Raises ManifestError for a shard that cannot be read to its end, for labels that cannot be used, and where two
+    origins say different labels and only some samples have both.
     """
     refuse(request, "WebDataset shards", str(path), "count", "weight", "where")
-    shards = _shards(path)
-    if not shards:
+    found = _shards(path)
+    if not found:
         raise ManifestError("no shard found", where=str(path), remedy="name .tar files, a folder or a pattern of them")
-    base = path if path.is_dir() else common_folder(shards)
-    splits = {shard: split_in(stems(shard, base)) for shard in shards}
-    taken, notes = chosen_splits(splits.values(), request, str(path))
-    total = Shard()
-    for shard in _read_all([shard for shard in shards if splits[shard] in taken], request):
-        total.join(shard)
-        for origin, labels in total.labels.items():
-            if len(labels) > MAX_KEYS:
-                check_keys(list(labels), str(path), origin)
-    return _counted(total, path, request, notes)
+    files, notes = chosen_files(path, found, request)
+    shards = list(_read_all([file.path for file in files], request))
+    faults = Faults()
+    for shard in shards:
+        faults.join(shard.faults)
+    faults.check(str(path), "a label is text, a whole number or a list of them")
+    origins, said = _origins_of(shards, path, request)
+    parts = [
+        ListedPart(
+            where=str(path),
+            file=file.path,
+            listing=partial(_rows, file.path, request, origins),
+            counted=partial(_cells, shard, origins),
+            split=file.split,
+            json=True,
+        )
+        for file, shard in zip(files, shards, strict=True)
+    ]
+    yield Opened(parts, [*notes, *said], "image")
+
+
+def _cells(shard: Shard, origins: Sequence[str]) -> Iterator[Cell]:
+    for labels, n in shard.samples.items():
+        yield _first(dict(labels), origins), "", "", n
+
+
+def _rows(path: Path, request: Request, origins: Sequence[str]) -> Iterator[Row]:
+    for row, (key, (labels, image)) in enumerate(_samples(Shard(path), request).items()):
+        yield _first(labels, origins), "", "", image or key, row
+
+
+def _first(labels: Sample, origins: Sequence[str]) -> str | None:
+    return next((labels[origin] for origin in origins if origin in labels), None)
+
+
+def _origins_of(shards: Sequence[Shard], path: Path, request: Request) -> tuple[list[str], list[str]]:
+    """(where labels are taken from, first the one that counts where a sample has both; notes)."""
+    ending, keys = _origins(request.label)
+    known = [f".{ending}", *map(_of_key, keys)]
+    n: Counter[str] = Counter()
+    samples = both = n_differ = 0
+    differ: list[str] = []
+    cells = Cells(replace(request, several_separator=NO_SEPARATOR))
+    for shard in shards:
+        for found, times in shard.samples.items():
+            samples += times
+            n.update(dict.fromkeys((origin for origin, _ in found), times))
+            if len(found) > 1:
+                both += times
+                said = {origin: cells.of(decoded(text)) for origin, text in found}
+                if len(set(said.values())) > 1:
+                    n_differ += times
+                    both_say = ", ".join(f"{' '.join(names)!r} ({origin})" for origin, names in said.items())
+                    differ.append(f"{shard.first[found]!r} {both_say}")
+    origins = [origin for origin in known if n[origin]]
+    if not origins:
+        total = {f".{end}" for shard in shards for end in shard.endings} | {
+            f"key {key!r}" for shard in shards for key in shard.keys
+        }
+        raise ManifestError(
+            f"{samples:,} samples, none with a member .{ending} or a .json with a key "
+            f"{' or '.join(map(repr, keys))}; found {listed(sorted(total, reverse=True)) or 'no member key.ending'}",
+            where=str(path),
+            remedy="name the member or the key of .json that holds the class with --label NAME; "
+            "a packed image folder has to be unpacked",
+        )
+    notes = []
+    if differ:
+        if n[origins[0]] < max(samples, 1) and any(n[o] > both for o in origins[1:]):
+            raise ManifestError(
+                f"{n_differ:,} samples have two labels that differ, and others only one of them: {listed(differ)}",
+                where=str(path),
+                remedy="choose one with --label cls, or --label KEY of .json",
+            )
+        notes.append(f"labels taken from {origins[0]}; {n_differ:,} samples have another beside it, first {differ[0]}")
+    elif len(origins) > 1:
+        notes.append(f"labels taken from {' and '.join(origins)}")
+    elif origins[0] != f".{MEMBER}":
+        notes.append(f"labels taken from {origins[0]}")
+    return origins, notes
 
 
 def read_shard(path: Path, request: Request) -> Shard:
-    """Count the labels of one shard."""
+    """The labels of one shard, counted."""
+    shard = Shard(path)
+    for key, (labels, _) in _samples(shard, request).items():
+        found = tuple(sorted(labels.items()))
+        shard.samples[found] += 1
+        shard.first.setdefault(found, key)
+    return shard
+
+
+def _samples(shard: Shard, request: Request) -> dict[str, tuple[Sample, str]]:
+    """{key: (labels, name of a member that is no label)}, in the order of their first members."""
     ending, keys = _origins(request.label)
-    first = slice(1 if request.several == "first" else None)
-    shard, before, seen = Shard(), "", set[str]()
-    for name, size, content in members(path, lambda name: name.lower().endswith((f".{ending}", ".json"))):
+    samples: dict[str, tuple[Sample, str]] = {}
+    seen: set[tuple[str, str]] = set()
+    for name, size, content in members(shard.path, lambda name: name.lower().endswith((f".{ending}", ".json"))):
         folder, slash, file = name.rpartition("/")
         stem, dot, end = file.partition(".")
         if not dot or not stem or name.startswith("__"):  # as webdataset.tariterators leaves them out
             continue
-        key = folder + slash + stem
-        if key != before:
-            before = key
-            seen.clear()
-            shard.samples += 1
-        end = end.lower()
+        key, end = folder + slash + stem, end.lower()
+        labels, image = samples.setdefault(key, ({}, ""))
         if end not in (ending, "json"):
+            if not image:
+                samples[key] = labels, name
             if len(shard.endings) < MANY:
                 shard.endings.add(end)
             continue
         try:
-            if end in seen:
+            if (key, end) in seen:
                 raise ValueError(f"is the second .{end} of its sample")
+            seen.add((key, end))
             if content is None:
                 raise ValueError(f"holds {size:,} bytes; the limit is {MAX_READ:,}")
             if end == ending:
-                shard.add(f".{ending}", _strings(content.decode("utf-8-sig")))
-            elif ending not in seen:
-                _add_json(shard, content, keys, first)
+                if text := _checked(content.decode("utf-8-sig").strip()):
+                    labels[f".{ending}"] = text
+            else:
+                _add_json(shard, labels, content, keys)
         except (ValueError, RecursionError) as error:
-            shard.faults.add(f"{path.name}: {name!r} {_problem(error)}")
-        seen.add(end)
-    return shard
+            shard.faults.add(f"{shard.path.name}: {name!r} {_problem(error)}")
+    return samples
 
 
 def _origins(label: str | None) -> tuple[str, tuple[str, ...]]:
@@ -144,34 +218,25 @@ def _of_key(key: str) -> str:
     return f"key {key!r} of .json"
 
 
-def _add_json(shard: Shard, content: bytes, keys: tuple[str, ...], first: slice) -> None:
+def _add_json(shard: Shard, labels: Sample, content: bytes, keys: tuple[str, ...]) -> None:
     values = json.loads(content)
     if not isinstance(values, dict):
         raise ValueError("holds no keys and values")
     for key in keys:
         if key in values:
-            shard.add(_of_key(key), _strings(values[key])[first])
+            if text := _checked(values[key]):
+                labels[_of_key(key)] = text
             return
     if len(shard.keys) < MANY:
         shard.keys.update(key for key in list(values)[:20])
 
 
-def _strings(value: object) -> list[str]:
-    """Labels as text, without blanks around them; none where the value is missing."""
-    if isinstance(value, str):
-        text = value.strip()
-        if len(text) > MAX_NAME:
-            raise ValueError(f"holds {len(text):,} characters; a label has {MAX_NAME:,} at most")
-        return [text] if text else []
-    if value is None:
-        return []
-    if isinstance(value, list):
-        return [text for each in value for text in _strings(each)]
-    if isinstance(value, bool | int):
-        return [json.dumps(value)]
-    if isinstance(value, float) and value.is_integer():  # what a table with missing cells makes of whole numbers
-        return [str(int(value))]
-    raise ValueError(f"{json.dumps(value)[:50]} is no label")
+def _checked(value: object) -> str:
+    """The value as JSON, '' where it is missing. Raises ValueError where it is no label."""
+    if value in (None, "", []):
+        return ""
+    Cells(Request(several_separator=NO_SEPARATOR)).of(value)
+    return json.dumps(value)
 
 
 def _problem(error: Exception) -> str:
@@ -225,30 +290,3 @@ def _has_labels(shard: Path) -> bool:
         return any(name.lower().endswith(LABELS) for name, _, _ in islice(members(shard, lambda _: False), MANY))
     except ManifestError:
         return True  # read() says what is wrong with it
-
-
-def _counted(total: Shard, path: Path, request: Request, notes: tuple[str, ...]) -> Counted:
-    total.faults.check(str(path), "a label is text, a whole number or a list of them")
-    ending, keys = _origins(request.label)
-    origin = next((each for each in (f".{ending}", *map(_of_key, keys)) if total.labelled[each]), None)
-    if origin is None:
-        raise ManifestError(
-            f"{total.samples:,} samples, none with a member .{ending} or a .json with a key "
-            f"{' or '.join(map(repr, keys))}; found {_found(total)}",
-            where=str(path),
-            remedy="name the member or the key of .json that holds the class with --label NAME; "
-            "a packed image folder has to be unpacked",
-        )
-    labels, n = total.labels[origin], total.labelled[origin]
-    if origin != f".{MEMBER}":
-        notes += (f"labels taken from {origin}",)
-    if labels.total() != n:
-        notes += (f"{labels.total():,} labels on {n:,} images: each counts for all of its labels",)
-    notes += without_label(total.samples - n, request, str(path))
-    return Counted(rows=[(name, "", k) for name, k in labels.items()], n_samples=n, notes=notes)
-
-
-def _found(total: Shard) -> str:
-    endings = [f".{end}" for end in sorted(total.endings)]
-    keys = [f"key {key!r}" for key in sorted(total.keys)]
-    return listed([*keys, *endings]) if keys or endings else "no member named key.ending"
