@@ -13,7 +13,7 @@ from predictor.errors import DataError, listed, with_near
 from predictor.images.groups import numbered_groups
 from predictor.images.listing import Images
 from predictor.manifest.counted import Request
-from predictor.manifest.readers.splits import chosen_splits
+from predictor.manifest.splits import chosen_splits
 
 MOST, FEWEST = 120, 50  # images of a class that are looked at: few classes, many classes
 ALL = 6_000  # of all classes together, where that leaves FEWEST
@@ -61,7 +61,7 @@ def training_images(
 
     Raises DataError for a class or split that is not there, and where images have no numbers.
     """
-    taken, notes = chosen_splits(set(images.splits.tolist()), Request(split=split), str(images.path))
+    taken, notes = chosen_splits(dict.fromkeys(images.splits.tolist()), Request(split=split), str(images.path))
     there = np.flatnonzero(np.isin(images.splits, sorted(taken)))
     labels = images.labels[there]
     known = sorted(set(labels.tolist()))

@@ -10,7 +10,7 @@ import numpy as np
 from predictor.errors import DataError
 from predictor.images.digests import files_digest
 from predictor.images.listing import Images
-from predictor.manifest.readers.image_folder import IMAGE_ENDINGS
+from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
 
 
 def read(path: Path) -> Images:
