@@ -13,7 +13,17 @@ from scipy import stats
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import PredictorError
-from predictor.indicators import DEFAULT_NAMES, Context, compute, indicator, known, listing, source_names, with_errors
+from predictor.indicators import (
+    DEFAULT_NAMES,
+    Context,
+    compute,
+    default_names,
+    indicator,
+    known,
+    listing,
+    source_names,
+    with_errors,
+)
 from predictor.indicators.page import documentation
 from predictor.indicators.registry import _REGISTRY
 
@@ -35,7 +45,7 @@ def test_order_of_classes_changes_nothing(counts, random) -> None:
     shuffled = list(counts)
     random.shuffle(shuffled)
     a, b = compute(of(counts)), compute(of(shuffled))
-    for name in DEFAULT_NAMES:
+    for name in default_names():
         assert a[name].reason == b[name].reason
         if a[name].value is not None:
             assert a[name].value == pytest.approx(b[name].value, rel=1e-12, abs=1e-12), name
@@ -55,7 +65,7 @@ def test_a_value_inside_the_stated_bounds_or_a_reason(counts, n_without, n_other
 
 @given(st.lists(st.integers(1, 5000), min_size=2, max_size=40))
 def test_single_label_data_leaves_undefined_only_what_was_not_given(counts) -> None:
-    everything = compute(of(counts), with_errors(DEFAULT_NAMES))
+    everything = compute(of(counts), with_errors(default_names()))
     missing = {name: found.reason for name, found in everything.items() if found.value is None}
     assert missing == {
         "other_samples_per_class": "every class is a target",
@@ -235,7 +245,7 @@ def test_empty_data_gives_reasons_alone() -> None:
     [
         ({"name": "a@b"}, "an indicator cannot be named 'a@b'"),
         ({"name": " a"}, "an indicator cannot be named ' a'"),
-        ({}, "indicator 'nothing_gives_it' asks for 'weather'. it can be given stages, synthetic, test"),
+        ({}, "indicator 'nothing_gives_it' asks for 'weather'. it can be given probe, stages, synthetic, test"),
     ],
 )
 def test_what_cannot_be_registered(arguments, message) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,8 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from images import pattern
 
+from predictor.agreements import agreement
+from predictor.agreements.between import between_target_sets
+from predictor.cli.indicators_command import command as indicators_command
 from predictor.cli.probe_command import command
-from predictor.errors import DataError
+from predictor.distribution import LabelDistribution
+from predictor.errors import DataError, PredictorError, RegistryError
+from predictor.grids import load_grid
+from predictor.grids.probes import spec_key
 from predictor.images import probe as probing
 from predictor.images.classifier import confusion, margin, scores
 from predictor.images.diversity import diversity, effective_number
@@ -30,6 +37,7 @@ from predictor.images.listing import open_images
 from predictor.images.probe import probe_images, probe_sample
 from predictor.images.results import Probe, above_chance, probes_text, read_probe, read_probes
 from predictor.images.sample import Sample
+from predictor.indicators import DEFAULT_NAMES, Context, compute
 
 N = 24  # images a class: a test part of 8, and 5 or 10 to learn from
 
@@ -357,3 +365,108 @@ def test_a_manifest_names_the_classes_or_the_images(pets: Path, tmp_path: Path) 
     (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
     listed = json.loads(run(root, "--manifest", tmp_path / "list.csv", "--format", "json"))
     assert [one["n_images"] for one in listed["classes"]] == [8, 8]
+
+
+GRID = """
+study: pets
+protocol: 2
+sources: {{pets: {{file: pets.parquet, digest: "{digest}"}}}}
+target_sets:
+  both: {{domain: pets, source: pets, classes: [cat, dog]}}
+  all: {{domain: pets, source: pets, classes: [cat, dog, ferret]}}
+model: {{name: predictor_small, image_size: 32, head: 8}}
+recipe: {{learning_rate: 0.03, image_steps: 64}}
+seeds: [0]
+grid: [{{target_set: [both, all], samples_per_class: 4}}]
+"""
+
+
+def test_a_grid_is_probed_target_set_by_target_set(pets: Path, probe: Probe, tmp_path: Path) -> None:
+    grid, output = tmp_path / "grid.yaml", tmp_path / "probes.json"
+    grid.write_text(GRID.format(digest=probe.digest))
+    rows = json.loads(run(grid, "--data", pets.parent, "--target-set", "all", "--output", output, "--format", "json"))
+    assert [row["target set"] for row in rows] == ["all"] and set(read_probes(output)) == {probe.key}
+    run(grid, "--data", pets.parent, "--output", output)
+    found = read_probes(output)
+    assert {len(one.names) for one in found.values()} == {2, 3}
+    assert found[probe.key].sizes == probe.sizes and found[probe.key].classes == probe.classes
+    assert {spec_key(planned.spec.content()) for planned in load_grid(grid).runs} == set(found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "a grid names its images by file. say their folder with --data"),
+        (["--data", "DATA", "--target-set", "al"], "trains no target set 'al' .near: 'all'."),
+        (["--data", "OTHER"], "has other content than the grid says; found sha256"),
+    ],
+)
+def test_a_grid_that_cannot_be_probed(
+    pets: Path, probe: Probe, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    (tmp_path / "grid.yaml").write_text(GRID.format(digest=probe.digest))
+    write(tmp_path / "pets.parquet", rows_of(["cat", "dog", "ferret"], 9))
+    places = {"DATA": str(pets.parent), "OTHER": str(tmp_path)}
+    with pytest.raises(PredictorError, match=said):
+        run(tmp_path / "grid.yaml", *(places.get(word, word) for word in arguments))
+    with pytest.raises(PredictorError, match="--data and --target-set belong to a grid"):
+        run(pets, "--data", pets.parent)
+
+
+def test_indicators_of_a_probe(probe: Probe, pets: Path, tmp_path: Path) -> None:
+    labels = LabelDistribution.from_counts({"cat": 5, "dog": 3, "ferret": 4})
+    found = compute(labels, context=Context(probe=probe))
+    names = [name for name in DEFAULT_NAMES if name.startswith("probe_")]
+    assert names == ["probe_accuracy@20", "probe_level@20", "probe_margin@20", "probe_slope", "probe_unlike_classes",
+                     "probe_unlike_images"]  # fmt: skip
+    assert found["probe_slope"].value == probe.slope
+    assert found["probe_unlike_classes"].value == probe.diversity.classes
+    assert found["probe_accuracy@20"].reason == "the images were not probed at 20 a class; probed at 5, 10"
+    own = compute(labels, ["probe_accuracy@10", "probe_margin@10", "probe_level@10"], Context(probe=probe))
+    assert [item.value for item in own.values()] == [probe.at(10).accuracy, probe.at(10).margin, probe.at(10).level]
+    assert not set(names) & set(compute(labels))
+    assert "no probe of the images: predictor probe IMAGES" in compute(labels, ["probe_slope"])["probe_slope"].reason
+    (tmp_path / "probe.json").write_text(probe.to_json())
+    (tmp_path / "counts.csv").write_text("label,count\ncat,5\ndog,3\n")
+    arguments = [str(tmp_path / "counts.csv"), "--probe", str(tmp_path / "probe.json"), "--format", "json"]
+    told = json.loads(CliRunner().invoke(indicators_command, arguments, catch_exceptions=False).stdout)
+    values = {row["name"]: row["value"] for row in told["manifests"][0]["indicators"]}
+    assert values["probe_slope"] == probe.slope
+
+
+def made_frame(n_sets: int) -> pd.DataFrame:
+    """Three sizes of each target set; the larger the probe, the higher the level, whatever the sizes."""
+    rows = []
+    for number in range(n_sets):
+        for size in (10, 20, 40):
+            n = size * (1 + number % 3)  # target sets differ in their sizes as well
+            level = 0.4 * number - 2 + 0.6 * np.log(n / 20)
+            rows.append({
+                "run_id": f"{number}-{n}", "configuration_id": f"{number}-{n}", "study": "s", "domain": "d",
+                "target_set": f"t{number}", "provenance": "trained", "status": "completed", "held_out": False,
+                "spec_model": "net", "spec_image_steps": 1000, "ind_n_samples": 5.0 * n, "ind_n_target_classes": 5.0,
+                "ind_mean_log_count": np.log(n), "ind_probe_slope": float(number),
+                "out_accuracy": 0.2 + 0.8 / (1 + np.exp(-level)),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_target_sets_are_ranked_by_their_level_at_a_common_design() -> None:
+    table = between_target_sets(made_frame(8))
+    assert table["configuration_id"].tolist() == [f"t{i}" for i in range(8)]
+    assert set(table["target_set"]) == {"all domains"}
+    levels = np.log(table["out_accuracy"] / (1 - table["out_accuracy"]))
+    assert np.allclose(np.diff(levels), 0.4)
+    assert "ind_n_samples" not in table and table["ind_probe_slope"].tolist() == list(range(8))
+    found = agreement(table, statistics=["spearman"], given=None, n_bootstrap=100, n_permutations=100)
+    told = [(row.indicator, row.value, row.n_configurations) for row in found.rows if row.value]
+    assert told == [("probe_slope", 1.0, 8)]
+    with pytest.raises(RegistryError, match="4 target sets of one recipe; 5 are needed"):
+        between_target_sets(made_frame(4))
+
+
+def test_a_large_domain_stands_once_more_among_itself() -> None:
+    frame = made_frame(9)
+    frame.loc[frame["target_set"].isin(["t7", "t8"]), "domain"] = "other"
+    table = between_target_sets(frame)
+    assert table.groupby("target_set").size().to_dict() == {"all domains": 9, "d": 7}

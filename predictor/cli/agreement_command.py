@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from predictor.agreements.request import SIZE
 from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES
 from predictor.render.tables import json_text, rows_text
 
@@ -26,6 +27,10 @@ from predictor.render.tables import json_text, rows_text
     "others (H-scaling), profile (imbalance at equal size); may be repeated.",
 )  # fmt: skip
 @click.option("--within", multiple=True, metavar="AXIS", help="Permute only inside the levels of this axis.")
+@click.option(
+    "--between", is_flag=True,
+    help="Between target sets, each at its mean design: what indicators of images (a probe) are for.",
+)  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Every statistic and outcome, and what never varies.")
 @click.option(
     "--adjust", type=click.Choice(["benjamini_hochberg", "max_t"]), default="benjamini_hochberg", show_default=True,
@@ -45,6 +50,7 @@ def command(
     given: str,
     by: tuple[str, ...],
     within: tuple[str, ...],
+    between: bool,
     everything: bool,
     adjust: str,
     level: float,
@@ -57,11 +63,16 @@ def command(
     JSON and CSV hold every statistic whatever is asked for.
     """
     from predictor.agreements import ALL_STATISTICS, Agreement, agreement
+    from predictor.agreements.between import between_target_sets
     from predictor.records import frame
 
     data = form in ("json", "csv")
+    runs_frame = frame(runs, studies=list(studies) or None)
+    if between:
+        runs_frame = between_target_sets(runs_frame, outcomes or None)
+        given = "none" if given == SIZE else given  # the level is free of it already
     table = agreement(
-        frame(runs, studies=list(studies) or None),
+        runs_frame,
         indicators=indicators or None,
         outcomes=outcomes or None,
         statistics=ALL_STATISTICS if everything or data else ("spearman",),

@@ -26,6 +26,7 @@ SOURCES_SHOWN = 10  # a manifest of more sources has their shares computed by na
 @click.option("--name", "names", multiple=True, help="Only this, e.g. long_tail@20; may be repeated.")
 @click.option("--test", metavar="MANIFEST", help="Labels of the test set (its split 'test'), for kl_test.")
 @click.option("--synthetic", multiple=True, metavar="SOURCE", help="A source of rendered images; may be repeated.")
+@click.option("--probe", type=click.Path(path_type=Path), metavar="FILE", help="probe.json of the images.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw the rank-frequency curves."
 )
@@ -39,6 +40,7 @@ def command(
     names: tuple[str, ...],
     test: str | None,
     synthetic: tuple[str, ...],
+    probe: Path | None,
     plot: Path | None,
     form: str,
 ) -> None:
@@ -48,6 +50,7 @@ def command(
     an image folder, WebDataset shards, a Hugging Face data set, a quoted pattern of files, or - for standard input.
     Its content tells which. Several are compared."""
     from predictor import indicators
+    from predictor.images.results import read_probe
     from predictor.render.comparison import comparison_text
 
     if listing:
@@ -60,9 +63,11 @@ def command(
     if merge:
         first, *rest = distributions.values()
         distributions = {" + ".join(distributions): first.merge(*rest)}
-    context = indicators.Context(test=_test_set(test, how), synthetic=frozenset(synthetic))
+    context = indicators.Context(
+        test=_test_set(test, how), synthetic=frozenset(synthetic), probe=None if probe is None else read_probe(probe)
+    )
     if not names:
-        names = (*indicators.with_errors(indicators.DEFAULT_NAMES), *_source_names(distributions.values()))
+        names = (*indicators.with_errors(indicators.default_names(context)), *_source_names(distributions.values()))
     found = {path: indicators.compute(d, names, context) for path, d in distributions.items()}
     if plot:
         from predictor.render.rank_frequency import write_rank_frequency

@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from predictor.cli.common import FORMAT, check_writable, shown_progress, write_text
+from predictor.errors import PredictorError
+
+GRID = (".yaml", ".yml")
 
 
 @click.command(name="probe")
@@ -21,6 +24,8 @@ from predictor.cli.common import FORMAT, check_writable, shown_progress, write_t
     help="Images that belong together: runs of N by the number in their name, where no column 'group' says it.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write probe.json.")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Of a grid: the folder of its images.")
+@click.option("--target-set", "target_sets", multiple=True, metavar="NAME", help="Of a grid: only this; repeatable.")
 @click.option("--cache/--no-cache", default=True, show_default=True, help="Take and keep the probe of the same images.")
 @FORMAT
 def command(
@@ -30,6 +35,8 @@ def command(
     split: str | None,
     neighbours: int | None,
     output: Path | None,
+    data: Path | None,
+    target_sets: tuple[str, ...],
     cache: bool,
     form: str,
 ) -> None:
@@ -37,15 +44,25 @@ def command(
 
     IMAGES is a folder (class/image.jpg or split/class/image.jpg), a Parquet file with the columns image and label, or a
     CSV list with the columns path and label. Only training images are looked at, a part of them; nothing is trained.
+
+    Of a grid (GRID.yaml --data DIR --output runs/probes.json) every target set is probed; `predictor fit runs/` learns
+    from the probes what images say of the level.
     """
+    if output is not None:
+        check_writable(output)
+    if images.suffix in GRID:
+        _of_grid(images, data, target_sets, neighbours, output, form)
+        return
+    if data is not None or target_sets:
+        raise PredictorError(
+            "--data and --target-set belong to a grid", where=str(images), remedy="name a GRID.yaml, or leave them out"
+        )
     from predictor.images.probe import probe_images
     from predictor.images.sample import read_list
     from predictor.manifest import read_targets
     from predictor.render.probe import probe_text
     from predictor.render.tables import json_text
 
-    if output is not None:
-        check_writable(output)
     listed, classes = read_list(images, manifest)
     if targets is not None:
         classes = tuple(read_targets(targets))
@@ -56,5 +73,26 @@ def command(
     if output is not None:
         write_text(output, probe.to_json())
     click.echo(json_text(probe.to_dict()) if form == "json" else probe_text(probe, str(images), form))
+    if output is not None:
+        click.echo(f"written: {output}", err=True)
+
+
+def _of_grid(
+    grid: Path, data: Path | None, names: tuple[str, ...], neighbours: int | None, output: Path | None, form: str
+) -> None:
+    from predictor.grids.probes import probe_grid, target_sets
+    from predictor.images.results import probes_text, read_probes
+    from predictor.render.probe import set_rows
+    from predictor.render.tables import rows_text
+
+    if data is None:
+        raise PredictorError("a grid names its images by file", where=str(grid), remedy="say their folder with --data")
+    asked = target_sets(grid, names)
+    known = read_probes(output) if output is not None and output.exists() else {}
+    with shown_progress("probe") as progress:
+        found = probe_grid(asked, data, neighbours=neighbours, known=known, progress=progress)
+    if output is not None:
+        write_text(output, probes_text({**known, **found}))
+    click.echo(rows_text(set_rows({one.target_set: found[one.key] for one in asked}), form))
     if output is not None:
         click.echo(f"written: {output}", err=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-PENALTY = 0.1  # of the mean diagonal element of the kernel
+PENALTY = 0.1
 
 
 def scores(
@@ -17,13 +17,15 @@ def scores(
     classes: NDArray[np.int64],
     test: NDArray[np.int64],
     n: int,
+    penalty: float = PENALTY,
 ) -> NDArray[np.float64]:
     """(m, n) scores of test rows for each class, -1 to 1 where a row is like the others.
 
     kernel : (R, R) inner products of the features; training, test : rows of it; classes : of the training rows
+    penalty : on the weights, in units of the mean diagonal element of the training rows' kernel
     """
     inside = kernel[np.ix_(training, training)].astype(np.float64)
-    inside[np.diag_indices(len(training))] += PENALTY * np.trace(inside) / len(training)
+    inside[np.diag_indices(len(training))] += penalty * np.trace(inside) / len(training)
     wanted = np.where(classes[:, None] == np.arange(n), 1.0, -1.0)
     mean = wanted.mean(0)
     weights = solve(inside, wanted - mean, assume_a="pos", overwrite_a=True)

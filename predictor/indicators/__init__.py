@@ -6,7 +6,7 @@
 80.0
 """
 
-from predictor.indicators import scale, imbalance, tail, zipf, sources  # noqa: F401, I001 - they register, in this order
+from predictor.indicators import scale, imbalance, tail, zipf, sources, probed  # noqa: F401, I001 - they register, in this order
 from predictor.indicators.registry import (
     DEFAULT_NAMES,
     Context,
@@ -14,6 +14,7 @@ from predictor.indicators.registry import (
     IndicatorValue,
     Undefined,
     compute,
+    default_names,
     indicator,
     known,
     listing,
@@ -29,6 +30,7 @@ __all__ = [
     "IndicatorValue",
     "Undefined",
     "compute",
+    "default_names",
     "indicator",
     "known",
     "listing",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import PredictorError
+from predictor.images.results import Probe
 
 DEFAULT_NAMES: list[str] = []  # what `compute` gives when nothing is named; grows as indicators register
 _REGISTRY: dict[str, Indicator] = {}
@@ -27,11 +28,13 @@ class Context:
     test : labels of the test set; None where it is unknown
     stages : label distributions of all training stages, the first one first; empty: there is only this one
     synthetic : names of sources that hold rendered images, beside those whose name says so
+    probe : of the training images; None where they were not probed
     """
 
     test: LabelDistribution | None = None
     stages: tuple[LabelDistribution, ...] = ()
     synthetic: frozenset[str] = frozenset()
+    probe: Probe | None = None
 
 
 DIRECTIONS = {1: "more helps", -1: "more hurts", 0: "open"}
@@ -180,12 +183,12 @@ def _resolved(name: str) -> tuple[Indicator, tuple[object, ...]]:
 def compute(
     distribution: LabelDistribution, names: Sequence[str] | None = None, context: Context = NOTHING_MORE
 ) -> dict[str, IndicatorValue]:
-    """{name: value or reason} of a label distribution; by default every registered indicator.
+    """{name: value or reason} of a label distribution; by default every registered indicator, see `default_names`.
 
     Raises PredictorError for an unknown name.
     """
     values: dict[str, IndicatorValue] = {}
-    for name in names if names is not None else DEFAULT_NAMES:
+    for name in names if names is not None else default_names(context):
         entry, arguments = _resolved(name)
         given = {need: getattr(context, need) for need in entry.needs}
         try:
@@ -198,6 +201,17 @@ def compute(
         else:
             values[name] = IndicatorValue(value=value, unit=entry.unit)
     return values
+
+
+def default_names(context: Context = NOTHING_MORE) -> list[str]:
+    """DEFAULT_NAMES without those of a probe of the images, where there is none.
+
+    >>> "probe_slope" in DEFAULT_NAMES, "probe_slope" in default_names()
+    (True, False)
+    """
+    if context.probe is not None:
+        return list(DEFAULT_NAMES)
+    return [name for name in DEFAULT_NAMES if "probe" not in _REGISTRY[name.partition("@")[0]].needs]
 
 
 def with_errors(names: Sequence[str]) -> list[str]:

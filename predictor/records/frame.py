@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.records.columns import columns_of
-from predictor.records.indicator_inputs import indicator_context, indicator_key
+from predictor.records.indicator_inputs import indicator_context, indicator_key, probes_of
 from predictor.records.parts import collector_paused
 from predictor.records.schema import Reported, RunRecord
 from predictor.spec import Model, Recipe, Stage, StageData
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from predictor.images.results import Probe
 
 SHARED = ("study", "target_set", "domain", "provenance", "status", "held_out")
 MACHINE = ("device", "device_name", "threads")
@@ -36,7 +38,7 @@ def frame(
     (standard deviation of an accuracy that comes from its finite test images), env_*. A cell that does not apply is
     missing.
     runs : a folder of records, without a record in memory for each of them, or records
-    indicators : these alone; None: all of them
+    indicators : these alone; None: all of them; those of a probe of the images where the folder holds `probes.json`
     studies : of a folder, only these
     `.attrs["reasons"]` says why indicators are missing: {column: {reason: number of runs}}.
 
@@ -60,7 +62,8 @@ def frame(
             values = {name: pd.Series([row.get(name) for row in rows], dtype=kind) for name in names}
             return {f"{prefix}{name}": column.take(like).reset_index(drop=True) for name, column in values.items()}
 
-        values, reasons = _indicators(examples, indicators)
+        probes = probes_of(runs) if isinstance(runs, str | Path) else {}
+        values, reasons = _indicators(examples, indicators, probes)
         outcomes = list(dict.fromkeys(name for number in order for name in examples[number].outcomes))
         noises = [name for name in outcomes if own[f"noise_{name}"].notna().any()]
         columns: dict[str, Any] = {key: own[key] for key in ("run_id", "configuration_id")}
@@ -88,7 +91,7 @@ def _other_scale(scales: pd.Series) -> bool:
 
 
 def _indicators(
-    examples: Sequence[RunRecord], names: Sequence[str] | None
+    examples: Sequence[RunRecord], names: Sequence[str] | None, probes: Mapping[str, Probe]
 ) -> tuple[list[Mapping[str, float | None]], list[Mapping[str, str]]]:
     """The indicators of each example, and why they are missing."""
     from predictor.indicators import compute
@@ -100,9 +103,9 @@ def _indicators(
             reported = record.data.indicators
             rows.append((reported if names is None else {name: reported.get(name) for name in names}, {}))
             continue
-        key = indicator_key(record)
+        key = indicator_key(record, probes)
         if key not in known:
-            computed = compute(record.data.stages[-1].distribution, names, indicator_context(record))
+            computed = compute(record.data.stages[-1].distribution, names, indicator_context(record, probes))
             values = {name: result.value for name, result in computed.items()}
             missing = {name: result.reason for name, result in computed.items() if result.value is None}
             known[key] = values, {name: reason for name, reason in missing.items() if reason}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from predictor.render.tables import percent, rows_text
@@ -57,6 +57,22 @@ def class_rows(probe: Probe) -> list[dict[str, object]]:
                 {"class": one.name, "n_images": one.n_images, "samples_per_class": n, "accuracy": one.accuracy[n]}
             )
     return rows
+
+
+def set_rows(probes: Mapping[str, Probe]) -> list[dict[str, object]]:
+    """One row a target set: accuracy at each size, growth, likeness."""
+    sizes = sorted({size.samples_per_class for probe in probes.values() for size in probe.sizes})
+    return [
+        {
+            "target set": name,
+            "classes": len(probe.names),
+            **{f"at {n}": None if (size := probe.at(n)) is None else size.accuracy for n in sizes},
+            "slope": probe.slope,
+            "copies": None if probe.duplicates is None else probe.duplicates.exact + probe.duplicates.near,
+            "key": probe.key,
+        }
+        for name, probe in probes.items()
+    ]
 
 
 def _found(probe: Probe) -> Iterable[str]:
