@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from predictor.errors import FitError
+from predictor.errors import FitError, listed
 from predictor.files import replace_file
 from predictor.reading import MIB, read_text
 
@@ -111,8 +111,10 @@ def load_fit(path: str | Path) -> Fit:
     return parse_fit(text, where=str(path))
 
 
-def parse_fit(text: str, *, where: str) -> Fit:
+def parse_fit(text: str, *, where: str, checked: bool = True) -> Fit:
     """The fit in the text of a fit.json.
+
+    checked : look at the shape of every part; the fit that ships was looked at when it was made
 
     >>> parse_fit('{"kind": ', where="fit.json")
     Traceback (most recent call last):
@@ -140,6 +142,11 @@ Fit again: predictor fit RUNS --output FIT
     if stated != found:
         problem = f"was edited after it was written: it states digest {str(stated)[:19]}, its content has {found[:19]}"
         raise FitError(problem, where=where, remedy=FIT_AGAIN)
+    if checked:
+        from predictor.models.fit_schema import shape_faults
+
+        if faults := shape_faults(content):
+            raise FitError(f"has not the shape of a fit: {listed(faults)}", where=where, remedy=FIT_AGAIN)
     return Fit(content)
 
 
@@ -153,7 +160,7 @@ def shipped_fit() -> Fit:
         text = resource.read_text(encoding="utf-8")
     except (FileNotFoundError, ModuleNotFoundError):
         raise FitError("this installation holds no fit", remedy="Fit your runs: predictor fit runs/") from None
-    return parse_fit(text, where="the fit inside the package")
+    return parse_fit(text, where="the fit inside the package", checked=False)
 
 
 def find_fit(path: str | Path | None = None) -> tuple[Fit, str]:
