@@ -100,7 +100,7 @@ def test_one_run_makes_a_page_without_empty_sections(made) -> None:
 
 def test_points_are_the_held_out_predictions_of_the_fit(made) -> None:
     records, _, fit, _ = made
-    points = held_out_points(frame(records), fit, "accuracy")
+    points = held_out_points(fit, "accuracy")
     row = next(
         r for r in fit.validation if r["outcome"] == "accuracy" and r["split"] == "configuration" and r["chosen"]
     )
@@ -112,7 +112,7 @@ def test_points_are_the_held_out_predictions_of_the_fit(made) -> None:
     again = calibrate(families()[held["family"]], rows, configs, folds)  # trains without each fold
     assert [key.split(" ")[0] for key in configs.ids] == held["configurations"]
     assert points["measured"].to_numpy() == pytest.approx(again.measured)
-    assert points["predicted"].to_numpy() == pytest.approx(again.predicted, abs=1e-3)
+    assert points["predicted"].to_numpy() == pytest.approx(again.predicted, abs=1e-8)
     assert ((points["low"] <= points["predicted"]) & (points["predicted"] <= points["high"])).all()
 
 

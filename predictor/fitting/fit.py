@@ -231,6 +231,7 @@ def _fit_outcome(
             "family": chosen,
             "configurations": [key.split(" ", 1)[0] for key in configs.ids],
             **_residuals(fits[chosen]),
+            "measured": configs.values.tolist(),
             "covered": _covered(table, "configuration"),
         },
         "target_set": {
@@ -291,7 +292,7 @@ def _description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
         )
         entry["n_runs"] += 1
         recipes[record.target_set][recipe_of(record)] += 1
-        configuration_sets[record.target_set].add(record.configuration_id)
+        configuration_sets[record.target_set].add(selection.units[record.configuration_id])
         distribution = selection.distribution(record)
         classes = list(distribution.target_names) if distribution else []
         known = target_sets.setdefault(record.target_set, {"domain": record.domain, "classes": classes})
@@ -315,7 +316,7 @@ def _description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
         "training": {
             "digest": training_digest(selection),
             "n_runs": len(selection.records),
-            "n_configurations": len({record.configuration_id for record in selection.records}),
+            "n_configurations": len({selection.units[record.configuration_id] for record in selection.records}),
             "studies": studies,
             "named": list(selection.named),
         },

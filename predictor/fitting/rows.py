@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,41 @@ class Selection:
         if key not in self._shared:
             self._shared[key] = stage.distribution
         return self._shared[key]
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """{configuration id: id of its unit}: what trained on the same is one, however it is written.
+
+        A profile and the same counts written out, or a head of another size, are one piece of evidence: held out apart,
+        one of them would tell what the other one gives. The unit has the first of their ids.
+        """
+        first: dict[str, str] = {record.configuration_id: record.configuration_id for record in self.records}
+
+        def root(name: str) -> str:
+            while first[name] != name:
+                name = first[name]
+            return name
+
+        seen: dict[Hashable, str] = {}
+        for record in self.records:
+            own = root(record.configuration_id)
+            other = root(seen.setdefault(self._trained(record), own))
+            first[max(own, other)] = min(own, other)
+        return {name: root(name) for name in first}
+
+    def _trained(self, record: RunRecord) -> Hashable:
+        """What a run was trained on and how: sorted counts by source and role, steps, network and recipe."""
+        if isinstance(record.data, Reported):
+            values = tuple(sorted((name, f"{value:.12g}") for name, value in record.data.indicators.items()))
+            return record.target_set, values
+        distribution = self.distribution(record)
+        assert distribution is not None
+        key = "trained", id(distribution)
+        if key not in self._shared:
+            targets = set(distribution.target_names)
+            rows = ((name in targets, source, n) for name, source, n in distribution.rows())
+            self._shared[key] = tuple(sorted(rows))
+        return record.target_set, self._shared[key], recipe_of(record), _recipe_text(record)
 
     def case(self, record: RunRecord, chance: float, tested: frozenset[str] | None) -> Case:
         """A run as models see it, one object for all runs that they cannot tell apart."""
@@ -86,8 +122,12 @@ def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -
     if unknown:
         raise FitError(f"no study {', '.join(unknown)}; found: {', '.join(known) or 'none'}", remedy="Check --study")
     kept, dropped = [], Counter()
+    seen: set[str] = set()
     for record in records:
         reason = _reason(record, studies)
+        if reason is None and record.run_id in seen:
+            reason = "listed already: a run counts once"
+        seen |= {record.run_id} if reason is None else set()
         if reason is None:
             kept.append(record)
         elif reason:
@@ -110,15 +150,19 @@ def _of_one_recipe(records: Sequence[RunRecord]) -> tuple[list[RunRecord], list[
     keys = []
     for record in records:
         model, size, _ = recipe_of(record)
-        recipe = (record.spec or {}).get("recipe", {})
-        # a change below a hundredth is none
-        told = {name: f"{value:.2g}" if isinstance(value, float) else value for name, value in recipe.items()}
-        own = json.dumps({name: value for name, value in told.items() if name != "flip"}, sort_keys=True)
+        own = _recipe_text(record)
         keys.append((recipe_name(model, size), own))
         recipes.setdefault(keys[-1][0], Counter())[own] += 1
     usual = {name: max(sorted(found), key=found.__getitem__) for name, found in recipes.items()}
     kept = [record for record, (name, own) in zip(records, keys, strict=True) if own == usual[name]]
     return kept, [record for record, (name, own) in zip(records, keys, strict=True) if own != usual[name]]
+
+
+def _recipe_text(record: RunRecord) -> str:
+    """The recipe of a run; a change below a hundredth is none, and flips go by the images."""
+    recipe = (record.spec or {}).get("recipe", {})
+    told = {name: f"{value:.2g}" if isinstance(value, float) else value for name, value in recipe.items()}
+    return json.dumps({name: value for name, value in told.items() if name != "flip"}, sort_keys=True)
 
 
 def _special(record: RunRecord) -> bool:
@@ -184,7 +228,7 @@ def rows_for(selection: Selection, outcome: str, scale: Scale | None = None) -> 
             Row(
                 case=selection.case(record, _chance(measured, distribution), subset),
                 run_id=record.run_id,
-                configuration_id=record.configuration_id,
+                configuration_id=selection.units[record.configuration_id],
                 study=record.study,
                 target_set=record.target_set,
                 domain=record.domain,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,8 +11,11 @@ import numpy as np
 
 from predictor import figures
 from predictor.errors import FitError
+from predictor.models.links import measured_within
+from predictor.models.scales import Scale
 from predictor.render.agreement import line
 from predictor.render.tables import number, points
+from predictor.statistics.conformal import residual_half_width
 from predictor.text import visible
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def pictures(frame: Any, table: AgreementTable, fit: Fit | None) -> list[Picture
             lambda runs=runs, names=names: figures.indicator_against_outcome(runs, names, "accuracy"),
         )
     for outcome in fit.content["outcomes"] if fit else ():
-        points = held_out_points(frame, fit, outcome)
+        points = held_out_points(fit, outcome)
         row = headline(fit, outcome)
         counted = row["covered"].get(LEVEL) if row and row["covered"] else None
         nested = f"; the table's, chosen anew in every fold, hold {counted[0]} of {counted[1]}" if counted else ""
@@ -147,32 +149,27 @@ def pictures(frame: Any, table: AgreementTable, fit: Fit | None) -> list[Picture
     return made
 
 
-def held_out_points(frame: Any, fit: Fit, outcome: str) -> Any:
-    """Out-of-fold predictions of the chosen family, from the residuals that the fit keeps (in logits).
+def held_out_points(fit: Fit, outcome: str) -> Any:
+    """Out-of-fold predictions of the chosen family, with intervals made as for a prediction from the other folds."""
+    import pandas as pd
 
-    The interval of a point comes from the residuals of the other folds.
-    """
-    held = fit.content["outcomes"][outcome]["configuration"]
-    residual = np.array(held["residuals"], dtype=float)
-    fold = np.array(held["fold"])
-    column = f"out_{outcome}"
-    means = frame[frame[column].notna()].groupby("configuration_id").agg({column: "mean", "target_set": "first"})
-    points = means.loc[held["configurations"]].reset_index(drop=True).rename(columns={column: "measured"})
-    share = points["measured"].to_numpy(float).clip(1e-4, 1 - 1e-4)
-    eta = np.log(share / (1 - share)) - residual
-    half = np.array([half_width(np.abs(residual[fold != own]), float(LEVEL)) for own in fold])
-    for name, value in (("predicted", eta), ("low", eta - half), ("high", eta + half)):
-        points[name] = 1 / (1 + np.exp(-value))
-    return points
-
-
-def half_width(errors: Any, level: float) -> float:
-    """Conformal quantile of absolute errors: the ceil(level * (n + 1))-th smallest; the largest where n is too small.
-
-    >>> half_width(np.arange(1.0, 20.0), 0.9)
-    18.0
-    """
-    return float(np.sort(errors)[min(math.ceil(level * (len(errors) + 1) - 1e-9), len(errors)) - 1])
+    entry = fit.outcomes[outcome]
+    held = entry["configuration"]
+    scale, tested = Scale.stored(entry), entry["n_tested"]
+    parts = {key: np.array(held[key], dtype=float) for key in ("residuals", "predicted", "doubt")}
+    sets, fold = np.array(held["groups"]), np.array(held["fold"])
+    half = np.full(len(fold), np.inf)  # where the other folds are too few
+    for own in np.unique(fold):
+        others = {**held, **{key: values[fold != own] for key, values in parts.items()}}
+        here = fold == own
+        found = residual_half_width(others, parts["predicted"][here], float(LEVEL), doubt=parts["doubt"][here])
+        half[here] = np.inf if found is None else found
+    images = np.array([tested.get(name, np.inf) for name in sets])
+    low, high = scale.interval(*measured_within(parts["predicted"], half, images))
+    predicted = scale.values(parts["predicted"])
+    return pd.DataFrame(
+        {"measured": held["measured"], "target_set": sets, "predicted": predicted, "low": low, "high": high}
+    )
 
 
 def headline(fit: Fit, outcome: str, split: str = "configuration") -> dict[str, Any] | None:
