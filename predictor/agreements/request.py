@@ -79,7 +79,17 @@ def checked(frame: pd.DataFrame, request: Request) -> None:
     if request.given:
         columns.append(f"ind_{request.given}")
     for column in columns:
-        infinite = np.isinf(frame[column].to_numpy(float))
+        try:
+            values = frame[column].to_numpy(float)
+        except (TypeError, ValueError):
+            texts = frame[column].map(lambda value: isinstance(value, str))
+            bad, first = int(texts.sum()), frame[column][texts].iloc[0] if texts.any() else frame[column].iloc[0]
+            raise RegistryError(
+                f"column {column!r} holds what is no number in {bad} runs, first {first!r}",
+                where="frame",
+                remedy="make it numbers: pandas.to_numeric",
+            ) from None
+        infinite = np.isinf(values)
         if infinite.any():
             run = frame.loc[infinite, "run_id"].iloc[0]
             raise RegistryError(

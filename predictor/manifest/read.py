@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import ManifestError, PredictorError, with_near
+from predictor.errors import ManifestError, PredictorError, listed, with_near
 from predictor.manifest.counted import Request, Sample
 from predictor.manifest.counting import count_labels, each_sample
 from predictor.manifest.names import tested
@@ -73,6 +73,12 @@ def open_manifest(path: str | Path, *, targets: Iterable[str] | None = None, **h
     if targets is not None:
         targets, said = tested(targets, {name for name, _, _ in counted.rows})
         notes += said
+    elif empty := sorted({name for name, _, n in counted.rows if not n} - {name for name, _, n in counted.rows if n}):
+        classes = "1 class has" if len(empty) == 1 else f"{len(empty)} classes have"
+        notes += (
+            f"{classes} no image, so what is tested is the other {len({name for name, _, n in counted.rows if n})}: "
+            f"{listed([repr(name) for name in empty])}; to test all of them name them: --targets FILE",
+        )
     try:
         distribution = LabelDistribution.from_counts(counted.rows, targets=targets, n_samples=counted.n_samples)
     except PredictorError as error:

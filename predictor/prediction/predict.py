@@ -20,7 +20,7 @@ from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import differences
 from predictor.prediction.intervals import Question
-from predictor.prediction.request import Request, make_case, resolve, with_roles, without_images
+from predictor.prediction.request import Request, make_case, resolve, share_between, with_roles, without_images
 from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
 from predictor.prediction.values import (
     Known,
@@ -66,8 +66,7 @@ def predict(
 
     Raises FitError for names that the fit does not know and for manifests without any target class.
     """
-    if not 0 < level < 1:
-        raise FitError(f"level {level!r}; needed: a number between 0 and 1", remedy="Use e.g. --level 0.9")
+    share_between("level", level, remedy="Use e.g. --level 0.9")
     if not manifests:
         raise FitError("no manifest to predict", remedy="Name at least one")
     request = resolve(fit, target_set, domain, model, image_size, image_steps)

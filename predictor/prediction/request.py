@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed, with_near
 from predictor.indicators import compute
@@ -38,8 +40,13 @@ def resolve(
 ) -> Request:
     """Resolve names against the fit.
 
-    Raises FitError for a target set or domain that the fit does not know, with near matches.
+    Raises FitError for a target set or domain that the fit does not know, with near matches, and for a recipe that is
+    none: a network without a name, sizes and steps that are no whole numbers from 1.
     """
+    if model is not None and not (isinstance(model, str) and model.strip()):
+        raise FitError(f"model {model!r}; needed: the name of a network", remedy="Use --model NAME, or leave it out")
+    whole_number("image_size", image_size, remedy="Use e.g. --image-size 32, or leave it out")
+    whole_number("image_steps", image_steps, remedy="Use e.g. --image-steps 30000, or leave it out")
     known = fit.target_sets
     _check_name("target set", target_set, known)
     domains = {entry["domain"] for entry in known.values()}
@@ -73,6 +80,32 @@ def resolve(
         basis=basis, target_set=target_set, domain=domain, recipe=recipe, level=level, classes=classes,
         warnings=tuple(warnings),
     )  # fmt: skip
+
+
+def whole_number(name: str, value: Any, *, remedy: str, least: int = 1) -> None:
+    """Refuse an argument that is neither None nor a whole number from `least`.
+
+    >>> whole_number("image_steps", float("nan"), remedy="Use e.g. 30000")
+    Traceback (most recent call last):
+        ...
+    predictor.errors.FitError: image_steps nan; needed: a whole number from 1. Use e.g. 30000
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if value is not None and not (whole and value >= least):
+        raise FitError(f"{name} {value!r}; needed: a whole number from {least}", remedy=remedy)
+
+
+def share_between(name: str, value: Any, *, remedy: str) -> None:
+    """Refuse an argument that is no number inside (0, 1).
+
+    >>> share_between("level", 90, remedy="Use e.g. 0.9")
+    Traceback (most recent call last):
+        ...
+    predictor.errors.FitError: level 90; needed: a number between 0 and 1. Use e.g. 0.9
+    """
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not (number and 0 < value < 1):
+        raise FitError(f"{name} {value!r}; needed: a number between 0 and 1", remedy=remedy)
 
 
 def _check_name(kind: str, name: str, known: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from predictor.planning.advice.allocation import Counts, best, proportional, sma
 from predictor.planning.advice.reach import Reach, reach
 from predictor.planning.objective import Objective, Targets, named_targets
 from predictor.prediction import Prediction, Predictions, predict
-from predictor.prediction.request import resolve, with_roles
+from predictor.prediction.request import resolve, share_between, whole_number, with_roles
 
 if TYPE_CHECKING:
     from predictor.records.schema import RunRecord
@@ -151,10 +151,10 @@ def advise(
     """
     if budget is None and wanted is None:
         raise FitError("neither a budget nor an accuracy to reach", remedy="Say --budget IMAGES or --reach ACCURACY")
-    if budget is not None and budget < 0:
-        raise FitError(f"budget {budget}; needed: a whole number of images >= 0", remedy="Use e.g. --budget 5000")
-    if wanted is not None and not 0 < wanted < 1:
-        raise FitError(f"accuracy {wanted:g} to reach; needed: a fraction between 0 and 1", remedy="Use --reach 0.8")
+    whole_number("budget", budget, remedy="Use e.g. --budget 5000", least=0)
+    share_between("level", level, remedy="Use e.g. --level 0.9")
+    if wanted is not None:
+        share_between("accuracy to reach", wanted, remedy="Use --reach 0.8")
     if outcome not in fit.outcomes:
         raise FitError(
             f"the fit has no outcome {outcome!r}; it has {', '.join(sorted(fit.outcomes))}", remedy="Check --outcome"

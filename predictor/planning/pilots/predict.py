@@ -22,7 +22,7 @@ from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
 from predictor.prediction.intervals import UNCALIBRATED, Question
 from predictor.prediction.predict import WORST
-from predictor.prediction.request import NEW, Request, resolve
+from predictor.prediction.request import NEW, Request, resolve, share_between, whole_number
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Reported, RunRecord
 
@@ -303,6 +303,8 @@ def pilot_predictor(
 
     Raises FitError as `predict` and `read_pilots` do, and for a network or resolution that the pilots do not have.
     """
+    share_between("level", level, remedy="Use e.g. --level 0.9")
+    whole_number("image_steps", image_steps, remedy="Use e.g. --image-steps 30000, or leave it out")
     pilots = read_pilots(records, target_set)
     for name, given, own in (("--model", model, pilots.model), ("--image-size", image_size, pilots.image_size)):
         if given is not None and given != own:
