@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from predictor.models.pooled import Pooled
 from predictor.models.rows import Row, Sample
 from predictor.prediction.classes import FAMILY, class_scale, common_shift
 from predictor.statistics.conformal import error_scale, grouped_quantile, residual_half_width, t_quantile
+from predictor.statistics.ties import first_least
 
 GRID = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 ROUNDS, MOST_STEP = 3, 2.0  # of scoring, and the logits that one observation may pull a class
@@ -189,13 +191,10 @@ def fitted_scale(data: Classes, held: Held, use: NDArray[np.bool_]) -> tuple[flo
     use = use & held.known
     error = (counted_logit(data.share, data.tested) - held.inside)[use]
     p, tested, own_sd = expit(held.inside[use]), data.tested[use], held.own_sd[use]
-    best = (np.inf, START_SD, START_TAIL)
-    for sd in np.geomspace(0.02, 1.5, 16).tolist():
-        for tail in (0.0, 0.25, 0.5, 0.75, 1.0):
-            scale = class_scale(p, tested, own_sd, sd, tail)
-            deviance = float(np.mean(np.log(scale) + 0.5 * np.minimum((error / scale) ** 2, 9.0)))
-            best = min(best, (deviance, sd, tail))
-    return best[1:]
+    shapes = list(product(np.geomspace(0.02, 1.5, 16).tolist(), (0.0, 0.25, 0.5, 0.75, 1.0)))
+    scales = (class_scale(p, tested, own_sd, sd, tail) for sd, tail in shapes)
+    deviances = [np.mean(np.log(scale) + 0.5 * np.minimum((error / scale) ** 2, 9.0)) for scale in scales]
+    return shapes[int(first_least(deviances))]
 
 
 def quantile(

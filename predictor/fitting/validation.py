@@ -22,7 +22,7 @@ from predictor.models.base import MINIMUM, Family, Floats
 from predictor.models.links import disagreement
 from predictor.models.rows import Row, Sample
 from predictor.models.scales import Scale
-from predictor.statistics.ties import same
+from predictor.statistics.ties import first_least, same
 
 OUTER, INNER = 10, 5  # folds
 MANY = 150  # configurations from which 5 outer folds leave as much to fit on as 10 do of fewer
@@ -122,7 +122,8 @@ def config_sizes(rows: Sequence[Row], configs: Configurations) -> Floats:
 def choose(fits: Mapping[str, Calibrated], *, without_level: bool) -> str:
     """The family with the least held-out error; a baseline only where no model could be fitted."""
     models = {name: item for name, item in fits.items() if not item.family.baseline} or fits
-    return min(models, key=lambda name: (models[name].score(without_level=without_level), name))
+    names = sorted(models)
+    return names[int(first_least([models[name].score(without_level=without_level) for name in names]))]
 
 
 def validate(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,13 @@ from predictor.models.corrections import correction
 from predictor.models.evaluate import Model, evaluator, feature_values
 from predictor.models.features import direction
 from predictor.models.links import moved
-from predictor.models.rows import Row
+from predictor.models.rows import Indices, Row
+from predictor.statistics.ties import tied
 
 FEWEST = 30  # configurations: below, a tree of two splits has leaves of a few runs
-TREES, RATE, LEAVES, RIDGE = 20, 0.25, 8, 1.0
+TREES, RATE, LEAVES = 20, 0.25, 8
+LIGHTEST = 0.01  # share of the weight below which no leaf is made
+STEPS, WEIGHT_STEPS = 2.0**20, 2.0**8  # residuals are multiples of 1 / STEPS logits, weights of 1 / WEIGHT_STEPS
 
 
 @family("boosting")
@@ -43,47 +45,68 @@ def boosting(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tuple[list[dict[str, Any]], float]:
-    """Trees as plain lists, and the constant that they are added to."""
-    from sklearn import config_context
-    from sklearn.ensemble import HistGradientBoostingRegressor
+    """Trees as plain lists, and the constant that they are added to.
 
-    model = HistGradientBoostingRegressor(
-        max_iter=TREES,
-        learning_rate=RATE,
+    Two features often part the runs in the same way, and last bits differ between processors. So trees see what last
+    bits cannot change: the order of the runs, and residuals and weights on grids, whose sums are exact in any order.
+    Splits that are as good are as good to the last bit, and the same one is taken everywhere.
+    """
+    from sklearn import config_context
+    from sklearn.tree import DecisionTreeRegressor
+
+    codes, cuts = zip(*(_ranks(column) for column in x.T), strict=True)
+    order = np.column_stack(codes).astype(np.float32)
+    weight = np.maximum(np.rint(weight / weight.mean() * WEIGHT_STEPS), 1.0)
+    start = float(np.average(y, weights=weight))
+    left = y - start
+    model = DecisionTreeRegressor(
         max_leaf_nodes=LEAVES,
         min_samples_leaf=max(5, len(y) // 25),
-        l2_regularization=RIDGE * float(weight.mean()),
+        min_weight_fraction_leaf=LIGHTEST,
         monotonic_cst=list(directions),
-        early_stopping=False,
-        random_state=0,
+        random_state=0,  # which of two equal splits is taken
     )
-    # more threads cost more than they bring on a few hundred rows, and change the last bits
-    with _threads().limit(limits=1), config_context(assume_finite=True, skip_parameter_validation=True):
-        model.fit(x, y, sample_weight=weight / weight.mean())
     trees = []
-    for (predictor,) in model._predictors:
-        nodes = predictor.nodes
-        if len(nodes) == 1:
-            continue
-        leaf = nodes["is_leaf"].astype(bool)
-        trees.append(
-            {
-                "feature": np.where(leaf, -1, nodes["feature_idx"].astype(np.int64)).tolist(),
-                "threshold": np.where(leaf, 0.0, nodes["num_threshold"]).tolist(),
-                "left": np.where(leaf, 0, nodes["left"].astype(np.int64)).tolist(),
-                "right": np.where(leaf, 0, nodes["right"].astype(np.int64)).tolist(),
-                "value": np.where(leaf, nodes["value"], 0.0).tolist(),
-            }
-        )
-    return trees, float(np.ravel(model._baseline_prediction)[0])
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        for _ in range(TREES):
+            target = np.rint(left * STEPS) / STEPS
+            grown = model.fit(order, target, sample_weight=weight, check_input=False).tree_
+            if grown.node_count == 1:
+                break
+            value = RATE * grown.value[:, 0, 0]
+            left -= value[grown.apply(order)]
+            trees.append(_plain(grown, cuts, value))
+    return trees, start
 
 
-@cache
-def _threads() -> Any:
-    """What limits the threads of the libraries that are loaded: to find them takes longer than to grow the trees."""
-    from threadpoolctl import ThreadpoolController
+def _ranks(values: Floats) -> tuple[Indices, Floats]:
+    """(n,) position of each value among the distinct ones, and where to cut between two of these.
 
-    return ThreadpoolController()
+    Values that only last digits tell apart are one. A cut lies a hair beyond the middle, on which values do fall.
+
+    >>> _ranks(np.array([3.0, 1.0, 1.0 + 1e-13]))
+    (array([1, 0, 0]), array([2.0000002]))
+    """
+    order = np.argsort(values, kind="stable")
+    own = values[order]
+    new = np.diff(tied(own)) > 0
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[order] = np.append(0, np.cumsum(new))
+    low, high = own[:-1][new], own[1:][new]
+    return rank, low + (0.5 + 1e-7) * (high - low)
+
+
+def _plain(tree: Any, cuts: Sequence[Floats], value: Floats) -> dict[str, Any]:
+    """A tree over ranks as lists over values."""
+    leaf = tree.children_left < 0
+    feature, cut = np.where(leaf, -1, tree.feature), np.where(leaf, 0, tree.threshold).astype(np.int64)
+    return {
+        "feature": feature.tolist(),
+        "threshold": [float(cuts[j][k]) if j >= 0 else 0.0 for j, k in zip(feature, cut, strict=True)],
+        "left": np.where(leaf, 0, tree.children_left).tolist(),
+        "right": np.where(leaf, 0, tree.children_right).tolist(),
+        "value": np.where(leaf, value, 0.0).tolist(),
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ from predictor.models.linear import evaluate_linear, linear_in
 from predictor.models.links import logit
 from predictor.models.pooled import Pooled, pooled_runs
 from predictor.models.rows import Indices, Row, Sample
-from predictor.statistics.ties import varies
+from predictor.statistics.ties import first_least, varies
 
 FEWEST = 30  # configurations
 MIX, PENALTIES, SMALLEST, FOLDS = 0.5, 12, 1e-3, 4  # l1 share; penalties down to so much of the largest
@@ -91,7 +91,7 @@ def _weights(terms: Floats, measured: Floats, chance: Floats, level: Indices) ->
         np.average((x[fold == k] @ own.path(penalties) - y[fold == k, None]) ** 2, axis=0, weights=weight[fold == k])
         for k, own in enumerate(rest)
     ]
-    best = penalties[int(np.argmin(np.mean(error, axis=0)))]
+    best = penalties[int(first_least(np.mean(error, axis=0)))]
     return everything.path(np.array([best]))[:, 0]
 
 

@@ -15,6 +15,7 @@ from predictor.models.case import Case
 from predictor.models.evaluate import evaluator, feature_values
 from predictor.models.features import reported
 from predictor.models.rows import Row, Sample
+from predictor.statistics.ties import first_least, tied
 
 NEAREST_FEATURES = ("log n_samples", "log n_classes", "left_skew@5", "mean_log_count", "log image_steps")
 
@@ -77,12 +78,12 @@ class Neighbours:
         """Index of the nearest configuration of each case; -1 where the case lacks a feature."""
         distance = self._distances(cases)
         known = np.isfinite(distance).any(axis=1)
-        return np.where(known, np.argmin(distance, axis=1), -1).tolist()
+        return np.where(known, first_least(distance, of=1.0), -1).tolist()
 
     def several(self, case: Case, n: int) -> list[tuple[int, float]]:
         """(index, distance in standard deviations) of the n nearest; [] where the case lacks a feature."""
         distance = self._distances([case])[0]
-        order = np.argsort(distance, kind="stable")[:n]
+        order = np.argsort(tied(distance, of=1.0), kind="stable")[:n]
         return [(int(i), float(np.sqrt(distance[i]))) for i in order if np.isfinite(distance[i])]
 
     def _distances(self, cases: Sequence[Case]) -> Floats:

@@ -20,6 +20,7 @@ import numpy as np
 from predictor.models.case import Floats
 from predictor.models.links import expit, logit
 from predictor.statistics.conformal import error_scale, t_quantile
+from predictor.statistics.ties import first_least
 
 TAILS = tuple(step / 10 for step in range(11))
 SLOPES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -148,6 +149,6 @@ def _growth(error: Floats, x_a: Floats, x_b: Floats) -> tuple[float, float]:
 def _least(deviance: Callable[[float, float], float]) -> tuple[float, float]:
     tail, slope = 0.5, 0.0
     for _ in range(2):  # one after the other: each is nearly independent of the other
-        slope = min(SLOPES, key=lambda value: deviance(tail, value))
-        tail = min(TAILS, key=lambda value: deviance(value, slope))
+        slope = SLOPES[int(first_least([deviance(tail, value) for value in SLOPES]))]
+        tail = TAILS[int(first_least([deviance(value, slope) for value in TAILS]))]
     return tail, slope

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.statistics.ties import first_least
+
 Floats = NDArray[np.float64]
 
 WEIGHTS = (0.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the models' disagreement, to choose from
@@ -57,7 +59,8 @@ def fitted_scale(residuals: Floats, predicted: Floats, doubt: Floats) -> tuple[f
         return float(np.log(np.mean((residuals / scale) ** 2) + 1e-12) / 2 + np.mean(np.log(scale)))
 
     weights = WEIGHTS if np.any(doubt > 0) else WEIGHTS[:1]
-    return min(((step / 10, weight) for weight in weights for step in range(11)), key=deviance)
+    shapes = [(step / 10, weight) for weight in weights for step in range(11)]
+    return shapes[int(first_least([deviance(shape) for shape in shapes]))]
 
 
 def split_conformal(scores: Floats, level: float) -> float | None:
