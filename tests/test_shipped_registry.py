@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fits_compared import assert_same_fit
 
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
@@ -87,26 +87,8 @@ def test_a_random_record_again_gives_the_same_outcome(study, trained, record_pro
 
 
 def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
-    """On another kind of machine last bits differ, and where two splits of a tree are as good, the tree."""
-    shipped, again = shipped_fit().content, fit_registry(read_registry(RUNS)).content
-
-    def close(a, b, where: str) -> None:
-        if isinstance(a, dict):
-            assert a.keys() == b.keys(), where
-            for key in a:
-                if key not in ("versions", "digest", "trees", "chosen_in_folds"):  # trees: the residuals tell of them
-                    close(a[key], b[key], f"{where}.{key}")
-        elif isinstance(a, list):
-            assert len(a) == len(b), where
-            for i, (x, y) in enumerate(zip(a, b, strict=True)):
-                close(x, y, f"{where}[{i}]")
-        elif isinstance(a, int | float) and isinstance(b, int | float):
-            assert a == pytest.approx(b, rel=2e-3, abs=2e-3), where
-        else:
-            assert a == b, where
-
-    close(json.loads(json.dumps(shipped)), json.loads(json.dumps(again)), "fit")
-    assert shipped["training"]["digest"] == again["training"]["digest"]
+    shipped = shipped_fit().content
+    assert_same_fit(shipped, fit_registry(read_registry(RUNS)).content)
     held_out = {study for study in STUDIES if load_grid(RUNS / study / "grid.yaml").held_out}
     assert set(shipped["training"]["studies"]) == set(STUDIES) - held_out  # nor do reported tables enter it
 
