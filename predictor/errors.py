@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 SHOWN = 10  # problems printed in full before the rest is only counted
+LONGEST = 1_000  # characters of a name that is compared with others
 HANDFUL = 5  # problems that one line holds
 
 
@@ -76,8 +77,10 @@ def near(name: str, known: Iterable[str], n: int = 3, *, cutoff: float = 0.6) ->
     """
     import difflib  # only where something went wrong
 
-    by_form = {item.strip().casefold(): item for item in known}
-    return [by_form[form] for form in difflib.get_close_matches(name.strip().casefold(), list(by_form), n, cutoff)]
+    by_form = {item.strip().casefold(): item for item in known if len(item) <= LONGEST}
+    return [
+        by_form[form] for form in difflib.get_close_matches(name.strip()[:LONGEST].casefold(), list(by_form), n, cutoff)
+    ]
 
 
 def with_near(names: Sequence[str], known: Sequence[str]) -> str:

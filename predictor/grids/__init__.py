@@ -2,6 +2,18 @@
 
 from predictor.grids.expand import load_grid, plan_grid, read_grid
 from predictor.grids.faults import near
+from predictor.grids.limits import LargeGrid
 from predictor.grids.schema import Grid, GridTargetSet, PlannedRun, Rate, Source
 
-__all__ = ["Grid", "GridTargetSet", "PlannedRun", "Rate", "Source", "load_grid", "near", "plan_grid", "read_grid"]
+__all__ = [
+    "Grid",
+    "GridTargetSet",
+    "LargeGrid",
+    "PlannedRun",
+    "Rate",
+    "Source",
+    "load_grid",
+    "near",
+    "plan_grid",
+    "read_grid",
+]

@@ -22,23 +22,26 @@ from predictor.grids.checks import (
 )
 from predictor.grids.faults import Faults, Place
 from predictor.grids.levels import crossed, drawn
+from predictor.grids.limits import BRACKETS, DEEP, MAX_FILE, MAX_RUNS, MISSES, check_depth, check_nodes, check_runs
 from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, GridTargetSet, PlannedRun, Rate
-from predictor.reading import MIB, read_text
+from predictor.reading import read_text
 from predictor.spec import Recipe, RunSpec, Seeds, Stage, StageData, TargetSet, planned_counts
 
-MAX_GRID = 4 * MIB  # bytes of a grid file
 DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
 
 
-def load_grid(path: str | Path) -> Grid:
+def load_grid(path: str | Path, *, most: int = MAX_RUNS) -> Grid:
     """Read a grid file and expand it.
 
     A configuration that stands in two blocks is kept once, where it stands first.
-    Raises SpecError with all faults of the file, each with its line, and near matches for unknown names.
+    most : runs; a file that describes more is refused before any of them is made
+    Raises SpecError with all faults of the file, each with its line, and near matches for unknown names; LargeGrid.
     """
     path = Path(path)
     document = _read(path)
-    return _grid(_plain(document), Faults(path, document))
+    content = _plain(document)
+    check_runs(content, str(path), most)
+    return _grid(content, Faults(path, document))
 
 
 def read_grid(path: str | Path) -> dict[str, Any]:
@@ -48,6 +51,7 @@ def read_grid(path: str | Path) -> dict[str, Any]:
 
 def plan_grid(content: dict[str, Any], where: str = "grid") -> Grid:
     """Expand a grid that is not in a file: what its YAML would hold, as plain data. Raises as `load_grid` does."""
+    check_runs(content, where)
     return _grid(content, Faults(Path(where), content))
 
 
@@ -77,7 +81,7 @@ def _read(path: Path) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        text = read_text(path, limit=MAX_GRID)
+        text = read_text(path, limit=MAX_FILE)
     except FileNotFoundError:
         raise SpecError("no such grid file", where=str(path), remedy="name an existing YAML file") from None
     except IsADirectoryError:
@@ -85,13 +89,17 @@ def _read(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SpecError(f"cannot be read: {reason}", where=str(path), remedy="name a grid file of UTF-8 text") from None
+    check_depth(text, str(path))
     try:
         document = YAML(typ="rt").load(text)  # YAML 1.2: 'NO' is a label, 1e-3 is a number; keeps line numbers
     except MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise SpecError(f"{line}is not YAML: {error.problem or error.context}", where=str(path)) from None
-    except (YAMLError, ValueError) as error:  # ValueError: an impossible date
+    except (YAMLError, ValueError, OverflowError) as error:  # an impossible date, a number of thousands of digits
         raise SpecError(f"is not YAML: {' '.join(str(error).split())}", where=str(path)) from None
+    except RecursionError:
+        raise SpecError(DEEP, where=str(path), remedy=BRACKETS) from None
+    check_nodes(document, str(path))
     if not isinstance(document, dict):
         raise SpecError("holds no grid", where=str(path), remedy="it needs study, sources, target_sets, model, ...")
     return document
@@ -148,7 +156,9 @@ def _designed(
     axes = {name: value for name, value in design.items() if name not in DESIGN_KEYS}
     sample, seen = design["sample"], set()
     draws = drawn(axes, design["seed"])
-    for _ in range(DRAWS_PER_SAMPLE * sample):
+    misses = n_draws = 0
+    while n_draws < DRAWS_PER_SAMPLE * sample and misses < max(MISSES, sample):
+        n_draws, misses = n_draws + 1, misses + 1
         before = len(faults)
         choice = next(draws)
         for axis, level in choice.items():  # a drawn level exists only now
@@ -162,12 +172,13 @@ def _designed(
             return
         if runs[0].spec.configuration_id not in seen:
             seen.add(runs[0].spec.configuration_id)
+            misses = 0
             yield from runs
         if len(seen) == sample:
             return
     faults.add(
         (*where, "sample"),
-        f"only {len(seen)} different configurations in {DRAWS_PER_SAMPLE * sample} draws, {sample} are asked for; "
+        f"only {len(seen)} different configurations in {n_draws} draws, {sample} are asked for; "
         "widen the ranges or ask for fewer",
     )
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from predictor.errors import HANDFUL, SpecError, all_listed, listed
 
+SHOWN_FOUND = 100  # characters of a wrong value or name
+MOST_NAMES = 50  # names that are known, of all
 Place = tuple[str | int, ...]
 
 
@@ -23,9 +25,10 @@ def near(name: str, known: Iterable[Any]) -> str:
     >>> near("xyz", ["profile", "others"])
     '; known: others, profile'
     """
-    names = sorted(map(str, known))
-    matches = difflib.get_close_matches(str(name), names, n=1)
-    return f"; did you mean '{matches[0]}'?" if matches else "; known: " + ", ".join(names)
+    names = sorted(str(item)[:SHOWN_FOUND] for item in known)
+    matches = difflib.get_close_matches(str(name)[:SHOWN_FOUND], names, n=1)
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return f"; did you mean '{matches[0]}'?" if matches else f"; known: {', '.join(names[:MOST_NAMES])}{more}"
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Faults:
     def add(self, where: Place, text: str) -> None:
         """Note one fault at a place of the document, the same one only once."""
         number = line(self.document, where)
-        name = ".".join(str(part) for part in where)
+        name = ".".join(str(part)[:SHOWN_FOUND] for part in where)
         self.found.setdefault(f"line {number}: {name + ': ' if name else ''}{text}", number)
 
     def add_error(self, where: Place, error: Exception, models: Sequence[type[BaseModel]] = ()) -> None:
@@ -81,7 +84,8 @@ def problem(fault: Any) -> str:
         return text
     if fault["type"] == "string_type":
         text += "; write it in quotes"
-    return f"{text} (found {found!r})"
+    shown = repr(found)
+    return f"{text} (found {shown if len(shown) <= SHOWN_FOUND else shown[:SHOWN_FOUND] + '...'})"
 
 
 def line(document: Any, where: Place) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,11 +12,13 @@ from pydantic import BeforeValidator, Field, WrapValidator, field_validator
 
 from predictor.profiles import Part
 from predictor.spec import Model, Recipe, RunSpec, Seeds, TestSet, seeded
+from predictor.text import MAX_NAME
 
 STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # a folder name: no separator, and neither '.' nor '..'
 SCHEDULES = ("image_steps", "epochs")
 RECIPE_AXES = tuple(Recipe.model_fields)
 DATA_AXES = ("samples_per_class", "profile", "blend", "others")
+Name = Annotated[str, Field(max_length=MAX_NAME)]
 AXES = ("target_set", "stages", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)
 STAGE_KEYS = ("share", "head", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)  # what a stage of a plan may say of its own
 
@@ -57,12 +60,12 @@ def _test_set(value: Any) -> Any:
 class GridTargetSet(Part):
     """A target set as a grid states it. `flip` overrides the recipe's: characters must not be mirrored."""
 
-    domain: str
-    source: str
-    classes: tuple[str, ...]
-    train_split: str = "train"
-    test_split: str = "test"
-    shifts: dict[str, Annotated[TestSet, BeforeValidator(_test_set)]] = Field(default_factory=dict)
+    domain: Name
+    source: Name
+    classes: tuple[Name, ...]
+    train_split: Name = "train"
+    test_split: Name = "test"
+    shifts: dict[Name, Annotated[TestSet, BeforeValidator(_test_set)]] = Field(default_factory=dict)
     flip: bool | None = None
 
     @field_validator("classes")
@@ -70,7 +73,7 @@ class GridTargetSet(Part):
     def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(classes) < 2:
             raise ValueError("a target set needs at least 2 classes")
-        if twice := sorted({name for name in classes if classes.count(name) > 1}):
+        if twice := sorted(name for name, n in Counter(classes).items() if n > 1):
             raise ValueError(f"class {twice[0]!r} stands twice")
         return classes
 
@@ -127,12 +130,12 @@ class GridFile(Part):
     representative : the configurations are drawn as a user's would be; intervals are calibrated on such studies
     """
 
-    study: str
+    study: Annotated[str, Field(max_length=200)]
     protocol: int = Field(ge=1)
     held_out: bool = False
     representative: bool = False
-    sources: dict[str, Source] = Field(min_length=1)
-    target_sets: dict[str, GridTargetSet] = Field(min_length=1)
+    sources: dict[Name, Source] = Field(min_length=1)
+    target_sets: dict[Name, GridTargetSet] = Field(min_length=1)
     model: Model
     recipe: dict[str, Any]
     seeds: Annotated[

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from predictor.errors import DataError, PredictorError
-from predictor.grids import Grid, load_grid
+from predictor.grids import Grid, LargeGrid, load_grid
 from trainer.checking import check_open_runs, check_rendered, no_files
 from trainer.launch.job import FAILED, Job, Outcome
 from trainer.launch.keep_grid import keep_grid
@@ -22,6 +22,7 @@ from trainer.provenance import code_commit
 from trainer.status import open_runs, standing
 
 LARGE = 1_000  # runs; a larger grid asks first
+COUNTED = 10  # times as many runs are not even made before the question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +58,10 @@ def train_file(
     or records are cut.
     """
     options.check()
-    grid = load_grid(grid_file)
+    grid = _asked(grid_file, options)
     data_dir = data_dir or no_files(grid)
     if data_dir is None:
         raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
-    if len(grid.runs) > LARGE and not options.yes:
-        raise PredictorError(
-            f"{len(grid.runs):,} runs, more than {LARGE:,}", where=str(grid_file), remedy="say --yes to train them all"
-        )
     check_rendered(grid)
     now = standing(grid, runs_dir)
     if len(now.finished | now.torn) < len(grid.runs):
@@ -102,6 +99,22 @@ def train_file(
         outcomes = scheduler.train(n_workers)
     _check_ended(outcomes, () if scheduler.stopped else now.torn, runs_dir / grid.study)
     return scheduler.stopped
+
+
+def _asked(grid_file: Path, options: Options) -> Grid:
+    """The grid. Raises PredictorError for a large one that nobody said yes to; a very large one is only counted."""
+    if options.yes:
+        return load_grid(grid_file)
+    try:
+        grid = load_grid(grid_file, most=COUNTED * LARGE)
+        n_runs = len(grid.runs)
+    except LargeGrid as error:
+        n_runs = error.n_runs
+    if n_runs > LARGE:
+        raise PredictorError(
+            f"{n_runs:,} runs, more than {LARGE:,}", where=str(grid_file), remedy="say --yes to train them all"
+        )
+    return grid
 
 
 def _warn(
