@@ -114,13 +114,45 @@ def named_targets(distribution: LabelDistribution) -> LabelDistribution:
     return distribution if distribution.targets is not None else distribution.with_targets(distribution.target_names)
 
 
+@dataclass(frozen=True)
+class Growth:
+    """Image-steps in proportion to the images, so that each is shown as often as now, up to what the fit saw.
+
+    now : images now; image_steps : for them; most : the largest number of steps in the fit's runs
+    """
+
+    now: int
+    image_steps: int
+    most: int
+
+    def steps(self, n_samples: int) -> int:
+        """Image-steps for so many images.
+
+        >>> [Growth(100, 1000, 5000).steps(n) for n in (100, 250, 900)]
+        [1000, 2500, 5000]
+        """
+        return round(min(max(self.image_steps, self.most), self.image_steps * n_samples / self.now))
+
+
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """Accuracies of label distributions as the chosen family of a fit predicts them."""
+    """Accuracies of label distributions as the chosen family of a fit predicts them.
+
+    growth : how image-steps grow with the images; None: they are those of the request
+    """
 
     fit: Fit
     outcome: str
     request: Request
+    growth: Growth | None = None
+
+    def at(self, image_steps: int | None) -> Objective:
+        """The same of runs of so many image-steps; None: as it is."""
+        return self if image_steps is None else replace(self, request=self.request.with_steps(image_steps))
+
+    def steps(self, distribution: LabelDistribution) -> int | None:
+        """Image-steps that a run on the distribution is planned with."""
+        return self.request.recipe["image_steps"] if self.growth is None else self.growth.steps(distribution.n_samples)
 
     @cached_property
     def family(self) -> str:
@@ -163,6 +195,7 @@ class Objective:
             self._asked,
             distribution=distribution,
             indicators={name: item.value for name, item in found.items() if item.value is not None},
+            recipe=self._asked.recipe if self.growth is None else {"image_steps": float(self.steps(distribution) or 0)},
             chance=1 / len(distribution.target_names),
             _known={},
         )

@@ -55,6 +55,10 @@ def predict(
     image_steps: int | None = None,
     level: float = 0.9,
     all_classes: bool = False,
+    steps: Mapping[str, int] | None = None,
+    outcomes: Sequence[str] = (),
+    explain: bool = True,
+    against: Sequence[str] | None = None,
 ) -> Predictions:
     """Predict every outcome of every manifest; best accuracy first.
 
@@ -63,21 +67,24 @@ def predict(
     model, image_size, image_steps : recipe; the fit's most frequent one where left out
     level : nominal coverage of the intervals, inside (0, 1)
     all_classes : every class of every outcome; else those with the lowest accuracy
+    steps : {name: its image-steps}, where they are not those of all
+    outcomes : those that are wanted; (): all
+    explain : also why, classes, baselines and the runs that are most alike
+    against : names that every manifest is compared with; None: every pair, of more than 20 manifests the best with each
 
     Raises FitError for names that the fit does not know and for manifests without any target class.
     """
     share_between("level", level, remedy="Use e.g. --level 0.9")
     if not manifests:
         raise FitError("no manifest to predict", remedy="Name at least one")
-    request = resolve(fit, target_set, domain, model, image_size, image_steps)
-    known = [_read(fit, name, distribution, request) for name, distribution in manifests.items()]
-    evaluate_together(fit, known, request, BASELINES[:1])
-    ranked = sorted((_predict_one(fit, item, request, level, all_classes) for item in known), key=_rank)
+    request = replace(resolve(fit, target_set, domain, model, image_size, image_steps), only=tuple(outcomes))
+    own = {name: request.with_steps((steps or {}).get(name)) for name in manifests}
+    known = [_read(fit, name, distribution, own[name]) for name, distribution in manifests.items()]
+    evaluate_together(fit, known, request, BASELINES[:1] if explain else ())
+    ranked = sorted((_predict_one(fit, item, own[item.name], level, all_classes, explain) for item in known), key=_rank)
     by_name = {item.name: item for item in known}
-    return Predictions(
-        predictions=tuple(ranked),
-        comparisons=tuple(_compare(fit, [by_name[item.manifest] for item in ranked], request, level)),
-    )
+    order = [by_name[item.manifest] for item in ranked]
+    return Predictions(predictions=tuple(ranked), comparisons=tuple(_compare(fit, order, request, level, against)))
 
 
 def _rank(prediction: Prediction) -> float:
@@ -114,7 +121,9 @@ def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
     return [{"indicator": TOGETHER, "value": distance, "low": 0.0, "high": joint["largest"]}]
 
 
-def _predict_one(fit: Fit, manifest: Manifest, request: Request, level: float, all_classes: bool) -> Prediction:
+def _predict_one(
+    fit: Fit, manifest: Manifest, request: Request, level: float, all_classes: bool, explain: bool
+) -> Prediction:
     outcomes = tuple(
         _in_unit(_outcome(fit, name, manifest, request, level), Scale.stored(fit.outcomes[name]))
         for name in shown_outcomes(fit, request)
@@ -125,7 +134,7 @@ def _predict_one(fit: Fit, manifest: Manifest, request: Request, level: float, a
     warnings = [f"{manifest.name}: {absent}"] if absent else []
     warnings += [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
     why = []
-    if outcomes[0].value is not None:
+    if outcomes[0].value is not None and explain:
         names = chosen_models(fit, first, request)
         needed = _indicators(fit, first, names, manifest)
 
@@ -146,11 +155,13 @@ def _predict_one(fit: Fit, manifest: Manifest, request: Request, level: float, a
         outcomes=outcomes,
         indicators=manifest.indicators,
         contributions=tuple(why),
-        baselines=tuple(_baselines(fit, first, manifest.case, manifest.known)),
-        nearest=tuple(_nearest(fit, first, manifest.case)),
+        baselines=tuple(_baselines(fit, first, manifest.case, manifest.known)) if explain else (),
+        nearest=tuple(_nearest(fit, first, manifest.case)) if explain else (),
         outside=manifest.outside,
         warnings=tuple(warnings),
-        classes=tuple(_classes(fit, manifest, request, outcomes if all_classes else outcomes[:1], all_classes)),
+        classes=tuple(_classes(fit, manifest, request, outcomes if all_classes else outcomes[:1], all_classes))
+        if explain
+        else (),
     )
 
 
@@ -254,7 +265,9 @@ def _nearest(fit: Fit, outcome: str, case: Case) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _compare(fit: Fit, ranked: list[Manifest], request: Request, level: float) -> list[Comparison]:
+def _compare(
+    fit: Fit, ranked: list[Manifest], request: Request, level: float, against: Sequence[str] | None
+) -> list[Comparison]:
     """Every pair (or the best against each, where there are many), for every outcome with a value."""
     rows = []
     for outcome in shown_outcomes(fit, request):
@@ -271,9 +284,11 @@ def _compare(fit: Fit, ranked: list[Manifest], request: Request, level: float) -
         names = chosen_models(fit, outcome, request)
         found = [value_of(fit, outcome, names, tested_case(fit, outcome, m, request), m.known)[0] for m in ranked]
         values = logit(np.array(found)).tolist()
-        heads = range(len(ranked)) if len(ranked) <= ALL_PAIRS else range(1)
+        heads = range(len(ranked)) if against is not None or len(ranked) <= ALL_PAIRS else range(1)
         for i in heads:
             for j in range(i + 1, len(ranked)):
+                if against is not None and not {ranked[i].name, ranked[j].name} & set(against):
+                    continue
                 difference = values[i] - values[j]
                 if not math.isfinite(difference):
                     continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class Request:
 
     basis : in_domain | new_target_set | new_domain
     level : key of the level, None where the fit does not know it
+    only : outcomes that are wanted; (): all
     """
 
     basis: str
@@ -33,6 +34,11 @@ class Request:
     level: str | None
     classes: tuple[str, ...]
     warnings: tuple[str, ...]
+    only: tuple[str, ...] = ()
+
+    def with_steps(self, image_steps: int | None) -> Request:
+        """The same question of a run of so many image-steps; None: as it is."""
+        return self if image_steps is None else replace(self, recipe={**self.recipe, "image_steps": image_steps})
 
 
 def resolve(

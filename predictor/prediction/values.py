@@ -69,6 +69,7 @@ def shown_outcomes(fit: Fit, request: Request) -> list[str]:
 
     names = [name for name, entry in fit.outcomes.items() if name in ("accuracy", "robustness") or applies(entry)]
     order = {"accuracy": 0, "robustness": 1}
+    names = [name for name in names if not request.only or name in request.only]
     return sorted(names, key=lambda name: (order.get(name, 2), name))
 
 

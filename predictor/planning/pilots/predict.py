@@ -116,9 +116,14 @@ class Recalibrated:
     n_pilots: int
     tested: float
 
-    def predict(self, distribution: LabelDistribution, level: float, *, outside: bool = False) -> OutcomePrediction:
-        """The outcome of a manifest of the target set; outside: of the range that the fit saw, twice as wide."""
-        x = logit(self.objective.values([distribution]))
+    def predict(
+        self, distribution: LabelDistribution, level: float, *, outside: bool = False, steps: int | None = None
+    ) -> OutcomePrediction:
+        """The outcome of a manifest of the target set.
+
+        outside : of the range that the fit saw, twice as wide; steps : image-steps, where not those of the question
+        """
+        x = logit(self.objective.at(steps).values([distribution]))
         moved, sd = self.posterior.at(x)
         value, half = float(expit(x + moved)[0]), float(self.calibration.factor(level) * sd[0])
         low, high = measured_within(value, 2 * half if outside else half, self.tested)
@@ -128,9 +133,12 @@ class Recalibrated:
             family=self.objective.family, covered=covered,
         )  # fmt: skip
 
-    def difference(self, a: LabelDistribution, b: LabelDistribution, level: float) -> tuple[float, float, float]:
+    def difference(
+        self, a: LabelDistribution, b: LabelDistribution, level: float, steps: Sequence[int | None] = (None, None)
+    ) -> tuple[float, float, float]:
         """(logits, half the width of its interval, P(a is better than b)): a level drops out, a slope does not."""
-        x_a, x_b = logit(self.objective.values([a, b])).tolist()
+        pair = zip((a, b), steps, strict=True)
+        x_a, x_b = (float(logit(self.objective.at(own).values([item]))[0]) for item, own in pair)
         moved, sd = self.posterior.difference(x_a, x_b)
         found = x_a - x_b + moved
         return found, self.calibration.factor(level) * sd, self.calibration.probability(found / sd)
@@ -230,22 +238,42 @@ class PilotPredictor:
         """{outcome: what its classes deviate by in the pilots}, see `seen_classes`."""
         return {name: seen_classes(self.fit.outcomes[name], self.pilots.records, name) for name in self.found}
 
-    def predict(self, manifests: Mapping[str, LabelDistribution], *, all_classes: bool = False) -> Predictions:
+    def predict(
+        self,
+        manifests: Mapping[str, LabelDistribution],
+        *,
+        all_classes: bool = False,
+        steps: Mapping[str, int] | None = None,
+        outcomes: Sequence[str] = (),
+        explain: bool = True,
+        against: Sequence[str] | None = None,
+    ) -> Predictions:
         """Predictions of manifests of the pilots' target set, best first. Raises FitError as `predict` does.
 
         all_classes : every class of every outcome that the pilots measured; else those with the lowest accuracy
+        The others as in `predict`.
         """
+        steps = steps or {}
+        how: Any = {"steps": steps, "outcomes": outcomes, "explain": explain, "against": against}
         roles = {name: self.with_roles(name, item) for name, item in manifests.items()}
-        base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked)
-        done = [self._recalibrated(item, roles[item.manifest], all_classes) for item in base.predictions]
-        if "accuracy" in self.found:
-            done.sort(key=lambda item: -(item.outcome("accuracy").value or 0.0))
-        moved = (self._compared(item, roles) if item.outcome in self.found else item for item in base.comparisons)
+        base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked, **how)
+        done = [
+            self._recalibrated(item, roles[item.manifest], steps.get(item.manifest), all_classes, explain)
+            for item in base.predictions
+        ]
+        if done[0].outcomes[0].outcome in self.found:  # the first one decides the order
+            done.sort(key=lambda item: -(item.outcomes[0].value or 0.0))
+        moved = (
+            self._compared(item, roles, steps) if item.outcome in self.found else item for item in base.comparisons
+        )
         return Predictions(predictions=tuple(done), comparisons=tuple(moved))
 
-    def _compared(self, item: Comparison, roles: Mapping[str, LabelDistribution]) -> Comparison:
+    def _compared(
+        self, item: Comparison, roles: Mapping[str, LabelDistribution], steps: Mapping[str, int]
+    ) -> Comparison:
         """The comparison at the slope that the pilots show."""
-        found = self.found[item.outcome].difference(roles[item.a], roles[item.b], self.level)
+        own = steps.get(item.a), steps.get(item.b)
+        found = self.found[item.outcome].difference(roles[item.a], roles[item.b], self.level, own)
         difference, half, p_a_better = found
         return replace(
             item,
@@ -258,13 +286,18 @@ class PilotPredictor:
             points_at_ninety=float(expit(logit(0.9) + difference)) - 0.9,
         )
 
-    def _recalibrated(self, item: Prediction, distribution: LabelDistribution, all_classes: bool) -> Prediction:
+    def _recalibrated(
+        self, item: Prediction, distribution: LabelDistribution, steps: int | None, all_classes: bool, explain: bool
+    ) -> Prediction:
         """The prediction with the outcomes that the pilots measured."""
         outcomes: dict[str, OutcomePrediction] = {own.outcome: own for own in item.outcomes}
         classes = []
         for name, own in self.found.items():
-            outcomes[name] = result = own.predict(distribution, self.level, outside=bool(item.outside))
-            if all_classes or name == "accuracy":
+            if name not in outcomes:
+                continue
+            result = own.predict(distribution, self.level, outside=bool(item.outside), steps=steps)
+            outcomes[name] = result
+            if explain and (all_classes or name == "accuracy"):
                 most = None if all_classes else WORST
                 made = pilot_classes(own.objective, distribution, result, self.classes[name], most)
                 classes += [made] if made is not None else []
