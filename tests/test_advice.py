@@ -18,6 +18,7 @@ from predictor.cli.advise_command import command
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, PredictorError
 from predictor.fitting import fit_registry, rows_for, select
+from predictor.manifest import read_manifest
 from predictor.models import families
 from predictor.models.fit import Fit
 from predictor.planning import advise
@@ -254,7 +255,7 @@ def test_the_command_prints_plans_and_writes_the_counts(files):
         assert word in text, word
     rows = list(csv.DictReader(output.read_text().splitlines()))
     assert sum(int(row["collect"]) for row in rows) == 1000 and {row["label"] for row in rows} == set(NAMES)
-    assert all(int(row["now"]) + int(row["collect"]) == int(row["total"]) for row in rows)
+    assert all(int(row["now"]) + int(row["collect"]) == int(row["count"]) for row in rows)
     content = json.loads(invoke(*words, "--format", "json").stdout)
     assert content["schema_version"] == 1 and content["reach"]["wanted"] == 0.9
     table = list(csv.DictReader(invoke(*words, "--format", "csv").stdout.splitlines()))
@@ -266,8 +267,10 @@ def test_the_counts_that_are_written_give_the_prediction_that_is_printed(files, 
     words = (path, "--budget", 700, "--target-set", "cifar100/a", "--fit", fit_path, "--plan", "uniform")
     content = json.loads(invoke(*words, "--output", output, "--format", "json").stdout)
     stated = next(plan["value"] for plan in content["plans"] if plan["name"] == "uniform")
-    counts = {row["label"]: int(row["total"]) for row in csv.DictReader(output.read_text().splitlines())}
-    again = predict(fit, {"m": LabelDistribution.from_counts(counts)}, target_set="cifar100/a")
+    written = read_manifest(output)  # as it stands: no option names a column
+    counts = {row["label"]: int(row["count"]) for row in csv.DictReader(output.read_text().splitlines())}
+    assert written == LabelDistribution.from_counts(counts)
+    again = predict(fit, {"m": written}, target_set="cifar100/a")
     assert again.predictions[0].outcome("accuracy").value == pytest.approx(stated, abs=1e-12)
 
 

@@ -63,7 +63,7 @@ def command(
         from predictor.cli.common import write_text
         from predictor.render.tables import rows_text
 
-        write_text(output, rows_text(class_rows(chosen), "csv", CLASS_COLUMNS) + "\n")
+        write_text(output, rows_text(class_rows(chosen), "csv", tuple(CLASS_COLUMNS)) + "\n")
         click.echo(f"wrote {output}: {chosen.name}, {len(chosen.changes)} classes", err=True)
     if form == "json":
         from predictor.render.tables import json_text
@@ -77,14 +77,14 @@ def command(
         click.echo(rows_text(plan_rows(advice), form, PLAN_COLUMNS))
 
 
-CLASS_COLUMNS = ("label", "role", "now", "collect", "total")
+CLASS_COLUMNS = {"label": "label", "role": "role", "now": "now", "collect": "collect", "count": "total"}  # a manifest
 PLAN_COLUMNS = ("plan", "advised", "collect", "cut", "other_classes", "n_samples", "value", "low", "high", "gain",
                 "gain_low", "gain_high", "p_better", "outside")  # fmt: skip
 
 
 def class_rows(plan: Plan) -> list[dict[str, Any]]:
     """One row for each class, most to collect first."""
-    return [{name: getattr(change, name) for name in CLASS_COLUMNS} for change in plan.changes]
+    return [{column: getattr(change, name) for column, name in CLASS_COLUMNS.items()} for change in plan.changes]
 
 
 def plan_rows(advice: Advice) -> list[dict[str, Any]]:

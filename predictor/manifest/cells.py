@@ -26,7 +26,7 @@ _NUMPY = re.compile(r"""['"]\s+['"]""")  # how numpy prints an array of texts
 _WORD = re.compile(r"\[\w+\]")  # a name in brackets, as [unknown]
 _LISTS = ("[", "(", "{")
 _BITS = frozenset((0, 1))
-_VECTOR = re.compile(r"[\[(]?\s*[01](?:\.0*)?(?:[\s,;]+[01](?:\.0*)?)*\s*[\])]?")
+VECTOR = re.compile(r"[\[(]?\s*[01](?:\.0*)?(?:[\s,;]+[01](?:\.0*)?)*\s*[\])]?")
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Cells:
 
     def _of_list(self, values: Sequence[object], names: Sequence[str], named: bool) -> tuple[str, ...]:
         self.lists += 1
-        bits = [_bit(each) for each in values] if not names else []
+        bits = [_bit(each) for each in values] if not names and not named else []
         if len(bits) > 1 and None not in bits:
             self.vectors[len(bits)] += 1
             self.sure |= bits.count(0) > 1 or bits.count(1) > 1
@@ -97,7 +97,7 @@ class Cells:
         """The positions of the ones."""
         self.lists += 1
         if isinstance(value, str):
-            if not _VECTOR.fullmatch(value):
+            if not VECTOR.fullmatch(value):
                 raise ValueError(f"{_shown(value)} is no vector of 0 and 1")
             value = re.findall(r"[01](?:\.0*)?", value)
         bits = [_bit(each) for each in value] if isinstance(value, list | tuple) else [None]

@@ -93,7 +93,7 @@ def count_cells(
         )
     if headers:
         notes.append(
-            f"{of_rows(len(headers))} left out that repeat the header, first at {table.places(headers[:1])[0]}"
+            f"repeats of the header left out: {of_rows(len(headers))}, first at {table.places(headers[:1])[0]}"
         )
     yield from kept
 

@@ -62,6 +62,7 @@ class Sample:
     split, source : '' where the manifest names none
     image : what the manifest calls it: the path as written in a table or list, the path of a file in a folder,
         the name of a member of a shard; '' where a row names none (its bytes stand in the row itself)
+    group : images of one group belong together, as those of one patient or film; '' where the manifest names none
     file, row : the file of the manifest that says so, and its row (sample, member) there, from 0; the folder itself
         and the number of the image for a folder
     """
@@ -72,3 +73,4 @@ class Sample:
     image: str
     file: Path
     row: int
+    group: str = ""

@@ -185,14 +185,20 @@ class _Reading:
         by_names = not any(part.has_splits for part in self.opened.parts)
         for part in self.opened.parts:
             known: dict[object, tuple[str, ...]] = {}
-            for cell, source, split, image, row in part.rows():
+            for cell, source, split, image, row, *group in part.rows():
                 if not by_names and split not in self.taken:
                     continue
                 if (names := known.get(cell)) is None:
                     names = known[cell] = part.row_labels(cell, self.cells)
                 if names:
                     yield Sample(
-                        labels=names, split=split or part.split, source=source, image=image, file=part.file, row=row
+                        labels=names,
+                        split=split or part.split,
+                        source=source,
+                        image=image,
+                        file=part.file,
+                        row=row,
+                        group=group[0] if group else "",
                     )
 
 

@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
 from predictor.errors import ManifestError
-from predictor.manifest.cells import NO_SEPARATOR, Cells
+from predictor.manifest.cells import NO_SEPARATOR, VECTOR, Cells
 from predictor.manifest.counted import Request
+from predictor.manifest.engine import quoted
 from predictor.manifest.table import USUAL
 
 ALWAYS = "|"  # no name of a class holds it
@@ -18,6 +19,7 @@ PAIRS = 5  # names that look alike, shown
 NOTHING = frozenset(
     ("nan", "none", "null", "n/a", "na", "<na>", "nat", "#n/a", "nil", "undefined", "unlabeled", "unlabelled", "?", "-")
 )
+_PLACE = re.compile(r"[01](?:\.0*)?")
 _APART = re.compile(r"[\s_\-]+")
 
 
@@ -25,11 +27,12 @@ def check_names(names: Collection[str], cells: Cells, where: str) -> Iterator[st
     """Notes on the names of a manifest. Raises ManifestError where cells seem to hold several labels each."""
     request = cells.request
     if request.several_separator is None and not request.one_hot:
+        _check_vectors(names, where)
         yield from _check_separators(names, where)
     if nothing := sorted(name for name in names if name.casefold() in NOTHING):
         yield (
             f"{_quoted(nothing)} counted as a class: where that means 'no label', leave it out with "
-            f"--where \"label <> '{nothing[0]}'\""
+            f'--where "label NOT IN ({", ".join(map(quoted, nothing))})"'
         )
     if cells.whole:
         label, text = next(iter(cells.whole.items()))
@@ -74,6 +77,17 @@ def _form(name: str) -> str:
     return _APART.sub(" ", name.casefold()).strip(" .,;:")
 
 
+def _check_vectors(names: Collection[str], where: str) -> None:
+    vectors = bool(names) and all(VECTOR.fullmatch(name) and not name.isdigit() for name in names)
+    if vectors and len({len(_PLACE.findall(name)) for name in names}) == 1:
+        raise ManifestError(
+            f"cells seem to be vectors of 0 and 1: {next(iter(names))[:80]!r}",
+            where=where,
+            remedy="say --one-hot: a class is the position of its 1; where these are names of classes, "
+            f"say --several-separator {NO_SEPARATOR}",
+        )
+
+
 def _check_separators(names: Collection[str], where: str) -> Iterator[str]:
     for name in names:
         if ALWAYS in name and len(_parts(name, ALWAYS)) > 1:
@@ -91,6 +105,8 @@ def _check_separators(names: Collection[str], where: str) -> Iterator[str]:
         found = [n for n, parts in split.items() if all(part in known or stands[part] > 1 for part in parts)]
         # the parts of one that stand elsewhere only in combinations say less than whole labels do
         sure = [name for name in found if all(part in known for part in split[name])]
+        if separator == ";":  # which hardly a name holds
+            sure = [name for name, parts in split.items() if any(part in known for part in parts)]
         if 2 * len(sure) > len(split) or (2 * len(found) > len(split) and separator in ";,"):
             raise _several((sure or found)[0], separator, where)
         if sure:

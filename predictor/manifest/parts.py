@@ -15,7 +15,9 @@ from typing import Protocol
 from predictor.manifest.cells import Cells, decoded
 
 Cell = tuple[object, str, str, float]  # (value as the format has it, source, split, rows)
-Row = tuple[object, str, str, str, int]  # (value, source, split, image, row from 0)
+Row = (
+    tuple[object, str, str, str, int] | tuple[object, str, str, str, int, str]
+)  # (value, source, split, image, row, group)
 Labels = Callable[[object], tuple[str, ...]]
 
 

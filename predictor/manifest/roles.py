@@ -1,14 +1,16 @@
-"""The one place that says which column of a table plays which role: label, count, weight, split, source, image, box."""
+"""The one place that says which column of a table plays which role: label, count, split, source, image, box ..."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from shlex import quote
 
-from predictor.errors import ManifestError, near
+from predictor.errors import ManifestError, listed, near
 from predictor.manifest.counted import Request
 from predictor.manifest.engine import quoted_name
+from predictor.manifest.one_hot import bit_columns
 from predictor.manifest.splits import is_split
 from predictor.manifest.table import LOOKED_AT, Table
 
@@ -30,7 +32,6 @@ IMAGES = (
     "image_file",
     "relpath",
     "fname",
-    "images",
 )
 WEAK_IMAGES = ("url", "id", "name")  # where nothing else names the images
 SPLITS = (
@@ -69,6 +70,7 @@ BOXES = (
 )
 OPEN_IMAGES = ("ImageID", "LabelName")  # Open Images' tables of labels and of boxes
 CONFIDENCE = "Confidence"
+KNOWN = frozenset((*IMAGES, *WEAK_IMAGES, "split", "source", "count", "group"))
 TRUTH = ("true", "false", "0", "1")  # of a column 'is_train'
 FEW = 50  # values of a column of splits
 
@@ -89,6 +91,7 @@ class Roles:
     split: str | None = None
     source: str | None = None
     image: str | None = None
+    group: str | None = None
     one_hot: tuple[str, ...] = ()
     by_image: bool = False
     confidence: str | None = None
@@ -96,7 +99,7 @@ class Roles:
 
     def kept(self) -> set[str]:
         """Columns that stay text, whatever they hold."""
-        return {name for name in (self.label, self.split, self.source, self.image) if name}
+        return {name for name in (self.label, self.split, self.source, self.image, self.group) if name}
 
 
 def roles_of(table: Table, request: Request) -> Roles:
@@ -125,7 +128,7 @@ def roles_of(table: Table, request: Request) -> Roles:
     image = OPEN_IMAGES[0] if open_images else _image(table.columns, taken | {request.label})
     weight = table.column(request.weight, "--weight") if request.weight else None
     count = _count(table, request, usual)
-    if request.one_hot and not request.label:
+    if request.one_hot and not request.label and "label" not in table.columns:
         label, one_hot = "", ()
     else:
         label = _label(table, request, OPEN_IMAGES[1] if open_images else None, usual)
@@ -151,6 +154,7 @@ def roles_of(table: Table, request: Request) -> Roles:
         split=split,
         source=source,
         image=image,
+        group=usual("group"),
         one_hot=one_hot,
         by_image=(open_images or boxes) and not request.instances,
         confidence=CONFIDENCE if open_images and CONFIDENCE in table.columns else None,
@@ -165,7 +169,16 @@ def _label(table: Table, request: Request, own: str | None, usual: Callable[...,
         return own
     if table.default_label:
         return table.default_label
-    return usual("label") or table.column("label", "--label")
+    if label := usual("label"):
+        return label
+    bits = bit_columns(table, [name for name in table.columns if name.lower() not in KNOWN])
+    if len(bits) > 1:
+        raise ManifestError(
+            f"missing column 'label'; columns of 0 and 1: {listed(list(map(repr, bits)))}",
+            where=str(table.path),
+            remedy="where each is a class, say --one-hot; else name the column of labels with --label",
+        )
+    return table.column("label", "--label")
 
 
 def _count(table: Table, request: Request, usual: Callable[..., str | None]) -> str | None:
@@ -198,14 +211,14 @@ def _near(table: Table, used: set[str | None], split: str | None, count: str | N
     if not count and not any(_simple(name) in IMAGES for name in table.columns if name.lower() not in COUNTS):
         notes += [
             f"column {name!r} is not taken for counts, a row is an image; "
-            f"if it holds images per class, say --count {name}"
+            f"if it holds images per class, say --count {quote(name)}"
             for name in free
             if _like(name, "count", COUNTS)
         ][:1]
     notes += [
-        f"column {name!r} is not taken for weights; if a row counts so often, say --weight {name}"
+        f"column {name!r} is not taken for weights; if a row counts so often, say --weight {quote(name)}"
         for name in free
-        if _like(name, "weight", WEIGHTS)
+        if name.lower() in WEIGHTS
     ][:1]
     if "source" not in map(str.lower, table.columns):
         notes += [

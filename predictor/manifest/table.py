@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from predictor.errors import SHOWN, ManifestError
@@ -115,7 +116,9 @@ class Table:
         found = ", ".join(map(repr, self.columns)) or "none"
         candidates = [c for c in self.columns if c.lower() in USUAL]
         near = difflib.get_close_matches(name, self.columns, n=1) or candidates[:1]
-        remedy = f"Name it with {option} {near[0]}, or rename it" if near else f"Name it with {option} COLUMN"
+        remedy = f"Name it with {option} {quote(near[0])}, or rename it" if near else f"Name it with {option} COLUMN"
+        if self.text and not near:
+            remedy += f"; if the first line is data, say --no-header and {option} NUMBER"
         if self.text and looks_like_data(self.columns):
             remedy = f"The first line looks like data: if there is no header, say --no-header and {option} NUMBER"
             if number := label_of(list(self.columns)):

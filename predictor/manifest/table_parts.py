@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
+from shlex import quote
 
 from predictor.errors import ManifestError
 from predictor.manifest.cells import MAX_CELL, MAX_NAME, NO_SEPARATOR, Cells, decoded
@@ -13,11 +14,12 @@ from predictor.manifest.counted import Request
 from predictor.manifest.engine import message, quoted, quoted_name
 from predictor.manifest.one_hot import one_hot_table
 from predictor.manifest.parts import Cell, Labels, Row
-from predictor.manifest.roles import roles_of
+from predictor.manifest.roles import COUNTS, roles_of
 from predictor.manifest.table import JSON, LOOKED_AT, MAX_KEYS, Table, of_rows, shown
 from predictor.manifest.where import with_condition
 
 FILE_IDS = 100  # that many sources, a new one in most rows: the column holds file ids, not sources
+FILE_END = r"(?i)\.(jpe?g|png|webp|bmp|gif|tiff?|ppm|pgm)$"
 CHUNK = 100_000  # rows fetched at once
 
 
@@ -155,15 +157,16 @@ class TablePart:
             )
         image = _text(self.roles.image) if self.roles.image and self._is_text(self.roles.image) else "''"
         select = (
-            f"SELECT cell, source, split, image, row FROM "
+            f"SELECT cell, source, split, image, row, team FROM "
             f"(SELECT row_number() OVER () - 1 AS row, {self.cell} AS cell, "
-            f"{self._source} AS source, {self._split} AS split, {image} AS image, {self.taken} AS taken "
+            f"{self._source} AS source, {self._split} AS split, {image} AS image, "
+            f"{_text(self.roles.group)} AS team, {self.taken} AS taken "
             f"FROM {self.table.relation}) WHERE taken"
         )
         if self.roles.by_image:
             select = (
-                f"SELECT to_json(list(cell ORDER BY row))::VARCHAR, any_value(source), split, image, min(row) "
-                f"FROM ({select}) GROUP BY image, split ORDER BY min(row)"
+                f"SELECT to_json(list(cell ORDER BY row))::VARCHAR, any_value(source), split, image, min(row), "
+                f"any_value(team) FROM ({select}) GROUP BY image, split ORDER BY min(row)"
             )
         with self.table.query(select) as result:
             while found := result.fetchmany(CHUNK):
@@ -195,11 +198,12 @@ class TablePart:
         if source is None:
             return "''"
         if not self.roles.count:
-            n_rows, n_sources = self.table.fetch(
-                f"SELECT count(*), count(DISTINCT source) FROM (SELECT {quoted_name(source)}::VARCHAR AS source "
+            n_rows, n_sources, n_files = self.table.fetch(
+                f"SELECT count(*), count(DISTINCT source), count(*) FILTER (regexp_matches(source, '{FILE_END}')) "
+                f"FROM (SELECT {quoted_name(source)}::VARCHAR AS source "
                 f"FROM {self.table.relation} WHERE {self.taken} LIMIT {LOOKED_AT})"
             )[0]
-            if n_sources > FILE_IDS and n_sources > n_rows / 2:
+            if n_sources > n_rows / 2 and (n_sources > FILE_IDS or n_files > n_rows / 2 > 1):
                 self.notes.append("column 'source' differs in nearly every row: taken for file names, not for sources")
                 return "''"
         return _text(source)
@@ -248,7 +252,9 @@ class TablePart:
                 )
         n, found = self.table.first_rows(f"{self.taken} AND {same}")
         if n:
-            self.notes.append(f"{of_rows(n)} left out that repeat the header, first at {found[0][0]}")
+            self.notes.append(f"repeats of the header left out: {of_rows(n)}, first at {found[0][0]}")
+        elif any(isinstance(cell, str) and cell.strip() == self.roles.label for cell in cells):
+            self.notes.append(f"{self.roles.label!r} is counted as a class, though its column is called so")
         return same if n else ""
 
     def _check_classes(self, found: Sequence[Cell], labels: Labels) -> None:
@@ -265,10 +271,9 @@ class TablePart:
             )
             if different < n:
                 return
-        free = [
-            name for name in self.table.columns if name not in (roles.label, roles.split, roles.source, roles.image)
-        ]
-        for name in free:
+        used = (roles.label, roles.split, roles.source, roles.image)
+        free = [name for name in self.table.columns if name not in used and name.lower() not in NO_COUNTS]
+        for name in sorted(free, key=lambda name: name.lower() not in COUNTS):
             number = f"TRY_CAST({quoted_name(name)}::VARCHAR AS DOUBLE)"
             n, whole, low, high, distinct = self.table.fetch(
                 f"SELECT count(*), count({number}) FILTER ({number} >= 0 AND {number} = trunc({number})), "
@@ -279,8 +284,8 @@ class TablePart:
                 raise ManifestError(
                     f"every label stands once, beside whole numbers in column {name!r}: a row seems to be a class",
                     where=self.where,
-                    remedy=f"name the column of images per class with --count {name}; "
-                    f"where a row is an image, say --count none",
+                    remedy=f"name the column of images per class with --count {quote(name)}; "
+                    "where a row is an image, say --count none",
                 )
 
     def _check_weights(self) -> None:
@@ -309,6 +314,23 @@ class TablePart:
 
 
 WEAK = ("url", "id", "name")
+NO_COUNTS = frozenset(
+    (
+        "index",
+        "id",
+        "idx",
+        "row",
+        "class_id",
+        "label_id",
+        "category_id",
+        "width",
+        "height",
+        "year",
+        "number",
+        "no",
+        "line",
+    )
+)  # whole numbers that are no counts
 
 
 def _text(column: str | None) -> str:

@@ -10,20 +10,24 @@ from predictor.errors import ManifestError
 from predictor.manifest.counted import Request
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers import (
+    coco,
     delimited,
     hugging_face,
     image_folder,
     json_lines,
     parquet,
     path_list,
+    voc,
     webdataset,
+    workbook,
+    yolo,
 )
 from predictor.manifest.readers.paths import head_of, matches
 from predictor.manifest.readers.text import check_readable
 
 FORMS = (
-    "a CSV, TSV, Parquet or JSON lines file, a list of paths and labels, an image folder, WebDataset shards "
-    "or a Hugging Face data set"
+    "a CSV, TSV, Parquet, JSON lines or .xlsx file, a list of paths and labels, an image folder, WebDataset shards, "
+    "a Hugging Face data set, or annotations of COCO, YOLO or Pascal VOC"
 )
 
 
@@ -45,6 +49,10 @@ READERS: tuple[Reader, ...] = (
     hugging_face,
     webdataset,
     parquet,
+    workbook,
+    yolo,
+    voc,
+    coco,
     json_lines,
     path_list,
     delimited,
@@ -80,9 +88,10 @@ def _of_one(path: Path) -> Reader:
     head = head_of(path)
     if not head and not path.is_dir():
         raise ManifestError("is empty", where=str(path), remedy="it needs a header line with a column 'label'")
+    if not workbook.recognises(path, head):
+        check_readable(path, head)
     for reader in READERS:
         if reader.recognises(path, head):
             return reader
-    check_readable(path, head)
     found = "is a folder of no known kind" if path.is_dir() else "is neither text nor Parquet"
     raise ManifestError(found, where=str(path), remedy=f"name {FORMS}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,8 +18,13 @@ LOOKED_AT = 20_000  # names, nearest first: an image folder of millions is known
 
 def first_file(folder: Path, endings: tuple[str, ...]) -> Path | None:
     """A file whose name ends so, in the folder or below it, as near as possible; hidden ones do not count."""
+    return next(near_files(folder, endings), None)
+
+
+def near_files(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
+    """Files whose names end so, the nearest first, among the first names that are met; hidden ones do not count."""
     waiting, seen = deque([str(folder)]), 0
-    while waiting:
+    while waiting and seen <= LOOKED_AT:
         current = waiting.popleft()
         found = []
         try:
@@ -38,11 +43,7 @@ def first_file(folder: Path, endings: tuple[str, ...]) -> Path | None:
             raise ManifestError(
                 f"cannot be listed: {error.strerror}", where=current, remedy="make it readable"
             ) from None
-        if found:
-            return Path(min(found))
-        if seen > LOOKED_AT:
-            break
-    return None
+        yield from map(Path, sorted(found))
 
 
 def stems(file: Path, base: Path) -> tuple[str, ...]:

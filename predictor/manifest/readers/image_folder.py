@@ -54,6 +54,7 @@ CONTAINERS = frozenset(
     )
 )  # names of folders that hold images of any class
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".xlsx", ".txt")
+ANNOTATIONS = ("annotations", "annotation", "labels", "meta", "metadata", "splits", "lists")
 SHAPE = "an image folder is class/image.jpg or split/class/image.jpg"
 
 
@@ -205,9 +206,10 @@ def _no_images(root: Folder, path: Path) -> ManifestError:
 
 def _table(path: Path) -> str:
     """Where the labels may be instead."""
-    folders = (path, path.parent)
-    found = [file for folder in folders for file in sorted(folder.iterdir()) if file.name.lower().endswith(TABLES)]
-    file = f": {found[0]}" if found and found[0].is_file() else ""
+    inner = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and folder.name.lower() in ANNOTATIONS]
+    files = [file for folder in (path, *inner, path.parent) for file in sorted(folder.iterdir())]
+    found = [file for file in files if file.name.lower().endswith(TABLES) and file.is_file()]
+    file = f": {found[0]}" if found else ""
     return f"images listed in a table are counted from the table{file}"
 
 

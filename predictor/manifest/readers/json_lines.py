@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor.errors import SHOWN, ManifestError
+from predictor.errors import SHOWN, ManifestError, listed
 from predictor.manifest.counted import Request
 from predictor.manifest.engine import connected, quoted, quoted_name, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.files import ChosenFile, chosen_files
-from predictor.manifest.readers.paths import files_of, head_of
+from predictor.manifest.readers.paths import HEAD_BYTES, files_of, head_of
 from predictor.manifest.readers.text import check_unpacked, compression, filled_lines, text_head
-from predictor.manifest.table import JSON, TEXT, Table, shown
+from predictor.manifest.table import JSON, TEXT, Table, is_file, shown
 from predictor.manifest.table_parts import TablePart, with_columns
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection) -> Table:
     file = chosen.path
     head = head_of(file)
     check_unpacked(file, head)
+    _check_one_object(file, head)
     rows = _objects(file, head)
     found = connection.execute(
         f"SELECT key, min(row) AS first FROM (SELECT row, unnest(json_keys(json)) AS key FROM "
@@ -97,6 +99,38 @@ def _table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection) -> Table:
         places=_numbered if _is_array(file, head) else partial(filled_lines, file, head),
     )
     return with_columns(table, **chosen.columns)
+
+
+def _check_one_object(file: Path, head: bytes) -> None:
+    """Raise ManifestError where a short text is one object that is no row: of columns, of files, or anything else."""
+    text = text_head(file, head) or b""
+    if len(text) >= HEAD_BYTES or not text.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        return
+    try:
+        value = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return  # several lines, or none that is JSON, which is told of each
+    cells = list(value.values())
+    lists = [cell for cell in cells if isinstance(cell, list)]
+    objects = [cell for cell in cells if isinstance(cell, dict)]
+    names = listed(list(map(repr, value)))
+    if cells and (
+        (len(lists) == len(cells) and len({len(cell) for cell in lists}) == 1 and len(lists[0]) > 1)
+        or (len(objects) == len(cells) and len({tuple(cell) for cell in objects}) == 1)
+    ):
+        raise ManifestError(
+            f"is one object of columns: {names}",
+            where=str(file),
+            remedy='write an object a row: frame.to_json(FILE, orient="records", lines=True) in pandas',
+        )
+    if len(cells) > 1 and all(map(is_file, value)):
+        raise ManifestError(
+            f"is one object of files and their labels: {names}",
+            where=str(file),
+            remedy='write an object a row: {"path": FILE, "label": LABEL}',
+        )
+    if b"\n" in text.strip():
+        raise ManifestError(f"is one object over several lines, with keys {names}", where=str(file), remedy=REMEDY)
 
 
 def _cell(name: str, keys: Sequence[str]) -> tuple[str, str]:

@@ -43,6 +43,7 @@ ENDINGS = "jpg|jpeg|jpe|png|webp|bmp|gif|tif|tiff|ppm|pgm|npy|heic|avif|jp2|dcm|
 _PATH = rf"^(.*?\.(?:{ENDINGS}))(?:\s+(.*))?$"  # the first ending that a blank or the end of the line follows
 _IMAGE = re.compile(_PATH, re.IGNORECASE)
 _FILE = re.compile(r"\.[A-Za-z]\w{1,4}$|^[^,;\t]*/[^,;\t]*$")
+_ROW = re.compile(r",\s|,.*\s")  # what follows a path in a row of a table
 REMEDY = "a line is a path, a tab or a blank, and one label"
 
 
@@ -91,10 +92,10 @@ def _cut(line: str) -> tuple[str, str | None]:
     """(path, label) of a line; ('', None) where it begins with no name of a file, or is a row of a table."""
     line = line.strip()
     if "\t" in line:
-        name, _, label = (part.strip() for part in line.partition("\t"))
+        name, _, label = (part.strip() for part in re.sub(r"\t+", "\t", line).partition("\t"))
         return ("", None) if "\t" in label or not _FILE.search(name) else (name, label or None)
     if found := _IMAGE.match(line):
-        return ("", None) if "," in (found[2] or "") else (found[1], found[2])
+        return ("", None) if _ROW.search(found[2] or "") else (found[1], found[2])
     name, _, label = line.rpartition(" ")
     if not name:
         return (line if _FILE.search(line) else ""), None
@@ -114,7 +115,7 @@ def _table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection, request: R
     image = f"regexp_extract(line, '(?i){_PATH}', ['path', 'label'])"
     split = (
         "CASE WHEN contains(line, chr(9)) THEN {'path': trim(split_part(line, chr(9), 1)), "
-        "'label': trim(substr(line, strpos(line, chr(9)) + 1))} "
+        "'label': trim(substr(line, strpos(line, chr(9)) + 1), ' ' || chr(9))} "
         f"WHEN regexp_matches(line, '(?i){_PATH}') THEN {image} "
         "WHEN contains(line, ' ') THEN {'path': trim(regexp_replace(line, '\\S+$', '')), "
         "'label': split_part(line, ' ', -1)} "
@@ -142,7 +143,7 @@ def _check_lines(table: Table, request: Request) -> None:
         wrong |= {
             "several numbers follow the path": r"regexp_full_match(label, '[-+.\d]+([\s,;]+[-+.\d]+)+')",
             "another file follows the path": rf"regexp_matches(label, '(?i)\.({ENDINGS})(\s|$)')",
-            "several columns follow the path": "contains(label, chr(9)) OR contains(label, ';')",
+            "several labels or columns follow the path": r"regexp_matches(label, '[\t;,]')",
             "names and numbers follow the path": r"contains(label, ' ') AND "
             r"regexp_matches(label, '(^|\s)[-+]?\d+(\.\d+)?(\s|$)')",
             "a label and a split follow the path": rf"regexp_matches(lower(label), '\s({'|'.join(KIND)})$')",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 FREE = 1 << 30  # bytes that any file may unpack to
 RATIO = 200  # beyond them, the most a file may grow; lists of labels grow 5 to 50 times
+_CONTROL = re.compile(r"[\0-\x08\x0e-\x1f]")
 _SKIPPED = range(0x184D2A50, 0x184D2A60)  # zstd frames that hold no data
 _BLOCK = 1 << 17  # bytes that a zstd block unpacks to, at most
 
@@ -50,8 +52,12 @@ MARKS = {  # how files begin that are no text, or no text that is read: what the
 
 def check_readable(path: Path, head: bytes) -> None:
     """Raise ManifestError for a kind of file that is known and not read, with what makes it readable."""
+    try:
+        text = not _CONTROL.search(head[:512].decode("utf-8"))
+    except UnicodeDecodeError as error:
+        text = error.reason == "unexpected end of data"
     for mark, (kind, remedy) in MARKS.items():
-        if head.startswith(mark):
+        if head.startswith(mark) and not text:
             raise ManifestError(f"is {kind}", where=str(path), remedy=remedy.replace("FILE", str(path)))
     if path.suffix.lower() in (".tfrecord", ".tfrecords") or ".tfrecord-" in path.name:
         raise ManifestError("is a TFRecord file", where=str(path), remedy="write its labels as CSV or Parquet")
