@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -84,16 +84,34 @@ class StageData(Part):
 
 
 class Recipe(Part):
-    """Optimiser, schedule and augmentation. `warmup` is a share of the steps; `flip` allows mirrored images."""
+    """Optimiser, schedule, augmentation and what is done about imbalance.
+
+    warmup : a share of the steps; flip : allows mirrored images
+    learning_rate : every recipe states one, except that of a frozen network, whose head is solved for
+    head_rate : rate of the classifier over that of the rest, where the rest begins with pretrained weights
+    sampling : how often an image is drawn: each as often (natural), each class as often (balanced), or in proportion
+        to the root of the class's size (sqrt)
+    class_weights : of the loss: inverse to the class size, or to the effective number (1 - beta^n) / (1 - beta) of
+        Cui et al. 2019; scaled so that the mean over the images is 1
+    logit_adjustment : tau of Menon et al. 2021: tau * log(share of the class) is added to the logits in the loss, or
+        taken off at test time
+    deferred : sampling and class weights begin after this share of the steps (deferred re-weighting, Cao et al. 2019)
+    """
 
     batch_size: Annotated[int, Field(ge=2, le=10**6)] = 128
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     augmentation: Literal["simclr", "simclr-mild", "crop", "none"] = "simclr"
     flip: bool = True
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    head_rate: Annotated[float, Field(gt=0, le=1e4)] = 1.0
+    sampling: Literal["natural", "sqrt", "balanced"] = "natural"
+    class_weights: Annotated[str, Field(pattern=r"^(none|inverse|effective:0?\.[0-9]+)$")] = "none"
+    logit_adjustment: Annotated[float, Field(ge=0, le=10)] = 0.0
+    logit_adjustment_at: Literal["loss", "test"] = "loss"
+    deferred: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class Stage(Part):
@@ -110,12 +128,48 @@ class Stage(Part):
     head: Literal["kept", "fresh"] = "kept"
 
 
+class Weights(Part):
+    """Pretrained weights: their name, and the digest of their file. Where that lies is no part of a spec."""
+
+    name: Annotated[str, Field(min_length=1)]
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
 class Model(Part):
-    """A network by its timm name; `head` is the width of the classifier, unused logits allowed."""
+    """A network by its timm name; `head` is the width of the classifier, unused logits allowed.
+
+    weights : where training begins; none: at random
+    train : everything, the classifier alone on a frozen network, or the classifier and the last N blocks
+    """
 
     name: str
     image_size: Annotated[int, Field(ge=8, le=4096)] = 32
     head: Annotated[int, Field(ge=2, le=10**6)] = 1000
+    weights: Weights | None = None
+    train: Annotated[str, Field(pattern=r"^(all|head|last:[1-9][0-9]?)$")] = "all"
+
+    @model_validator(mode="after")
+    def _begins_somewhere(self) -> Model:
+        if self.train != "all" and self.weights is None:
+            raise ValueError(f"train: {self.train} freezes what nothing has trained; name weights, or train: all")
+        return self
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the classifier alone is trained."""
+        return self.train == "head"
+
+
+def network_name(model: Mapping[str, Any]) -> str:
+    """A network in words, as a spec writes it: its timm name, its weights, and what of it is trained.
+
+    >>> network_name({"name": "resnet18"})
+    'resnet18'
+    >>> network_name({"name": "resnet18", "weights": {"name": "a1"}, "train": "head"})
+    'resnet18 (a1, head)'
+    """
+    weights = model.get("weights")
+    return f"{model['name']} ({weights['name']}, {model.get('train', 'all')})" if weights else str(model["name"])
 
 
 class Seeds(Part):
@@ -143,6 +197,7 @@ class RunSpec(Part):
     def _consistent(self) -> RunSpec:
         if self.stages[0].head == "fresh":
             raise ValueError("the first stage has a fresh head anyway; head: fresh belongs to a later stage")
+        self._check_recipes()
         used = {self.target.test.source, *(shift.source for shift in self.target.shifts.values())}
         others: dict[tuple[str, str], int] = {}  # of one source a smaller number of classes is part of a larger one
         for stage in self.stages:
@@ -159,6 +214,22 @@ class RunSpec(Part):
         if used != set(self.sources):
             raise ValueError(f"the spec uses sources {sorted(used)} and states digests of {sorted(self.sources)}")
         return self
+
+    def _check_recipes(self) -> None:
+        recipes = {self.recipe, *(stage.recipe for stage in self.stages if stage.recipe)}
+        for recipe in recipes:  # here and not in the recipe: axes of a grid are read one by one
+            if recipe.deferred and recipe.sampling == "natural" and recipe.class_weights == "none":
+                raise ValueError("deferred says when sampling or class_weights begin; name one of them")
+            if recipe.logit_adjustment_at == "test" and not recipe.logit_adjustment:
+                raise ValueError("logit_adjustment_at says where; logit_adjustment says how much and is 0")
+        if not self.model.frozen:
+            if any(recipe.learning_rate is None for recipe in recipes):
+                raise ValueError("the recipe names no learning_rate")
+            return
+        if len(self.stages) > 1:
+            raise ValueError("a frozen network has one stage: its head is solved for, not trained on and on")
+        if any(recipe.deferred for recipe in recipes):
+            raise ValueError("deferred needs steps; the head of a frozen network is solved for")
 
     def content(self) -> dict[str, Any]:
         """The spec as plain data with defaults left out: what a record keeps."""

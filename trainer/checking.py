@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from predictor.errors import DataError, PredictorError, SpecError, listed
 from predictor.grids import Grid, PlannedRun
 from predictor.indicators.sources import SYNTHETIC
-from predictor.spec import PROTOCOLS, RunSpec
+from predictor.spec import PROTOCOLS, Model, RunSpec
 
 if TYPE_CHECKING:
     from trainer.data.source import Source
@@ -92,7 +92,7 @@ def _run_faults(run: PlannedRun, grid: Grid, data_dir: Path) -> Iterator[Fault]:
         from trainer.run import untrained
 
         yield _fault(untrained(spec))
-    if fault := _network_fault(spec):
+    if fault := _network_fault(spec) or _weights_fault(spec.model, grid.weights, data_dir):
         yield fault
     places = {name: (name, grid.sources[name].file, spec.sources[name], data_dir) for name in spec.sources}
     faults = [fault for place in places.values() if (fault := _source_fault(*place))]
@@ -136,6 +136,22 @@ def _network_fault(spec: RunSpec) -> Fault | None:
         try_network(spec)
     except SpecError as error:
         return _fault(error)
+    return None
+
+
+@cache
+def _weights_fault(model: Model, place: str | None, data_dir: Path) -> Fault | None:
+    """What is wrong with pretrained weights: absent, other than stated, or of another network."""
+    from trainer.networks import create, pretrained
+    from trainer.weights import checked
+
+    if model.weights is None:
+        return None
+    try:
+        file = checked(model.weights, place, data_dir)
+        pretrained.begin(create(model.name, head=model.head, image_size=model.image_size), model, file)
+    except PredictorError as error:
+        return _fault(error, in_grid=not isinstance(error, DataError))
     return None
 
 

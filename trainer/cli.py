@@ -124,6 +124,15 @@ def run(grid_file: Path, data_dir: Path | None, runs_dir: Path, **options: Any) 
 
 
 @trainer.command()
+@click.argument("place", metavar="FILE|TAG")
+def weights(place: str) -> None:
+    """Print the line of a grid that names pretrained weights: of a file, or of a tag of timm (downloaded once)."""
+    from trainer.weights import stated
+
+    click.echo(stated(place))
+
+
+@trainer.command()
 @GRID
 @RUNS
 @FORMAT

@@ -15,11 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from predictor.spec import LAST_JOINED, PROTOCOL, SMOOTHED_OVER_TRAINED, STAGES_APART, Recipe, last_alone
+from predictor.spec import LAST_JOINED, PROTOCOL, SMOOTHED_OVER_TRAINED, STAGES_APART, Recipe, last_alone, seeded
 from trainer import randomness
 from trainer.augment import Augmentation, augmentation
 from trainer.data.selection import TrainingSet, epoch_order
 from trainer.device import Precision, autocast, generator_of
+from trainer.imbalance import draw_weights, loss_offset, loss_weights
 
 LOOK_EVERY = 50  # steps, at least, between two looks at the loss: each look waits for the device
 AHEAD = 50  # steps whose rows go to the device at once
@@ -60,16 +61,21 @@ def pieces(n: int, size: int, protocol: int = PROTOCOL) -> list[tuple[int, int]]
     return list(zip(begins, [*begins[1:], n], strict=True))
 
 
-def loss_of(logits: Tensor, labels: Tensor, smoothing: float, spread: Tensor | None) -> Tensor:
+def loss_of(
+    logits: Tensor, labels: Tensor, smoothing: float, spread: Tensor | None, weights: Tensor | None = None
+) -> Tensor:
     """Cross-entropy with label smoothing (Szegedy et al. 2016), summed over the batch.
 
     logits : (B, C); labels : (B,)
     spread : (C,) the distribution that smoothing mixes in; None: the same for all logits
+    weights : (C,) of the images of each class; None: 1
     """
-    if not smoothing or spread is None:
-        return F.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
-    wanted = smoothing * spread + (1 - smoothing) * F.one_hot(labels, logits.shape[1])
-    return F.cross_entropy(logits, wanted, reduction="sum")
+    wanted = labels
+    if smoothing and spread is not None:
+        wanted, smoothing = smoothing * spread + (1 - smoothing) * F.one_hot(labels, logits.shape[1]), 0.0
+    if weights is None:
+        return F.cross_entropy(logits, wanted, reduction="sum", label_smoothing=smoothing)
+    return weights[labels] @ F.cross_entropy(logits, wanted, reduction="none", label_smoothing=smoothing)
 
 
 def evenly(labels: Tensor, n_logits: int) -> Tensor:
@@ -80,6 +86,7 @@ def evenly(labels: Tensor, n_logits: int) -> Tensor:
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
     """Linear warm-up over a share of the steps, then a half cosine to zero."""
+    assert recipe.learning_rate is not None  # the spec sees to it
     warm = max(1, round(recipe.warmup * steps))
     if step < warm:
         return recipe.learning_rate * (step + 1) / warm
@@ -87,10 +94,19 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
 
 
 def new_state(model: nn.Module, recipe: Recipe, forward: Callable[[Tensor], Tensor] | None = None) -> State:
-    """Optimiser for a network; weight decay on matrices and kernels only, as is usual."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    rest = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    """Optimiser for what a network trains; weight decay on matrices and kernels only, as is usual.
+
+    The classifier has groups of its own where its rate differs from that of the rest.
+    """
+    head = {id(p) for p in model.get_classifier().parameters()} if recipe.head_rate != 1 else set()
+    groups = []
+    for times, inside in ((1.0, False), (recipe.head_rate, True)) if head else ((1.0, False),):
+        part = [p for p in model.parameters() if p.requires_grad and (id(p) in head) == inside]
+        decayed, rest = [p for p in part if p.ndim > 1], [p for p in part if p.ndim <= 1]
+        groups += [
+            {"params": decayed, "weight_decay": recipe.weight_decay, "times": times},
+            {"params": rest, "weight_decay": 0.0, "times": times},
+        ]
     optimiser = torch.optim.SGD(
         groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
     )
@@ -121,21 +137,27 @@ def train(
     pixels = torch.from_numpy(data.pixels).to(device)
     labels = torch.from_numpy(data.labels).to(device)
     orders = stage if protocol >= STAGES_APART else 0
-    batches = Ahead(Batches(data.keys, recipe.batch_size, image_steps, training_seed, orders, protocol), device)
+    steps = n_steps(image_steps, recipe.batch_size, protocol)
+    begins = math.ceil(recipe.deferred * steps)  # of what is done about imbalance, but for adjusted logits
+    draws_of = drawn_instead(recipe, data.labels)
+    batches = Ahead(
+        Batches(data.keys, recipe.batch_size, image_steps, training_seed, orders, protocol, draws_of, begins), device
+    )
     spread: Tensor | None = None
+    weights = offset = None
+    acts = recipe.class_weights != "none" or (recipe.logit_adjustment and recipe.logit_adjustment_at == "loss")
     draws = torch.tensor(randomness.key("augment", training_seed, stage), device=device)
     dropped, generator = randomness.key("dropout", training_seed, stage) >> 1, generator_of(device)
     plain = augmentation(recipe.augmentation, flip=recipe.flip)
     size = min(micro_batch or recipe.batch_size, recipe.batch_size)
-    steps = n_steps(image_steps, recipe.batch_size, protocol)
     look = max(LOOK_EVERY, len(data.keys) // recipe.batch_size)
     finite = torch.ones((), dtype=torch.bool, device=device)
-    state.model.train()
+    train_mode(state.model)
     while state.step < steps:
         if between_steps:
             between_steps(state, steps)
         for group in state.optimiser.param_groups:
-            group["lr"] = learning_rate(state.step, steps, recipe)
+            group["lr"] = learning_rate(state.step, steps, recipe) * group["times"]
         generator.manual_seed(dropped + state.step)  # what a network itself draws: dropout, stochastic depth
         rows, first = batches[state.step]
         for start, end in pieces(len(rows), size, protocol):
@@ -146,7 +168,13 @@ def train(
                 logits = (state.forward if whole else state.model)(images)
             if recipe.label_smoothing and spread is None and protocol >= SMOOTHED_OVER_TRAINED:
                 spread = evenly(labels, logits.shape[1])
-            loss = loss_of(logits.float(), labels[part], recipe.label_smoothing, spread) / len(rows)
+            if acts and weights is None:
+                counts = np.bincount(data.labels, minlength=logits.shape[1])
+                weights = torch.from_numpy(loss_weights(recipe, counts)).float().to(device)
+                offset = torch.from_numpy(loss_offset(recipe, counts)).float().to(device)
+            found = logits.float() if offset is None else logits.float() + offset
+            weighs = weights if state.step >= begins else None
+            loss = loss_of(found, labels[part], recipe.label_smoothing, spread, weighs) / len(rows)
             loss.backward()
             finite &= torch.isfinite(loss.detach())
         state.optimiser.step()
@@ -157,8 +185,29 @@ def train(
     return True
 
 
+def drawn_instead(recipe: Recipe, labels: np.ndarray) -> np.ndarray | None:
+    """(N,) cumulative probability of each image where classes are drawn other than by their size; else None."""
+    if recipe.sampling == "natural":
+        return None
+    of_image = draw_weights(recipe, np.bincount(labels))[labels]
+    return np.cumsum(of_image / of_image.sum())
+
+
+def train_mode(model: nn.Module) -> None:
+    """Training mode, except for the parts that are frozen: their batch norm keeps the statistics that it has."""
+    model.train()
+    for part in model.modules():
+        own = list(part.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            part.eval()
+
+
 class Batches:
-    """Rows of each batch of a stage: epochs in their own order, one after the other, cut into batches."""
+    """Rows of each batch of a stage: epochs in their own order, one after the other, cut into batches.
+
+    draws : (N,) cumulative probabilities with which images are drawn, with replacement, from step `begins` on; None:
+        epochs to the end
+    """
 
     def __init__(
         self,
@@ -168,8 +217,11 @@ class Batches:
         training_seed: int,
         stage: int = 0,
         protocol: int = PROTOCOL,
+        draws: np.ndarray | None = None,
+        begins: int = 0,
     ):
         self.keys, self.batch_size, self.image_steps = keys, batch_size, image_steps
+        self.draws, self.begins = draws, begins
         self.training_seed, self.stage = training_seed, stage
         self.steps = n_steps(image_steps, batch_size, protocol)
         self._orders: dict[int, np.ndarray] = {}
@@ -189,7 +241,14 @@ class Batches:
             self._orders[e] = before[e] if e in before else epoch_order(self.keys, self.training_seed, e, self.stage)
         counts = np.bincount(epoch - needed.start)
         places = np.split(place, np.cumsum(counts)[:-1])
-        return np.concatenate([self._orders[e][of_epoch] for e, of_epoch in zip(needed, places, strict=True)])
+        rows = np.concatenate([self._orders[e][of_epoch] for e, of_epoch in zip(needed, places, strict=True)])
+        if self.draws is not None:
+            for step in range(max(begin, self.begins), min(end, self.steps)):
+                start = (step - begin) * self.batch_size
+                stop = len(rows) if step == self.steps - 1 else start + self.batch_size
+                u = seeded("sampling", self.training_seed, self.stage, step).random(stop - start)
+                rows[start:stop] = np.minimum(np.searchsorted(self.draws, u, side="right"), len(self.keys) - 1)
+        return rows
 
 
 class Ahead:

@@ -13,7 +13,7 @@ from typing import Any
 from predictor.errors import DataError
 from predictor.grids import Grid, PlannedRun
 from predictor.records import finished_ids, read_costs, study_folders
-from predictor.spec import RunSpec, planned_counts
+from predictor.spec import RunSpec, network_name, planned_counts
 
 Network = tuple[str, int, int]  # model, image size, batch size
 PLANNED = ("n_classes", "n_samples", "min_samples", "left_skew@5", "long_tail@0.4mean")
@@ -111,7 +111,7 @@ class Speed:
 
 def network_of(spec: RunSpec) -> Network:
     """What the speed of a run depends on, beside the device."""
-    return spec.model.name, spec.model.image_size, spec.recipe.batch_size
+    return network_name(spec.model.model_dump()), spec.model.image_size, spec.recipe.batch_size
 
 
 def image_steps(spec: RunSpec) -> int:
@@ -132,7 +132,12 @@ def known_speeds(runs_dir: Path) -> dict[tuple[Network, str], Speed]:
 
 
 def measured_speed(
-    run: PlannedRun, data_dir: Path, files: Mapping[str, str | None], device: str, threads: int
+    run: PlannedRun,
+    data_dir: Path,
+    files: Mapping[str, str | None],
+    device: str,
+    threads: int,
+    weights: str | None = None,
 ) -> Speed:
     """Train and test a few steps of a run here and now; nothing is kept."""
     from trainer.run import run_spec
@@ -148,6 +153,7 @@ def measured_speed(
         held_out=False,
         data_dir=data_dir,
         files=files,
+        weights=weights,
         device=device,
         threads=threads,
     )
@@ -201,5 +207,5 @@ def forecast(grid: Grid, runs_dir: Path, data_dir: Path | None, *, measure: bool
         for run in runs:
             key = (network_of(run.spec), device)
             if key not in speeds:
-                speeds[key] = measured_speed(run, data_dir, files, device, threads)
+                speeds[key] = measured_speed(run, data_dir, files, device, threads, grid.weights)
     return hours(runs, speeds)

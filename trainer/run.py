@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from predictor.errors import DataError, SpecError, listed
 from predictor.records.schema import (
@@ -30,8 +31,11 @@ from trainer.data.source import BadImages, Source
 from trainer.device import Precision, choose_precision, device_name, peak_memory, prepare, reset_peak_memory
 from trainer.energy import EnergyMeter
 from trainer.evaluate import Tested, score, target_logits
+from trainer.frozen import solved
+from trainer.imbalance import offset_at_test
 from trainer.provenance import versions
 from trainer.stages import Training
+from trainer.weights import checked
 
 
 def run_spec(
@@ -43,6 +47,7 @@ def run_spec(
     held_out: bool,
     data_dir: Path,
     files: Mapping[str, str | None],
+    weights: str | None = None,
     device: str = "cpu",
     threads: int = 1,
     side_by_side: int = 1,
@@ -56,6 +61,7 @@ def run_spec(
     """Train and test one spec.
 
     files : source name -> file or folder below data_dir (None: built in)
+    weights : where pretrained weights lie: a file below data_dir, 'timm:TAG', or None for known ones
     side_by_side : runs on the device at once, which share its energy
     precision : None takes what the device is fast at; compiled : None compiles on CUDA
     bad_images : whether an image that cannot be used ends the run or is left out and named in the record
@@ -82,37 +88,51 @@ def run_spec(
         source = open_source(name, data_dir / file if file else None, spec.sources[name])
         return source.view(bad_images=bad_images, threads=threads)
 
-    sets = training_sets(spec, source_of)
     tests = {"accuracy": spec.target.test, **{f"shift:{name}": s for name, s in spec.target.shifts.items()}}
     test_rows = {name: rows_to_test(spec, test, source_of(test.source)) for name, test in tests.items()}
-    for name, test in tests.items():  # a bad image shows before the training, not after it
-        source_of(test.source).load(test_rows[name][0], spec.model.image_size)
-    load_seconds = time.perf_counter() - clock
+    file = checked(spec.model.weights, weights, data_dir) if spec.model.weights else None
 
     def told(step: int, steps: int) -> None:
         meter.look()
         if progress:
             progress(step, steps)
 
-    training = Training(
-        spec,
-        sets,
-        device=device,
-        precision=precision,
-        compiled=device == "cuda" if compiled is None else compiled,
-        checkpoint=checkpoint_dir / f"{spec.run_id}.pt" if checkpoint_dir else None,
-        progress=told,
-    )
-    trained = training.run()
+    if spec.model.frozen:
+        assert file is not None  # the spec sees to it
+        load_seconds = time.perf_counter() - clock
+        rows_of = {name: (test.source, test_rows[name][0]) for name, test in tests.items()}
+        trained, logits_of, distributions = solved(spec, source_of, rows_of, file, device)
+    else:
+        sets = training_sets(spec, source_of)
+        distributions = [data.distribution for data in sets]
+        for name, test in tests.items():  # a bad image shows before the training, not after it
+            source_of(test.source).load(test_rows[name][0], spec.model.image_size)
+        load_seconds = time.perf_counter() - clock
+        training = Training(
+            spec,
+            sets,
+            device=device,
+            precision=precision,
+            compiled=device == "cuda" if compiled is None else compiled,
+            checkpoint=checkpoint_dir / f"{spec.run_id}.pt" if checkpoint_dir else None,
+            progress=told,
+            weights=file,
+        )
+        trained = training.run()
+
+        def logits_of(name: str) -> Tensor:
+            pixels = source_of(tests[name].source).pixels(test_rows[name][0], spec.model.image_size)
+            found = target_logits(trained.model, pixels, len(spec.target.classes), device, precision)
+            shares = training.sets[-1].labels
+            counts = np.bincount(shares, minlength=found.shape[1])[: found.shape[1]]
+            return found - torch.from_numpy(offset_at_test(spec.recipe_of(-1), counts)).float()
 
     clock = time.perf_counter()
     finite, tested = trained.finite, {}
-    for name, test in tests.items() if finite else ():
-        rows, labels = test_rows[name]
-        pixels = source_of(test.source).pixels(rows, spec.model.image_size)
-        logits = target_logits(trained.model, pixels, len(spec.target.classes), device, precision)
+    for name in tests if finite else ():
+        logits = logits_of(name)
         finite = finite and bool(logits.isfinite().all())  # the last update may be the one that diverged
-        tested[name] = score(logits, torch.from_numpy(labels), spec.target.classes)
+        tested[name] = score(logits, torch.from_numpy(test_rows[name][1]), spec.target.classes)
     outcomes = outcomes_of(tested, len(spec.target.classes)) if finite else {}
     seconds = Seconds(
         load=load_seconds, compile=trained.compile_seconds, train=trained.seconds, evaluate=time.perf_counter() - clock
@@ -131,8 +151,8 @@ def run_spec(
         spec=spec.content(),
         data=Counted(
             stages=tuple(
-                StageCounts.from_distribution(data.distribution, stage.image_steps)
-                for data, stage in zip(sets, spec.stages, strict=True)
+                StageCounts.from_distribution(distribution, stage.image_steps)
+                for distribution, stage in zip(distributions, spec.stages, strict=True)
             )
         ),
         outcomes=outcomes,

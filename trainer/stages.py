@@ -26,11 +26,12 @@ PROGRESS_SECONDS = 0.2
 class Trained:
     """A network after its last stage.
 
+    model : None where it was frozen
     micro_batch : images at once where a whole batch did not fit, else None
     resumed : whether it continued from a checkpoint
     """
 
-    model: nn.Module
+    model: nn.Module | None
     finite: bool
     seconds: float
     compile_seconds: float
@@ -42,6 +43,7 @@ class Training:
     """Everything between the images and the trained network of one run.
 
     checkpoint : file of the half-done run, or None to keep none; progress : see `trainer.run.run_spec`
+    weights : file of the pretrained weights that the spec names
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Training:
         compiled: bool,
         checkpoint: Path | None,
         progress: Callable[[int, int], None] | None,
+        weights: Path | None = None,
     ):
+        self.weights = weights
         self.spec, self.sets, self.device, self.precision, self.compiled = spec, sets, device, precision, compiled
         self.checkpoint, self.progress = checkpoint, progress
         self.micro_batch: int | None = None
@@ -89,6 +93,7 @@ class Training:
             precision=self.precision,
             batches={self._batch(number) for number in range(len(spec.stages))},
             compiled=self.compiled,
+            weights=self.weights,
         )
         begun = time.perf_counter()
         augments = [self._augment(number) for number in range(len(spec.stages))]

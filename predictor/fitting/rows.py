@@ -22,6 +22,7 @@ from predictor.models.scales import ACCURACY, Scale
 from predictor.records.gate import pass_gate
 from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
+from predictor.spec import network_name
 
 DEFAULT_IMAGE_SIZE = 32  # what predictor.spec leaves out of a stored spec
 
@@ -177,6 +178,8 @@ def _reason(record: RunRecord, studies: Sequence[str] | None) -> str | None:
         return f"status {record.status}"
     if not isinstance(record.data, Reported) and len(record.data.stages) > 1:
         return "trained in several stages: a manifest says what one stage trains on"
+    if not studies and record.spec is not None and record.spec["model"].get("weights"):
+        return "pretrained: other levels and slopes than from scratch (name it with --study to fit on such runs)"
     if not studies and record.held_out:
         return "held out for scoring (name it with --study to fit on it)"
     if not studies and isinstance(record.data, Reported):
@@ -197,7 +200,7 @@ def recipe_of(record: RunRecord) -> tuple[str | None, int | None, int | None]:
     if record.spec is None:
         return None, None, steps
     model = record.spec["model"]
-    return model["name"], model.get("image_size", DEFAULT_IMAGE_SIZE), steps
+    return network_name(model), model.get("image_size", DEFAULT_IMAGE_SIZE), steps
 
 
 def scale_of(selection: Selection, outcome: str) -> Scale:

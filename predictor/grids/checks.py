@@ -209,7 +209,7 @@ def _check_complete(block: dict[str, Any], where: Place, content: dict[str, Any]
         return
     if not set(SCHEDULES) & {*block, *recipe}:
         faults.add(where, "neither the block nor the recipe says image_steps or epochs")
-    if "learning_rate" not in {*block, *recipe}:
+    if "learning_rate" not in {*block, *recipe} and _mapping(content, "model").get("train") != "head":
         faults.add(where, "neither the block nor the recipe says learning_rate")
 
 

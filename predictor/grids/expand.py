@@ -23,7 +23,16 @@ from predictor.grids.checks import (
 from predictor.grids.faults import Faults, Place
 from predictor.grids.levels import crossed, drawn
 from predictor.grids.limits import BRACKETS, DEEP, MAX_FILE, MAX_RUNS, MISSES, check_depth, check_nodes, check_runs
-from predictor.grids.schema import RECIPE_AXES, SCHEDULES, Grid, GridFile, GridTargetSet, PlannedRun, Rate
+from predictor.grids.schema import (
+    RECIPE_AXES,
+    SCHEDULES,
+    Grid,
+    GridFile,
+    GridTargetSet,
+    PlannedRun,
+    Rate,
+    weights_place,
+)
 from predictor.reading import read_text
 from predictor.spec import Recipe, RunSpec, Seeds, Stage, StageData, TargetSet, planned_counts
 
@@ -72,6 +81,7 @@ def _grid(content: dict[str, Any], faults: Faults) -> Grid:
         protocol=file.protocol,
         sources=file.sources,
         domains={name: target.domain for name, target in file.target_sets.items()},
+        weights=weights_place(content["model"]),
         runs=list(runs.values()),
     )
 

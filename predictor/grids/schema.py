@@ -10,9 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WrapValidator, field_validator
 
+from predictor.grids.faults import near
 from predictor.profiles import Part
 from predictor.spec import Model, Recipe, RunSpec, Seeds, TestSet, seeded
 from predictor.text import MAX_NAME
+from predictor.weights import KNOWN_WEIGHTS
 
 STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # a folder name: no separator, and neither '.' nor '..'
 SCHEDULES = ("image_steps", "epochs")
@@ -78,6 +80,41 @@ class GridTargetSet(Part):
         return classes
 
 
+WEIGHTS = "{file: FILE, digest: sha256:...}, or {timm: TAG, digest: sha256:...}; trainer weights FILE|TAG prints it"
+
+
+def _weights(value: Any) -> Any:
+    """What a grid says of weights, as a spec says it: a name and a digest."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if value not in KNOWN_WEIGHTS:
+            raise ValueError(f"unknown weights {value!r}{near(value, KNOWN_WEIGHTS)}; write {WEIGHTS}")
+        return {"name": value, "digest": KNOWN_WEIGHTS[value].digest}
+    if not isinstance(value, dict) or not {"digest"} < set(value) <= {"digest", "file", "timm", "name"}:
+        raise ValueError(f"needs the name of known weights ({', '.join(KNOWN_WEIGHTS)}), or {WEIGHTS}")
+    place = value.get("timm", value.get("file", value.get("name")))
+    return {"name": value.get("name", place), "digest": value["digest"]}
+
+
+def _model(value: Any) -> Any:
+    if isinstance(value, dict) and "weights" in value:
+        return {**value, "weights": _weights(value["weights"])}
+    return value
+
+
+def weights_place(model: Any) -> str | None:
+    """Where a grid's weights lie: a file below the image folder, or 'timm:TAG'; None for known ones and for none.
+
+    >>> weights_place({"name": "resnet18", "weights": {"timm": "resnet18.a1_in1k", "digest": "sha256:..."}})
+    'timm:resnet18.a1_in1k'
+    """
+    weights = model.get("weights") if isinstance(model, dict) else None
+    if not isinstance(weights, dict):
+        return None
+    return f"timm:{weights['timm']}" if "timm" in weights else weights.get("file")
+
+
 def _seeds(value: Any) -> Any:
     if isinstance(value, dict):
         return value
@@ -136,7 +173,7 @@ class GridFile(Part):
     representative: bool = False
     sources: dict[Name, Source] = Field(min_length=1)
     target_sets: dict[Name, GridTargetSet] = Field(min_length=1)
-    model: Model
+    model: Annotated[Model, BeforeValidator(_model)]
     recipe: dict[str, Any]
     seeds: Annotated[
         Annotated[list[Annotated[Seeds, BeforeValidator(_seeds)]], Field(min_length=1)], WrapValidator(_drawn_or_listed)
@@ -184,4 +221,5 @@ class Grid:
     protocol: int
     sources: dict[str, Source]
     domains: dict[str, str]
+    weights: str | None  # where pretrained weights lie (`weights_place`)
     runs: list[PlannedRun]

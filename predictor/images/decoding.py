@@ -54,11 +54,11 @@ def decode(encoded: bytes, size: int) -> Pixels:
         return decoded(encoded, size)[0]
 
 
-def decoded(encoded: bytes, size: int) -> tuple[Pixels, str]:
-    """As `decode`, with what was converted on the way ('' for a plain 8-bit image)."""
+def decoded(encoded: bytes, size: int, interpolation: str = "bilinear") -> tuple[Pixels, str]:
+    """As `decode`, with what was converted on the way ('' for a plain 8-bit image), resized by any rule."""
     rgb, converted = open_rgb(encoded)
     if rgb.size != (size, size):
-        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
+        rgb = rgb.resize((size, size), Image.Resampling[interpolation.upper()])
     return np.asarray(rgb).transpose(2, 0, 1), converted
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from predictor.records.parts import checked_part, collector_paused, damaged, part_files
 from predictor.records.schema import moment
 from predictor.records.store import stored_json
-from predictor.spec import Model, Recipe
+from predictor.spec import Model, Recipe, network_name
 
 PIECES = """SELECT json_extract(record, ['$.run_id', '$.status', '$.started_at', '$.seconds', '$.energy',
     '$.environment.device', '$.spec.model', '$.spec.recipe.batch_size', '$.ended_at']) AS piece,
     json_extract(record, '$.spec.stages[*].image_steps') AS steps FROM read_parquet($1)"""  # one pass over the texts
 COLUMNS = f"""SELECT piece[1]->>'$', piece[2]->>'$', piece[6]->>'$',
-    piece[7]->>'$.name', (piece[7]->>'$.image_size')::INTEGER, (piece[8]->>'$')::INTEGER,
+    piece[7]->>'$', (piece[8]->>'$')::INTEGER,
     coalesce(list_sum(steps::BIGINT[]), 0)::BIGINT,
     list_sum([coalesce((piece[4]->>('$.' || name))::DOUBLE, 0) FOR name IN ['load', 'compile', 'train', 'evaluate']]),
     (piece[5]->>'$.joules')::DOUBLE, piece[3]->>'$', piece[9]->>'$' FROM ({PIECES})"""
@@ -89,8 +90,7 @@ def _loose(folder: Path) -> Iterator[Cost]:
                 record["run_id"],
                 record.get("status"),
                 machine.get("device"),
-                model.get("name"),
-                model.get("image_size"),
+                model,
                 recipe.get("batch_size"),
                 sum(stage["image_steps"] for stage in spec.get("stages", [])),
                 sum((record.get("seconds") or {}).values()),
@@ -116,16 +116,15 @@ def _packed(parts: Sequence[Path]) -> Iterator[Cost]:
                     yield from _packed([part])
                 continue
             raise damaged(some[0], error) from None
-        for row in rows:
-            yield _cost(*row)
+        for run_id, status, device, model, *rest in rows:
+            yield _cost(run_id, status, device, json.loads(model or "{}"), *rest)
 
 
 def _cost(
     run_id: str,
     status: str | None,
     device: str | None,
-    model: str | None,
-    image_size: int | None,
+    model: Mapping[str, Any],
     batch_size: int | None,
     image_steps: int,
     seconds: float,
@@ -133,12 +132,13 @@ def _cost(
     started_at: object,
     ended_at: object,
 ) -> Cost:
-    size = image_size or Model.model_fields["image_size"].default
+    batch_size = batch_size or Recipe.model_fields["batch_size"].default
+    size = model.get("image_size") or Model.model_fields["image_size"].default
     return Cost(
         run_id=run_id,
         status=status or "completed",
         device=device,
-        network=(model, size, batch_size or Recipe.model_fields["batch_size"].default) if model else None,
+        network=(network_name(model), size, batch_size) if model.get("name") else None,
         image_steps=image_steps,
         seconds=seconds,
         joules=joules,

@@ -155,32 +155,44 @@ def _target_splits(spec: RunSpec, stage: int) -> set[tuple[str, str]]:
 def training_sets(spec: RunSpec, source_of: Callable[[str], Source]) -> list[TrainingSet]:
     """Decode the chosen images of every stage. A class has one place in the head through all stages."""
     stages = [choose(spec, stage, source_of) for stage in range(len(spec.stages))]
+    places = head_places(spec, stages)
+    return [_training_set(spec, chosen, places, source_of) for chosen in stages]
+
+
+def head_places(spec: RunSpec, stages: Sequence[Sequence[Chosen]]) -> dict[tuple[str, str], int]:
+    """{(source, label): its logit} of all stages: targets first, whatever their source, then other classes, sorted."""
     every = {(part.source, part.label) for chosen in stages for part in chosen}
-    others = sorted(key for key in every if key[1] not in spec.target.classes)
-    return [_training_set(spec, chosen, others, source_of) for chosen in stages]
+    target = {label: place for place, label in enumerate(spec.target.classes)}
+    others = sorted(key for key in every if key[1] not in target)
+    first = len(target)
+    return {key: target[key[1]] for key in every if key[1] in target} | {key: first + i for i, key in enumerate(others)}
 
 
 def _training_set(
-    spec: RunSpec, chosen: list[Chosen], others: list[tuple[str, str]], source_of: Callable[[str], Source]
+    spec: RunSpec, chosen: list[Chosen], places: Mapping[tuple[str, str], int], source_of: Callable[[str], Source]
 ) -> TrainingSet:
-    position = {("", label): i for i, label in enumerate(spec.target.classes)}
-    position |= {key: len(spec.target.classes) + i for i, key in enumerate(others)}
     for name in sorted({part.source for part in chosen}):  # each source at once: one error names all its bad images
         rows = np.concatenate([part.rows for part in chosen if part.source == name])
         source_of(name).load(rows, spec.model.image_size)
     pixels = [source_of(part.source).pixels(part.rows, spec.model.image_size) for part in chosen]
-    labels = [position.get(("", part.label), position.get((part.source, part.label), -1)) for part in chosen]
+    labels = [places[part.source, part.label] for part in chosen]
     sizes = [len(part.rows) for part in chosen]
     keys = [_keys(part) for part in chosen]
     return TrainingSet(
         pixels=np.concatenate(pixels),
         labels=np.repeat(np.array(labels, dtype=np.int64), sizes),
         keys=np.concatenate(keys),
-        classes=[*spec.target.classes, *(label for _, label in others)],
+        classes=_names(spec, places),
         distribution=LabelDistribution.from_counts(
             [(part.label, part.source, len(part.rows)) for part in chosen], targets=spec.target.classes
         ),
     )
+
+
+def _names(spec: RunSpec, places: Mapping[tuple[str, str], int]) -> list[str]:
+    """Name of every logit that has one, in their order."""
+    others = sorted((place, label) for (_, label), place in places.items() if place >= len(spec.target.classes))
+    return [*spec.target.classes, *(label for _, label in others)]
 
 
 def _keys(part: Chosen) -> NDArray[np.uint64]:

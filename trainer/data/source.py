@@ -135,10 +135,25 @@ class Source:
         self.met[rows] = True
         store = self._stores.setdefault(size, Store(len(self.labels)))
         rows = np.unique(rows)
-        missing = [row for row in rows[~store.has(rows)].tolist() if row not in self.bad]
+        missing = rows[~store.has(rows)]
+        good, images = self._decode(missing, size)
+        if len(good):
+            store.add(good, images)
+        if self.bad_images == "error":
+            self._refuse(rows)
+
+    def _decode(
+        self, rows: NDArray[np.int64], size: int, interpolation: str = "bilinear"
+    ) -> tuple[NDArray[np.int64], Pixels]:
+        """(rows that can be used, their pixels); notes the others, and what was converted."""
         good: list[int] = []
         images: list[Pixels] = []
-        for row, done in for_each(lambda encoded: decoded(encoded, size), self.read, missing, threads=self.threads):
+        wanted = [row for row in rows.tolist() if row not in self.bad]
+
+        def work(encoded: bytes) -> tuple[Pixels, str]:
+            return decoded(encoded, size, interpolation)
+
+        for row, done in for_each(work, self.read, wanted, threads=self.threads):
             if isinstance(done, BadImage):
                 self.bad[row] = str(done)
                 continue
@@ -147,10 +162,14 @@ class Source:
                 self.converted[row] = converted
             good.append(row)
             images.append(pixels)
-        if good:
-            store.add(np.array(good), np.stack(images))
-        if self.bad_images == "error":
-            self._refuse(rows)
+        return np.array(good, np.int64), np.stack(images) if images else np.empty((0, 3, size, size), np.uint8)
+
+    def decoded(self, rows: NDArray[np.int64], size: int, interpolation: str) -> Pixels:
+        """(n, 3, size, size) uint8 RGB, decoded and not kept. Raises DataError naming images that cannot be used."""
+        self.met[rows] = True
+        _, pixels = self._decode(rows, size, interpolation)
+        self._refuse(rows)
+        return pixels
 
     def usable(self, rows: NDArray[np.int64], size: int, at_most: int | None = None) -> NDArray[np.int64]:
         """The first images in the order of `rows` that can be used, at most so many.

@@ -31,6 +31,7 @@ class Job:
     study: str
     held_out: bool
     files: Mapping[str, str | None]
+    weights: str | None
     data_dir: Path
     runs_dir: Path
     device: str
@@ -46,7 +47,7 @@ class Job:
     def of(cls, grid: Grid, **settings: object) -> Job:
         """The job of a grid; `settings` are the fields that the grid does not state."""
         files = {name: source.file for name, source in grid.sources.items()}
-        return cls(study=grid.study, held_out=grid.held_out, files=files, **settings)  # type: ignore[arg-type]
+        return cls(study=grid.study, held_out=grid.held_out, files=files, weights=grid.weights, **settings)  # type: ignore[arg-type]
 
     @property
     def study_dir(self) -> Path:

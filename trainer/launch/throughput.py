@@ -98,6 +98,7 @@ def _rate(run: PlannedRun, job: Job) -> float:
             held_out=False,
             data_dir=job.data_dir,
             files=job.files,
+            weights=job.weights,
             device=job.device,
             threads=job.threads,
             precision=job.precision,

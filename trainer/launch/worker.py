@@ -90,6 +90,7 @@ def train(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
         held_out=job.held_out,
         data_dir=job.data_dir,
         files=job.files,
+        weights=job.weights,
         device=job.device,
         threads=job.threads,
         side_by_side=job.side_by_side,

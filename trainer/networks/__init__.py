@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from predictor.errors import SpecError, near
 from predictor.spec import Model, seeded
 from trainer.device import Precision, autocast, compiled, memory_format, waited
-from trainer.networks import adapted, small  # noqa: F401 - they register their models
+from trainer.networks import adapted, pretrained, small  # noqa: F401 - two of them register their models
 
 LOOSE = 0.5  # similarity, for names that nothing is near to by the usual 0.6
 LIST_NAMES = 'use a timm name; this lists them: python -c "import timm; print(timm.list_models())"'
@@ -91,20 +92,30 @@ def create(name: str, *, head: int, image_size: int) -> nn.Module:
 
 
 def network(
-    model: Model, training_seed: int, *, device: str, precision: Precision, batches: Collection[int], compiled: bool
+    model: Model,
+    training_seed: int,
+    *,
+    device: str,
+    precision: Precision,
+    batches: Collection[int],
+    compiled: bool,
+    weights: Path | None = None,
 ) -> Network:
     """A network with weights that depend on the training seed alone, made on the CPU whatever the device is.
 
     batches : sizes of the calls to `forward`
+    weights : the file of the pretrained weights that the model names; its classifier is fresh all the same
     compiled : compile once per (model, batch, size) and process; the next run takes that one with new weights in place
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seeded("weights", training_seed).integers(2**63)))
         fresh = create(model.name, head=model.head, image_size=model.image_size)
+    if weights is not None:
+        pretrained.begin(fresh, model, weights)
     if not compiled:
         fresh = fresh.to(device).to(memory_format=memory_format(fresh))
         return Network(fresh, fresh)
-    kept = _kept(model.name, model.head, model.image_size, device, precision)
+    kept = _kept(model, device, precision)
     seconds = sum(kept.compile_for(batch) for batch in batches)
     kept.model.load_state_dict(fresh.state_dict())
     kept.model.zero_grad(set_to_none=True)  # a run that ran out of memory may have left half of its gradients
@@ -137,11 +148,14 @@ def heads(model: nn.Module) -> list[nn.Module]:
 class _Kept:
     """A compiled network that serves one run after the other."""
 
-    def __init__(self, name: str, head: int, image_size: int, device: str, precision: Precision):
-        model = create(name, head=head, image_size=image_size).to(device)
+    def __init__(self, spec: Model, device: str, precision: Precision):
+        model = create(spec.name, head=spec.head, image_size=spec.image_size)
+        if spec.weights is not None:
+            pretrained.prepare(model, spec)
+        model = model.to(device)
         self.model = model.to(memory_format=memory_format(model)).train()
         self.forward: Callable[[Tensor], Tensor] = compiled(self.model)
-        self.image_size, self.device, self.precision = image_size, device, precision
+        self.image_size, self.device, self.precision = spec.image_size, device, precision
         self.batches: set[int] = set()
 
     def compile_for(self, batch: int) -> float:
