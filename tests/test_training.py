@@ -162,9 +162,10 @@ def test_continued_from_a_checkpoint_gives_the_same_bits(folder, tmp_path, cut) 
 
 
 def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path) -> None:
-    (tmp_path / "run.pt").write_bytes(b"PK\x03\x04 torn")
     assert checkpoint.read(tmp_path / "run.pt", "cpu") is None
-    assert not (tmp_path / "run.pt").exists()
+    (tmp_path / "run.pt").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(checkpoint.WrongCheckpointError, match="it cannot be read"):
+        checkpoint.read(tmp_path / "run.pt", "cpu")
 
 
 def test_a_run_twice_is_the_same_run_and_another_seed_is_not(folder) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from predictor.errors import DataError, PredictorError, SpecError, listed
 from predictor.grids import Grid, PlannedRun
@@ -14,6 +14,7 @@ from predictor.indicators.sources import SYNTHETIC
 from predictor.spec import PROTOCOLS, Model, RunSpec
 
 if TYPE_CHECKING:
+    from trainer.data.repeats import Repeats
     from trainer.data.source import Source
 
 
@@ -70,6 +71,43 @@ def grid_faults(runs: Iterable[PlannedRun], grid: Grid, data_dir: Path) -> dict[
         for fault in known[key]:
             faults.setdefault(fault, []).append(run.spec.run_id)
     return faults
+
+
+def grid_repeats(grid: Grid, data_dir: Path, *, near: bool = False) -> list[dict[str, Any]]:
+    """Images that are there twice by their content, of a grid without faults.
+
+    One row a set ('training', or a test set's outcome) and kind: set, kind ('repeated' in the set, 'leaked' where test
+    images are training images too, 'near' where they look like one), runs of n_runs that it hits, most images of a run,
+    of how many (None for training), and the first one's name.
+    near : also look for near-duplicates, which decodes every image
+    """
+    from trainer.data.repeats import find_repeats, training_images
+    from trainer.data.selection import choose
+    from trainer.run import rows_to_test, tests_of
+
+    known: dict[str, Repeats] = {}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for run in grid.runs:
+        spec = run.spec
+
+        def source_of(name: str, spec: RunSpec = spec) -> Source:
+            return _opened(name, grid.sources[name].file, spec.sources[name], data_dir)
+
+        key = f"{spec.target!r} {[stage.data for stage in spec.stages]!r} {spec.seeds.data}"
+        if key not in known:
+            stages = [choose(spec, number, source_of) for number in range(len(spec.stages))]
+            tests = tests_of(spec).items()
+            tested = {name: (test.source, rows_to_test(spec, test, source_of(test.source))[0]) for name, test in tests}
+            known[key] = find_repeats(training_images(stages), tested, source_of, near=near)
+        found = known[key]
+        for kind, sets in (("leaked", found.leaked), ("near", found.near), ("repeated", found.repeated)):
+            for name, images in sets.items():
+                of = found.tested.get(name)
+                row = rows.setdefault((kind, name), {"set": name, "kind": kind, "runs": 0, "n_runs": len(grid.runs)})
+                row["runs"] += 1
+                if len(images) > row.get("most", 0):
+                    row |= {"most": len(images), "of": of, "first": images[0]}
+    return [rows[key] for key in sorted(rows)]
 
 
 def _refusal(faults: Mapping[Fault, list[str]], grid: Grid) -> SpecError:

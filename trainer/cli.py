@@ -39,19 +39,25 @@ def trainer() -> None:
 @DATA
 @RUNS
 @click.option("--measure", is_flag=True, help="Train a few steps of each network where no record tells its speed.")
+@click.option(
+    "--near-duplicates", is_flag=True, help="Count test images that look like a training image; decodes all images."
+)
 @FORMAT
-def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, fmt: str) -> None:
+def plan(
+    grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, near_duplicates: bool, fmt: str
+) -> None:
     """Print the runs of a grid and the indicators of the data of each of their stages; trains nothing.
 
     With --data, or where no source needs a file, every source is opened and the images of every run are chosen: unknown
     networks, missing files, and classes and images that are not there are named at once. No image is decoded: a damaged
-    one shows when a run loads it. Hours are those of one process, from what runs of the same network cost in the
-    registry.
+    one shows when a run loads it. A step of each network is tried. Test images that are training images too, and images
+    that are there twice, are counted by their bytes. Hours are those of one process, from what runs of the same network
+    cost in the registry.
     """
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
-    from trainer.checking import check_grid, check_rendered, no_files
-    from trainer.plan import forecast, plan_rows, plan_summary
+    from trainer.checking import check_grid, check_rendered, grid_repeats, no_files
+    from trainer.plan import forecast, partly_shown, plan_rows, plan_summary
     from trainer.printing import plan_lines
 
     grid = load_grid(grid_file)
@@ -60,7 +66,9 @@ def plan(grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, 
     if data_dir is not None:
         check_grid(grid, data_dir)
     rows = plan_rows(grid, runs_dir)
-    summary = plan_summary(rows)
+    summary = plan_summary(rows) | {"partly_shown": partly_shown(grid)}
+    if data_dir is not None:
+        summary["repeats"] = grid_repeats(grid, data_dir, near=near_duplicates)
     hours = forecast(grid, runs_dir, data_dir, measure=measure)
     if fmt == "json":
         found = {"schema_version": 1, "study": grid.study, "summary": summary, "hours": hours, "runs": rows}

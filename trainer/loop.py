@@ -136,13 +136,9 @@ def train(
     """
     pixels = torch.from_numpy(data.pixels).to(device)
     labels = torch.from_numpy(data.labels).to(device)
-    orders = stage if protocol >= STAGES_APART else 0
     steps = n_steps(image_steps, recipe.batch_size, protocol)
     begins = math.ceil(recipe.deferred * steps)  # of what is done about imbalance, but for adjusted logits
-    draws_of = drawn_instead(recipe, data.labels)
-    batches = Ahead(
-        Batches(data.keys, recipe.batch_size, image_steps, training_seed, orders, protocol, draws_of, begins), device
-    )
+    batches = Ahead(batches_of(data, image_steps, recipe, training_seed, stage, protocol), device)
     spread: Tensor | None = None
     weights = offset = None
     acts = recipe.class_weights != "none" or (recipe.logit_adjustment and recipe.logit_adjustment_at == "loss")
@@ -249,6 +245,29 @@ class Batches:
                 u = seeded("sampling", self.training_seed, self.stage, step).random(stop - start)
                 rows[start:stop] = np.minimum(np.searchsorted(self.draws, u, side="right"), len(self.keys) - 1)
         return rows
+
+
+def batches_of(
+    data: TrainingSet, image_steps: int, recipe: Recipe, training_seed: int, stage: int, protocol: int
+) -> Batches:
+    """The batches of a stage."""
+    orders = stage if protocol >= STAGES_APART else 0
+    begins = math.ceil(recipe.deferred * n_steps(image_steps, recipe.batch_size, protocol))
+    draws = drawn_instead(recipe, data.labels)
+    return Batches(data.keys, recipe.batch_size, image_steps, training_seed, orders, protocol, draws, begins)
+
+
+def shown(
+    data: TrainingSet, image_steps: int, recipe: Recipe, training_seed: int, stage: int, protocol: int
+) -> tuple[int, int]:
+    """How many images and classes a stage shows at least once."""
+    batches = batches_of(data, image_steps, recipe, training_seed, stage, protocol)
+    seen = np.zeros(len(data.labels), bool)
+    for begin in range(0, batches.steps, AHEAD):
+        seen[batches.of_steps(begin, min(begin + AHEAD, batches.steps))] = True
+        if seen.all():
+            break
+    return int(seen.sum()), len(np.unique(data.labels[seen]))
 
 
 class Ahead:

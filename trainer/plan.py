@@ -78,6 +78,22 @@ def indicator_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if re.sub(r"^stage\d+_", "", name) in PLANNED]
 
 
+def partly_shown(grid: Grid) -> list[dict[str, Any]]:
+    """Stages that have fewer image-steps than images: some are never shown, though the record counts them.
+
+    One row a configuration and stage: configuration_id, stage (counted from 1), image_steps, n_samples.
+    """
+    rows = {}
+    for run in grid.runs:
+        spec = run.spec
+        for number, stage in enumerate(spec.stages):
+            key = spec.configuration_id, number + 1
+            if key not in rows and stage.image_steps < (n := planned_counts(spec, stage=number).n_samples):
+                names = ("configuration_id", "stage", "image_steps", "n_samples")
+                rows[key] = dict(zip(names, (*key, stage.image_steps, n), strict=True))
+    return list(rows.values())
+
+
 def plan_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Numbers of configurations and runs, the image-steps that are still to train, and what the design cannot tell.
 

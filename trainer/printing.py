@@ -53,7 +53,7 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
                 done = outcome.status in ("completed", "diverged", "elsewhere")
                 if done:
                     bar.advance(task)
-                if not done or outcome.n_left_out:
+                if not done or outcome.n_left_out or outcome.n_leaked or outcome.message:
                     bar.console.print(visible(_line(outcome)), markup=False)
 
             yield advance
@@ -73,8 +73,10 @@ def _line(outcome: Outcome) -> str:
     seconds = f" {outcome.seconds:.1f} s" if outcome.seconds else ""
     n = outcome.n_left_out
     left_out = f", {n:,} bad image{'s' if n > 1 else ''} left out" if n else ""
+    n = outcome.n_leaked
+    leaked = f", {n:,} test image{'s are training images' if n > 1 else ' is a training image'} too" if n else ""
     message = f" {outcome.message}" if outcome.message else ""
-    return f"{outcome.run_id} {outcome.status}{accuracy}{seconds}{left_out}{message}"
+    return f"{outcome.run_id} {outcome.status}{accuracy}{seconds}{left_out}{leaked}{message}"
 
 
 def plan_lines(summary: Mapping[str, Any], hours: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -89,12 +91,35 @@ def plan_lines(summary: Mapping[str, Any], hours: Sequence[Mapping[str, Any]]) -
             continue
         basis = f"from {row['from_runs']} runs there" if row["from_runs"] else "measured now"
         lines.append(f"{what}: {row['hours']:.2f} h of one process on {row['device']} ({basis})")
+    lines += [_partly_shown_line(summary["partly_shown"])] if summary.get("partly_shown") else []
+    lines += [_repeats_line(row) for row in summary.get("repeats", ())]
     if summary["same_data"]:
         pairs = [" = ".join(ids[:3]) + (" ..." if len(ids) > 3 else "") for ids in summary["same_data"]]
         lines.append(f"configurations with equal indicators: {listed(pairs)}")
     if summary["constant"]:
         lines.append(f"the same in all runs: {', '.join(summary['constant'])}")
     return lines
+
+
+def _partly_shown_line(rows: Sequence[Mapping[str, Any]]) -> str:
+    first = rows[0]
+    what = "1 configuration shows" if len(rows) == 1 else f"{len(rows)} configurations show"
+    return (
+        f"{what} only a part of the images that the record counts, such as {first['configuration_id']}: "
+        f"{first['image_steps']:,} image-steps of {first['n_samples']:,} images in stage {first['stage']}"
+    )
+
+
+def _repeats_line(row: Mapping[str, Any]) -> str:
+    """One kind of image that is there twice, in words; see `trainer.checking.grid_repeats`."""
+    what = {
+        "leaked": "test images are training images too, byte for byte",
+        "near": "test images look like a training image",
+        "repeated": "images have the bytes of another one of that set",
+    }[row["kind"]]
+    of = f" of {row['of']:,}" if row["of"] else ""
+    runs = f"{row['runs']} of {row['n_runs']} runs"
+    return f"{row['set']}: up to {row['most']:,}{of} {what} ({runs}), such as {row['first']}"
 
 
 def status_lines(study: str, summary: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -25,14 +26,17 @@ from predictor.records.schema import (
 )
 from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec, TestSet
 from trainer.data.opening import open_source
+from trainer.data.repeats import find_repeats, training_images
 from trainer.data.report import data_report
-from trainer.data.selection import training_sets
+from trainer.data.selection import choose, training_sets
 from trainer.data.source import BadImages, Source
 from trainer.device import Precision, choose_precision, device_name, peak_memory, prepare, reset_peak_memory
 from trainer.energy import EnergyMeter
 from trainer.evaluate import Tested, score, target_logits
+from trainer.faults import UnrecordedError
 from trainer.frozen import solved
 from trainer.imbalance import offset_at_test
+from trainer.loop import shown
 from trainer.provenance import versions
 from trainer.stages import Training
 from trainer.weights import checked
@@ -57,6 +61,7 @@ def run_spec(
     bad_images: BadImages = "error",
     checkpoint_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> RunRecord:
     """Train and test one spec.
 
@@ -68,6 +73,7 @@ def run_spec(
     checkpoint_dir : where a half-done run keeps its state; a run that was stopped continues from there. Whoever keeps
         the record deletes it then
     progress : called now and then with (step, steps of the stage); what it raises ends the run after a checkpoint
+    note : called with what the user should know though the run goes on
     A batch that does not fit the device's memory is split in halves until it does: the run starts again with those.
     Raises DataError for images that are missing, unreadable or too few; SpecError for an unknown model or another
     protocol; torch.OutOfMemoryError where not even single images fit.
@@ -88,8 +94,11 @@ def run_spec(
         source = open_source(name, data_dir / file if file else None, spec.sources[name])
         return source.view(bad_images=bad_images, threads=threads)
 
-    tests = {"accuracy": spec.target.test, **{f"shift:{name}": s for name, s in spec.target.shifts.items()}}
+    stages = [choose(spec, stage, source_of) for stage in range(len(spec.stages))]
+    tests = tests_of(spec)
     test_rows = {name: rows_to_test(spec, test, source_of(test.source)) for name, test in tests.items()}
+    rows_of = {name: (test.source, test_rows[name][0]) for name, test in tests.items()}
+    repeats = find_repeats(training_images(stages), rows_of, source_of)
     file = checked(spec.model.weights, weights, data_dir) if spec.model.weights else None
 
     def told(step: int, steps: int) -> None:
@@ -100,11 +109,15 @@ def run_spec(
     if spec.model.frozen:
         assert file is not None  # the spec sees to it
         load_seconds = time.perf_counter() - clock
-        rows_of = {name: (test.source, test_rows[name][0]) for name, test in tests.items()}
         trained, logits_of, distributions = solved(spec, source_of, rows_of, file, device)
+        images_shown = [(data.n_samples, data.n_classes) for data in distributions]
     else:
         sets = training_sets(spec, source_of)
         distributions = [data.distribution for data in sets]
+        images_shown = [
+            shown(data, stage.image_steps, spec.recipe_of(number), spec.seeds.training, number, spec.protocol)
+            for number, (data, stage) in enumerate(zip(sets, spec.stages, strict=True))
+        ]
         for name, test in tests.items():  # a bad image shows before the training, not after it
             source_of(test.source).load(test_rows[name][0], spec.model.image_size)
         load_seconds = time.perf_counter() - clock
@@ -117,6 +130,7 @@ def run_spec(
             checkpoint=checkpoint_dir / f"{spec.run_id}.pt" if checkpoint_dir else None,
             progress=told,
             weights=file,
+            note=note,
         )
         trained = training.run()
 
@@ -133,46 +147,56 @@ def run_spec(
         logits = logits_of(name)
         finite = finite and bool(logits.isfinite().all())  # the last update may be the one that diverged
         tested[name] = score(logits, torch.from_numpy(test_rows[name][1]), spec.target.classes)
-    outcomes = outcomes_of(tested, len(spec.target.classes)) if finite else {}
-    seconds = Seconds(
-        load=load_seconds, compile=trained.compile_seconds, train=trained.seconds, evaluate=time.perf_counter() - clock
-    )
-    ended = started + timedelta(seconds=time.perf_counter() - begun)  # also where the clock was set meanwhile
-    return RunRecord(
-        run_id=spec.run_id,
-        configuration_id=spec.configuration_id,
-        study=study,
-        provenance="trained",
-        status="completed" if finite else "diverged",
-        held_out=held_out,
-        target_set=spec.target.name,
-        domain=domain,
-        axes=dict(axes),
-        spec=spec.content(),
-        data=Counted(
-            stages=tuple(
-                StageCounts.from_distribution(distribution, stage.image_steps)
-                for distribution, stage in zip(distributions, spec.stages, strict=True)
-            )
-        ),
-        outcomes=outcomes,
-        seconds=seconds,
-        images_per_second=sum(stage.image_steps for stage in spec.stages) / trained.seconds if finite else None,
-        energy=Energy(reason="resumed: what earlier tries used is not known") if trained.resumed else meter.read(),
-        peak_memory_bytes=peak_memory(device),
-        environment=Environment(
-            device=device,
-            device_name=device_name(device),
-            threads=threads,
-            precision=precision,
-            micro_batch=trained.micro_batch,
-            versions=versions(),
-            commit=commit,
-        ),
-        started_at=started.isoformat(timespec="seconds"),
-        ended_at=ended.isoformat(timespec="milliseconds"),
-        data_report=data_report(source_of(name) for name in spec.sources),
-    )
+    try:
+        outcomes = outcomes_of(tested, len(spec.target.classes)) if finite else {}
+        seconds = Seconds(
+            load=load_seconds,
+            compile=trained.compile_seconds,
+            train=trained.seconds,
+            evaluate=time.perf_counter() - clock,
+        )
+        ended = started + timedelta(seconds=time.perf_counter() - begun)  # also where the clock was set meanwhile
+        return RunRecord(
+            run_id=spec.run_id,
+            configuration_id=spec.configuration_id,
+            study=study,
+            provenance="trained",
+            status="completed" if finite else "diverged",
+            held_out=held_out,
+            target_set=spec.target.name,
+            domain=domain,
+            axes=dict(axes),
+            spec=spec.content(),
+            data=Counted(
+                stages=tuple(
+                    StageCounts.from_distribution(distribution, stage.image_steps)
+                    for distribution, stage in zip(distributions, spec.stages, strict=True)
+                )
+            ),
+            outcomes=outcomes,
+            seconds=seconds,
+            images_per_second=sum(stage.image_steps for stage in spec.stages) / trained.seconds if finite else None,
+            energy=Energy(reason="resumed: what earlier tries used is not known") if trained.resumed else meter.read(),
+            peak_memory_bytes=peak_memory(device),
+            environment=Environment(
+                device=device,
+                device_name=device_name(device),
+                threads=threads,
+                precision=precision,
+                micro_batch=trained.micro_batch,
+                versions=versions(),
+                commit=commit,
+            ),
+            started_at=started.isoformat(timespec="seconds"),
+            ended_at=ended.isoformat(timespec="milliseconds"),
+            data_report=data_report(
+                (source_of(name) for name in spec.sources), repeats, images_shown if finite else ()
+            ),
+        )
+    except Exception as error:  # hours of training must not end with nothing
+        found = {name: asdict(result) for name, result in tested.items()}
+        result = {"run_id": spec.run_id, "spec": spec.content(), "tested": found, "seconds": trained.seconds}
+        raise UnrecordedError(result, error) from error
 
 
 def untrained(spec: RunSpec) -> SpecError:
@@ -182,6 +206,11 @@ def untrained(spec: RunSpec) -> SpecError:
         where=f"run {spec.run_id}",
         remedy=f"state protocol: {PROTOCOL} in the grid: it gives new runs with new ids",
     )
+
+
+def tests_of(spec: RunSpec) -> dict[str, TestSet]:
+    """{outcome: the test set that gives it}: the clean one, and every shift."""
+    return {"accuracy": spec.target.test, **{f"shift:{name}": test for name, test in spec.target.shifts.items()}}
 
 
 def outcomes_of(tested: Mapping[str, Tested], n_targets: int) -> dict[str, Outcome]:

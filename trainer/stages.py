@@ -13,9 +13,10 @@ from torch import nn
 from predictor.spec import RunSpec
 from trainer import checkpoint
 from trainer.augment import Augmentation, compiled_augmentation
+from trainer.checkpoint import Checkpoint, WrongCheckpointError
 from trainer.data.selection import TrainingSet
 from trainer.device import Precision, out_of_memory, waited
-from trainer.loop import State, new_state, train
+from trainer.loop import State, n_steps, new_state, train
 from trainer.networks import Network, network, renew_head
 
 CHECKPOINT_SECONDS = 15.0
@@ -42,7 +43,7 @@ class Trained:
 class Training:
     """Everything between the images and the trained network of one run.
 
-    checkpoint : file of the half-done run, or None to keep none; progress : see `trainer.run.run_spec`
+    checkpoint : file of the half-done run, or None to keep none; progress, note : see `trainer.run.run_spec`
     weights : file of the pretrained weights that the spec names
     """
 
@@ -57,19 +58,24 @@ class Training:
         checkpoint: Path | None,
         progress: Callable[[int, int], None] | None,
         weights: Path | None = None,
+        note: Callable[[str], None] | None = None,
     ):
         self.weights = weights
         self.spec, self.sets, self.device, self.precision, self.compiled = spec, sets, device, precision, compiled
         self.checkpoint, self.progress = checkpoint, progress
+        self.note = note or (lambda text: None)
         self.micro_batch: int | None = None
 
     def run(self) -> Trained:
         """Train all stages. Raises torch.OutOfMemoryError where not even single images fit the device."""
-        if self.checkpoint and (before := checkpoint.read(self.checkpoint, "cpu")):
+        if before := self._read("cpu"):
             self.micro_batch = before.micro_batch  # whole batches did not fit then
         while True:
             try:
                 return self._run()
+            except WrongCheckpointError as error:
+                self._put_aside(error)
+                continue
             except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
                 size = (self.micro_batch or self.spec.recipe.batch_size) // 2
                 if size < 1 or not out_of_memory(error):
@@ -78,6 +84,29 @@ class Training:
             self.forget()  # what larger pieces began, smaller ones cannot continue to the bit
             if self.device == "cuda":
                 torch.cuda.empty_cache()
+
+    def _read(self, device: str) -> Checkpoint | None:
+        """The state that the run goes on from; a checkpoint that is none of this run is put aside."""
+        if not self.checkpoint:
+            return None
+        try:
+            content = checkpoint.read(self.checkpoint, device)
+            if content:
+                content.check(self.spec.run_id, [self._steps(number) for number in range(len(self.spec.stages))])
+        except WrongCheckpointError as error:
+            self._put_aside(error)
+            return None
+        return content
+
+    def _steps(self, stage: int) -> int:
+        spec = self.spec
+        return n_steps(spec.stages[stage].image_steps, spec.recipe_of(stage).batch_size, spec.protocol)
+
+    def _put_aside(self, error: WrongCheckpointError) -> None:
+        assert self.checkpoint
+        self.micro_batch = None
+        aside = checkpoint.put_aside(self.checkpoint)
+        self.note(f"{self.checkpoint.name} is no checkpoint of this run: {error}; it is {aside.name} now")
 
     def forget(self) -> None:
         """Delete the checkpoint."""
@@ -146,7 +175,7 @@ class Training:
 
     def _resumed(self, net: Network) -> tuple[int, float, State]:
         """Stage, seconds trained before, and state: of the checkpoint where there is a usable one."""
-        content = checkpoint.read(self.checkpoint, self.device) if self.checkpoint else None
+        content = self._read(self.device)
         stage = content.stage if content and content.micro_batch == self.micro_batch else 0
         state = new_state(net.model, self.spec.recipe_of(stage), net.forward)
         if content and content.micro_batch == self.micro_batch:
@@ -157,7 +186,7 @@ class Training:
     def _between_steps(self, stage: int, clock: _Clock) -> Callable[[State, int], None]:
         def save(state: State) -> None:
             if self.checkpoint:
-                checkpoint.save(self.checkpoint, state, stage, clock.seconds(), self.micro_batch)
+                checkpoint.save(self.checkpoint, state, stage, clock.seconds(), self.micro_batch, self.spec.run_id)
 
         def between(state: State, steps: int) -> None:
             if self.checkpoint and clock.due("checkpoint", CHECKPOINT_SECONDS):

@@ -15,6 +15,7 @@ SCHEMA_VERSION = 1
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a study is a folder name: it must not lead out of the registry
 RUN_ID = r"^[0-9a-f]{16}$"
 
+TRAINING = "training"  # all training images of a run in its data report, beside the test sets
 NAMED = 100  # images that a data report names, of all that it counts
 
 Scalar = bool | int | float | str | None
@@ -175,18 +176,29 @@ class Environment(_Part):
 
 
 class DataReport(_Part):
-    """Images that a run met and that are not plain 8-bit images. A record with bad images was trained without them.
+    """What a run met in its images, and showed of them. A record with bad images was trained without them.
 
     bad_images : left out of training or test because they cannot be used, by name with the reason; the first 100
     n_bad_images : how many there were
     converted_images : changed on the way to 8-bit RGB, by name with what was done; the first 100
     n_converted : {what was done: images}
+    repeated_images : of the same bytes as an earlier image of the same set, by name; the first 100
+    n_repeated : {'training' or the test set's outcome: how many there were}
+    leaked_images : test images of the same bytes as a training image, by name; the first 100
+    n_leaked : {the test set's outcome: how many there were}
+    images_shown, classes_shown : for each stage, the images and classes that its steps showed at least once
     """
 
     bad_images: tuple[str, ...] = ()
     n_bad_images: Count = 0
     converted_images: tuple[str, ...] = ()
     n_converted: dict[str, Count] = {}
+    repeated_images: tuple[str, ...] = ()
+    n_repeated: dict[str, Count] = {}
+    leaked_images: tuple[str, ...] = ()
+    n_leaked: dict[str, Count] = {}
+    images_shown: tuple[Count, ...] = ()
+    classes_shown: tuple[Count, ...] = ()
 
 
 class RunRecord(_Part):

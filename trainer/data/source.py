@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -49,6 +50,7 @@ class Source:
     _stores: dict[int, Store] = field(default_factory=dict, repr=False)
     _by_label: dict[str, NDArray[np.int64]] = field(default_factory=dict, repr=False)
     _masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+    _contents: dict[int, int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.met = np.zeros(len(self.labels), bool)
@@ -101,6 +103,14 @@ class Source:
     def group_names(self, rows: NDArray[np.int64]) -> list[str]:
         """The group of each image; where the source states none, each image is its own, named by its content."""
         return content_groups(self.read, rows) if self.groups is None else self.groups[rows].tolist()
+
+    def contents(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """(n,) a hash of the bytes of each image, the same in every source: equal ones are one image."""
+        for row in rows.tolist():
+            if row not in self._contents:
+                digest = hashlib.blake2b(self.read(row), digest_size=8).digest()
+                self._contents[row] = int.from_bytes(digest, "big")
+        return np.array([self._contents[row] for row in rows.tolist()], dtype=np.uint64)
 
     def lacks(self, label: str, split: str) -> str | None:
         """What is not there, with near matches: the class, or the split; None where both are."""

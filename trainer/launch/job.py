@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from predictor.grids import Grid, PlannedRun
 from predictor.records import RunRecord
@@ -66,7 +66,9 @@ class Outcome:
 
     status : 'completed' and 'diverged' left a record, 'failed' and 'out_of_memory' an attempt; 'stopped' left a
         checkpoint; 'unwritable': the registry takes no record; 'elsewhere': another scheduler trained it
+    result : of a run that was trained and tested, and whose record could not be made or written
     n_left_out : bad images that the run was trained and tested without
+    n_leaked : test images of the same bytes as a training image
     """
 
     run_id: str
@@ -74,8 +76,10 @@ class Outcome:
     seconds: float = 0.0
     accuracy: float | None = None
     n_left_out: int = 0
+    n_leaked: int = 0
     message: str = ""
     traceback: str = field(default="", repr=False)
+    result: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def outcome_of(record: RunRecord) -> Outcome:
@@ -87,4 +91,5 @@ def outcome_of(record: RunRecord) -> Outcome:
         seconds=record.seconds.total if record.seconds else 0.0,
         accuracy=accuracy.value if accuracy else None,
         n_left_out=record.data_report.n_bad_images,
+        n_leaked=sum(record.data_report.n_leaked.values()),
     )

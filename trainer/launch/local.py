@@ -184,7 +184,7 @@ class Scheduler:
             "step": worker.step,
             "device": self.job.device,
             "commit": self.job.commit,
-        }
+        } | ({} if outcome.result is None else {"result": outcome.result})
         try:
             write_attempt(self.job.runs_dir, study=self.job.study, run_id=outcome.run_id, attempt=attempt)
         except RegistryError as error:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from predictor.errors import DataError
+from predictor.errors import DataError, listed
 from predictor.images.digests import files_digest
 from predictor.images.listing import Images
 from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
+from predictor.text import visible
 
 
 def read(path: Path) -> Images:
@@ -31,6 +32,14 @@ def read(path: Path) -> Images:
     return of_files(path, files, [part[-2] for part in parts], split, ["/".join(part) for part in parts])
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def of_files(
     path: Path,
     files: Sequence[Path],
@@ -42,7 +51,16 @@ def of_files(
     """Images that are files of their own.
 
     ids : what each is called, also in errors and records: its path below the source, wherever that lies
+    Raises DataError for a label or split that is no text.
     """
+    unnamed = sorted({name for name in (*labels, *splits) if not _is_text(name)})
+    if unnamed:
+        raise DataError(
+            f"names of folders that are not UTF-8: {listed([visible(name) for name in unnamed])}",
+            where=str(path),
+            remedy="rename them; they are the names of classes",
+        )
+    ids = [visible(name) for name in ids]
     words = [f"{label}\0{split}" for label, split in zip(labels, splits, strict=True)]
     if groups is not None:  # they decide derived splits, so they are content
         words = [f"{word}\0{group}" for word, group in zip(words, groups, strict=True)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from predictor.errors import DataError, listed
@@ -17,7 +19,7 @@ def read(path: Path, folder: Path | None = None) -> Images:
     """
     below = path.parent if folder is None else folder
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"is not a readable CSV file: {error}", where=str(path)) from None
@@ -26,7 +28,9 @@ def read(path: Path, folder: Path | None = None) -> Images:
         raise DataError(
             f"missing column 'path' or 'label'; found {found}", where=str(path), remedy="name the columns so"
         )
+    _check_cells(path, rows)
     files = [below / row["path"] for row in rows]
+    _check_once(path, files, [row["path"] for row in rows])
     if missing := [f"line {i + 2}: {rows[i]['path']}" for i, file in enumerate(files) if not file.is_file()]:
         raise DataError(f"{len(missing)} images are not there: {listed(missing)}", where=str(path))
     return of_files(
@@ -39,10 +43,40 @@ def read(path: Path, folder: Path | None = None) -> Images:
     )
 
 
+def _check_cells(path: Path, rows: Sequence[dict[str | None, str]]) -> None:
+    """Raise DataError for rows that are shorter or longer than the header, and for those without a path or label."""
+    faults = []
+    for line, row in enumerate(rows, 2):
+        cells = [value for key, value in row.items() if key is not None]
+        n = sum(value is not None for value in cells) + len(row.get(None) or ())
+        if n != len(cells):
+            faults.append(f"line {line}: {n} cells; the header has {len(cells)}")
+        elif empty := [name for name in ("path", "label") if not row[name].strip()]:
+            faults.append(f"line {line}: no {' and no '.join(empty)}")
+    if faults:
+        raise DataError(f"{len(faults)} bad rows: {listed(faults)}", where=str(path), remedy="mend or remove them")
+
+
+def _check_once(path: Path, files: Sequence[Path], names: Sequence[str]) -> None:
+    """Raise DataError where a file is listed twice: a class is as large as it has images, not as it has lines."""
+    first: dict[str, int] = {}
+    faults = []
+    for line, (file, name) in enumerate(zip(files, names, strict=True), 2):
+        before = first.setdefault(os.path.normpath(file), line)
+        if before != line:
+            faults.append(f"line {line}: {name} (line {before})")
+    if faults:
+        raise DataError(
+            f"{len(faults)} lines name a file that stands before: {listed(faults)}",
+            where=str(path),
+            remedy="list each image once, in one split",
+        )
+
+
 def lists_paths(path: Path) -> bool:
     """Whether a file is such a list: its first line names the columns path and label."""
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             return {"path", "label"} <= set(next(csv.reader(stream), []))
     except (OSError, UnicodeDecodeError, csv.Error):
         return False

@@ -7,6 +7,7 @@ from predictor.records.rules.costs import cost_faults, missing_costs
 from predictor.records.rules.counts import count_faults
 from predictor.records.rules.expected import expected_names, invented_faults, missing_faults
 from predictor.records.rules.outcomes import joint_faults, own_faults
+from predictor.records.rules.repeats import repeat_faults
 from predictor.records.rules.specs import Configuration, Specs, seeds_of, written_id
 from predictor.records.schema import Counted, Reported, RunRecord, content_id
 
@@ -18,7 +19,7 @@ def record_faults(record: RunRecord, specs: Specs | None = None) -> list[str]:
     """
     configuration = None if record.spec is None else (specs or Specs()).configuration(record.spec)
     faults = _contradictions(record, configuration) + cost_faults(record, _image_steps(record, configuration))
-    return faults + _gaps(record, configuration)
+    return faults + repeat_faults(record) + _gaps(record, configuration)
 
 
 def contradictions(record: RunRecord) -> list[str]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from predictor.images.decoding import Pixels
+from predictor.spec import seeded
+from trainer.data.selection import mixed
 from trainer.data.source import Source
 from trainer.data.store import Store
 from trainer.fractals.parameters import Parameters, read_digest
@@ -42,6 +44,11 @@ class Fractals(Source):
         numbers = rows // self.database.parameters.instances
         variants = self.database.variants(rows % self.database.parameters.instances)
         return [f"{class_name(c)}/{v}" for c, v in zip(numbers.tolist(), variants.tolist(), strict=True)]
+
+    def contents(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """(n,) a number for each image, by database and place: no two are the same, and nothing is rendered."""
+        first = np.uint64(seeded("fractal", self.digest).integers(2**63))
+        return mixed(first + rows.astype(np.uint64))
 
     def render(self, rows: NDArray[np.int64], size: int, *, threads: int = 1) -> Pixels:
         """(n, 3, size, size) uint8 of any rows, which are not kept."""
