@@ -1,0 +1,159 @@
+"""What a probe of the images says of a new target set: a model's level is replaced, or moved, and its growth stretched.
+
+A model that never saw a target set knows how accuracy changes with the counts, but not its level; a probe
+(`predictor.images`) knows the level of 20 images a class and how fast it grows. In logits of the share above chance
+
+    new domain        eta = a + c q + (b + d (g - g0)) (f - f20)
+    new target set    eta = f20 + a + c (q - q0) + (b + d (g - g0)) (f - f20)
+
+f : the model for the manifest, f20 : the same for 20 images of each class and nothing else; q, g : level and slope of
+the probe; q0 : mean level of the known target sets of the domain; a, b, c, d learnt from left-out target sets
+(`predictor.fitting.probes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from predictor.distribution import LabelDistribution
+from predictor.errors import PredictorError
+from predictor.images.results import Probe
+from predictor.indicators import compute
+from predictor.indicators.registry import known
+from predictor.models.case import CLASS_FEATURES, RECIPE, Case, Floats
+from predictor.models.evaluate import Model, Parameters, evaluator
+from predictor.models.links import expit, logit
+
+KIND = "probed"
+REFERENCE = 20  # images of each class
+CLASS_EDGE = 0.02  # of a class's share: few images tell no more
+FLOOR = 0.005  # a share above chance is kept so far from 0 and 1 before its logit
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a probe says of a target set.
+
+    level : logit above chance at 20 images a class; slope : its growth with their logarithm; None: one size only
+    classes : {class: how far its logit lies above the mean of them}
+    """
+
+    level: float
+    slope: float | None
+    classes: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, probe: Probe) -> Told | None:
+        """None where the images were too few for any size."""
+        level = probe.level(REFERENCE)
+        if level is None:
+            return None
+        return cls(level, probe.slope, _difficulty(probe))
+
+
+def _difficulty(probe: Probe) -> dict[str, float]:
+    """Logit of each class at the largest number of images that all of them have, from their mean."""
+    for size in reversed(probe.sizes):
+        n = size.samples_per_class
+        own = {one.name: one.accuracy[n] for one in probe.classes if n in one.accuracy}
+        if len(own) == len(probe.classes):
+            logits = {name: float(logit(min(max(share, CLASS_EDGE), 1 - CLASS_EDGE))) for name, share in own.items()}
+            mean = sum(logits.values()) / len(logits)
+            return {name: value - mean for name, value in logits.items()}
+    return {}
+
+
+def above_chance(accuracy: Floats, chance: Floats | float) -> Floats:
+    """Logit of the share above chance.
+
+    >>> above_chance(np.array([0.6, 0.05]), 0.2).round(2).tolist()
+    [0.0, -5.29]
+    """
+    share = np.clip((accuracy - chance) / (1 - np.asarray(chance)), FLOOR, 1 - FLOOR)
+    return np.log(share / (1 - share))
+
+
+def from_above(eta: Floats, chance: Floats | float) -> Floats:
+    """The accuracy whose `above_chance` is eta.
+
+    >>> from_above(np.array([0.0]), 0.2).tolist()
+    [0.6]
+    """
+    return np.asarray(chance) + (1 - np.asarray(chance)) * expit(eta)
+
+
+def at_reference(model: Model, cases: Sequence[Case], image_steps: float | None) -> Floats:
+    """(n,) above-chance logits of the model for 20 images of each target class, no others, at these image-steps."""
+    made: dict[tuple[int, str | None, str | None], Case] = {}
+    for case in cases:
+        n = round(1 / case.chance)
+        made.setdefault((n, case.domain, case.level), _reference(case, n, model.features, image_steps))
+    values = dict(zip(made, model.evaluate(list(made.values())).tolist(), strict=True))
+    chance = np.array([case.chance for case in cases])
+    return above_chance(np.array([values[round(1 / c.chance), c.domain, c.level] for c in cases]), chance)
+
+
+def _reference(case: Case, n_classes: int, features: Sequence[str], image_steps: float | None) -> Case:
+    counts = {f"class {i}": REFERENCE for i in range(n_classes)}
+    distribution = LabelDistribution.from_counts(counts, targets=list(counts))
+    values = {name: item.value for name, item in compute(distribution, _indicators(features)).items()}
+    return replace(
+        case,
+        distribution=distribution,
+        indicators={name: value for name, value in values.items() if value is not None},
+        recipe={"image_steps": image_steps} if image_steps else {},
+        tested=None,
+        _known={},
+    )
+
+
+def _indicators(features: Sequence[str]) -> list[str] | None:
+    """The indicators that these features need; None: all of them."""
+    bases = {name.rpartition(" ")[2] for name in features} - {*CLASS_FEATURES, *RECIPE}
+    try:
+        for name in bases:
+            known(name)
+    except PredictorError:
+        return None
+    return sorted({"n_samples", *bases})
+
+
+def parameters(base: Parameters, mapping: Mapping[str, Any], told: Told, centre: float | None) -> dict[str, Any]:
+    """Parameters of kind 'probed'.
+
+    mapping : constant, level, growth, stretch (a, c, b, d), slope (g0) and image_steps, as fit.json keeps them
+    centre : q0 of the known domain; None: a new domain
+    """
+    return {
+        "kind": KIND,
+        "features": list(base["features"]),
+        "base": base,
+        "mapping": dict(mapping),
+        "told": [told.level, mapping["slope"] if told.slope is None else told.slope],
+        "centre": centre,
+    }
+
+
+def combined(mapping: Mapping[str, Any], told: Told, centre: float | None, f: Floats, f20: Floats) -> Floats:
+    """(n,) the formula of this module."""
+    stretch = mapping["growth"] + mapping["stretch"] * (told.slope - mapping["slope"])
+    level = told.level if centre is None else told.level - centre
+    start = 0.0 if centre is None else f20
+    return start + mapping["constant"] + mapping["level"] * level + max(stretch, 0.0) * (f - f20)
+
+
+def _ready(stored: Parameters) -> tuple[Model, Mapping[str, Any], Told, float | None]:
+    return Model(stored["base"]), stored["mapping"], Told(*stored["told"]), stored["centre"]
+
+
+@evaluator(KIND, ready=_ready)
+def evaluate_probed(ready: Any, cases: Sequence[Case], clip: bool) -> Floats:
+    """A model with the level and the growth that a probe says; nan where the model cannot be evaluated."""
+    model, mapping, told, centre = ready
+    chance = np.array([case.chance for case in cases])
+    f = above_chance(model.evaluate(cases, clip=clip), chance)
+    return from_above(combined(mapping, told, centre, f, at_reference(model, cases, mapping["image_steps"])), chance)

@@ -1,0 +1,100 @@
+"""A fit that was told what a probe of images says: the prior of a new target set: level, growth, hard classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from predictor.errors import FitError, listed
+from predictor.images.results import Probe
+from predictor.models.fit import FIT_AGAIN, Fit
+from predictor.models.probed import KIND, Told, parameters
+from predictor.prediction.request import NEW
+
+BASES = ("new_target_set", "new_domain")
+
+
+def knows_probes(fit: Fit) -> bool:
+    """Whether the fit learnt from probes what images say."""
+    return any("probed" in entry and entry["probed"] for entry in fit.outcomes.values())
+
+
+def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
+    """The fit for images that were probed; what it says of target sets that it knows stays as it is.
+
+    domain : of the images: one that the fit knows, or 'new'
+
+    Raises FitError where the fit learnt nothing of probes or of another kind of them, and where the images were too
+    few to be probed.
+    """
+    told = Told.of(probe)
+    if told is None:
+        raise FitError(
+            f"the images are too few to be probed: {listed([f'{k}: {v}' for k, v in probe.left_out.items()])}",
+            remedy="Leave the probe out, or probe more images",
+        )
+    if not knows_probes(fit):
+        raise FitError(
+            "the fit learnt nothing from probes of images",
+            remedy="Probe its target sets: predictor probe GRID.yaml --data DIR --output runs/probes.json; then "
+            "predictor fit runs/",
+        )
+    outcomes = dict(fit.outcomes)
+    for name, entry in fit.outcomes.items():
+        own = entry.get("probed")
+        if own:
+            if own["method"] != probe.method:
+                raise FitError(
+                    f"the probe is of method {probe.method}; the fit learnt from {own['method']}", remedy=FIT_AGAIN
+                )
+            outcomes[name] = _told(entry, own, told, domain, fit.target_sets)
+    return Fit({**fit.content, "outcomes": outcomes})
+
+
+def _told(
+    entry: Mapping[str, Any], own: Mapping[str, Any], told: Told, domain: str, target_sets: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One outcome whose model for what is new is told of the images."""
+    levels = [level for name, level in own["target_sets"].items() if target_sets.get(name, {}).get("domain") == domain]
+    basis = "new_target_set" if levels and "new_target_set" in own else "new_domain"
+    if basis not in own:
+        return dict(entry)
+    block = own[basis]
+    centre = float(np.mean(levels)) if basis == "new_target_set" else None
+    made = parameters(entry["families"][own["family"]], block["mapping"], told, centre)
+    held = {key: block[key] for key in ("residuals", "predicted", "doubt", "doubt_weight", "tail", "groups", "fold")}
+    changed = {
+        **entry,
+        "families": {**entry["families"], KIND: made},
+        "target_set": {**held, "family": KIND, "covered": block["covered"], "spread": block["spread"]},
+        "per_class": _classes(entry.get("per_class"), own["classes"], told),
+    }
+    if basis == "new_domain":
+        changed["domain"] = {"residuals": block["residuals"], "groups": block["left_out"], "covered": block["covered"]}
+    return changed
+
+
+def _classes(per_class: Mapping[str, Any] | None, weights: list[float], told: Told) -> Mapping[str, Any] | None:
+    """What classes deviate by, as far as the network shares it with the probe; under the level of what is new."""
+    if not per_class or "classes" not in per_class or not told.classes or weights[0] <= 0:
+        return per_class
+    weight, correlation = weights
+    sd = per_class["class_sd"] * float(np.sqrt(1 - min(max(correlation, 0.0), 0.95) ** 2))
+    new = {name: [weight * value, sd, per_class["tested"]] for name, value in told.classes.items()}
+    return {**per_class, "classes": {**per_class["classes"], "": new}}
+
+
+def check_classes(probe: Probe, name: str, targets: tuple[str, ...]) -> None:
+    """Raise FitError where a manifest tests other classes than were probed: its level is another one."""
+    if set(probe.names) == set(targets):
+        return
+    lacking, beyond = sorted(set(targets) - set(probe.names)), sorted(set(probe.names) - set(targets))
+    parts = [f"the probe lacks {listed([repr(c) for c in lacking])}"] * bool(lacking)
+    parts += [f"it has {listed([repr(c) for c in beyond])}, which are not tested"] * bool(beyond)
+    raise FitError(
+        f"the probe is of other classes than the manifest tests: {'; '.join(parts)}",
+        where=name,
+        remedy=f"Probe its classes: predictor probe IMAGES --manifest {name} --output probe.json",
+    )
