@@ -27,7 +27,7 @@ from predictor.grids import read_grid
 from predictor.images.classifier import confusion, margin, scores
 from predictor.images.diversity import diversity
 from predictor.images.draws import SIZES, able, draws
-from predictor.images.duplicates import find_pairs
+from predictor.images.duplicates import SAME, find_pairs
 from predictor.images.features import gradient_features, patch_features, standardised
 from predictor.images.groups import joined
 from predictor.images.listing import open_images
@@ -37,7 +37,11 @@ from predictor.records import frame
 
 N_DRAWS = 4
 REFERENCE = 20, 20_000  # images a class, image-steps
-FAMILIES_OF_FOUR = {"characters-fonts": 4}  # its grids cut train and test by family of fonts
+GROUPS = {  # as train and test were cut: families of four fonts, objects, photographs
+    "characters-fonts": 4,
+    "food": r"([a-z_]+[0-9]+)[ST]\(",
+    "coins": r"(train_[0-9]+)_",
+}
 PROBES = {
     "patches": 0.1,
     "patches, more penalty": 1.0,
@@ -80,8 +84,10 @@ def gaussian(kernel: np.ndarray) -> np.ndarray:
 
 def figures(sample: Sample) -> dict[str, dict[str, list[float]]]:
     """{probe: {size: [accuracy, margin, classes]}}, and the rivals under their names."""
-    pairs, _ = find_pairs(sample.pixels)
-    found = list(draws(sample.classes, joined(sample.groups, pairs), N_DRAWS, np.random.default_rng(1)))
+    pairs, correlations = find_pairs(sample.pixels)
+    found = list(
+        draws(sample.classes, joined(sample.groups, pairs[correlations >= SAME]), N_DRAWS, np.random.default_rng(1))
+    )
     there = kernels(sample)
     out: dict[str, dict[str, list[float]]] = {}
     for name, penalty in PROBES.items():
@@ -109,10 +115,8 @@ def probed(data: Path, sets: Mapping[str, tuple], keep: Path | None) -> dict[str
             continue
         began = time.perf_counter()
         images = open_images(data / file)
-        neighbours = FAMILIES_OF_FOUR.get(Path(file).stem)
-        sample = decoded_sample(
-            images, training_images(images, classes=classes, split=split, neighbours=neighbours), 32
-        )
+        group = GROUPS.get(Path(file).stem)
+        sample = decoded_sample(images, training_images(images, classes=classes, split=split, group=group), 32)
         known[name] = figures(sample)
         print(f"{name}: {len(classes)} classes, {time.perf_counter() - began:.0f} s", flush=True)
         if keep:

@@ -343,7 +343,7 @@ def test_the_same_content_is_probed_once(pets: Path, tmp_path: Path, monkeypatch
     moved.write_bytes(pets.read_bytes())
     assert run(moved, "--format", "json") == first and not looked
     run(pets, "--no-cache")
-    run(pets, "--neighbours", 2)
+    run(pets, "--group", "([0-9]+).png")
     (tmp_path / "targets.txt").write_text("cat\ndog\n")
     run(pets, "--targets", tmp_path / "targets.txt")
     assert len(looked) == 3

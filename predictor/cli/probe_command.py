@@ -18,10 +18,10 @@ GRID = (".yaml", ".yml")
 @click.option("--targets", type=click.Path(path_type=Path), help="File with one tested class a line.  [default: all]")
 @click.option("--split", metavar="NAME", help="Training images; 'train' where there are splits.")
 @click.option(
-    "--neighbours",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help="Images that belong together: runs of N by the number in their name, where no column 'group' says it.",
+    "--group",
+    metavar="REGEX|N",
+    help="Images that belong together, where no column 'group' says it: what REGEX finds in their name, or runs of N "
+    "by the number in it.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write probe.json.")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Of a grid: the folder of its images.")
@@ -33,7 +33,7 @@ def command(
     manifest: Path | None,
     targets: Path | None,
     split: str | None,
-    neighbours: int | None,
+    group: str | None,
     output: Path | None,
     data: Path | None,
     target_sets: tuple[str, ...],
@@ -48,10 +48,11 @@ def command(
     Of a grid (GRID.yaml --data DIR --output runs/probes.json) every target set is probed; `predictor fit runs/` learns
     from the probes what images say of the level.
     """
+    by = int(group) if group is not None and group.isdecimal() else group
     if output is not None:
         check_writable(output)
     if images.suffix in GRID:
-        _of_grid(images, data, target_sets, neighbours, output, form)
+        _of_grid(images, data, target_sets, by, output, form)
         return
     if data is not None or target_sets:
         raise PredictorError(
@@ -67,9 +68,7 @@ def command(
     if targets is not None:
         classes = tuple(read_targets(targets))
     with shown_progress("probe") as progress:
-        probe = probe_images(
-            listed, classes=classes, split=split, neighbours=neighbours, cache=cache, progress=progress
-        )
+        probe = probe_images(listed, classes=classes, split=split, group=by, cache=cache, progress=progress)
     if output is not None:
         write_text(output, probe.to_json())
     click.echo(json_text(probe.to_dict()) if form == "json" else probe_text(probe, str(images), form))
@@ -78,7 +77,7 @@ def command(
 
 
 def _of_grid(
-    grid: Path, data: Path | None, names: tuple[str, ...], neighbours: int | None, output: Path | None, form: str
+    grid: Path, data: Path | None, names: tuple[str, ...], by: str | int | None, output: Path | None, form: str
 ) -> None:
     from predictor.grids.probes import probe_grid, target_sets
     from predictor.images.results import probes_text, read_probes
@@ -90,7 +89,7 @@ def _of_grid(
     asked = target_sets(grid, names)
     known = read_probes(output) if output is not None and output.exists() else {}
     with shown_progress("probe") as progress:
-        found = probe_grid(asked, data, neighbours=neighbours, known=known, progress=progress)
+        found = probe_grid(asked, data, group=by, known=known, progress=progress)
     if output is not None:
         write_text(output, probes_text({**known, **found}))
     click.echo(rows_text(set_rows({one.target_set: found[one.key] for one in asked}), form))

@@ -77,7 +77,7 @@ def probe_grid(
     asked: Sequence[Asked],
     data: Path,
     *,
-    neighbours: int | None = None,
+    group: str | int | None = None,
     known: Mapping[str, Probe] | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Probe]:
@@ -93,7 +93,7 @@ def probe_grid(
     found: dict[str, Probe] = {}
     for number, one in enumerate(asked):
         before = (known or {}).get(one.key)
-        if before is not None and before.neighbours == neighbours:
+        if before is not None and before.group == group:
             found[one.key] = before
             continue
         if one.file is None:
@@ -114,8 +114,6 @@ def probe_grid(
             if progress:
                 progress(f"{name}: {line}" if share else name, (done + share) / len(asked))
 
-        probe = probe_images(
-            images, classes=one.classes, split=one.split, neighbours=neighbours, cache=True, progress=tell
-        )
+        probe = probe_images(images, classes=one.classes, split=one.split, group=group, cache=True, progress=tell)
         found[probe.key] = probe
     return found

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 SHRUNK = 16  # pixels a side that are compared
 NEAR = 0.98  # correlation of two images from which on they are nearly the same
+SAME = 0.995  # from which on they are copies: resized, or encoded once more
 FAINT = 2.0  # standard deviation of pixels below which an image has nothing to compare
 BLOCK = 2_000  # images compared at once
 SHOWN = 10

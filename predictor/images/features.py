@@ -22,7 +22,7 @@ COARSE = 4  # regions a side whose mean colour is a feature
 def patch_features(
     pixels: NDArray[np.uint8], generator: np.random.Generator, progress: Callable[[float], None] | None = None
 ) -> Floats:
-    """(n, 2 x 256 x 9) responses to whitened patches of these images, rectified both ways, means of 3 x 3 regions.
+    """(n, 2 x 256 x 9) roots of the mean responses of 3 x 3 regions to whitened patches, rectified both ways.
 
     Source: Coates, Ng and Lee (2011), An analysis of single-layer networks in unsupervised feature learning, with
     patches drawn at random in place of cluster centres.
@@ -44,7 +44,7 @@ def patch_features(
         responses = (_normalised(some.reshape(-1, some[0, 0, 0].size)) @ weights - offset).reshape(
             -1, rows, columns, FILTERS
         )
-        out[first : first + BATCH] = np.concatenate(list(_pooled(responses)), axis=1)
+        out[first : first + BATCH] = np.sqrt(np.concatenate(list(_pooled(responses)), axis=1))
         if progress:
             progress(min(1.0, (first + BATCH) / n))
     return out

@@ -25,6 +25,24 @@ def numbered_groups(ids: NDArray[np.str_], neighbours: int) -> list[str]:
     return groups
 
 
+def named_groups(ids: NDArray[np.str_], pattern: str) -> list[str]:
+    """The group of each image: what a regular expression finds in its id, its first part in brackets where it has one.
+
+    Raises ValueError for an id without it.
+
+    >>> named_groups(np.array(["cat/012_a.jpg", "cat/012_b.jpg"]), "([0-9]+)_")
+    ['012', '012']
+    """
+    wanted = re.compile(pattern)
+    groups = []
+    for name in ids.tolist():
+        found = wanted.search(name)
+        if not found:
+            raise ValueError(f"{pattern!r} is not in the name {name!r}")
+        groups.append(found[1] if wanted.groups and found[1] is not None else found[0])
+    return groups
+
+
 def joined(groups: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """(n,) groups, with those that a pair of images connects made one.
 

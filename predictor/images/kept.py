@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -16,20 +17,20 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "predictor" / "probes"
 
 
-def kept(key: str, neighbours: int | None) -> Probe | None:
+def kept(key: str, group: str | int | None) -> Probe | None:
     """The probe of these images and classes, grouped so; None where there is none, or it cannot be read."""
     try:
-        found = read_probe(_file(key, neighbours))
+        found = read_probe(_file(key, group))
     except PredictorError:
         return None
-    return found if found.key == key and found.neighbours == neighbours else None
+    return found if found.key == key and found.group == group else None
 
 
 def keep(probe: Probe) -> None:
     """Keep a probe. A folder that cannot be written to keeps none."""
     from predictor.files import replace_file
 
-    file = _file(probe.key, probe.neighbours)
+    file = _file(probe.key, probe.group)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, probe.to_json().encode())
@@ -37,5 +38,6 @@ def keep(probe: Probe) -> None:
         return
 
 
-def _file(key: str, neighbours: int | None) -> Path:
-    return folder() / (key + ("" if neighbours is None else f"@{neighbours}") + ".json")
+def _file(key: str, group: str | int | None) -> Path:
+    ending = "" if group is None else "@" + hashlib.sha256(str(group).encode()).hexdigest()[:8]
+    return folder() / f"{key}{ending}.json"

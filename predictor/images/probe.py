@@ -34,7 +34,7 @@ def probe_images(
     *,
     classes: Iterable[str] | None = None,
     split: str | None = None,
-    neighbours: int | None = None,
+    group: str | int | None = None,
     cache: bool = False,
     progress: Progress | None = None,
 ) -> Probe:
@@ -42,7 +42,7 @@ def probe_images(
 
     classes : the tested ones; None: all
     split : by default 'train' or what means the same, or the only one there is
-    neighbours : images whose numbers lie in one run of so many belong together; None: the source's own groups
+    group : how images belong together by their names, see `training_images`; None: the source's own groups
     cache : a probe of the same content is taken from where it was kept, and kept there (`predictor.images.kept`)
     progress : called with what is being done and the share of it that is done
 
@@ -51,7 +51,7 @@ def probe_images(
     from predictor.images.kept import keep, kept
 
     began = time.perf_counter()
-    training = training_images(images, classes=classes, split=split, neighbours=neighbours)
+    training = training_images(images, classes=classes, split=split, group=group)
     if len(training.rows) < 2:
         found = ", ".join(map(repr, training.rows)) or "none"
         raise DataError(
@@ -62,10 +62,10 @@ def probe_images(
     if progress:
         progress("digest", 0.0)
     key = key_of(images.digest, training.split, list(training.rows))
-    if cache and (before := kept(key, neighbours)):
+    if cache and (before := kept(key, group)):
         return before
     sample = decoded_sample(images, training, IMAGE_SIZE, progress=progress)
-    probe = probe_sample(sample, digest=images.digest, neighbours=neighbours, progress=progress)
+    probe = probe_sample(sample, digest=images.digest, group=group, progress=progress)
     probe = replace(probe, notes=sample.notes, seconds=time.perf_counter() - began)
     if cache:
         keep(probe)
@@ -73,18 +73,18 @@ def probe_images(
 
 
 def probe_sample(
-    sample: Sample, *, digest: str, neighbours: int | None = None, progress: Progress | None = None
+    sample: Sample, *, digest: str, group: str | int | None = None, progress: Progress | None = None
 ) -> Probe:
     """Probe images that are decoded already; see `probe_images`."""
     from predictor.images.classifier import confusion, margin, scores, standard_error
     from predictor.images.diversity import diversity
     from predictor.images.draws import SIZES, able, draws
-    from predictor.images.duplicates import counted, find_pairs
+    from predictor.images.duplicates import SAME, counted, find_pairs
     from predictor.images.groups import joined
 
     n_classes = len(sample.names)
     pairs, correlations = find_pairs(sample.pixels)
-    groups = joined(sample.groups, pairs)  # copies are on one side
+    groups = joined(sample.groups, pairs[correlations >= SAME])  # copies are on one side
     kernel = feature_kernel(sample.pixels, progress)
     n_draws = int(np.clip(WORK // (n_classes * SIZES[-1]), FEWEST_DRAWS, DRAWS))
     found = list(draws(sample.classes, groups, n_draws, np.random.default_rng(1)))
@@ -131,7 +131,7 @@ def probe_sample(
         digest=digest,
         split=sample.split,
         image_size=sample.pixels.shape[1],
-        neighbours=neighbours,
+        group=group,
         n_images=len(sample.pixels),
         n_draws=n_draws,
         sizes=tuple(sizes),

@@ -57,7 +57,7 @@ class Probed:
 class Probe:
     """What training images look like before any training.
 
-    digest : of the source; split : what was taken as training images; neighbours : how images were grouped
+    digest : of the source; split : what was taken as training images; group : how images were grouped by their names
     n_images, n_draws : images looked at; random splits of them
     left_out : {class: why it could not be tested}
     confused : (class, taken for, share of its test images), at most ten, at `confused_at` images a class
@@ -69,7 +69,7 @@ class Probe:
     digest: str
     split: str
     image_size: int
-    neighbours: int | None = None
+    group: str | int | None = None
     n_images: int
     n_draws: int
     sizes: tuple[Size, ...]

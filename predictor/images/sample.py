@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import DataError, listed, with_near
-from predictor.images.groups import numbered_groups
+from predictor.images.groups import named_groups, numbered_groups
 from predictor.images.listing import Images
 from predictor.manifest.counted import Request
 from predictor.manifest.splits import chosen_splits
@@ -18,6 +19,7 @@ from predictor.manifest.splits import chosen_splits
 MOST, FEWEST = 120, 50  # images of a class that are looked at: few classes, many classes
 ALL = 6_000  # of all classes together, where that leaves FEWEST
 SEED = 0
+UNGROUPED = "leave --group out, or state the groups in a column 'group'"
 Progress = Callable[[str, float], None]
 
 
@@ -51,13 +53,14 @@ class Training:
 
 
 def training_images(
-    images: Images, *, classes: Iterable[str] | None = None, split: str | None = None, neighbours: int | None = None
+    images: Images, *, classes: Iterable[str] | None = None, split: str | None = None, group: str | int | None = None
 ) -> Training:
     """The rows of each class in the training split.
 
     classes : the tested ones; None: all
     split : by default 'train' or what means the same, or the only one there is
-    neighbours : images whose numbers, the last in their ids, lie in one run of so many belong together
+    group : images belong together whose names share what this regular expression finds, or, for a number, whose
+        numbers (the last in their names) lie in one run of so many; None: as the source says
 
     Raises DataError for a class or split that is not there, and where images have no numbers.
     """
@@ -73,13 +76,16 @@ def training_images(
             remedy="name images of all tested classes, with the labels that the manifest writes",
         )
     groups = images.groups
-    if neighbours is not None:
+    if group is not None:
+        groups = np.full(len(images.labels), "")
         if images.ids is None:
-            raise DataError("has no ids to number images by", where=str(images.path), remedy="leave --neighbours out")
+            raise DataError("its images have no names to group them by", where=str(images.path), remedy=UNGROUPED)
         try:
-            groups = np.array(numbered_groups(images.ids, neighbours))
-        except ValueError as error:
-            raise DataError(str(error), where=str(images.path), remedy="leave --neighbours out") from None
+            own = images.ids[there]
+            groups = groups.astype(object)
+            groups[there] = numbered_groups(own, group) if isinstance(group, int) else named_groups(own, group)
+        except (ValueError, re.error) as error:
+            raise DataError(str(error), where=str(images.path), remedy=UNGROUPED) from None
     rows = {name: there[labels == name] for name in wanted}
     return Training(rows, groups, ", ".join(sorted(taken)), notes)
 
