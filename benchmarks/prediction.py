@@ -83,8 +83,8 @@ def held_out(fit, records, outcome):
 def scored_rows(fit, records, outcome):
     """Rows of the held-out runs whose level the fit knows."""
     held = tuple(record for record in records if record.held_out and record.status == "completed")
-    rows = [row for row in rows_for(Selection(held), outcome) if row.case.level in fit.content["levels"]]
-    return [row for row in rows if row.target_set in fit.outcomes[outcome]["target_sets"]]
+    rows = [row for row in rows_for(Selection(held), outcome) if row.case.level in fit.levels]
+    return [row for row in rows if row.target_set in fit.outcomes[outcome].target_sets]
 
 
 def baseline_interval_score(records, fit, outcome):
@@ -102,7 +102,7 @@ def where_the_error_sits(fit, records, outcome, family):
     """The worst configurations, and mean errors by axis."""
     rows = scored_rows(fit, records, outcome)
     configs = configurations(rows)
-    error = configs.measured - configs.mean(predict_rows(fit.outcomes[outcome]["families"][family], rows))
+    error = configs.measured - configs.mean(predict_rows(fit.outcomes[outcome].families[family].parameters, rows))
     axes = {record.run_id: record.axes for record in records}
     print("worst configurations (measured - predicted)")
     for i in np.argsort(-np.abs(error))[:WORST]:
@@ -211,7 +211,7 @@ def main() -> None:
           f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")  # fmt: skip
     held_out(fit, [record for record in records if record.study != PLANNED], outcome)
     validated(fit, outcome)
-    with_pilots(records, outcome, fit.outcomes[outcome]["target_set"]["family"])
+    with_pilots(records, outcome, fit.outcomes[outcome].target_set.family)
     tables_of_others(records)
 
 

@@ -108,7 +108,7 @@ def main() -> None:
                   f"[{row['coverage_low']['0.9']:.2f}, {row['coverage_high']['0.9']:.2f}]")  # fmt: skip
     for name, error in errors.items():
         print(f"  {name:<24} MAE {error:.4g}   of the better peer {error / best:.2f}")
-    for line in fit.content["left_out"]:
+    for line in fit.left_out:
         print(f"  left out: {line}")
 
 

@@ -11,7 +11,7 @@ from predictor.fitting import fit_registry
 from predictor.models.links import expit, logit
 from predictor.prediction import predict
 from predictor.prediction.differences import Differences, differences
-from predictor.statistics.conformal import error_scale
+from predictor.statistics.conformal import Residuals, error_scale
 
 LEVEL = 0.9
 
@@ -34,7 +34,7 @@ def hits(n_sets, n, slope_sd, tail, *, known, worlds=200):
     generator = np.random.default_rng(7)
     inside, farthest = [], []
     for _ in range(worlds):
-        found = differences(world(generator, n_sets, n, slope_sd, tail), known=known)
+        found = differences(Residuals.of(world(generator, n_sets, n, slope_sd, tail)), known=known)
         new = world(generator, 1, 2, slope_sd, tail)
         x = logit(np.array(new["predicted"]))
         half = found.half_width(x[0], x[1], LEVEL)
@@ -84,7 +84,7 @@ def test_few_target_sets_cover_too(n_sets):
 
 
 def test_probability_and_interval_agree():
-    found = differences(world(np.random.default_rng(0), 10, 8, 0.1, 0.5), known=False)
+    found = differences(Residuals.of(world(np.random.default_rng(0), 10, 8, 0.1, 0.5)), known=False)
     for a, b in ((0.4, 0.0), (1.0, -1.0), (0.0, 0.1), (3.0, 2.6)):
         half = found.half_width(a, b, LEVEL)
         assert (found.probability(a, b) > 0.95) == (a - b > half) or abs(a - b - half) < 0.02
@@ -95,13 +95,15 @@ def test_probability_and_interval_agree():
 
 
 def test_nothing_to_compare_says_nothing():
-    found = differences({"residuals": [0.1, 0.2], "predicted": [0.5, 0.6], "groups": ["a", "b"]}, known=False)
+    found = differences(
+        Residuals.of({"residuals": [0.1, 0.2], "predicted": [0.5, 0.6], "groups": ["a", "b"]}), known=False
+    )
     assert isinstance(found, Differences) and found.half_width(0.0, 1.0, LEVEL) is None
     assert found.probability(5.0, 0.0) == 0.5 and found.covered(LEVEL) is None
 
 
 def test_the_measured_coverage_is_near_the_level():
-    found = differences(world(np.random.default_rng(1), 20, 10, 0.1, 0.7), known=False)
+    found = differences(Residuals.of(world(np.random.default_rng(1), 20, 10, 0.1, 0.7)), known=False)
     covered, n = found.covered(LEVEL)
     assert n == 20 * 45 and 0.85 < covered / n < 0.96
 

@@ -167,7 +167,10 @@ def test_one_target_set_fits_and_says_what_it_cannot_measure():
     fit = fit_registry(registry(n_configurations=20, target_sets=one), ["accuracy"], ["linear"])
     assert {r["split"] for r in fit.validation} <= {"configuration", "extrapolation"}
     assert any("at least 3 are needed to leave one out" in line for line in fit.content["left_out"])
-    assert "one target set cannot tell" in fit.outcomes["accuracy"]["target_set"]["spread"]["new_domain"]["reason"]
+    assert (
+        "one target set cannot tell"
+        in fit.content["outcomes"]["accuracy"]["target_set"]["spread"]["new_domain"]["reason"]
+    )
 
 
 def test_an_indicator_that_some_runs_lack_is_not_used_and_a_baseline_that_needs_it_says_so():
@@ -175,7 +178,7 @@ def test_an_indicator_that_some_runs_lack_is_not_used_and_a_baseline_that_needs_
     table = [r.model_copy(update={"outcomes": {"accuracy": r.outcomes["accuracy"]}}) for r in reported(14)]
     bare = table[0].model_copy(update={"data": table[0].data.model_copy(update={"indicators": {"n_samples": 5e4}})})
     fit = fit_registry([*own, bare, *table[1:]], ["accuracy"], ["linear", "classwise"], ["synthetic", "table"])
-    assert fit.outcomes["accuracy"]["families"]["linear"]["features"] == ["log n_samples"]
+    assert fit.content["outcomes"]["accuracy"]["families"]["linear"]["features"] == ["log n_samples"]
     said = "\n".join(fit.content["left_out"])
     assert "family log_n_log_h left out: family linear needs log n_classes, which some runs lack" in said
     assert "family classwise left out: needs class counts and results per class" in said

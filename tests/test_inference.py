@@ -55,9 +55,11 @@ def test_intervals_widen_as_less_is_known(fit):
 
 def test_an_interval_is_as_wide_as_the_models_disagree(fit):
     """Half-widths in logits over what the disagreement says are the calibrated number, whatever the manifest."""
-    entry = json.loads(json.dumps(fit.outcomes["accuracy"]))  # a copy with a weight, whatever the small world chose
+    entry = json.loads(
+        json.dumps(fit.content["outcomes"]["accuracy"])
+    )  # a copy with a weight, whatever the small world chose
     entry["configuration"]["doubt_weight"] = 100.0
-    own = Fit({**fit.content, "outcomes": {**fit.outcomes, "accuracy": entry}})
+    own = Fit({**fit.content, "outcomes": {**fit.content["outcomes"], "accuracy": entry}})
     designs = {"even": EVEN, "small": manifest([40] * 10), "skewed": TAIL}
     halves, doubts = [], []
     for found in predict(own, designs, target_set="cifar100/a").predictions:
@@ -76,9 +78,9 @@ def test_an_interval_is_as_wide_as_the_models_disagree(fit):
 
 def _model(fit, name, found, designs):
     """Value of one model alone: the fit with that model chosen and no other to disagree."""
-    entry = {**fit.outcomes["accuracy"], "models": [name]}
+    entry = {**fit.content["outcomes"]["accuracy"], "models": [name]}
     entry["configuration"] = {**entry["configuration"], "family": name}
-    alone = Fit({**fit.content, "outcomes": {**fit.outcomes, "accuracy": entry}})
+    alone = Fit({**fit.content, "outcomes": {**fit.content["outcomes"], "accuracy": entry}})
     one = predict(alone, {found.manifest: designs[found.manifest]}, target_set="cifar100/a").predictions[0]
     return one.outcome("accuracy").value
 

@@ -106,9 +106,9 @@ def test_the_gaussian_process_is_scikit_learns():
 
 def test_the_gaussian_process_competes_where_named_and_up_to_300_configurations():
     few = registry(n_configurations=24, n_seeds=1)
-    assert "gaussian_process" not in fit_registry(few, ["accuracy"]).outcomes["accuracy"]["families"]
+    assert "gaussian_process" not in fit_registry(few, ["accuracy"]).content["outcomes"]["accuracy"]["families"]
     named = fit_registry(few, ["accuracy"], ["gaussian_process", "linear"])
-    assert "gaussian_process" in named.outcomes["accuracy"]["families"]
+    assert "gaussian_process" in named.content["outcomes"]["accuracy"]["families"]
     many = rows_for(select(registry(n_configurations=301, n_seeds=1)), "accuracy")
     with pytest.raises(FitError, match="at most 300 configurations; found 301"):
         families()["gaussian_process"].fit(many)

@@ -19,6 +19,7 @@ from predictor.prediction import predict
 from predictor.prediction.differences import differences
 from predictor.prediction.intervals import Question
 from predictor.prediction.request import resolve
+from predictor.statistics.conformal import Residuals
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 LEVELS = st.floats(0.01, 0.9999)
@@ -137,7 +138,7 @@ def test_one_of_two_is_better(seed, n_sets, size, a, b, known):
         "predicted": rng.uniform(0.02, 0.98, n_sets * size).tolist(),
         "groups": [str(i // size) for i in range(n_sets * size)],
     }
-    found = differences(own, known=known)
+    found = differences(Residuals.of(own), known=known)
     assert found.probability(a, b) + found.probability(b, a) == pytest.approx(1, abs=1e-12)
     assert (found.probability(a, b) - 0.5) * (a - b) >= 0
     widths = [found.half_width(a, b, level) for level in (0.1, 0.5, 0.8, 0.9, 0.99, 0.9999)]

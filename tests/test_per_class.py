@@ -70,7 +70,7 @@ def test_the_mean_of_the_classes_is_the_predicted_accuracy(fit, counts, asked):
 def test_planted_classes_are_found_where_the_target_set_is_known(fit):
     own = predict(fit, {"even": EVEN}, target_set="cifar100/a").predictions[0].classes[0]
     assert own.worst[0].name == HARD and len(own.worst) == 3 and own.n_classes == 10
-    known = fit.outcomes["accuracy"]["per_class"]["classes"]["cifar100/a | small-net 32 px"]
+    known = fit.content["outcomes"]["accuracy"]["per_class"]["classes"]["cifar100/a | small-net 32 px"]
     assert PLANTED < known[EASY][0] - known[HARD][0] < 2.2 * PLANTED  # pulled towards the others, never past the truth
     new = predict(fit, {"even": EVEN}, domain="cifar", all_classes=True).predictions[0].classes[0]
     assert len({round(one.value, 9) for one in new.worst}) == 1  # nothing tells its classes apart
@@ -85,7 +85,7 @@ def test_a_class_without_images_is_never_predicted(fit):
 
 
 def test_coverage_of_classes_is_measured_held_out(fit):
-    own = fit.outcomes["accuracy"]["per_class"]["configuration"]
+    own = fit.content["outcomes"]["accuracy"]["per_class"]["configuration"]
     assert 600 <= own["n_classes"] <= 1800 and own["n_configurations"] == 60
     for level, share in own["coverage"].items():
         assert own["coverage_low"][level] - 0.02 <= float(level) <= own["coverage_high"][level] + 0.02
@@ -108,8 +108,8 @@ def test_classes_of_new_runs_lie_inside_their_intervals(fit):
 
 
 def test_a_fit_without_classes_says_so(fit):
-    old = {key: value for key, value in fit.outcomes["accuracy"].items() if key != "per_class"}
-    older = Fit({**fit.content, "outcomes": {**fit.outcomes, "accuracy": old}})
+    old = {key: value for key, value in fit.content["outcomes"]["accuracy"].items() if key != "per_class"}
+    older = Fit({**fit.content, "outcomes": {**fit.content["outcomes"], "accuracy": old}})
     own = predict(older, {"even": EVEN}, target_set="cifar100/a").predictions[0].classes[0]
     assert own.worst == () and own.reason == "predictions of classes need a new fit: predictor fit RUNS --output FIT"
     alone = fit_registry(registry(n_configurations=20, n_seeds=1), ["accuracy"], ["linear"])
@@ -127,7 +127,7 @@ def test_the_command_names_classes(fit, tmp_path):
     rows = list(csv.DictReader(io.StringIO(table)))
     assert {row["outcome"] for row in rows} == {"accuracy", "robustness", "shift:noise"} and len(rows) == 30
     assert rows[0]["class"] == HARD and rows[0]["n_samples"] == "100"
-    older = Fit({**fit.content, "outcomes": {"accuracy": {**fit.outcomes["accuracy"], "per_class": None}}})
+    older = Fit({**fit.content, "outcomes": {"accuracy": {**fit.content["outcomes"]["accuracy"], "per_class": None}}})
     with pytest.raises(FitError, match="need a new fit"):
         CliRunner().invoke(
             predict_command,

@@ -30,6 +30,7 @@ from predictor.planning.pilots.spread import calibrate, cheap, learn, repeated
 from predictor.prediction import predict
 from predictor.records import write_record
 from predictor.spec import planned_counts
+from predictor.statistics.conformal import Residuals
 
 SETS = tuple((f"cifar/{i}", ("cifar", 6, level)) for i, level in enumerate((-3.6, -3.1, -2.7, -2.2)))
 MINE, LEVEL = "cifar/mine", -0.9  # far from the others: without pilots it is missed
@@ -93,7 +94,7 @@ def test_calibrated_intervals_cover_new_target_sets(k):
         rng = np.random.default_rng(seed)
         x, residuals, groups = planted(n_sets=30, n=12, seed=seed)
         residuals = residuals + 0.15 * rng.standard_t(2, residuals.shape)
-        stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
+        stored = Residuals(residuals=residuals.ravel(), groups=np.array(groups), predicted=expit(x.ravel()))
         found = calibrate(stored, k)
         covered, reason = found.evidence(0.9)
         assert reason is None and covered is not None
@@ -109,7 +110,7 @@ def test_calibrated_intervals_cover_new_target_sets(k):
 
 def test_too_few_target_sets_are_said_and_widen():
     x, residuals, groups = planted(n_sets=4)
-    found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3)
+    found = calibrate(Residuals(residuals=residuals.ravel(), groups=np.array(groups), predicted=expit(x.ravel())), 3)
     covered, reason = found.evidence(0.9)
     assert covered is None and "4 left-out target sets; 5 are needed" in reason
     assert found.factor(0.9) == pytest.approx(2.132, abs=1e-3)  # t at 0.95, 4 degrees of freedom (scipy)
@@ -120,7 +121,9 @@ def test_coverage_is_measured_on_a_few_target_sets_too():
     inside = []
     for seed in range(12):
         x, residuals, groups = planted(n_sets=8, n=12, seed=seed)
-        found = calibrate({"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}, 3)
+        found = calibrate(
+            Residuals(residuals=residuals.ravel(), groups=np.array(groups), predicted=expit(x.ravel())), 3
+        )
         covered, reason = found.evidence(0.9)
         assert reason is None and covered[1] == 8 * (12 - 3)
         assert found.factor(0.9) == pytest.approx(1.860, abs=1e-3)  # Student's t at 0.95 with 8 degrees of freedom
@@ -130,7 +133,7 @@ def test_coverage_is_measured_on_a_few_target_sets_too():
 
 def test_a_new_domain_is_wider_and_claims_no_coverage():
     x, residuals, groups = planted(n_sets=20, sd_slope=0.1)
-    stored = {"residuals": residuals.ravel(), "groups": groups, "predicted": expit(x.ravel())}
+    stored = Residuals(residuals=residuals.ravel(), groups=np.array(groups), predicted=expit(x.ravel()))
     known, new = calibrate(stored, 3), calibrate(stored, 3, extra_variance=2.0)
     assert known.evidence(0.9)[0] and new.evidence(0.9)[0] is None
     assert "coverage not measured for a new domain" in new.evidence(0.9)[1]
@@ -212,7 +215,7 @@ def test_classes_after_pilots_are_at_their_level_and_learn_from_them(fit, record
         assert all(one.low < one.value < one.high for one in own.worst) and "coverage not measured" in own.reason
 
     varied = Fit(copy.deepcopy(fit.content))  # of a fit whose classes differ, as planted ones do not
-    varied.outcomes["accuracy"]["per_class"]["class_sd"] = 0.8
+    varied.content["outcomes"]["accuracy"]["per_class"]["class_sd"] = 0.8
 
     def worst(pilots):
         return [

@@ -64,7 +64,7 @@ def test_a_fit_that_cannot_be_made_says_why(records, arguments, message):
 def test_missing_indicators_leave_out_the_families_that_need_them():
     records = [without(record, "n_classes") if i % 2 else record for i, record in enumerate(reported(24))]
     fit = fit_registry(records, studies=["table"], family_names=["linear"])
-    assert fit.outcomes["accuracy"]["configuration"]["family"] == "linear"
+    assert fit.content["outcomes"]["accuracy"]["configuration"]["family"] == "linear"
     assert (
         "accuracy: family log_n_log_h left out: family linear needs log n_classes, which some runs lack"
         in (fit.content["left_out"])

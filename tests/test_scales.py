@@ -62,7 +62,7 @@ def test_a_loss_is_fitted_on_the_log_scale_and_scored_in_its_own_unit():
     fit = fit_registry(table(power_law, "loss"), studies=["table"])
     values = [record.outcomes["valid"].value for record in table(power_law, "loss")]
     chosen = next(row for row in fit.validation if row["chosen"])
-    assert chosen["scale"] == fit.outcomes["valid"]["scale"]["name"] == "loss"
+    assert chosen["scale"] == fit.content["outcomes"]["valid"]["scale"]["name"] == "loss"
     # the noise alone gives an error of 2 % of the value on average .8 of that; the mean errs by far more
     noise = 0.02 * np.sqrt(2 / np.pi) * float(np.mean(values))
     assert 0.6 * noise < chosen["mae"] < 1.8 * noise

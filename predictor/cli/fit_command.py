@@ -54,9 +54,7 @@ def command(
     scored = score_held_out(fit, records)
     if form == "json":
         click.echo(
-            json_text(
-                {"schema_version": 1, "rows": fit.validation, "held_out": scored, "left_out": fit.content["left_out"]}
-            )
+            json_text({"schema_version": 1, "rows": fit.validation, "held_out": scored, "left_out": fit.left_out})
         )
     elif form == "csv":
         rows = [flat_row(row) for row in fit.validation]
@@ -72,8 +70,8 @@ def command(
 
 def head(fit: Fit) -> str:
     """What the fit was made of."""
-    training = fit.content["training"]
-    domains = {entry["domain"] for entry in fit.target_sets.values()}
+    training = fit.training
+    domains = fit.domains
     lines = [
         f"{training['n_configurations']} configurations, {training['n_runs']} runs, {len(fit.target_sets)} target "
         f"sets, {len(domains)} domains; studies: {', '.join(training['studies'])}"
@@ -101,7 +99,7 @@ def foot(fit: Fit, written: Path) -> str:
         "known level: MAE when the level of each target set is known; noise: best rank agreement and least MAE that "
         "seed noise allows.",
         *reasons,
-        *(f"left out: {line}" for line in fit.content["left_out"]),
+        *(f"left out: {line}" for line in fit.left_out),
         f"written: {written}",
     ]
     return "\n".join(lines)

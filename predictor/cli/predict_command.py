@@ -78,9 +78,7 @@ def command(
     if form == "json":
         click.echo(json_visible(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False)))
     elif form == "table":
-        click.echo(
-            text(found, where, len(fit.target_sets), len({e["domain"] for e in fit.target_sets.values()}), following)
-        )
+        click.echo(text(found, where, len(fit.target_sets), len(fit.domains), following))
     else:
         from predictor.render.tables import rows_text
 

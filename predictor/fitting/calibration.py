@@ -20,10 +20,10 @@ from predictor.models.evaluate import evaluate
 from predictor.models.links import disagreement, expit, logit, measured_within
 from predictor.models.rows import Row, Sample
 from predictor.statistics.conformal import (
+    Residuals,
     fitted_scale,
     grouped_quantile,
-    outside_half_width,
-    residual_half_width,
+    outside,
 )
 
 LEVELS = (0.8, 0.9, 0.95)
@@ -91,8 +91,17 @@ class Calibrated:
         """(tail, doubt_weight), see `fitted_scale`."""
         return fitted_scale(self.residuals, self.predicted, self.doubt)
 
+    @property
+    def errors(self) -> Residuals:
+        """The residuals as intervals are made of them."""
+        tail, weight = self.scale
+        return Residuals(
+            residuals=self.residuals, predicted=self.predicted, groups=np.array(self.batches), doubt=self.doubt,
+            tail=tail, doubt_weight=weight,
+        )  # fmt: skip
+
     def stored(self) -> dict[str, Any]:
-        """What `residual_half_width` needs to make an interval."""
+        """The same as plain data."""
         return {
             "residuals": self.residuals.tolist(),
             "predicted": self.predicted.tolist(),
@@ -128,10 +137,9 @@ class Calibrated:
             half = grouped_quantile(self.residuals, self.groups.tolist(), level)
         else:
             doubt = 0.0 if self.family.baseline else doubt
-            half = residual_half_width(self.stored(), predicted, level, doubt=doubt)
+            half = self.errors.half_width(predicted, level, doubt=doubt)
         if kind == "extrapolation":
-            own = None if growing is None else {**growing.stored(), "groups": growing.batches}
-            half = outside_half_width(half, own, predicted, level, doubt)
+            half = outside(half, None if growing is None else growing.errors, predicted, level, doubt)
         return None if half is None else measured_within(predicted, half, tested)
 
 

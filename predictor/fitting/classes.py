@@ -21,11 +21,11 @@ from predictor.fitting.calibration import LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
 from predictor.models.base import Floats
 from predictor.models.classwise import class_logits
+from predictor.models.evaluate import Model
 from predictor.models.links import counted_logit, expit
-from predictor.models.pooled import Pooled
 from predictor.models.rows import Row, Sample
 from predictor.prediction.classes import FAMILY, class_scale, common_shift
-from predictor.statistics.conformal import error_scale, grouped_quantile, residual_half_width, t_quantile
+from predictor.statistics.conformal import error_scale, grouped_quantile, t_quantile
 from predictor.statistics.ties import first_least
 
 GRID = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
@@ -62,10 +62,10 @@ class Classes:
         """(P,) mean over the seeds of each point."""
         return np.bincount(self.point, weights=values, minlength=len(self.config)) / np.bincount(self.point)
 
-    def logits(self, parameters: Mapping[str, Any], rows: Sequence[Row]) -> Floats:
+    def logits(self, curve: Model, rows: Sequence[Row]) -> Floats:
         """(P,) what the class-wise curve says of each point."""
         cases, index = Sample.of(rows).cases()
-        eta, _ = class_logits(Pooled.of(parameters), cases)
+        eta, _ = class_logits(curve.ready, cases)
         parts = np.split(eta, np.cumsum([len(case.tested_counts) for case in cases])[:-1])
         return self.mean(np.concatenate([parts[i] for i in index.tolist()]))
 
@@ -175,7 +175,7 @@ def held_out(
         held = whole.fold[data.config] == k
         if not held.any():
             continue
-        raw = data.logits(parameters, rows)
+        raw = data.logits(Model(parameters), rows)
         learnt = deviations(data, raw, configs.measured, ~held)
         here = raw if new else raw + learnt.mean[data.klass]
         for target, values in ((eta, whole.predicted), (inside, configs.measured)):
@@ -264,7 +264,7 @@ def outcome_half(
         fold=whole.fold[chosen], measured=whole.measured[chosen], doubt=whole.doubt[chosen],
     )  # fmt: skip
     if not new:
-        half = residual_half_width(own.stored(), whole.predicted, level, doubt=whole.doubt)
+        half = own.errors.half_width(whole.predicted, level, doubt=whole.doubt)
         return None if half is None else half[data.config]
     found = grouped_quantile(own.residuals, own.groups.tolist(), level)
     if found is None:
@@ -358,7 +358,7 @@ def per_class(
     held = held_out(data, rows, configs, within[FAMILY], within[chosen], new=False)
     own, sd, tail = block(data, held, configs, within[chosen], new=False)
     everything = np.ones(len(data.config), dtype=bool)
-    learnt = deviations(data, data.logits(within[FAMILY].parameters, rows), configs.measured, everything)
+    learnt = deviations(data, data.logits(Model(within[FAMILY].parameters), rows), configs.measured, everything)
     tested = np.bincount(data.klass, weights=data.tested) / np.bincount(data.klass)
     classes: dict[str, dict[str, list[float]]] = {}
     for (level, name), *values in zip(data.keys, learnt.mean, learnt.sd, tested, strict=True):

@@ -15,10 +15,9 @@ from predictor.fitting.validation import config_sizes
 from predictor.models.base import Floats
 from predictor.models.fit import Fit
 from predictor.models.links import disagreement, measured_within
+from predictor.models.outcome import OutcomeFit
 from predictor.models.rows import Row, Sample
-from predictor.models.scales import Scale
 from predictor.records.schema import Counted, RunRecord
-from predictor.statistics.conformal import residual_half_width
 from predictor.statistics.ties import same
 
 LEVEL = 0.9
@@ -35,7 +34,7 @@ def score_held_out(
     runs on target sets (and recipes) whose level the fit knows are scored; `n_left_out` counts the study's others.
     Empty where no held-out study has such runs, or the fit was made on them.
     """
-    used = set(fit.content["training"]["studies"])
+    used = set(fit.training["studies"])
     held = [
         record
         for record in records
@@ -44,35 +43,34 @@ def score_held_out(
     ]  # fmt: skip
     selection = Selection(tuple(held))
     table = []
-    for outcome, entry in fit.outcomes.items():
+    for outcome, fitted in fit.outcomes.items():
         if outcomes is not None and outcome not in outcomes:
             continue
-        every = rows_for(selection, outcome, Scale.stored(entry)) if held else []
+        every = rows_for(selection, outcome, fitted.scale) if held else []
         known = [
             row for row in every
-            if row.case.level in fit.content["levels"] and row.target_set in entry["target_sets"]
+            if row.case.level in fit.levels and row.target_set in fitted.target_sets
         ]  # fmt: skip
         for study in sorted({row.study for row in known}):
             rows = Sample.of([row for row in known if row.study == study])
             n_left_out = sum(row.study == study for row in every) - len(rows)
-            table += [row | {"n_left_out": n_left_out, "studies": [study]} for row in _scored(outcome, entry, rows)]
+            table += [row | {"n_left_out": n_left_out, "studies": [study]} for row in _scored(fitted, rows)]
     return table
 
 
-def _scored(outcome: str, entry: Any, rows: Sample) -> list[dict[str, Any]]:
+def _scored(fitted: OutcomeFit, rows: Sample) -> list[dict[str, Any]]:
     """One row for each family that can be evaluated on all the runs."""
     configs = configurations(rows)
-    predicted = {name: configs.mean(predict_rows(item, rows)) for name, item in entry["families"].items()}
+    predicted = {name: configs.mean(predict_rows(item.parameters, rows)) for name, item in fitted.families.items()}
     predicted = {name: values for name, values in predicted.items() if np.isfinite(values).all()}
-    models = [name for name in entry.get("models", ()) if name in predicted]
+    models = [name for name in fitted.models if name in predicted]
     doubt = disagreement([predicted[name] for name in models]) if models else np.zeros(len(configs.ids))
-    return [_row(outcome, name, entry, rows, configs, predicted, doubt) for name in predicted]
+    return [_row(fitted, name, rows, configs, predicted, doubt) for name in predicted]
 
 
 def _row(
-    outcome: str,
+    fitted: OutcomeFit,
     name: str,
-    entry: Any,
     rows: Sequence[Row],
     configs: Configurations,
     predicted: dict[str, Floats],
@@ -81,21 +79,21 @@ def _row(
     scale = configs.scale
     measured, share, sets = configs.values, predicted[name], configs.target_sets
     own = scale.values(share)
-    chosen = name == entry["configuration"]["family"]
+    chosen = name == fitted.configuration.family
     sizes = config_sizes(rows, configs)
     ceiling, floor = noise(configs)
     quality: dict[str, Any] = {}
     if chosen:
-        half = residual_half_width(entry["configuration"], share, LEVEL, doubt=doubt)
+        half = fitted.configuration.half_width(share, LEVEL, doubt=doubt)
         if half is not None:
             low, high = scale.interval(*measured_within(share, half, configs.tested))
             quality = interval_quality(measured, low, high, LEVEL)
     skills = {
         base: skill_with_bound(measured, own, scale.values(predicted[base])) for base in BASELINES if base in predicted
     }
-    order = own if entry["families"][name]["features"] else np.zeros(len(own))
+    order = own if fitted.families[name].features else np.zeros(len(own))
     return {
-        "outcome": outcome,
+        "outcome": fitted.name,
         "scale": scale.name,
         "family": name,
         "chosen": chosen,

@@ -12,14 +12,63 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from predictor.errors import FitError, listed
 from predictor.files import replace_file
+from predictor.models.case import Case, Floats, level_key, recipe_name
+from predictor.models.outcome import Level, OutcomeFit
 from predictor.reading import MIB, read_text
 
 SCHEMA_VERSION = 2
 KIND = "predictor-fit"
 MAX_FIT = 256 * MIB  # bytes; the fit of 2,571 runs has 2 MiB
 FIT_AGAIN = "Fit again: predictor fit RUNS --output FIT"
+
+
+@dataclass(frozen=True)
+class KnownRecipe:
+    """Network, resolution and image-steps of runs; None where they were not stated."""
+
+    model: str | None
+    image_size: int | None
+    image_steps: int | None
+
+
+@dataclass(frozen=True)
+class KnownTargetSet:
+    """A target set of the fit: its domain, classes, tested shifts, most frequent recipe and configurations."""
+
+    domain: str
+    classes: tuple[str, ...]
+    shifts: tuple[str, ...]
+    recipe: KnownRecipe
+    n_configurations: int
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """Where the runs lie together: centre, scale and inverse covariance of their features, and the farthest run.
+
+    largest : squared Mahalanobis distance of that run
+    """
+
+    features: tuple[str, ...]
+    center: Floats
+    scale: Floats
+    precision: Floats
+    largest: float
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Joint:
+        """What fit.json holds."""
+        center, scale, precision = (np.array(stored[name]) for name in ("center", "scale", "precision"))
+        return cls(tuple(stored["features"]), center, scale, precision, stored["largest"])
+
+    def distance(self, case: Case) -> float:
+        """Squared Mahalanobis distance of a case; nan where it lacks a feature."""
+        z = (np.array(case.features(self.features)) - self.center) / self.scale
+        return float(z @ self.precision @ z)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,15 +80,74 @@ class Fit:
 
     content: Mapping[str, Any]
 
-    @property
-    def outcomes(self) -> Mapping[str, Any]:
-        """{outcome: its models and residuals}."""
-        return self.content["outcomes"]
+    def __repr__(self) -> str:
+        training, names = self.training, ", ".join(self.content["outcomes"])
+        return (
+            f"<Fit of {training['n_configurations']:,} configurations, {training['n_runs']:,} runs, "
+            f"{len(self.target_sets)} target sets, {len(self.domains)} domains: {names}>"
+        )
+
+    @cached_property
+    def outcomes(self) -> Mapping[str, OutcomeFit]:
+        """{outcome: its models and the errors of held-out runs}."""
+        levels = {
+            level_key(name, recipe.model, recipe.image_size): Level(name, recipe_name(recipe.model, recipe.image_size))
+            for name in self.target_sets
+            for recipe in self.recipes
+        }
+        return {name: OutcomeFit.of(name, stored, levels) for name, stored in self.content["outcomes"].items()}
+
+    @cached_property
+    def target_sets(self) -> Mapping[str, KnownTargetSet]:
+        """{target set: its domain, classes and size}."""
+        return {
+            name: KnownTargetSet(
+                stored["domain"], tuple(stored["classes"]), tuple(stored["shifts"]), KnownRecipe(**stored["recipe"]),
+                stored["n_configurations"],
+            )
+            for name, stored in self.content["target_sets"].items()
+        }  # fmt: skip
+
+    @cached_property
+    def domains(self) -> frozenset[str]:
+        """Image domains of the runs."""
+        return frozenset(item.domain for item in self.target_sets.values())
+
+    @cached_property
+    def levels(self) -> frozenset[str]:
+        """Keys of the levels that the fit knows, see `level_key`."""
+        return frozenset(self.content["levels"])
+
+    @cached_property
+    def recipe(self) -> KnownRecipe:
+        """The most frequent recipe."""
+        return KnownRecipe(**self.content["recipe"])
+
+    @cached_property
+    def recipes(self) -> tuple[KnownRecipe, ...]:
+        """Networks and resolutions of the runs."""
+        return tuple(KnownRecipe(**stored, image_steps=None) for stored in self.content["recipes"])
+
+    @cached_property
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """{feature: (least, largest) of the runs}."""
+        return {name: (low, high) for name, (low, high) in self.content["ranges"].items()}
+
+    @cached_property
+    def joint(self) -> Joint | None:
+        """Where the runs lie together; None where nothing varies."""
+        stored = self.content["joint"]
+        return None if stored is None else Joint.of(stored)
 
     @property
-    def target_sets(self) -> Mapping[str, Any]:
-        """{target set: its domain, classes and size}."""
-        return self.content["target_sets"]
+    def training(self) -> Mapping[str, Any]:
+        """What it was fitted on: digest, n_runs, n_configurations, studies, named."""
+        return self.content["training"]
+
+    @property
+    def left_out(self) -> list[str]:
+        """What was left out, and why."""
+        return self.content["left_out"]
 
     @property
     def validation(self) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class Neighbours:
 
     points : (m, p); scale : (p,) standard deviations; values : (m,) their accuracies
     numbers : {target set and recipe: its number}; owner : (m,) that of each point, -1 of none
-    names : (m,) configuration ids
+    names, levels : (m,) ids of the configurations, and keys of their levels
     """
 
     features: tuple[str, ...]
@@ -60,6 +60,7 @@ class Neighbours:
     numbers: Mapping[str, int]
     owner: NDArray[np.int64]
     names: tuple[str, ...]
+    levels: tuple[str, ...]
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Neighbours:
@@ -71,7 +72,7 @@ class Neighbours:
             features=tuple(parameters["features"]), points=points, scale=np.array(parameters["scale"]),
             values=np.array(parameters["values"]), numbers=numbers,
             owner=np.array([numbers.get(name, -1) for name in owners], dtype=np.int64),
-            names=tuple(parameters["names"]),
+            names=tuple(parameters["names"]), levels=tuple(owners),
         )  # fmt: skip
 
     def index(self, cases: Sequence[Case]) -> list[int]:

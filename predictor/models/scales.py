@@ -9,7 +9,7 @@ straight. More is better on every scale but `loss`, whose shares are turned roun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,11 +54,6 @@ class Scale:
             return cls(name)
         g = np.log(y) if name in LOGS else y
         return cls(name, float(g.mean()), float(g.std()) if varies(g) else 1.0)
-
-    @classmethod
-    def stored(cls, entry: Mapping[str, Any]) -> Scale:
-        """The scale that a fit states for an outcome; an accuracy where it states none."""
-        return cls(**entry["scale"]) if entry.get("scale") else cls()
 
     @property
     def is_share(self) -> bool:

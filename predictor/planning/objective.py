@@ -15,13 +15,13 @@ from predictor.errors import FitError, PredictorError
 from predictor.indicators import compute
 from predictor.indicators.registry import known
 from predictor.models.case import CLASS_FEATURES, RECIPE, Case
-from predictor.models.evaluate import evaluate
+from predictor.models.evaluate import Model
 from predictor.models.fit import Fit
+from predictor.models.outcome import OutcomeFit
 from predictor.prediction.request import Request, make_case
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
-STAND_INS = ("classwise", "linear", "log_n_log_h", "log_n", "mean")
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,20 +157,22 @@ class Objective:
     @cached_property
     def family(self) -> str:
         """The family that was chosen for this kind of question; another where only that one was fitted."""
-        entry = self.fit.outcomes[self.outcome]
-        split = "configuration" if self.request.basis == "in_domain" else "target_set"
-        names = [entry[split]["family"], *STAND_INS]
-        return next(name for name in names if name in entry["families"])
+        return self.fitted.candidates(self.request.basis)[0]
 
-    @cached_property
-    def parameters(self) -> dict[str, Any]:
-        """Its parameters."""
-        return self.fit.outcomes[self.outcome]["families"][self.family]
+    @property
+    def fitted(self) -> OutcomeFit:
+        """The outcome's own part of the fit."""
+        return self.fit.outcomes[self.outcome]
+
+    @property
+    def model(self) -> Model:
+        """The model of the family."""
+        return self.fitted.families[self.family]
 
     @cached_property
     def _indicators(self) -> list[str] | None:
         """Indicators that the family needs; None: not known, so all of them."""
-        bases = {name.rpartition(" ")[2] for name in _features(self.parameters)}
+        bases = {name.rpartition(" ")[2] for name in _features(self.model.parameters)}
         found = {"n_samples"}  # the recipe may be stated for each image
         for name in bases - {*CLASS_FEATURES, *RECIPE}:
             try:
@@ -185,8 +187,8 @@ class Objective:
         """Any case of the question: what is the same for all of its cases."""
         nothing = LabelDistribution.from_counts({"any": 1})
         case = make_case(nothing, self.request)[0]
-        tested = self.fit.outcomes[self.outcome]["tested"].get(self.request.target_set)
-        return case if tested is None else replace(case, tested=frozenset(tested))
+        tested = self.fitted.tested.get(self.request.target_set)
+        return case if tested is None else replace(case, tested=tested)
 
     def case(self, distribution: LabelDistribution) -> Case:
         """The case of a distribution, with no more indicators than the family needs."""
@@ -205,7 +207,7 @@ class Objective:
 
         Raises FitError where the family cannot be evaluated for one of them.
         """
-        found = evaluate(self.parameters, [self.case(item) for item in distributions])
+        found = self.model.evaluate([self.case(item) for item in distributions])
         if not np.isfinite(found).all():
             raise FitError(
                 f"family {self.family} cannot be evaluated on this manifest: indicators are missing",

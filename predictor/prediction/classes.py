@@ -9,8 +9,7 @@ classes of held-out configurations (see `predictor.fitting.classes`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from predictor.models.case import Case, Floats
 from predictor.models.classwise import class_logits
 from predictor.models.links import expit, logit, share_of
-from predictor.models.pooled import Pooled
+from predictor.models.outcome import ClassErrors, KnownClass, OutcomeFit
 from predictor.prediction.results import ClassPrediction, ClassPredictions, OutcomePrediction
 from predictor.statistics.conformal import error_scale
 
@@ -63,59 +62,50 @@ def class_scale(p: Floats, tested: Floats | float, own_sd: Floats | float, sd: f
     return np.sqrt(own_sd**2 + (sd * error_scale(p, tail)) ** 2 + 1 / (tested * inside * (1 - inside)))
 
 
-def quantile_at(block: Mapping[str, Any], level: float) -> float | None:
-    """The stored quantile of the level, between two stored ones by line; None beyond the last that could be had."""
-    known = [(at, value) for at, value in zip(block["levels"], block["quantiles"], strict=True) if value is not None]
-    if not known or level > known[-1][0] + 1e-9:
-        return None
-    levels, quantiles = zip(*known, strict=True)
-    return float(np.interp(level, levels, np.maximum.accumulate(quantiles)))
-
-
 def predict_classes(
-    entry: Mapping[str, Any],
+    fitted: OutcomeFit,
     outcome: OutcomePrediction,
     case: Case,
     basis: str,
     *,
     most: int | None = None,
-    known: Mapping[str, Sequence[float]] | None = None,
+    known: Mapping[str, KnownClass] | None = None,
 ) -> ClassPredictions | None:
     """The classes of one outcome, worst first; None where the outcome itself has no value.
 
-    entry : what the fit holds of the outcome
+    fitted : the outcome's own part of the fit
     basis : see `Prediction.basis`
     most : how many to give; None: all
-    known : {class: deviation in logits, its standard deviation, test images}; those of the fit where left out
+    known : what is known of the classes; what the fit knows where left out
     """
     if outcome.value is None or outcome.low is None or outcome.high is None or case.distribution is None:
         return None
-    own = entry.get("per_class")
-    if not own or "reason" in own:
-        reason = own["reason"] if own else NEEDS_NEW_FIT
+    own = fitted.classes
+    if own is None:
+        reason = fitted.no_classes or NEEDS_NEW_FIT
         return ClassPredictions(outcome=outcome.outcome, level=outcome.level, n_classes=0, reason=reason)
     names = [name for name in case.distribution.target_names if case.tested is None or name in case.tested]
-    eta, counts = class_logits(Pooled.of(entry["families"][FAMILY]), [case])
+    eta, counts = class_logits(fitted.families[FAMILY].ready, [case])
     if known is None:
-        known = own["classes"].get(case.level, {}) if case.level is not None else {}
-    fallback = [0.0, own["class_sd"], own["tested"]]
-    deviation, own_sd, tested = np.array([known.get(name, fallback) for name in names], dtype=np.float64).T
-    eta = eta + deviation
+        known = own.known.get(case.level, {}) if case.level is not None else {}
+    found = [known.get(name, own.unknown) for name in names]
+    own_sd, tested = np.array([item.sd for item in found]), np.array([item.tested for item in found])
+    eta = eta + np.array([item.deviation for item in found])
     owner = np.zeros(len(names), dtype=np.int64)
     eta = eta + common_shift(eta, owner, counts > 0, np.array([outcome.value]))
     p = np.where(counts > 0, expit(eta), 0.0)
-    block = own["configuration" if basis == "in_domain" else "target_set"]
-    q = quantile_at(block, outcome.level) if block else None
+    errors = own.configuration if basis == "in_domain" else own.target_set
+    q = errors.quantile(outcome.level) if errors else None
     if q is None:
         low, high = np.where(counts > 0, 0.0, p), np.where(counts > 0, 1.0, p)
     else:
-        spread = q * class_scale(p, tested, own_sd, own["sd"], own["tail"])
+        spread = q * class_scale(p, tested, own_sd, own.sd, own.tail)
         centre = float(logit(outcome.value))
         below, above = centre - float(logit(outcome.low)), float(logit(outcome.high)) - centre
         low = np.where(counts > 0, np.minimum(share_of(eta - np.hypot(below, spread), tested), p), 0.0)
         high = np.where(counts > 0, np.maximum(share_of(eta + np.hypot(above, spread), tested), p), 0.0)
     order = np.lexsort((np.arange(len(p)), p))[:most]
-    covered, reason = _evidence(block, outcome, q, basis)
+    covered, reason = _evidence(errors, outcome, q, basis)
     return ClassPredictions(
         outcome=outcome.outcome,
         level=outcome.level,
@@ -133,14 +123,14 @@ def predict_classes(
 
 
 def _evidence(
-    block: Mapping[str, Any] | None, outcome: OutcomePrediction, q: float | None, basis: str
+    errors: ClassErrors | None, outcome: OutcomePrediction, q: float | None, basis: str
 ) -> tuple[tuple[int, int] | None, str | None]:
     """Classes covered where intervals of this kind were tried; else why not."""
-    if q is None or block is None:
+    if q is None or errors is None:
         return None, f"too few classes for a {outcome.level:.0%} interval"
     if outcome.edge is not None:
         return None, "outside the fitted range: the intervals are uncalibrated"
     if basis not in ("in_domain", "new_target_set"):
         return None, "coverage not measured: the level is that of the whole, with its uncertainty"
-    covered = block["covered"].get(f"{outcome.level:g}")
-    return (tuple(covered), None) if covered else (None, "coverage not measured at this level")
+    covered = errors.covered_at(outcome.level)
+    return (covered, None) if covered else (None, "coverage not measured at this level")

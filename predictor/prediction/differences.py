@@ -9,17 +9,16 @@ sd^2 ~ c_a^2 + c_b^2 + (slope (x_a - x_b))^2. Errors over that are what all comp
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
 from predictor.models.case import Floats
 from predictor.models.links import expit, logit
-from predictor.statistics.conformal import error_scale, t_quantile
+from predictor.statistics.conformal import Residuals, error_scale, t_quantile
 from predictor.statistics.ties import first_least
 
 TAILS = tuple(step / 10 for step in range(11))
@@ -92,20 +91,21 @@ class Differences:
         return float(max(self.scores[at], LEAST)) * few
 
 
-def differences(own: Mapping[str, Any], *, known: bool) -> Differences:
+def differences(own: Residuals, *, known: bool) -> Differences:
     """All pairs of held-out configurations of one target set.
 
-    own : residuals, predicted and groups, as fit.json keeps them for a split
+    own : errors of held-out configurations; grouped by target set
     known : whether the comparison is on a target set of the fit: then every configuration weighs the same and is
         evidence of its own, else every target set is
 
-    >>> own = {"residuals": [0.1, -0.1, 0.1, 0.3, 0.1], "predicted": [0.5] * 5, "groups": ["a", "a", "b", "b", "b"]}
+    >>> stored = {"residuals": [0.1, -0.1, 0.1, 0.3, 0.1], "predicted": [0.5] * 5, "groups": ["a", "a", "b", "b", "b"]}
+    >>> own = Residuals.of(stored)
     >>> found = differences(own, known=False)
     >>> found.units, len(found.scores), round(found.half_width(0.0, 0.0, 0.9), 2)
     (2, 4, 0.36)
     """
-    residuals, x = np.array(own["residuals"], dtype=np.float64), logit(np.array(own["predicted"], dtype=np.float64))
-    _, index, sizes = np.unique(np.array(own["groups"]), return_inverse=True, return_counts=True)
+    residuals, x = own.residuals, logit(own.predicted)
+    _, index, sizes = np.unique(own.groups, return_inverse=True, return_counts=True)
     pairs = [_pairs(np.flatnonzero(index == g)) for g in range(len(sizes))]
     a, b = np.concatenate(pairs, axis=1) if pairs else np.empty((2, 0), dtype=np.int64)
     error, owners, several = residuals[a] - residuals[b], index[a], sizes[sizes > 1]

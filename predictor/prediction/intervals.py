@@ -7,26 +7,19 @@ ones. Less known is never narrower: outside against inside, a new domain against
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-import numpy as np
 
 from predictor.models.links import measured_within
-from predictor.models.scales import Scale
+from predictor.models.outcome import HeldOut, OutcomeFit
 from predictor.prediction.request import Request
 from predictor.statistics.conformal import (
     grouped_quantile,
     nested,
-    outside_half_width,
-    residual_half_width,
+    outside,
     t_quantile,
 )
 
-UNKNOWN_TESTED = 1000  # test images of a fit that does not state them
 UNCALIBRATED = "outside the fitted range: the interval is uncalibrated"
 
 
@@ -44,11 +37,11 @@ class Interval:
 class Question:
     """One outcome, asked at a level.
 
-    entry : what the fit holds of the outcome
+    fitted : the outcome's own part of the fit
     doubt : how far the models disagree, in logits
     """
 
-    entry: Mapping[str, Any]
+    fitted: OutcomeFit
     request: Request
     level: float
     doubt: float
@@ -56,10 +49,7 @@ class Question:
     @cached_property
     def tested(self) -> float:
         """Test images behind what will be measured; infinite of an outcome that counts none."""
-        if not Scale.stored(self.entry).is_share:
-            return math.inf
-        known = self.entry.get("n_tested", {})
-        return float(known.get(self.request.target_set, known.get("new", UNKNOWN_TESTED)))
+        return self.fitted.tested_images(self.request.target_set)
 
     def interval(self, value: float) -> Interval:
         """Around a value inside the fitted range."""
@@ -69,13 +59,13 @@ class Question:
     def outside(self, value: float, *, only_larger: bool) -> Interval:
         """Around a value outside of it; only_larger: with more images than any run, and else like them."""
         half, _, reason = self._inside(value)
-        own = self.entry["extrapolation"] if only_larger and self.request.level is not None else None
-        wide = outside_half_width(half, own, value, self.level, self.doubt)
+        own = self.fitted.extrapolation if only_larger and self.request.level is not None else None
+        wide = outside(half, own, value, self.level, self.doubt)
         if half is None:
             return self._made(value, None, None, reason)
         if own is None:
             return self._made(value, wide, None, f"{UNCALIBRATED}, twice as wide as inside")
-        covered = own["covered"].get(f"{self.level:g}")
+        covered = own.covered_at(self.level)
         told = f"{covered[0]} of {covered[1]} covered" if covered else "coverage not measured"
         how = "made as for the largest fifth of the runs from smaller ones"
         return self._made(value, wide, None, f"{UNCALIBRATED} this far out; {how}: {told}")
@@ -90,28 +80,27 @@ class Question:
         """(half the width in logits, covered, reason)."""
         basis, level = self.request.basis, self.level
         if basis == "in_domain":
-            own = self.entry["configuration"]
-            half = residual_half_width(own, value, level, doubt=self.doubt)
+            own = self.fitted.configuration
+            half = own.half_width(value, level, doubt=self.doubt)
             if half is None:
-                return None, None, f"{len(own['residuals'])} configurations are too few for a {level:.0%} interval"
-            return float(half), *self._evidence("configuration")
+                return None, None, f"{len(own.residuals)} configurations are too few for a {level:.0%} interval"
+            return float(half), *self._evidence(own)
         half, calibrated = self._of_target_set()
         if basis == "new_target_set" and calibrated:
-            return half, *self._evidence("target_set")
-        spread = self.entry["target_set"]["spread"][basis]
-        reason = f"coverage not measured: {spread['reason']}"
+            return half, *self._evidence(self.fitted.target_set)
+        spread = self.fitted.target_set.spread[basis]
+        reason = f"coverage not measured: {spread.reason}"
         if basis == "new_target_set":
             return half, None, reason
-        return max(half, t_quantile(0.5 + level / 2, spread["df"]) * spread["sd"]), None, reason
+        return max(half, t_quantile(0.5 + level / 2, spread.df) * spread.sd), None, reason
 
     def _of_target_set(self) -> tuple[float, bool]:
         """(half the width for a new target set, whether left-out ones calibrate it); else Student's t."""
-        own = self.entry["target_set"]
-        residuals, spread = np.array(own["residuals"]), own["spread"]["new_target_set"]
-        found = grouped_quantile(residuals, own["groups"], self.level)
-        student = t_quantile(0.5 + self.level / 2, spread["df"]) * spread["sd"]
-        return nested(found, residuals, student), found is not None
+        own, spread = self.fitted.target_set, self.fitted.target_set.spread["new_target_set"]
+        found = grouped_quantile(own.residuals, own.groups, self.level)
+        student = t_quantile(0.5 + self.level / 2, spread.df) * spread.sd
+        return nested(found, own.residuals, student), found is not None
 
-    def _evidence(self, split: str) -> tuple[tuple[int, int] | None, str | None]:
-        covered = self.entry[split]["covered"].get(f"{self.level:g}")
-        return (tuple(covered), None) if covered else (None, "coverage not measured at this level")
+    def _evidence(self, held: HeldOut) -> tuple[tuple[int, int] | None, str | None]:
+        covered = held.covered_at(self.level)
+        return (covered, None) if covered else (None, "coverage not measured at this level")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,30 +14,18 @@ from predictor.errors import FitError
 from predictor.models.case import Case
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
-from predictor.models.nearest import Neighbours
+from predictor.models.outcome import BASELINES, Asked, OutcomeFit
 from predictor.models.scales import Scale
 from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import differences
 from predictor.prediction.intervals import Question
-from predictor.prediction.request import Request, make_case, resolve, share_between, with_roles, without_images
+from predictor.prediction.request import NEW, Request, make_case, resolve, share_between, with_roles, without_images
 from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
-from predictor.prediction.values import (
-    Known,
-    Manifest,
-    chosen_models,
-    doubt_of,
-    evaluate_together,
-    evaluated,
-    shown_outcomes,
-    tested_case,
-    value_of,
-)
 
 NEAREST = 3  # real runs that are shown beside a prediction
 WORST = 3  # classes that are named where not all are asked for
 ALL_PAIRS = 20  # more manifests than this are compared with the best one only
-BASELINES = ("log_n_log_h", "nearest")
 SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ranges: those that grow with the images
 TOGETHER = "all indicators together"
 SLACK = 1.1  # a design as far out as the farthest run is still inside
@@ -79,12 +67,55 @@ def predict(
         raise FitError("no manifest to predict", remedy="Name at least one")
     request = replace(resolve(fit, target_set, domain, model, image_size, image_steps), only=tuple(outcomes))
     own = {name: request.with_steps((steps or {}).get(name)) for name in manifests}
-    known = [_read(fit, name, distribution, own[name]) for name, distribution in manifests.items()]
-    evaluate_together(fit, known, request, BASELINES[:1] if explain else ())
+    read = [_read(fit, name, distribution, own[name]) for name, distribution in manifests.items()]
+    known = _asked(fit, read, request, BASELINES[:1] if explain else ())
     ranked = sorted((_predict_one(fit, item, own[item.name], level, all_classes, explain) for item in known), key=_rank)
     by_name = {item.name: item for item in known}
     order = [by_name[item.manifest] for item in ranked]
     return Predictions(predictions=tuple(ranked), comparisons=tuple(_compare(fit, order, request, level, against)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Manifest:
+    """A manifest, its case and indicators, where it lies outside the fitted range, and the case put to each outcome."""
+
+    name: str
+    distribution: LabelDistribution
+    case: Case
+    indicators: tuple[dict[str, Any], ...]
+    outside: tuple[dict[str, Any], ...]
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+
+
+def shown_outcomes(fit: Fit, request: Request) -> list[OutcomeFit]:
+    """Outcomes of the target set, or of the domain; accuracy first, robustness always named."""
+
+    def applies(fitted: OutcomeFit) -> bool:
+        if request.target_set != NEW:
+            return request.target_set in fitted.target_sets
+        return request.domain in fitted.domains
+
+    found = [item for item in fit.outcomes.values() if item.name in ("accuracy", "robustness") or applies(item)]
+    found = [item for item in found if not request.only or item.name in request.only]
+    order = {"accuracy": 0, "robustness": 1}
+    return sorted(found, key=lambda item: (order.get(item.name, 2), item.name))
+
+
+def _asked(fit: Fit, manifests: Sequence[_Manifest], request: Request, also: Sequence[str]) -> list[_Manifest]:
+    """The manifests, put to all outcomes; each model that is always asked is evaluated once, on all of them together.
+
+    also : families that are asked beside the models
+    A case that is put to an outcome has the classes that its test set covers.
+    """
+    by_outcome = {}
+    for fitted in shown_outcomes(fit, request):
+        tested = fitted.tested.get(request.target_set)
+        cases = [item.case if tested is None else replace(item.case, tested=tested) for item in manifests]
+        families = [*fitted.candidates(request.basis)[:1], *fitted.models, *also]
+        by_outcome[fitted.name] = fitted.ask_together(cases, families)
+    return [
+        replace(item, asked={name: asked[i] for name, asked in by_outcome.items()}) for i, item in enumerate(manifests)
+    ]
 
 
 def _rank(prediction: Prediction) -> float:
@@ -92,11 +123,11 @@ def _rank(prediction: Prediction) -> float:
     return math.inf if first.value is None else first.value if first.scale == "loss" else -first.value
 
 
-def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request) -> Manifest:
+def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request) -> _Manifest:
     distribution = with_roles(name, distribution, request)
     case, computed = make_case(distribution, request)
     outside = []
-    for indicator, (low, high) in fit.content["ranges"].items():
+    for indicator, (low, high) in fit.ranges.items():
         value = case.feature(indicator)
         slack = 1e-9 * max(abs(low), abs(high), 1.0)  # stored ranges are rounded
         if math.isfinite(value) and not low - slack <= value <= high + slack:
@@ -106,45 +137,41 @@ def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request
     shown = tuple(
         {"name": key, "value": item.value, "unit": item.unit, "reason": item.reason} for key, item in computed.items()
     )
-    return Manifest(name, distribution, case, shown, tuple(outside))
+    return _Manifest(name, distribution, case, shown, tuple(outside))
 
 
 def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
     """Each indicator alone is inside, but no run had such values together: squared Mahalanobis distance."""
-    joint = fit.content["joint"]
-    if joint is None:
+    joint = fit.joint
+    distance = math.nan if joint is None else joint.distance(case)
+    if joint is None or not distance > SLACK * joint.largest:
         return []
-    z = (np.array(case.features(joint["features"])) - np.array(joint["center"])) / np.array(joint["scale"])
-    distance = float(z @ np.array(joint["precision"]) @ z)
-    if not distance > SLACK * joint["largest"]:
-        return []
-    return [{"indicator": TOGETHER, "value": distance, "low": 0.0, "high": joint["largest"]}]
+    return [{"indicator": TOGETHER, "value": distance, "low": 0.0, "high": joint.largest}]
 
 
 def _predict_one(
-    fit: Fit, manifest: Manifest, request: Request, level: float, all_classes: bool, explain: bool
+    fit: Fit, manifest: _Manifest, request: Request, level: float, all_classes: bool, explain: bool
 ) -> Prediction:
-    outcomes = tuple(
-        _in_unit(_outcome(fit, name, manifest, request, level), Scale.stored(fit.outcomes[name]))
-        for name in shown_outcomes(fit, request)
-    )
-    first = outcomes[0].outcome
-    scale = Scale.stored(fit.outcomes[first])
+    shown = shown_outcomes(fit, request)
+    outcomes = tuple(_in_unit(_outcome(item, manifest, request, level), item.scale) for item in shown)
+    first = shown[0]
+    whole = manifest.asked[first.name]
+    if whole.case is not manifest.case:  # why and beside what are told of all the target classes
+        whole = first.ask(manifest.case)
     absent = without_images(manifest.distribution)
     warnings = [f"{manifest.name}: {absent}"] if absent else []
     warnings += [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
     why = []
     if outcomes[0].value is not None and explain:
-        names = chosen_models(fit, first, request)
-        needed = _indicators(fit, first, names, manifest)
+        names = first.candidates(request.basis)
+        needed = _indicators(first, names, manifest)
 
         def value(distribution: LabelDistribution) -> float:
             case, _ = make_case(distribution, request, names=needed)
-            return float(scale.values(value_of(fit, first, names, case, {})[0]))
+            return float(first.scale.values(first.ask(case).value(names)[0]))
 
-        whole = value_of(fit, first, names, manifest.case, manifest.known)[0]
-        found = contributions(manifest.distribution, value, float(scale.values(whole)))
-        why = [{"outcome": first, "name": key, "value": points} for key, points in found if math.isfinite(points)]
+        found = contributions(manifest.distribution, value, float(first.scale.values(whole.value(names)[0])))
+        why = [{"outcome": first.name, "name": key, "value": points} for key, points in found if math.isfinite(points)]
     return Prediction(
         manifest=manifest.name,
         status="outside" if manifest.outside else request.basis,
@@ -155,11 +182,11 @@ def _predict_one(
         outcomes=outcomes,
         indicators=manifest.indicators,
         contributions=tuple(why),
-        baselines=tuple(_baselines(fit, first, manifest.case, manifest.known)) if explain else (),
-        nearest=tuple(_nearest(fit, first, manifest.case)) if explain else (),
+        baselines=tuple(whole.baselines()) if explain else (),
+        nearest=tuple(whole.nearest(NEAREST)) if explain else (),
         outside=manifest.outside,
         warnings=tuple(warnings),
-        classes=tuple(_classes(fit, manifest, request, outcomes if all_classes else outcomes[:1], all_classes))
+        classes=tuple(_classes(manifest, request, outcomes if all_classes else outcomes[:1], all_classes))
         if explain
         else (),
     )
@@ -179,50 +206,43 @@ def _in_unit(found: OutcomePrediction, scale: Scale) -> OutcomePrediction:
 
 
 def _classes(
-    fit: Fit, manifest: Manifest, request: Request, outcomes: Sequence[OutcomePrediction], every: bool
+    manifest: _Manifest, request: Request, outcomes: Sequence[OutcomePrediction], every: bool
 ) -> Iterator[ClassPredictions]:
     for outcome in outcomes:
-        case = tested_case(fit, outcome.outcome, manifest, request)
-        found = predict_classes(
-            fit.outcomes[outcome.outcome], outcome, case, request.basis, most=None if every else WORST
-        )
+        asked = manifest.asked[outcome.outcome]
+        found = predict_classes(asked.outcome, outcome, asked.case, request.basis, most=None if every else WORST)
         if found is not None:
             yield found
 
 
-def _indicators(fit: Fit, outcome: str, names: Sequence[str], manifest: Manifest) -> list[str]:
+def _indicators(fitted: OutcomeFit, names: Sequence[str], manifest: _Manifest) -> list[str]:
     """Names of the indicators that these families ask for."""
-    families = fit.outcomes[outcome]["families"]
-    asked = {"n_samples", *(key.rpartition(" ")[2] for name in names for key in families[name]["features"])}
+    asked = {"n_samples", *(key.rpartition(" ")[2] for name in names for key in fitted.families[name].features)}
     return [item["name"] for item in manifest.indicators if item["name"] in asked]
 
 
-def _outcome(fit: Fit, outcome: str, manifest: Manifest, request: Request, level: float) -> OutcomePrediction:
-    entry = fit.outcomes[outcome]
-    if outcome == "robustness" and request.domain not in entry["domains"]:
-        return OutcomePrediction(
-            outcome=outcome, value=None, low=None, high=None, level=level, reason="your shift was never tested"
-        )
-    if request.target_set != "new" and request.target_set not in entry["target_sets"]:
-        reason = f"{outcome} was never measured on {request.target_set}"
-        return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
-    case = tested_case(fit, outcome, manifest, request)
-    names = chosen_models(fit, outcome, request)
-    value, family = value_of(fit, outcome, names, case, manifest.known)
+def _outcome(fitted: OutcomeFit, manifest: _Manifest, request: Request, level: float) -> OutcomePrediction:
+    def nothing(reason: str) -> OutcomePrediction:
+        return OutcomePrediction(outcome=fitted.name, value=None, low=None, high=None, level=level, reason=reason)
+
+    if fitted.name == "robustness" and request.domain not in fitted.domains:
+        return nothing("your shift was never tested")
+    if request.target_set != NEW and request.target_set not in fitted.target_sets:
+        return nothing(f"{fitted.name} was never measured on {request.target_set}")
+    asked = manifest.asked[fitted.name]
+    value, family = asked.value(fitted.candidates(request.basis))
     if not math.isfinite(value):
-        reason = "no model of the fit can be evaluated: indicators are missing"
-        return OutcomePrediction(outcome=outcome, value=None, low=None, high=None, level=level, reason=reason)
-    question = Question(entry, request, level, doubt_of(entry, case, manifest.known))
+        return nothing("no model of the fit can be evaluated: indicators are missing")
+    question = Question(fitted, request, level, asked.doubt())
     found, edge = question.interval(value), None
     if manifest.outside:
-        inside = value_of(fit, outcome, [family], case, manifest.known, clip=True)[0]
-        at_edge = question.interval(inside)
-        edge = (inside, at_edge.low, at_edge.high)
+        at_edge = question.interval(asked.of(family, clip=True))
+        edge = (asked.of(family, clip=True), at_edge.low, at_edge.high)
         found = question.outside(value, only_larger=_only_larger(manifest.outside))
         found = replace(found, low=min(found.low, at_edge.low), high=max(found.high, at_edge.high))
     return OutcomePrediction(
-        outcome=outcome, value=value, low=found.low, high=found.high, level=level, reason=found.reason, family=family,
-        covered=found.covered, edge=edge,
+        outcome=fitted.name, value=value, low=found.low, high=found.high, level=level, reason=found.reason,
+        family=family, covered=found.covered, edge=edge,
     )  # fmt: skip
 
 
@@ -233,56 +253,22 @@ def _only_larger(outside: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def _baselines(fit: Fit, outcome: str, case: Case, known: Known) -> list[dict[str, Any]]:
-    families = fit.outcomes[outcome]["families"]
-    rows = []
-    for family in BASELINES:
-        if family not in families:
-            continue
-        found: dict[str, Any] = {}
-        if family == "nearest":
-            index = Neighbours.of(families[family]).index([case])[0]
-            share = families[family]["values"][index] if index >= 0 else math.nan
-            found = {"configuration_id": families[family]["names"][index] if index >= 0 else None}
-        else:
-            share = evaluated(families[family], case, known, False)
-        value = float(Scale.stored(fit.outcomes[outcome]).values(share))
-        rows.append({"outcome": outcome, "family": family, "value": value if math.isfinite(value) else None, **found})
-    return rows
-
-
-def _nearest(fit: Fit, outcome: str, case: Case) -> Iterator[dict[str, Any]]:
-    """The real runs that are most like the manifest, nearest first; of its target set where that is known."""
-    parameters = fit.outcomes[outcome]["families"].get("nearest")
-    if parameters is None:
-        return
-    scale = Scale.stored(fit.outcomes[outcome])
-    for index, distance in Neighbours.of(parameters).several(case, NEAREST):
-        target_set, _, recipe = parameters["owners"][index].partition(" | ")
-        yield {
-            "outcome": outcome, "configuration_id": parameters["names"][index], "target_set": target_set,
-            "recipe": recipe, "value": float(scale.values(parameters["values"][index])), "distance": distance,
-        }  # fmt: skip
-
-
 def _compare(
-    fit: Fit, ranked: list[Manifest], request: Request, level: float, against: Sequence[str] | None
+    fit: Fit, ranked: list[_Manifest], request: Request, level: float, against: Sequence[str] | None
 ) -> list[Comparison]:
     """Every pair (or the best against each, where there are many), for every outcome with a value."""
     rows = []
-    for outcome in shown_outcomes(fit, request):
-        entry = fit.outcomes[outcome]
-        if not Scale.stored(entry).is_share:  # a level of one half or nine tenths means nothing there
+    for fitted in shown_outcomes(fit, request):
+        if not fitted.scale.is_share:  # a level of one half or nine tenths means nothing there
             continue
-        if outcome == "robustness" and request.domain not in entry["domains"]:
+        if fitted.name == "robustness" and request.domain not in fitted.domains:
             continue
-        if request.target_set != "new" and request.target_set not in entry["target_sets"]:
+        if request.target_set != NEW and request.target_set not in fitted.target_sets:
             continue
-        known = request.basis == "in_domain"
-        errors = differences(entry["configuration" if known else "target_set"], known=known)
+        errors = differences(fitted.split(request.basis), known=request.basis == "in_domain")
         covered = errors.covered(level)
-        names = chosen_models(fit, outcome, request)
-        found = [value_of(fit, outcome, names, tested_case(fit, outcome, m, request), m.known)[0] for m in ranked]
+        names = fitted.candidates(request.basis)
+        found = [item.asked[fitted.name].value(names)[0] for item in ranked]
         values = logit(np.array(found)).tolist()
         heads = range(len(ranked)) if against is not None or len(ranked) <= ALL_PAIRS else range(1)
         for i in heads:
@@ -298,7 +284,7 @@ def _compare(
                     Comparison(
                         a=ranked[i].name,
                         b=ranked[j].name,
-                        outcome=outcome,
+                        outcome=fitted.name,
                         logit_difference=difference,
                         low=None if half is None else difference - half,
                         high=None if half is None else difference + half,

@@ -55,33 +55,32 @@ def resolve(
     whole_number("image_steps", image_steps, remedy="Use e.g. --image-steps 30000, or leave it out")
     known = fit.target_sets
     _check_name("target set", target_set, known)
-    domains = {entry["domain"] for entry in known.values()}
     if target_set != NEW:
-        own = known[target_set]["domain"]
+        own = known[target_set].domain
         if domain not in (NEW, own):
             raise FitError(
                 f"target set {target_set!r} belongs to domain {own!r}, not {domain!r}", remedy="Leave --domain out"
             )
         domain = own
-    _check_name("domain", domain, domains)
-    default = known[target_set]["recipe"] if target_set != NEW else fit.content["recipe"]
+    _check_name("domain", domain, fit.domains)
+    default = known[target_set].recipe if target_set != NEW else fit.recipe
     recipe = {
-        "model": model or default["model"],
-        "image_size": image_size or default["image_size"],
-        "image_steps": image_steps or default["image_steps"],
+        "model": model or default.model,
+        "image_size": image_size or default.image_size,
+        "image_steps": image_steps or default.image_steps,
         "assumed": model is None and image_size is None and image_steps is None,
     }
     warnings = []
     level = level_key(target_set, recipe["model"], recipe["image_size"]) if target_set != NEW else None
-    seen = [[entry["model"], entry["image_size"]] for entry in fit.content["recipes"]]
-    if [recipe["model"], recipe["image_size"]] not in seen:
+    seen = [(item.model, item.image_size) for item in fit.recipes]
+    if (recipe["model"], recipe["image_size"]) not in seen:
         shown = ", ".join(f"{name} {size} px" for name, size in seen)
         asked = f"{recipe['model']} {recipe['image_size']} px"
         warnings.append(f"recipe {asked} is new; the fit saw {shown}; the level is a guess; runs with it fix that")
     basis = "in_domain" if level else "new_target_set" if domain != NEW else "new_domain"
-    if level is not None and level not in fit.content["levels"]:
+    if level is not None and level not in fit.levels:
         basis, level = "new_target_set", None
-    classes = tuple(known[target_set]["classes"]) if target_set != NEW else ()
+    classes = known[target_set].classes if target_set != NEW else ()
     return Request(
         basis=basis, target_set=target_set, domain=domain, recipe=recipe, level=level, classes=classes,
         warnings=tuple(warnings),

@@ -12,10 +12,8 @@ import numpy as np
 from predictor import figures
 from predictor.errors import FitError
 from predictor.models.links import measured_within
-from predictor.models.scales import Scale
 from predictor.render.agreement import line
 from predictor.render.tables import number, points
-from predictor.statistics.conformal import residual_half_width
 from predictor.text import visible
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ def report_html(
         notes=table.notes,
         validation=validation_rows(fit) if fit else [],
         fit_reason=fit_reason,
-        left_out=fit.content["left_out"] if fit else [],
+        left_out=fit.left_out if fit else [],
         level=f"{table.level:.0%}",
     )
 
@@ -134,7 +132,7 @@ def pictures(frame: Any, table: AgreementTable, fit: Fit | None) -> list[Picture
             "A point is a configuration: the mean of its seeds; the bar reaches from the lowest seed to the highest.",
             lambda runs=runs, names=names: figures.indicator_against_outcome(runs, names, "accuracy"),
         )
-    for outcome in fit.content["outcomes"] if fit else ():
+    for outcome in fit.outcomes if fit else ():
         points = held_out_points(fit, outcome)
         row = headline(fit, outcome)
         counted = row["covered"].get(LEVEL) if row and row["covered"] else None
@@ -153,22 +151,18 @@ def held_out_points(fit: Fit, outcome: str) -> Any:
     """Out-of-fold predictions of the chosen family, with intervals made as for a prediction from the other folds."""
     import pandas as pd
 
-    entry = fit.outcomes[outcome]
-    held = entry["configuration"]
-    scale, tested = Scale.stored(entry), entry["n_tested"]
-    parts = {key: np.array(held[key], dtype=float) for key in ("residuals", "predicted", "doubt")}
-    sets, fold = np.array(held["groups"]), np.array(held["fold"])
-    half = np.full(len(fold), np.inf)  # where the other folds are too few
-    for own in np.unique(fold):
-        others = {**held, **{key: values[fold != own] for key, values in parts.items()}}
-        here = fold == own
-        found = residual_half_width(others, parts["predicted"][here], float(LEVEL), doubt=parts["doubt"][here])
+    fitted = fit.outcomes[outcome]
+    held = fitted.configuration
+    half = np.full(len(held.fold), np.inf)  # where the other folds are too few
+    for own in np.unique(held.fold):
+        here = held.fold == own
+        found = held.part(~here).half_width(held.predicted[here], float(LEVEL), doubt=held.part(here).doubt)
         half[here] = np.inf if found is None else found
-    images = np.array([tested.get(name, np.inf) for name in sets])
-    low, high = scale.interval(*measured_within(parts["predicted"], half, images))
-    predicted = scale.values(parts["predicted"])
+    images = np.array([fitted.n_tested.get(name, np.inf) for name in held.groups])
+    low, high = fitted.scale.interval(*measured_within(held.predicted, half, images))
+    predicted = fitted.scale.values(held.predicted)
     return pd.DataFrame(
-        {"measured": held["measured"], "target_set": sets, "predicted": predicted, "low": low, "high": high}
+        {"measured": held.measured, "target_set": held.groups, "predicted": predicted, "low": low, "high": high}
     )
 
 

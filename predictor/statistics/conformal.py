@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ def split_conformal(scores: Floats, level: float) -> float | None:
     return None if n == 0 or rank > n else float(np.sort(np.abs(scores))[rank - 1])
 
 
-def grouped_quantile(residuals: Floats, groups: Sequence[str], level: float) -> float | None:
+def grouped_quantile(residuals: Floats, groups: Sequence[str] | NDArray[np.str_], level: float) -> float | None:
     """Quantile of |residual| for a new group: every group weighs 1 / (G + 1), whatever its size.
 
     Hierarchical conformal prediction (Lee, Barber & Willett 2023); None where G < level / (1 - level).
@@ -106,52 +107,88 @@ def nested(found: float | None, scores: Floats, otherwise: float) -> float:
     return max(otherwise, float(np.abs(scores).max(initial=0.0))) if found is None else found
 
 
-def outside_half_width(
-    inside: Floats | None, own: Mapping[str, Any] | None, value: Floats | float, level: float,
-    doubt: Floats | float = 0.0,
-) -> Floats | None:  # fmt: skip
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Residuals:
+    """Errors of held-out configurations, and what they grow with.
+
+    residuals : (n,) measured - predicted, in logits
+    predicted : (n,) accuracies
+    groups : (n,) what was held out together and shares its error
+    doubt, tail, doubt_weight : see `error_scale`; doubt is (n,)
+
+    >>> own = Residuals.of({"residuals": [0.1] * 9, "predicted": [0.5] * 9, "tail": 0.0})
+    >>> own.half_width(0.9, 0.9).item(), own.half_width(0.9, 0.95)
+    (0.1, None)
+    """
+
+    residuals: Floats
+    predicted: Floats
+    groups: NDArray[np.str_]
+    doubt: Floats | float = 0.0
+    tail: float = 0.0
+    doubt_weight: float = 0.0
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Self:
+        """Plain data as arrays."""
+        return cls(**cls.numbers(stored))
+
+    @staticmethod
+    def numbers(stored: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields, from plain data."""
+        return {
+            "residuals": np.array(stored["residuals"], dtype=np.float64),
+            "predicted": np.array(stored.get("predicted", ()), dtype=np.float64),
+            "groups": np.array(stored.get("groups", ()), dtype=str),
+            "doubt": np.array(stored.get("doubt", 0.0), dtype=np.float64),
+            "tail": float(stored.get("tail", 0.0)),
+            "doubt_weight": float(stored.get("doubt_weight", 0.0)),
+        }
+
+    def part(self, chosen: NDArray[np.bool_]) -> Residuals:
+        """Some of the configurations."""
+        doubt = np.broadcast_to(self.doubt, len(self.residuals))[chosen]
+        return Residuals(
+            residuals=self.residuals[chosen], predicted=self.predicted[chosen], groups=self.groups[chosen], doubt=doubt,
+            tail=self.tail, doubt_weight=self.doubt_weight,
+        )  # fmt: skip
+
+    @cached_property
+    def scores(self) -> Floats:
+        """(n,) residuals over their scale."""
+        return self.residuals / error_scale(self.predicted, self.tail, self.doubt, self.doubt_weight)
+
+    def half_width(self, value: Floats | float, level: float, *, doubt: Floats | float = 0.0) -> Floats | None:
+        """Half the width in logits of intervals around predicted accuracies; None where the residuals are too few.
+
+        doubt : of the new predictions
+        """
+        half = split_conformal(self.scores, level)
+        return None if half is None else half * error_scale(value, self.tail, doubt, self.doubt_weight)
+
+    def beyond(self, value: Floats | float, level: float, least: Floats, *, doubt: Floats | float = 0.0) -> Floats:
+        """The same beyond the fitted range, where these are errors of the largest runs predicted from smaller ones.
+
+        least : half the width inside the range; it is never less
+        """
+        scale = error_scale(value, self.tail, doubt, self.doubt_weight)
+        half = grouped_quantile(self.scores, self.groups, level)
+        if half is None:  # no less than any of those errors, so that levels stay nested
+            return np.maximum(2 * least, float(np.abs(self.scores).max(initial=0.0)) * scale)
+        return np.maximum(least, half * scale)
+
+
+def outside(
+    inside: Floats | None, own: Residuals | None, value: Floats | float, level: float, doubt: Floats | float = 0.0
+) -> Floats | None:
     """Half the width beyond the fitted range, in logits; never less than inside it. None where that has none.
 
     inside : half the width for the same value inside the range
-    own : errors of the largest runs predicted from smaller ones, with their groups; None: twice as wide as inside
+    own : errors of the largest runs predicted from smaller ones, grouped; None: twice as wide as inside
     """
     if inside is None:
         return None
-    if own is None:
-        return 2 * inside
-    half = residual_half_width(own, value, level, own["groups"], doubt)
-    if half is None:  # no less than any of those errors, so that levels stay nested
-        half = np.maximum(2 * inside, residual_half_width(own, value, level, own["groups"], doubt, largest=True))
-    return np.maximum(inside, half)
-
-
-def residual_half_width(
-    own: Mapping[str, Any],
-    value: Floats | float,
-    level: float,
-    groups: Sequence[str] | None = None,
-    doubt: Floats | float = 0.0,
-    *,
-    largest: bool = False,
-) -> Floats | None:
-    """Half the width in logits of intervals around predicted accuracies; None where the residuals are too few.
-
-    own : residuals, predicted, tail, doubt and doubt_weight of held-out configurations, as fit.json keeps them
-    groups : what was held out together and shares its error; None: every configuration stands for itself
-    doubt : of the new predictions, see `error_scale`
-    largest : as wide as the largest residual, whatever the level
-
-    >>> own = {"residuals": [0.1] * 9, "predicted": [0.5] * 9, "tail": 0.0}
-    >>> residual_half_width(own, 0.9, 0.9).item(), residual_half_width(own, 0.9, 0.95)
-    (0.1, None)
-    """
-    weight = own.get("doubt_weight", 0.0)
-    scale = error_scale(np.array(own["predicted"]), own["tail"], np.array(own.get("doubt", 0.0)), weight)
-    scores = np.array(own["residuals"]) / scale
-    half = split_conformal(scores, level) if groups is None else grouped_quantile(scores, groups, level)
-    if largest:
-        half = float(np.abs(scores).max(initial=0.0))
-    return None if half is None else half * error_scale(value, own["tail"], doubt, weight)
+    return 2 * inside if own is None else own.beyond(value, level, inside, doubt=doubt)
 
 
 @lru_cache(maxsize=256)

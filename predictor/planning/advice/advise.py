@@ -251,16 +251,16 @@ def _plans(objective: Objective, targets: Targets, budget: int) -> tuple[dict[st
 
 def _fewest(objective: Objective) -> int:
     """Images of the smallest class that the fit saw: nothing is cut below."""
-    classwise = objective.fit.outcomes[objective.outcome]["families"].get("classwise", {})
-    if "log_count" not in classwise.get("features", ()):
+    classwise = objective.fitted.families.get("classwise")
+    if classwise is None or "log_count" not in classwise.features:
         return 1
-    return round(math.exp(classwise["low"][classwise["features"].index("log_count")]))
+    return round(math.exp(classwise.ready.low[classwise.features.index("log_count")]))
 
 
 def _with_others(objective: Objective, targets: Targets, budget: int, notes: list[str]) -> dict[str, LabelDistribution]:
     """The budget on new other classes, and the best share of it beside more images of the targets."""
     now = targets.distribution
-    seen = objective.fit.content["ranges"].get("n_other_classes")
+    seen = objective.fit.ranges.get("n_other_classes")
     if seen is None or seen[1] <= 0:
         notes.append("other classes: not tried; no run of the fit had any")
         return {}

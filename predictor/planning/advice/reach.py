@@ -76,7 +76,7 @@ def _end(outcome: OutcomePrediction, end: str) -> float | None:
 
 def _room(objective: Objective, targets: Targets) -> int:
     """Images that can be added before the manifest is larger than what the fit saw."""
-    ranges = objective.fit.content["ranges"]
+    ranges = objective.fit.ranges
     now = {"n_samples": targets.distribution.n_samples, "n_target_samples": int(targets.counts.sum())}
     return max(0, min((math.floor(ranges[name][1]) - size for name, size in now.items() if name in ranges), default=0))
 

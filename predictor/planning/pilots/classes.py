@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from predictor.distribution import LabelDistribution
 from predictor.fitting.classes import classes_of, deviations
 from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import Selection, rows_for
+from predictor.models.outcome import KnownClass, OutcomeFit
 from predictor.planning.objective import Objective
 from predictor.prediction import OutcomePrediction
 from predictor.prediction.classes import FAMILY, predict_classes
@@ -24,32 +24,32 @@ from predictor.prediction.results import ClassPredictions
 from predictor.records.schema import RunRecord
 
 
-def seen_classes(entry: Mapping[str, Any], records: Iterable[RunRecord], outcome: str) -> dict[str, list[float]]:
-    """{class: [deviation in logits, its standard deviation, test images]} of the pilots; empty where they cannot tell.
+def seen_classes(fitted: OutcomeFit, records: Iterable[RunRecord]) -> dict[str, KnownClass]:
+    """{class: what the pilots tell of it}; empty where they cannot tell.
 
-    entry : what the fit holds of the outcome
+    fitted : the outcome's own part of the fit
     """
-    own = entry.get("per_class")
-    rows = rows_for(Selection(tuple(records)), outcome)
-    if not own or "reason" in own or not rows:
+    own = fitted.classes
+    rows = rows_for(Selection(tuple(records)), fitted.name)
+    if own is None or not rows:
         return {}
     configs = configurations(rows)
     data = classes_of(rows, configs)
     if data is None:
         return {}
-    curve = data.logits(entry["families"][FAMILY], rows)
+    curve = data.logits(fitted.families[FAMILY], rows)
     everything = np.ones(len(data.config), dtype=bool)
-    learnt = deviations(data, curve, configs.measured, everything, tau=own["class_sd"])
+    learnt = deviations(data, curve, configs.measured, everything, tau=own.unknown.sd)
     tested = np.bincount(data.klass, weights=data.tested) / np.bincount(data.klass)
     found = zip(data.keys, learnt.mean, learnt.sd, tested, strict=True)
-    return {name: [float(value) for value in values] for (_, name), *values in found}
+    return {name: KnownClass(*(float(value) for value in values)) for (_, name), *values in found}
 
 
 def pilot_classes(
     objective: Objective,
     distribution: LabelDistribution,
     outcome: OutcomePrediction,
-    seen: Mapping[str, list[float]],
+    seen: Mapping[str, KnownClass],
     most: int | None,
 ) -> ClassPredictions | None:
     """The classes of one recalibrated outcome, worst first; see `predict_classes`.
@@ -59,4 +59,4 @@ def pilot_classes(
     case = objective.case(distribution)
     if seen:  # a test set of a part of the classes: those that it holds
         case = replace(case, tested=frozenset(seen))
-    return predict_classes(objective.fit.outcomes[outcome.outcome], outcome, case, "pilot", most=most, known=seen)
+    return predict_classes(objective.fitted, outcome, case, "pilot", most=most, known=seen)

@@ -96,7 +96,7 @@ def plan_pilots(
         raise FitError(f"{n} pilots; needed: 1 to {MOST}", remedy="Use e.g. --next 3")
     if not 0 < share <= 1:
         raise FitError(f"share {share:g}; needed: above 0, at most 1", remedy="Use e.g. --share 0.3")
-    known = {entry["domain"] for entry in fit.target_sets.values()}
+    known = fit.domains
     own = read_pilots(pilots, NEW if target_set == "mine" else target_set) if pilots is not None else None
     if own is not None:
         target_set, model, image_size = own.target_set, own.model, own.image_size
@@ -116,7 +116,7 @@ def plan_pilots(
             where=manifest,
             remedy="Leave them out of --targets, or add images",
         )
-    seen = fit.content["ranges"].get("image_steps", [0, 0])
+    seen = fit.ranges.get("image_steps", (0, 0))
     # inside what the fit saw, where the full run is: a shorter pilot would rest on a guess
     least = max(round(FEWEST * steps), int(seen[0]) if seen[0] <= steps <= seen[1] else 1)
     candidates = _candidates(now, steps, share * steps / n, least)

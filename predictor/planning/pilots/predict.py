@@ -13,14 +13,14 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed, with_near
 from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import Selection, recipe_of, rows_for
-from predictor.models.evaluate import evaluate
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit, measured_within
+from predictor.models.outcome import KnownClass
 from predictor.planning.objective import Floats, Objective
 from predictor.planning.pilots.classes import pilot_classes, seen_classes
 from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
-from predictor.prediction.intervals import UNCALIBRATED, Question
+from predictor.prediction.intervals import UNCALIBRATED
 from predictor.prediction.predict import WORST
 from predictor.prediction.request import NEW, Request, resolve, share_between, whole_number
 from predictor.records.gate import pass_gate
@@ -162,15 +162,14 @@ def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: Request)
     Raises FitError where the fit does not hold what its left-out target sets were predicted to be.
     """
     objective = Objective(fit, outcome, request)
-    entry = fit.outcomes[outcome]["target_set"]
-    if "predicted" not in entry:
+    held = fit.outcomes[outcome].target_set
+    if len(held.predicted) < len(held.residuals):
         raise FitError("the fit is too old for pilots", remedy="Fit again: predictor fit RUNS --output FIT")
-    spread = entry["spread"]
-    extra = spread["new_domain"]["sd"] ** 2 - spread["new_target_set"]["sd"] ** 2
+    extra = held.spread["new_domain"].sd ** 2 - held.spread["new_target_set"].sd ** 2
     x, residuals = _residuals(objective, pilots) if pilots else (np.empty(0), np.empty(0))
-    calibration = calibrate(entry, len(x), extra_variance=max(0.0, extra) if request.basis == "new_domain" else 0.0)
+    calibration = calibrate(held, len(x), extra_variance=max(0.0, extra) if request.basis == "new_domain" else 0.0)
     posterior = calibration.spread.posterior(x, residuals)
-    tested = Question(fit.outcomes[outcome], request, 0.9, 0.0).tested
+    tested = fit.outcomes[outcome].tested_images(request.target_set)
     return Recalibrated(objective, calibration, x, posterior, len(x), tested)
 
 
@@ -187,7 +186,7 @@ def _residuals(objective: Objective, pilots: Pilots) -> tuple[Floats, Floats]:
         own = replace(objective, request=replace(objective.request, recipe=recipe))
         cases.append(replace(own.case(row.case.distribution), tested=row.case.tested, chance=row.case.chance))
     configs = configurations(rows)
-    predicted = logit(configs.mean(evaluate(objective.parameters, cases)))
+    predicted = logit(configs.mean(objective.model.evaluate(cases)))
     if not np.isfinite(predicted).all():
         raise FitError(
             f"family {objective.family} cannot be evaluated on every pilot: indicators are missing", where="pilots"
@@ -234,9 +233,9 @@ class PilotPredictor:
         return _with_roles(name, distribution, self.pilots)
 
     @cached_property
-    def classes(self) -> dict[str, dict[str, list[float]]]:
+    def classes(self) -> dict[str, dict[str, KnownClass]]:
         """{outcome: what its classes deviate by in the pilots}, see `seen_classes`."""
-        return {name: seen_classes(self.fit.outcomes[name], self.pilots.records, name) for name in self.found}
+        return {name: seen_classes(self.fit.outcomes[name], self.pilots.records) for name in self.found}
 
     def predict(
         self,
@@ -342,7 +341,7 @@ def pilot_predictor(
     for name, given, own in (("--model", model, pilots.model), ("--image-size", image_size, pilots.image_size)):
         if given is not None and given != own:
             raise FitError(f"{name} {given}; the pilots were trained with {own}", remedy=f"Leave {name} out")
-    known = {entry["domain"] for entry in fit.target_sets.values()}
+    known = fit.domains
     asked = {
         "domain": pilots.domain if domain == NEW and pilots.domain in known else domain,
         "model": pilots.model,

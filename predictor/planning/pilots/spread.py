@@ -9,17 +9,16 @@ fit left out one by one. numpy alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor.models.links import expit, logit
 from predictor.prediction.differences import GRID
-from predictor.statistics.conformal import error_scale, fitted_tail, grouped_quantile, nested, t_quantile
+from predictor.statistics.conformal import Residuals, error_scale, fitted_tail, grouped_quantile, nested, t_quantile
 
 Floats = NDArray[np.float64]
 ROUNDS = 300
@@ -191,18 +190,17 @@ class Calibration:
         return nested(grouped_quantile(self.scores[use], owners, level), self.scores[use], student)
 
 
-def calibrate(stored: Mapping[str, Any], n_pilots: int, *, extra_variance: float = 0.0) -> Calibration:
+def calibrate(held: Residuals, n_pilots: int, *, extra_variance: float = 0.0) -> Calibration:
     """Learn from the left-out target sets of a fit, and repeat there what pilots do.
 
-    stored : residuals, groups and predicted of `fit.outcomes[outcome]["target_set"]`
+    held : errors of left-out target sets, which are the groups
     n_pilots : pilots of the target set that is asked about: each left-out one is given as many, from the half of its
         configurations that is predicted lowest, as pilots are cheap runs
     extra_variance : of the level, beyond that between target sets, for a new domain; the slopes of domains are taken to
         differ more in the same proportion, up to UNKNOWN_SLOPE. Left-out target sets knew their domain, so intervals
         of a new one are twice as wide and claim no coverage.
     """
-    residuals, groups = np.array(stored["residuals"]), np.array(stored["groups"])
-    x = logit(np.array(stored["predicted"]))
+    residuals, groups, x = held.residuals, held.groups, logit(held.predicted)
     names = np.unique(groups)
     scores: list[Floats] = []
     owners: list[str] = []
