@@ -84,8 +84,37 @@ def test_a_condition_opens_nothing(path, tmp_path, sql) -> None:
     (tmp_path / "other.csv").write_text("label\ncat\n")
     secret = [{"x": "cat"}]  # a variable that the engine could take for a table
     assert secret
-    with pytest.raises(ManifestError, match=r"--where: (opens something|.* does not fit)"):
+    with pytest.raises(ManifestError, match=r"--where: (opens something|.* does not fit|.* holds a query)"):
         read_manifest(path, where=sql.format(other=tmp_path / "other.csv", folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "(SELECT count(*) FROM range(1000000000000)) > 0",
+        "(WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t) > 0",
+        "list_filter(range(9), x -> x > (SELECT 1)) = []",
+        "EXISTS(FROM range(9))",
+    ],
+)
+def test_a_condition_holds_no_query(path, sql) -> None:
+    with pytest.raises(
+        ManifestError, match=r"holds a query \(SELECT, FROM\)\. write a condition on the columns of one row"
+    ):
+        read_manifest(path, where=sql)
+
+
+def test_a_text_may_speak_of_queries(path) -> None:
+    sql = """label <> '(SELECT 1) "class":"SUBQUERY"' AND width > 0"""
+    assert read_manifest(path, where=sql).n_samples == read_manifest(path, where="width > 0").n_samples
+
+
+def test_a_condition_that_is_no_text(path) -> None:
+    with pytest.raises(ManifestError, match=r"'\\udcff' is not one SQL condition"):
+        read_manifest(path, where="\udcff")
+    with pytest.raises(ManifestError) as raised:
+        read_manifest(path, where="1" + "+1" * 20_000 + " > 0")
+    assert len(str(raised.value)) < 1_000
 
 
 def test_weights_say_how_often_a_row_counts(path, tmp_path) -> None:

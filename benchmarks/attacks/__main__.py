@@ -49,7 +49,7 @@ def main() -> int:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="attacks-") as base:
             Path(base).chmod(0o755)
-            failed = tried(own, Path(base), lambda line: print(line[:600], flush=True))
+            failed = tried(own, Path(base), lambda line: print(ascii(line[:600])[1:-1], flush=True))
         total["tried"] += len(own)
         total["not held"] += len(failed)
         seconds = time.monotonic() - began

@@ -9,6 +9,8 @@ from predictor.errors import ManifestError
 from predictor.manifest.engine import message, quoted_name
 from predictor.manifest.table import LOOKED_AT, Table
 
+SHOWN = 200  # characters of a condition in a message
+
 
 def with_condition(table: Table, where: str | None, kept: set[str]) -> tuple[Table, str]:
     """The table, and the SQL of its rows to take.
@@ -21,6 +23,7 @@ def with_condition(table: Table, where: str | None, kept: set[str]) -> tuple[Tab
     rows = condition(where)
     if where is None:
         return table, rows
+    _refuse_queries(table, where)
     table = _typed(table, where, kept)
     _check(table, rows, where)
     return table, rows
@@ -37,13 +40,29 @@ def condition(where: str | None) -> str:
     import duckdb
 
     try:
+        where.encode()  # an argument need not be Unicode
         return f"({duckdb.SQLExpression(where)})"
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeEncodeError) as error:
         raise ManifestError(
-            f"{where!r} is not one SQL condition: {message(error)}",
+            f"{_short(where)} is not one SQL condition: {message(error)}",
             where="--where",
             remedy="write a condition on columns, as in \"width >= 64 AND source <> 'web'\"",
         ) from None
+
+
+def _refuse_queries(table: Table, where: str) -> None:
+    """Raise ManifestError for a query inside the condition: one over `range(...)` needs no file, and need not end."""
+    ((parsed,),) = table.connection.execute("SELECT json_serialize_sql($1)", [f"SELECT {where}"]).fetchall()
+    if '"class":"SUBQUERY"' in parsed:  # a text of the user's has its quotation marks escaped there
+        raise ManifestError(
+            f"{_short(where)} holds a query (SELECT, FROM)",
+            where="--where",
+            remedy="write a condition on the columns of one row",
+        )
+
+
+def _short(where: str) -> str:
+    return repr(where if len(where) <= SHOWN else f"{where[:SHOWN]}...")
 
 
 def _typed(table: Table, where: str, kept: set[str]) -> Table:
@@ -78,7 +97,7 @@ def _check(table: Table, rows: str, where: str) -> None:
         raise
     except duckdb.Error as error:
         raise ManifestError(
-            f"{where!r} does not fit: {message(error)}",
+            f"{_short(where)} does not fit: {message(error)}",
             where="--where",
             remedy=f"columns of {table.path}: {', '.join(map(quoted_name, table.columns))}",
         ) from None
