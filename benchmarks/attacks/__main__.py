@@ -61,10 +61,13 @@ def main() -> int:
 
 def _warm(programs: set[str]) -> None:
     """Import what the commands import, once: an attempt is a fork of this process."""
+    import codecs
     import importlib
 
     from predictor.cli import COMMANDS
 
+    for name in ("utf-8-sig", "utf-16", "latin-1", "idna"):  # nobody may not read root's Python
+        codecs.lookup(name)
     for name in COMMANDS:
         importlib.import_module(f"predictor.cli.{name}_command")
     for name in (

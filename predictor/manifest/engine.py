@@ -82,6 +82,8 @@ def _shared_or_own(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]
 def _engine(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
+    for file in files:
+        _check_name(file)
     allowed = {quoted(file) for file in files} | {quoted_path(file) for file in files}
     with TemporaryDirectory(prefix="predictor-") as spill:
         settings = {
@@ -98,6 +100,14 @@ def _engine(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection
+
+
+def _check_name(file: Path) -> None:
+    """Raise ManifestError for a name that the engine cannot be told."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        raise ManifestError("has a name that is no Unicode", where=str(file), remedy="rename it, or read '-'") from None
 
 
 def quoted(value: object) -> str:
