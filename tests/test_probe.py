@@ -27,7 +27,7 @@ from predictor.errors import DataError, PredictorError, RegistryError
 from predictor.grids import load_grid
 from predictor.grids.probes import spec_key
 from predictor.images import probe as probing
-from predictor.images.classifier import confusion, margin, scores
+from predictor.images.classifier import PENALTY, confusion, margin, scores
 from predictor.images.diversity import diversity, effective_number
 from predictor.images.draws import draws
 from predictor.images.duplicates import counted, find_pairs
@@ -203,7 +203,7 @@ def test_the_classifier_is_ridge_regression() -> None:
     kernel = features @ features.T
     training, test = np.arange(20), np.arange(20, 30)
     inside = features[:20].astype(float)
-    penalty = 0.1 * np.trace(inside @ inside.T) / 20
+    penalty = PENALTY * np.trace(inside @ inside.T) / 20
     wanted = np.where(classes[:20, None] == np.arange(3), 1.0, -1.0)
     peer = Ridge(alpha=penalty, fit_intercept=False).fit(inside, wanted - wanted.mean(0))
     assert np.allclose(

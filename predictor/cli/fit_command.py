@@ -43,13 +43,16 @@ def command(
     """Learn from the registry RUNS to predict accuracies from labels; print how well that works on held-out runs."""
     from predictor.fitting import fit_registry, score_held_out
     from predictor.records import read_registry
+    from predictor.records.indicator_inputs import probes_of
     from predictor.render.tables import json_text, rows_text
 
     records = read_registry(runs, studies or None)
     output = runs / "fit.json" if output is None else output
     check_writable(output)
     with shown_progress("fit") as progress:
-        fit = fit_registry(records, outcomes or None, families or None, studies or None, progress=progress)
+        fit = fit_registry(
+            records, outcomes or None, families or None, studies or None, probes=probes_of(runs), progress=progress
+        )
     written = fit.save(output)
     scored = score_held_out(fit, records)
     if form == "json":

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT, manifest_options, read_manifests
+from predictor.cli.common import FORMAT, manifest_options, read_manifests, shown_progress
+from predictor.errors import FitError
 from predictor.models.scales import SHARES
 from predictor.render.predictions import class_lines
 from predictor.text import json_visible, padded, shown, visible
@@ -16,6 +17,9 @@ from predictor.text import json_visible, padded, shown, visible
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from predictor.distribution import LabelDistribution
+    from predictor.images.results import Probe
+    from predictor.models.fit import Fit
     from predictor.planning.pilots.plan import Pilot
     from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions
 
@@ -37,6 +41,11 @@ SHOWN_COMPARISONS = 10
 @click.option("--image-size", type=click.IntRange(min=1), metavar="PX", help="Resolution of the images.")
 @click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Images shown, counted with repetition.")
 @click.option("--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Registry of runs of your target set.")
+@click.option("--images", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Probe these images of it.")
+@click.option(
+    "--probe", "probe_file", type=click.Path(path_type=Path), metavar="FILE", help="probe.json of its images."
+)
+@click.option("--no-probe", is_flag=True, help="Do not look at the images of a folder or a list.")
 @click.option("--classes", "all_classes", is_flag=True, help="Every class; CSV and Markdown get one row a class.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
 @manifest_options
@@ -50,29 +59,45 @@ def command(
     image_size: int | None,
     image_steps: int | None,
     pilot: Path | None,
+    images: Path | None,
+    probe_file: Path | None,
+    no_probe: bool,
     level: float,
     all_classes: bool,
     how: dict[str, str | None],
     targets: Path | None,
     form: str,
 ) -> None:
-    """Predict accuracies from label MANIFESTs before training; several are ranked and compared."""
+    """Predict accuracies from label MANIFESTs before training; several are ranked and compared.
+
+    Labels fix no level: images do. Those of a MANIFEST that is a folder or a list of images are probed (seconds, kept),
+    or those that --images names.
+    """
     from predictor.models.fit import find_fit
     from predictor.prediction import predict
+    from predictor.prediction.probed import with_probe
+    from predictor.prediction.request import NEW
 
     read = read_manifests(manifests, targets=targets, how=how)
     fit, where = find_fit(fit_path)
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
              "image_steps": image_steps, "level": level}  # fmt: skip
     following = {}
+    probe = None
+    if target_set == NEW and not no_probe:
+        probe = _probe(fit, read, images, probe_file, how.get("split"))
+    elif images or probe_file:
+        told = "--no-probe says not to" if no_probe else f"the fit knows {target_set}: its runs say more"
+        raise FitError(f"nothing to probe for: {told}", remedy="Leave --images and --probe out")
     if pilot is None:
-        found = predict(fit, read, all_classes=all_classes, **asked)
+        found = predict(fit, read, all_classes=all_classes, probe=probe, **asked)
     else:
         from predictor.planning.pilots.plan import next_pilots
         from predictor.planning.pilots.predict import predict_with_pilots
         from predictor.records import read_registry
 
         records = read_registry(pilot)
+        fit = fit if probe is None else with_probe(fit, probe, domain=domain)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
         following = next_pilots(fit, read, records, **asked) if form == "table" else {}
     if form == "json":
@@ -84,6 +109,33 @@ def command(
 
         rows = class_rows(found) if all_classes else flat_rows(found)
         click.echo(rows_text(rows, form, list(rows[0]), {}))
+
+
+def _probe(
+    fit: Fit, read: Mapping[str, LabelDistribution], images: Path | None, file: Path | None, split: str | None
+) -> Probe | None:
+    """The probe that was named, or one of the images that were named, or that the only manifest lists."""
+    from predictor.errors import PredictorError
+    from predictor.images.results import read_probe
+    from predictor.prediction.probed import knows_probes
+
+    if images and file:
+        raise FitError("--images and --probe both say what the images look like", remedy="Name one of them")
+    if file:
+        return read_probe(file)
+    if images is None and (len(read) > 1 or not knows_probes(fit)):
+        return None  # several manifests are candidates for the same images
+    from predictor.images.of_manifest import probe_of
+
+    name, distribution = next(iter(read.items()))
+    try:
+        with shown_progress("probe") as progress:
+            return probe_of(name, distribution.target_names, images, split=split, progress=progress)
+    except PredictorError as fault:
+        if images is not None:
+            raise
+        click.echo(f"{name}: its images were not probed: {visible(str(fault))}", err=True)
+        return None
 
 
 def flat_rows(found: Predictions) -> list[dict[str, Any]]:
@@ -111,8 +163,6 @@ def class_rows(found: Predictions) -> list[dict[str, Any]]:
 
     Raises FitError where nothing can be said of classes.
     """
-    from predictor.errors import FitError
-
     rows = [
         {
             "manifest": item.manifest,
@@ -166,13 +216,19 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
         place["pilot"] = f"TARGET SET {item.target_set}   DOMAIN {item.domain}, " + _plural(
             item.pilots["n_configurations"], "pilot"
         )
-    title = place.get(item.basis, "DOMAIN new, no pilots")
+    title = place.get(item.basis, "DOMAIN new, no pilots") + (", images probed" if item.probe else "")
     lines = [f"{item.manifest}   {title}   RECIPE {named}{steps}{assumed}"]
     for outcome in item.outcomes:
         lines += _outcome(outcome, item.basis)
     for own in item.classes:
         lines += class_lines(own, item.basis)
-    if item.basis == "new_domain":
+    if item.probe:
+        told = (
+            f"from a probe of {item.probe['n_images']:,} of your training images, beside what runs of other images show"
+        )
+        lines.append(_line("level", told))
+        lines.append(_line("", f"1-3 pilot runs pin it down: predictor pilots {item.manifest} --next 3"))
+    elif item.basis == "new_domain":
         seen = f"{_plural(n_target_sets, 'target set')}, {_plural(n_domains, 'domain')}"
         lines.append(_line("level", f"as if its images were like the fit's ({seen})"))
         remedy = f"1-3 pilot runs pin it down: predictor pilots {item.manifest} --next 3"
@@ -217,7 +273,11 @@ def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:
     value = _valued(outcome.value, outcome.low, outcome.high, outcome.scale)
     note = f"{outcome.level:.0%}".replace("%", " %")
     if outcome.covered:
-        held = {"in_domain": "on held-out configurations", "pilot": "same procedure on left-out target sets:"}
+        held = {
+            "in_domain": "on held-out configurations",
+            "pilot": "same procedure on left-out target sets:",
+            "new_domain": "on configurations of left-out domains",
+        }
         place = held.get(basis, "on configurations of left-out target sets")
         note += f"; {place} {outcome.covered[0]} of {outcome.covered[1]} covered"
     elif outcome.reason:

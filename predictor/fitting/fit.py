@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -18,11 +18,15 @@ from predictor.fitting.classes import per_class
 from predictor.fitting.configurations import Configurations, configurations
 from predictor.fitting.folds import group_folds
 from predictor.fitting.parallel import processes_for, side_by_side
+from predictor.fitting.probes import probed
 from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for, select, training_digest
 from predictor.fitting.validation import choose, size_folds, splits, validate
+from predictor.grids.probes import spec_key
+from predictor.images.results import Probe
 from predictor.models.base import Family, families, feature_matrix, forget, usable
 from predictor.models.case import level_key
 from predictor.models.fit import KIND, SCHEMA_VERSION, Fit, rounded
+from predictor.models.probed import Told
 from predictor.models.rows import Row, Sample
 from predictor.records.schema import RunRecord
 from predictor.statistics.ties import varies
@@ -38,8 +42,12 @@ JOINT = (
 )  # fmt: skip
 RIDGE = 0.01  # of a variance: two features that always went together may still differ a little
 ENOUGH = 2000  # runs and outcomes from which more processes bring more than their start costs
+NO_PROBES: Mapping[str, Probe] = {}
 Progress = Callable[[str, float], None]
-_Job = tuple[str, Sample | str, Sequence[Family]]  # outcome, its runs or a problem, families that compete
+_Job = tuple[
+    str, Sample | str, Sequence[Family], Mapping[str, Told]
+]  # outcome, its runs or a problem, families, probes
+PROBED = "accuracy"  # a probe of training images says nothing of a shift
 
 
 def fit_registry(
@@ -48,6 +56,7 @@ def fit_registry(
     family_names: Sequence[str] | None = None,
     studies: Sequence[str] | None = None,
     *,
+    probes: Mapping[str, Probe] = NO_PROBES,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> Fit:
@@ -56,6 +65,7 @@ def fit_registry(
     outcomes : names; all that were measured where left out
     family_names : models that compete, else all that do by default; the baselines are always fitted for comparison
     studies : only these; held-out studies and reported tables enter only when named here
+    probes : {key: probe} of training images, as `predictor.records.indicator_inputs.probes_of` reads them
     progress : called with what is being done and the share that is done, 0 to 1: after each held-out fold, or after
         each outcome where several are fitted side by side
     processes : that fit outcomes side by side; None: one a core where there is enough to do. The fit is the same
@@ -76,7 +86,7 @@ def fit_registry(
     reasons = []
     names = [name for name in available if outcomes is None or name in outcomes]
     made: dict[str, _Made] = {}
-    for one in _made(selection, names, competing, tell, processes):
+    for one in _made(selection, names, competing, _told(selection, probes), tell, processes):
         made[one.name] = one
     for name in names:
         if made[name].problem is not None:
@@ -115,12 +125,24 @@ class _Made:
     problem: str | None = None
 
 
+def _told(selection: Selection, probes: Mapping[str, Probe]) -> dict[str, Told]:
+    """{target set: what the probe of its training images says}, of those that were probed."""
+    keys = {record.target_set: spec_key(record.spec) for record in selection.records if record.spec} if probes else {}
+    found = {name: Told.of(probes[key]) for name, key in sorted(keys.items()) if key in probes}
+    return {name: told for name, told in found.items() if told is not None}
+
+
 def _made(
-    selection: Selection, names: Sequence[str], competing: Sequence[Family], tell: Progress, processes: int | None
+    selection: Selection,
+    names: Sequence[str],
+    competing: Sequence[Family],
+    told: Mapping[str, Told],
+    tell: Progress,
+    processes: int | None,
 ) -> Iterator[_Made]:
     """Every outcome, as soon as it is done: the largest first, so that no process is left with one at the end."""
     runs = {name: sum(name in record.outcomes for record in selection.records) for name in names}
-    jobs = _jobs(selection, sorted(names, key=lambda name: -runs[name]), competing)
+    jobs = _jobs(selection, sorted(names, key=lambda name: -runs[name]), competing, told)
     processes = processes_for(processes, len(names), enough=sum(runs.values()) >= ENOUGH)
     if processes > 1:
         tell(f"{len(names)} outcomes, {processes} at a time", 0.0)
@@ -136,22 +158,24 @@ def _made(
         yield from side_by_side(partial(_fit_one, tell=within), [job], 1)
 
 
-def _jobs(selection: Selection, names: Sequence[str], competing: Sequence[Family]) -> Iterator[_Job]:
+def _jobs(
+    selection: Selection, names: Sequence[str], competing: Sequence[Family], told: Mapping[str, Told]
+) -> Iterator[_Job]:
     """(outcome, its runs or why they cannot be fitted, the families); one after the other, while others are fitted."""
     for name in names:
         try:
             rows = Sample.of(rows_for(selection, name))
-            yield name, _problem(rows, configurations(rows)) or rows, competing
+            yield name, _problem(rows, configurations(rows)) or rows, competing, told if name == PROBED else {}
         except FitError as fault:
-            yield name, fault.problem, competing
+            yield name, fault.problem, competing, {}
 
 
 def _fit_one(job: _Job, tell: Progress = lambda line, share: None) -> _Made:
-    name, rows, competing = job
+    name, rows, competing, told = job
     if isinstance(rows, str):
         return _Made(name, {}, [], [], rows)
     try:
-        return _Made(name, *_fit_outcome(name, rows, configurations(rows), competing, tell))
+        return _Made(name, *_fit_outcome(name, rows, configurations(rows), competing, told, tell))
     except FitError as fault:
         return _Made(name, {}, [], [], fault.problem)
     finally:
@@ -180,6 +204,7 @@ def _fit_outcome(
     rows: Sequence[Row],
     configs: Configurations,
     competing: Sequence[Family],
+    told: Mapping[str, Told],
     tell: Progress,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """(what fit.json holds for the outcome, its validation rows, notes on what was left out)."""
@@ -195,6 +220,7 @@ def _fit_outcome(
     chosen_new = chosen = choose(fits, without_level=False)
     by_set = by_domain = None
     across: dict[str, Calibrated] = {}
+    over_domains: dict[str, Calibrated] = {}
     if len(np.unique(configs.target_sets)) > 1:
         across, _ = calibrate_all(working, rows, configs, group_folds(configs.target_sets))
         chosen_new = choose(across, without_level=True) if "target_set" in by_name else chosen
@@ -251,6 +277,8 @@ def _fit_outcome(
         "n_tested": _n_tested(configs),
         "per_class": per_class(rows, configs, fits, chosen, across, chosen_new),
     }
+    if told:
+        entry["probed"] = probed(rows, configs, across, over_domains, chosen_new, told, entry["per_class"])
     if by_set is None:  # residuals inside the only target set calibrate comparisons, never a level
         entry["target_set"]["groups"] = ["only target set"] * len(configs.ids)
     return entry, table, notes

@@ -24,7 +24,7 @@ from predictor.models.base import Floats
 from predictor.models.evaluate import Model
 from predictor.models.links import expit, logit
 from predictor.models.probed import Told, above_chance, at_reference, combined, from_above
-from predictor.models.rows import Row
+from predictor.models.rows import Row, Sample
 from predictor.statistics.conformal import grouped_quantile
 
 FEWEST = 3  # target sets with a probe
@@ -63,7 +63,6 @@ def probed(
     over_domains: Mapping[str, Calibrated],
     family: str,
     told: Mapping[str, Told],
-    image_steps: float | None,
     per_class: Mapping[str, Any],
 ) -> dict[str, Any] | None:
     """What fit.json holds of probes for one outcome; None where fewer than three target sets have one.
@@ -72,6 +71,8 @@ def probed(
     told : {target set: what its probe says}
     per_class : what fit.json holds of classes
     """
+    steps = Sample.of(rows).feature("image_steps")
+    image_steps = float(np.median(steps[np.isfinite(steps)])) if np.isfinite(steps).any() else None
     blocks: dict[str, Any] = {}
     for basis, fits in (("new_target_set", across), ("new_domain", over_domains)):
         if family not in fits:

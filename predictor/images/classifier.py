@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-PENALTY = 0.1
+PENALTY = 0.3
 
 
 def scores(

@@ -1,8 +1,8 @@
 """A probe of images: how well a classifier that needs no training tells the classes apart, from how many images.
 
-Whitened patches of the images themselves are filters, their rectified and pooled responses features, and ridge
-regression with a fixed penalty the classifier. It is asked at several numbers of training images a class, on random
-splits of the training images by group. It sees no test image.
+Features are rectified and pooled responses to whitened patches of the images themselves, and histograms of gradients;
+the classifier is ridge regression with a fixed penalty. It is asked at several numbers of training images a class, on
+random splits of the training images by group. It sees no test image.
 """
 
 from __future__ import annotations
@@ -152,15 +152,18 @@ def probe_sample(
 
 
 def feature_kernel(pixels: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.float32]:
-    """(n, n) inner products of the features of the method."""
-    from predictor.images.features import patch_features, standardised
+    """(n, n) inner products of the features of the method, patches and gradients of equal weight."""
+    from predictor.images.features import gradient_features, patch_features, standardised
 
     def tell(share: float) -> None:
         if progress:
             progress("features", share)
 
-    features = standardised(patch_features(pixels, np.random.default_rng(0), tell))
-    return features @ features.T
+    kernel = np.zeros((len(pixels), len(pixels)), np.float32)
+    for features in (patch_features(pixels, np.random.default_rng(0), tell), gradient_features(pixels)):
+        own = standardised(features)
+        kernel += own @ own.T / own.shape[1]
+    return kernel
 
 
 def _confused(table: NDArray[np.float64], names: list[str]) -> tuple[tuple[str, str, float], ...]:

@@ -15,7 +15,7 @@ from predictor.images.diversity import Diversity
 from predictor.images.duplicates import Duplicates
 
 SCHEMA_VERSION = 1
-METHOD = "patches/1"  # what is computed; figures of another method are not comparable
+METHOD = "patches+gradients/1"  # what is computed; figures of another method are not comparable
 FLOOR = 0.005  # shares above chance are kept this far from 0 and 1 before their logit
 
 

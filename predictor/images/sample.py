@@ -95,7 +95,12 @@ def decoded_sample(images: Images, training: Training, size: int, *, progress: P
 
     Raises DataError where no image can be read, or Pillow is missing.
     """
-    from predictor.images.decoding import BadImage, decode, for_each
+    try:
+        from predictor.images.decoding import BadImage, decode, for_each
+    except ImportError:
+        raise DataError(
+            "Pillow, which decodes images, is not installed", remedy='pip install "predictor[images]"'
+        ) from None
 
     names = tuple(training.rows)
     generator = np.random.default_rng(SEED)

@@ -159,6 +159,7 @@ class OutcomeFit:
     classes : what is known of single classes; None, with the reason
     levels : {key of a level: what it stands for}
     n_tested : {target set, or 'new': test images of a run}; empty where a fit does not state them
+    domain : held-out runs of left-out domains, where these calibrate a new one
     """
 
     name: str
@@ -175,6 +176,7 @@ class OutcomeFit:
     no_classes: str | None
     levels: Mapping[str, Level]
     n_tested: Mapping[str, float]
+    domain: HeldOut | None = None
 
     @classmethod
     def of(cls, name: str, stored: Mapping[str, Any], levels: Mapping[str, Level]) -> OutcomeFit:
@@ -195,6 +197,7 @@ class OutcomeFit:
             no_classes=own["reason"] if own and "reason" in own else None,
             levels=levels,
             n_tested=stored.get("n_tested", {}),
+            domain=HeldOut.of(stored["domain"]) if stored.get("domain") else None,
         )
 
     def __repr__(self) -> str:

@@ -21,6 +21,7 @@ from predictor.models.outcome import ClassErrors, KnownClass, OutcomeFit
 from predictor.prediction.results import ClassPrediction, ClassPredictions, OutcomePrediction
 from predictor.statistics.conformal import error_scale
 
+NEW_LEVEL = ""  # key of what a probe of the images says of a new target set's classes
 FAMILY = "classwise"
 NEEDS_NEW_FIT = "predictions of classes need a new fit: predictor fit RUNS --output FIT"
 NO_IMAGE = "no image: a class that is never shown is never predicted"
@@ -87,7 +88,7 @@ def predict_classes(
     names = [name for name in case.distribution.target_names if case.tested is None or name in case.tested]
     eta, counts = class_logits(fitted.families[FAMILY].ready, [case])
     if known is None:
-        known = own.known.get(case.level, {}) if case.level is not None else {}
+        known = own.known.get(case.level or NEW_LEVEL, {})
     found = [known.get(name, own.unknown) for name in names]
     own_sd, tested = np.array([item.sd for item in found]), np.array([item.tested for item in found])
     eta = eta + np.array([item.deviation for item in found])

@@ -85,6 +85,11 @@ class Question:
             if half is None:
                 return None, None, f"{len(own.residuals)} configurations are too few for a {level:.0%} interval"
             return float(half), *self._evidence(own)
+        domain = self.fitted.domain
+        if basis == "new_domain" and domain is not None:
+            half = grouped_quantile(domain.residuals, domain.groups, level)
+            if half is not None:
+                return half, *self._evidence(domain)
         half, calibrated = self._of_target_set()
         if basis == "new_target_set" and calibrated:
             return half, *self._evidence(self.fitted.target_set)

@@ -11,6 +11,7 @@ import numpy as np
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
+from predictor.images.results import Probe
 from predictor.models.case import Case
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
@@ -20,6 +21,7 @@ from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import differences
 from predictor.prediction.intervals import Question
+from predictor.prediction.probed import check_classes, with_probe
 from predictor.prediction.request import NEW, Request, make_case, resolve, share_between, with_roles, without_images
 from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
 
@@ -47,6 +49,7 @@ def predict(
     outcomes: Sequence[str] = (),
     explain: bool = True,
     against: Sequence[str] | None = None,
+    probe: Probe | None = None,
 ) -> Predictions:
     """Predict every outcome of every manifest; best accuracy first.
 
@@ -58,20 +61,29 @@ def predict(
     steps : {name: its image-steps}, where they are not those of all
     outcomes : those that are wanted; (): all
     explain : also why, classes, baselines and the runs that are most alike
+    probe : of the training images of what the manifests list, where the target set is new
     against : names that every manifest is compared with; None: every pair, of more than 20 manifests the best with each
 
-    Raises FitError for names that the fit does not know and for manifests without any target class.
+    Raises FitError for names that the fit does not know, for manifests without any target class, and for a probe of
+    other classes or of another kind than the fit learnt from.
     """
     share_between("level", level, remedy="Use e.g. --level 0.9")
     if not manifests:
         raise FitError("no manifest to predict", remedy="Name at least one")
     request = replace(resolve(fit, target_set, domain, model, image_size, image_steps), only=tuple(outcomes))
+    told = None
+    if probe is not None and request.basis != "in_domain":
+        fit = with_probe(fit, probe, domain=request.domain)
+        told = {"key": probe.key, "level": probe.level(), "slope": probe.slope, "n_images": probe.n_images}
+        for name, distribution in manifests.items():
+            check_classes(probe, name, with_roles(name, distribution, request).target_names)
     own = {name: request.with_steps((steps or {}).get(name)) for name in manifests}
     read = [_read(fit, name, distribution, own[name]) for name, distribution in manifests.items()]
     known = _asked(fit, read, request, BASELINES[:1] if explain else ())
     ranked = sorted((_predict_one(fit, item, own[item.name], level, all_classes, explain) for item in known), key=_rank)
     by_name = {item.name: item for item in known}
     order = [by_name[item.manifest] for item in ranked]
+    ranked = [replace(item, probe=told) for item in ranked]
     return Predictions(predictions=tuple(ranked), comparisons=tuple(_compare(fit, order, request, level, against)))
 
 

@@ -11,14 +11,13 @@ from predictor.errors import FitError, listed
 from predictor.images.results import Probe
 from predictor.models.fit import FIT_AGAIN, Fit
 from predictor.models.probed import KIND, Told, parameters
+from predictor.prediction.classes import NEW_LEVEL
 from predictor.prediction.request import NEW
-
-BASES = ("new_target_set", "new_domain")
 
 
 def knows_probes(fit: Fit) -> bool:
     """Whether the fit learnt from probes what images say."""
-    return any("probed" in entry and entry["probed"] for entry in fit.outcomes.values())
+    return any(entry.get("probed") for entry in fit.content["outcomes"].values())
 
 
 def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
@@ -41,23 +40,24 @@ def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
             remedy="Probe its target sets: predictor probe GRID.yaml --data DIR --output runs/probes.json; then "
             "predictor fit runs/",
         )
-    outcomes = dict(fit.outcomes)
-    for name, entry in fit.outcomes.items():
+    outcomes = dict(fit.content["outcomes"])
+    homes = {name: item.domain for name, item in fit.target_sets.items()}
+    for name, entry in fit.content["outcomes"].items():
         own = entry.get("probed")
         if own:
             if own["method"] != probe.method:
                 raise FitError(
                     f"the probe is of method {probe.method}; the fit learnt from {own['method']}", remedy=FIT_AGAIN
                 )
-            outcomes[name] = _told(entry, own, told, domain, fit.target_sets)
+            outcomes[name] = _told(entry, own, told, domain, homes)
     return Fit({**fit.content, "outcomes": outcomes})
 
 
 def _told(
-    entry: Mapping[str, Any], own: Mapping[str, Any], told: Told, domain: str, target_sets: Mapping[str, Any]
+    entry: Mapping[str, Any], own: Mapping[str, Any], told: Told, domain: str, homes: Mapping[str, str]
 ) -> dict[str, Any]:
     """One outcome whose model for what is new is told of the images."""
-    levels = [level for name, level in own["target_sets"].items() if target_sets.get(name, {}).get("domain") == domain]
+    levels = [level for name, level in own["target_sets"].items() if homes.get(name) == domain]
     basis = "new_target_set" if levels and "new_target_set" in own else "new_domain"
     if basis not in own:
         return dict(entry)
@@ -72,7 +72,7 @@ def _told(
         "per_class": _classes(entry.get("per_class"), own["classes"], told),
     }
     if basis == "new_domain":
-        changed["domain"] = {"residuals": block["residuals"], "groups": block["left_out"], "covered": block["covered"]}
+        changed["domain"] = {**changed["target_set"], "groups": block["left_out"]}
     return changed
 
 
@@ -83,7 +83,7 @@ def _classes(per_class: Mapping[str, Any] | None, weights: list[float], told: To
     weight, correlation = weights
     sd = per_class["class_sd"] * float(np.sqrt(1 - min(max(correlation, 0.0), 0.95) ** 2))
     new = {name: [weight * value, sd, per_class["tested"]] for name, value in told.classes.items()}
-    return {**per_class, "classes": {**per_class["classes"], "": new}}
+    return {**per_class, "classes": {**per_class["classes"], NEW_LEVEL: new}}
 
 
 def check_classes(probe: Probe, name: str, targets: tuple[str, ...]) -> None:

@@ -70,6 +70,7 @@ class Prediction:
     outside : indicators outside the range that the fit saw: {indicator, value, low, high}
     contributions : {outcome, name, value}: points (as a fraction) against balanced targets alone at the same N
     baselines : {outcome, family, value, configuration_id}
+    probe : {key, level, slope, n_images} of the probe of the images that the level rests on, or None
     pilots : {n_configurations, n_runs} of the user's own target set that the outcomes were recalibrated to, or None
     classes : for each outcome with a value its classes, worst first
     nearest : real runs most like the manifest, nearest first: {outcome, configuration_id, target_set, recipe, value,
@@ -89,6 +90,7 @@ class Prediction:
     outside: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...]
     pilots: dict[str, Any] | None = None
+    probe: dict[str, Any] | None = None
     classes: tuple[ClassPredictions, ...] = ()
     nearest: tuple[dict[str, Any], ...] = ()
 

@@ -22,7 +22,7 @@ def probe_text(probe: Probe, where: str, form: str) -> str:
     lines = [
         f"{where}   {_many(len(probe.names), 'class', 'classes')}   {probe.n_images:,} images looked at, "
         f"{probe.image_size} px, split {probe.split!r}   {probe.digest}",
-        "without training: whitened patches and ridge regression, "
+        "without training: whitened patches, gradients and ridge regression, "
         f"mean of {probe.n_draws} random splits of the training images",
     ]
     blocks = ["\n".join(lines)]

@@ -1,0 +1,59 @@
+"""The images behind a manifest, probed for a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from predictor.errors import DataError
+from predictor.images.listing import Images, open_images
+from predictor.images.probe import probe_images
+from predictor.images.readers import manifest as lists
+from predictor.images.results import Probe
+from predictor.images.sample import read_list
+
+STANDARD_INPUT = "-"
+
+
+def images_of(manifest: str) -> Images | None:
+    """The images that a manifest itself is or lists: a folder, a Parquet file of images, a CSV list of paths.
+
+    None for a manifest of labels alone, and for standard input.
+    Raises DataError for a folder whose images do not lie as the trainer reads them, and a list of missing files.
+    """
+    path = Path(manifest)
+    if manifest == STANDARD_INPUT or not path.exists():
+        return None
+    if path.is_dir() or (path.suffix == ".csv" and lists.lists_paths(path)):
+        return open_images(path)
+    if path.suffix != ".parquet":
+        return None
+    try:
+        return open_images(path)
+    except DataError:  # of labels alone
+        return None
+
+
+def probe_of(
+    manifest: str,
+    classes: Iterable[str],
+    images: Path | None = None,
+    *,
+    split: str | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> Probe | None:
+    """The probe of a manifest's tested classes, kept by the digest of the images; None where it lists no images.
+
+    images : where they are, for a manifest that is no such place; a list of paths is then one below this folder
+    split : training images of it, by default 'train' or what means the same
+    Raises DataError as `probe_images`.
+    """
+    if images is None:
+        listed = images_of(manifest)
+    else:
+        path = Path(manifest)
+        is_list = images.is_dir() and path.is_file() and lists.lists_paths(path)
+        listed = read_list(images, path if is_list else None)[0]
+    if listed is None:
+        return None
+    return probe_images(listed, classes=classes, split=split, cache=True, progress=progress)
