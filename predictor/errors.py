@@ -92,3 +92,17 @@ def with_near(names: Sequence[str], known: Sequence[str]) -> str:
     found = [(name, near(name, known)) for name in names[:SHOWN]]
     shown = [f"{name!r}" + (f" (near: {', '.join(map(repr, close))})" if close else "") for name, close in found]
     return listed([*shown, *map(repr, names[SHOWN:])])
+
+
+def package_version(name: str) -> str:
+    """The version of an installed package; 'unknown' where it runs from its source.
+
+    >>> package_version("no-such-package")
+    'unknown'
+    """
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -141,6 +141,15 @@ def test_bad_frames(change, message) -> None:
         agreement(change(made()))
 
 
+def test_no_minus_zero_and_one_way_to_print_a_probability() -> None:
+    from predictor.render.agreement import agreement_lines
+
+    row = {"indicator": "gini", "spearman": -0.001, "q": 0.0004, "tied_share": None, "verdict": None,
+           "n_configurations": 9, "n_runs": 9}  # fmt: skip
+    line = agreement_lines([row], 0.95)[0]
+    assert line["rho"] == "+0.00" and line["q"] == "< .001"
+
+
 def test_unknown_names() -> None:
     with pytest.raises(RegistryError, match="no indicator 'nois' in these runs"):
         agreement(made(), indicators=["nois"])

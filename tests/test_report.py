@@ -76,6 +76,25 @@ def test_a_name_that_matplotlib_would_read_as_a_formula_is_drawn(made, name: str
     assert name in report_html(records, table, None, "no fit", "names")
 
 
+def test_every_cell_stands_below_its_head(made) -> None:
+    """Also where one indicator of a table, the one held fixed, has no value beside itself."""
+    records, _, *fit = made
+    table = agreement(frame(records), given="n_samples", n_bootstrap=50, n_permutations=50)
+    page = report_html(records, table, *fit, "Registry test")
+    widths = [
+        (part.count("<th>"), {row.count("<td") for row in part.split("</thead>")[1].split("<tr")[1:]})
+        for part in re.findall(r"<table>.*?</table>", page, flags=re.DOTALL)
+    ]
+    assert len(widths) > 10 and all(cells == {heads} for heads, cells in widths)
+    blocks = [part for part in re.findall(r"<table>.*?</table>", page, flags=re.DOTALL) if "given size" in part]
+    assert blocks
+    for part in blocks:
+        heads = re.findall(r"<th>(.*?)</th>", part)
+        rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in part.split("<tr")[2:]]
+        sized = next(row for row in rows if row[0] == "n_samples")
+        assert sized[heads.index("given size")] == "-" and sized[heads.index("q")][0] in ".1<&"
+
+
 def test_summary_and_notes_come_from_the_runs(made) -> None:
     records, table, fit, _ = made
     row = headline(fit, "accuracy")

@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from predictor.errors import FitError, listed
+from predictor.errors import FitError, listed, package_version
 from predictor.fitting.calibration import Calibrated, calibrate_all, models_of, spread
 from predictor.fitting.classes import per_class
 from predictor.fitting.configurations import Configurations, configurations
@@ -28,7 +28,7 @@ from predictor.models.case import level_key
 from predictor.models.fit import KIND, SCHEMA_VERSION, Fit, rounded
 from predictor.models.probed import Told
 from predictor.models.rows import Row, Sample
-from predictor.records.schema import RunRecord
+from predictor.records import RunRecord, read_registry
 from predictor.statistics.ties import varies
 
 FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
@@ -51,7 +51,7 @@ PROBED = "accuracy"  # a probe of training images says nothing of a shift
 
 
 def fit_registry(
-    records: Iterable[RunRecord],
+    records: str | Path | Iterable[RunRecord],
     outcomes: Sequence[str] | None = None,
     family_names: Sequence[str] | None = None,
     studies: Sequence[str] | None = None,
@@ -62,6 +62,7 @@ def fit_registry(
 ) -> Fit:
     """Fit, choose, validate and calibrate.
 
+    records : runs, or the folder of a registry
     outcomes : names; all that were measured where left out
     family_names : models that compete, else all that do by default; the baselines are always fitted for comparison
     studies : only these; held-out studies and reported tables enter only when named here
@@ -73,6 +74,8 @@ def fit_registry(
     Raises FitError where no outcome can be fitted, or a named outcome, family or study is unknown.
     """
     tell = progress or (lambda line, share: None)
+    if isinstance(records, str | Path):
+        records = read_registry(records)
     selection = select(records, studies)
     competing = _families(family_names)
     available = outcome_names(selection)
@@ -105,7 +108,7 @@ def fit_registry(
     content = {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
-        "versions": {"predictor": _version("predictor"), "numpy": np.__version__},
+        "versions": {"predictor": package_version("predictor"), "numpy": np.__version__},
         **_description(selection, rows_for(selection, next(iter(fitted)))),
         "left_out": left_out + reasons,
         "outcomes": fitted,
@@ -379,10 +382,3 @@ def _recipe(counter: Counter[tuple[Any, Any, Any]]) -> dict[str, Any]:
     """The most frequent recipe; among equally frequent ones the first by name."""
     model, size, steps = min(counter, key=lambda key: (-counter[key], str(key)))
     return {"model": model, "image_size": size, "image_steps": steps}
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -22,7 +22,16 @@ from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import differences
 from predictor.prediction.intervals import Question
 from predictor.prediction.probed import check_classes, with_probe
-from predictor.prediction.request import NEW, Request, make_case, resolve, share_between, with_roles, without_images
+from predictor.prediction.request import (
+    NEW,
+    Request,
+    make_case,
+    named_manifests,
+    resolve,
+    share_between,
+    with_roles,
+    without_images,
+)
 from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
 
 NEAREST = 3  # real runs that are shown beside a prediction
@@ -36,7 +45,7 @@ SHRINK = ("power_difficulty@0.5",)  # and those that shrink with them
 
 def predict(
     fit: Fit,
-    manifests: Mapping[str, LabelDistribution],
+    manifests: LabelDistribution | Mapping[str, LabelDistribution],
     *,
     target_set: str = "new",
     domain: str = "new",
@@ -53,7 +62,7 @@ def predict(
 ) -> Predictions:
     """Predict every outcome of every manifest; best accuracy first.
 
-    manifests : {name: label distribution}
+    manifests : {name: label distribution}, or one of them
     target_set, domain : names that the fit knows, or 'new'
     model, image_size, image_steps : recipe; the fit's most frequent one where left out
     level : nominal coverage of the intervals, inside (0, 1)
@@ -68,6 +77,7 @@ def predict(
     other classes or of another kind than the fit learnt from.
     """
     share_between("level", level, remedy="Use e.g. --level 0.9")
+    manifests = named_manifests(manifests)
     if not manifests:
         raise FitError("no manifest to predict", remedy="Name at least one")
     request = replace(resolve(fit, target_set, domain, model, image_size, image_steps), only=tuple(outcomes))

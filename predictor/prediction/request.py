@@ -124,6 +124,27 @@ def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
         )
 
 
+def named_manifests(manifests: Any) -> Mapping[str, LabelDistribution]:
+    """{name: label distribution} of what is asked: that already, or one distribution.
+
+    >>> list(named_manifests(LabelDistribution.from_counts({"cat": 1})))
+    ['manifest']
+
+    Raises FitError for anything else, with what is needed.
+    """
+    if isinstance(manifests, LabelDistribution):
+        return {"manifest": manifests}
+    items = manifests.values() if isinstance(manifests, Mapping) else (manifests,)
+    for item in items:
+        if not isinstance(item, LabelDistribution):
+            raise FitError(
+                f"found {type(item).__name__}; needed: a LabelDistribution, or {{name: LabelDistribution}}",
+                where="manifests",
+                remedy="Read files first: predictor.read_manifest(path)",
+            )
+    return manifests
+
+
 def with_roles(name: str, distribution: LabelDistribution, request: Request) -> LabelDistribution:
     """The manifest with the target set's classes as its targets, where it named none itself.
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from predictor.render.tables import rows_text
+from predictor.render.tables import p_value, rows_text
 from predictor.text import shown
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def agreement_text(
     for (study, outcome), group in groupby(pooled, key=lambda r: (r["study"], r["outcome"])):
         if outcome in main:
             own, same = _distinct(list(group), everything)
-            lines = [_pooled_line(row, table.level) for row in own]
+            lines = [_pooled_line(row, one) for row, one in zip(own, agreement_lines(own, table.level), strict=True)]
             name = study if len(study) <= WIDTH // 2 else f"{study.count('+') + 1} studies"
             blocks.append(_block(f"{name}   ALL TARGET SETS   OUTCOME {outcome}", rows_text(lines, fmt), same, fmt))
     hidden = 0
@@ -49,7 +49,7 @@ def agreement_text(
         if not own:
             continue
         own, same = _distinct(own, everything or named)
-        parts = [] if by else [rows_text([line(row, table.level, 4 if everything else 2) for row in own], fmt)]
+        parts = [] if by else [rows_text(agreement_lines(own, table.level, 4 if everything else 2), fmt)]
         if everything and not by:
             parts.append(rows_text([_more(row) for row in own], fmt))
         if by or everything:
@@ -89,23 +89,29 @@ def _distinct(rows: Sequence[Row], everything: bool) -> tuple[list[Row], list[st
     return [group[0] for group in groups.values()], [f"the same ranks: {'; '.join(same)}"] if same else []
 
 
-def line(row: Row, level: float, digits: int = 2) -> dict[str, str]:
-    """One indicator: rho, its interval, rho with size held fixed, adjusted p (q), ties, evidence, verdict."""
-    given = next((name for name in row if name.startswith("partial_spearman given ")), None)
+def agreement_lines(rows: Sequence[Row], level: float, digits: int = 2) -> list[dict[str, str]]:
+    """One indicator each: rho, its interval, rho with size held fixed, adjusted p (q), ties, evidence, verdict.
+
+    Every line has the same cells: the indicator that is held fixed has no value beside itself.
+    """
+    given = next((name for row in rows for name in row if name.startswith("partial_spearman given ")), None)
+    return [_line(row, level, digits, given) for row in rows]
+
+
+def _line(row: Row, level: float, digits: int, given: str | None) -> dict[str, str]:
     shown = {"indicator": row["indicator"], "rho": _signed(row.get("spearman"), digits)}
     shown[f"{level:.0%} interval"] = _interval(row)
     if given:
         name = given.removeprefix("partial_spearman given ")
-        shown[f"given {'size' if name == 'n_samples' else name}"] = _signed(row[given])
-    shown["q"] = _p(row.get("q"))
+        shown[f"given {'size' if name == 'n_samples' else name}"] = _signed(row.get(given))
+    shown["q"] = p_value(row.get("q"))
     shown["ties"] = "-" if row["tied_share"] is None else f"{row['tied_share']:.0%}"
     shown |= {"n": str(row["n_configurations"]), "runs": str(row["n_runs"])}
     shown["verdict"] = row["verdict"] or "-"
     return shown
 
 
-def _pooled_line(row: Row, level: float) -> dict[str, str]:
-    shown = line(row, level)
+def _pooled_line(row: Row, shown: dict[str, str]) -> dict[str, str]:
     verdict = shown.pop("verdict")
     del shown["ties"], shown["runs"]  # of each target set; here they leave no room for what is said
     without = row["without_one"]
@@ -127,7 +133,7 @@ def _more(row: Row) -> dict[str, str]:
     decided = row.get("decision_accuracy")
     return {
         "indicator": row["indicator"],
-        "p": _p(row.get("p")),
+        "p": p_value(row.get("p")),
         "tau-b": _signed(row.get("kendall_tau_b"), 4),
         "gamma": _signed(row.get("gamma"), 4),
         "Somers": _signed(row.get("somers_d"), 4),
@@ -163,7 +169,7 @@ def _with_p(row: Row, name: str) -> str:
         return "-"
     low, high, p = row["along"].get(name, (None, None, None))
     between = "" if low is None else f" [{low:+z.2f}, {high:+z.2f}]"
-    return f"{row[name]:+z.2f}{between} p {_p(p)}"
+    return f"{row[name]:+z.2f}{between} p {p_value(p)}"
 
 
 def _why(rows: Sequence[Row]) -> Iterator[str]:
@@ -200,8 +206,4 @@ def _interval(row: Row) -> str:
 
 
 def _signed(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:+.{digits}f}"
-
-
-def _p(value: float | None) -> str:
-    return "-" if value is None else ("<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0"))
+    return "-" if value is None else f"{value:+z.{digits}f}"

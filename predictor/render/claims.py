@@ -6,7 +6,7 @@ from dataclasses import asdict
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from predictor.render.tables import rows_text
+from predictor.render.tables import p_value, rows_text
 from predictor.text import shown
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def _line(result: ClaimResult) -> dict[str, object]:
         "effect": _points(result.effect),
         "interval": _interval(result.low, result.high, result.level),
         "margin": f"{100 * result.margin:g}",
-        "p": _p(result.p),
-        "q": _p(result.p_adjusted),
+        "p": p_value(result.p),
+        "q": p_value(result.p_adjusted),
         "target sets": result.n_target_sets,
         "pairs": result.n_pairs,
         "runs": result.n_runs,
@@ -88,8 +88,8 @@ def _part_line(result: ClaimResult, part: Any) -> dict[str, object]:
         "expects": part.expects,
         "effect": _points(part.effect),
         "interval": _interval(part.low, part.high, part.level),
-        "p for": _p(part.supports),
-        "p against": _p(part.contradicts),
+        "p for": p_value(part.supports),
+        "p against": p_value(part.contradicts),
         "sets": part.n_target_sets,
         "pairs": part.n_bases,
         "runs": len(part.run_ids),
@@ -102,10 +102,6 @@ def _points(value: float | None) -> str | None:
 
 def _interval(low: float | None, high: float | None, level: float) -> str | None:
     return None if low is None or high is None else f"[{100 * low:+z.1f}, {100 * high:+z.1f}] {level:.0%}"
-
-
-def _p(value: float | None) -> str | None:
-    return None if value is None else "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
 def _wrapped(text: str, fmt: str) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from predictor import figures
-from predictor.errors import FitError
+from predictor.errors import FitError, package_version
 from predictor.models.links import measured_within
-from predictor.render.agreement import line
+from predictor.render.agreement import agreement_lines
 from predictor.render.tables import number, points
 from predictor.text import visible
 
@@ -60,9 +59,9 @@ def report_html(
         lstrip_blocks=True, finalize=lambda value: visible(value, keep="\n\t") if type(value) is str else value,
     )  # fmt: skip
     summary = [row for row in table.summary_rows() if row.get("spearman") is not None]
-    blocks: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+    blocks: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in summary:
-        blocks.setdefault((row["study"], row["target_set"], row["outcome"]), []).append(line(row, table.level))
+        blocks.setdefault((row["study"], row["target_set"], row["outcome"]), []).append(row)
     return environment.get_template("report.html.j2").render(
         title=title,
         studies=study_rows(records),
@@ -73,9 +72,9 @@ def report_html(
         summary=summary_lines(summary, fit),
         citations=citations(records),
         card=card,
-        version=version("predictor"),
+        version=package_version("predictor"),
         pictures=pictures(frame, table, fit),
-        blocks=blocks,
+        blocks={key: agreement_lines(own, table.level) for key, own in blocks.items()},
         notes=table.notes,
         validation=validation_rows(fit) if fit else [],
         fit_reason=fit_reason,

@@ -16,7 +16,6 @@ from predictor.text import cell, columns_of, json_visible, visible
 Row = Mapping[str, object]
 Formats = Mapping[str, Callable[[Any], str]]
 FORMATS = ("table", "json", "csv", "markdown")
-MAX_WIDTH = 400  # columns: a table is cut by the terminal, not by us
 
 
 def rows_text(
@@ -74,6 +73,15 @@ def percent(value: float | None, digits: int = 1) -> str:
     ('61.2 %', '-')
     """
     return "-" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def p_value(value: float | None) -> str:
+    """A probability as papers print it, '-' where there is none.
+
+    >>> p_value(0.0002), p_value(0.0416), p_value(None)
+    ('< .001', '.042', '-')
+    """
+    return "-" if value is None else "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
 def points(value: float | None, scale: str = "accuracy") -> str:

@@ -22,7 +22,7 @@ from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
 from predictor.prediction.intervals import UNCALIBRATED
 from predictor.prediction.predict import WORST
-from predictor.prediction.request import NEW, Request, resolve, share_between, whole_number
+from predictor.prediction.request import NEW, Request, named_manifests, resolve, share_between, whole_number
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Reported, RunRecord
 
@@ -196,7 +196,7 @@ def _residuals(objective: Objective, pilots: Pilots) -> tuple[Floats, Floats]:
 
 def predict_with_pilots(
     fit: Fit,
-    manifests: Mapping[str, LabelDistribution],
+    manifests: LabelDistribution | Mapping[str, LabelDistribution],
     records: Iterable[RunRecord],
     *,
     target_set: str = NEW,
@@ -239,7 +239,7 @@ class PilotPredictor:
 
     def predict(
         self,
-        manifests: Mapping[str, LabelDistribution],
+        manifests: LabelDistribution | Mapping[str, LabelDistribution],
         *,
         all_classes: bool = False,
         steps: Mapping[str, int] | None = None,
@@ -254,7 +254,7 @@ class PilotPredictor:
         """
         steps = steps or {}
         how: Any = {"steps": steps, "outcomes": outcomes, "explain": explain, "against": against}
-        roles = {name: self.with_roles(name, item) for name, item in manifests.items()}
+        roles = {name: self.with_roles(name, item) for name, item in named_manifests(manifests).items()}
         base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked, **how)
         done = [
             self._recalibrated(item, roles[item.manifest], steps.get(item.manifest), all_classes, explain)
