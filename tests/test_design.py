@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from predictor.cli.design_command import command
 from predictor.errors import FitError, PredictorError
 from predictor.grids import load_grid, plan_grid
+from predictor.grids.write import grid_text
 from predictor.planning.design.choose import design_registry
-from predictor.planning.grid_text import grid_text
 from predictor.records import Counted, Environment, Outcome, RunRecord, Seconds, StageCounts, write_record
 from predictor.spec import planned_counts
 

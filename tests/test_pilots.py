@@ -29,7 +29,7 @@ from predictor.planning.pilots.predict import predict_with_pilots, read_pilots
 from predictor.planning.pilots.spread import calibrate, cheap, learn, repeated
 from predictor.prediction import predict
 from predictor.records import write_record
-from predictor.spec import planned_counts
+from predictor.spec import PROTOCOL, planned_counts
 from predictor.statistics.conformal import Residuals
 
 SETS = tuple((f"cifar/{i}", ("cifar", 6, level)) for i, level in enumerate((-3.6, -3.1, -2.7, -2.2)))
@@ -297,7 +297,9 @@ def test_planned_pilots_narrow_the_interval_and_are_true_subsamples(fit, manifes
     widths = [plan.width_now, *(pilot.width_after for pilot in plan.pilots)]
     assert all(later < earlier for earlier, later in itertools.pairwise(widths))
     assert [pilot.width_before for pilot in plan.pilots] == widths[:-1]
-    content = grid_content(plan, study="p", file="a.parquet", digest="sha256:" + "0" * 64, learning_rate=0.1)
+    content = grid_content(
+        plan, study="p", file="a.parquet", digest="sha256:" + "0" * 64, protocol=PROTOCOL, recipe={"learning_rate": 0.1}
+    )
     path = tmp_path / "grid.yaml"
     path.write_text(json.dumps(content))  # JSON is YAML
     grid = load_grid(path)

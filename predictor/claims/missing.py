@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from predictor.claims.evidence import PartResult
 from predictor.claims.target_sets import FRACTALS, Site
 from predictor.errors import SpecError
 from predictor.grids import plan_grid
-from predictor.spec import Recipe
+from predictor.grids.compose import compose, recipe_of, source, target_set_of
 
 STUDY = "missing"
 SEEDS = (0, 1, 2)
@@ -96,41 +95,24 @@ def grid_content(
     by_name = {site.target_set: site for site in places}
     used = {block["target_set"]: by_name[block["target_set"]] for block in blocks}
     first = next(iter(used.values()))
-    recipe = first.spec.recipe.model_dump(mode="json", exclude_defaults=True, exclude={"flip"})
-    sources = {name for site in used.values() for name in _sources(site)} | {
-        other["source"] for block in blocks for other in _listed(block.get("others"))
-    }
-    known = {FRACTALS[0]: FRACTALS[1], **first.sources}
     plans = {str(block["stages"]) for block in blocks if "stages" in block}
     seeds = sorted({seed for site in used.values() for c in site.configurations for seed in c.run_ids}) or list(SEEDS)
-    content: dict[str, Any] = {
-        "study": study,
-        "protocol": first.spec.protocol,
-        "sources": {name: _source(name, known[name], files) for name in sorted(sources)},
-        "target_sets": {name: _target_set(site) for name, site in sorted(used.items())},
-        "model": first.spec.model.model_dump(mode="json"),
-        "recipe": {**recipe, "image_steps": first.image_steps},
-        "seeds": seeds if len(seeds) >= len(SEEDS) else list(SEEDS),
-    }
-    if plans:
-        content["stage_plans"] = {name: STAGE_PLANS[name] for name in sorted(plans)}
-    content["grid"] = [dict(block) for number, block in enumerate(blocks) if block not in blocks[:number]]
-    return content
+    known = {FRACTALS[0]: FRACTALS[1], **first.sources}
+    return compose(
+        study=study,
+        protocol=first.spec.protocol,
+        sources={name: source(name, digest, files.get(name)) for name, digest in sorted(known.items())},
+        target_sets={name: _target_set(site) for name, site in sorted(used.items())},
+        model=first.spec.model.model_dump(mode="json"),
+        recipe={**recipe_of(first.spec), "image_steps": first.image_steps},
+        seeds=seeds if len(seeds) >= len(SEEDS) else list(SEEDS),
+        blocks=[block for number, block in enumerate(blocks) if block not in blocks[:number]],
+        stage_plans={name: STAGE_PLANS[name] for name in sorted(plans)},
+    )
 
 
-def grid_yaml(
-    blocks: Sequence[Mapping[str, Any]], places: Sequence[Site], files: Mapping[str, str], study: str = STUDY
-) -> str:
-    """The grid as text, with a line that says what it is for."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.default_flow_style = None
-    yaml.width = 160
-    stream = io.StringIO()
-    yaml.dump(grid_content(blocks, places, files, study), stream)
-    note = "# Runs that the claims of a registry lack. Look at it with:  trainer plan FILE --data DIR\n"
-    return note + stream.getvalue()
+def _target_set(site: Site) -> dict[str, Any]:
+    return target_set_of(site.spec, site.domain or "unknown", site.shifts, trained=site.trained_source)
 
 
 def _open_blocks(
@@ -149,36 +131,3 @@ def _open_blocks(
             found.append(block)
             n_runs += len(open_runs)
     return found, n_runs
-
-
-def _sources(site: Site) -> set[str]:
-    spec = site.spec
-    return {site.trained_source[0], spec.target.test.source, *(test.source for test in site.shifts.values())}
-
-
-def _source(name: str, digest: str, files: Mapping[str, str]) -> dict[str, str]:
-    if not digest.startswith("sha256:"):
-        return {"digest": digest}
-    return {"file": files.get(name, f"{name}.parquet"), "digest": digest}
-
-
-def _target_set(site: Site) -> dict[str, Any]:
-    source, split = site.trained_source
-    content: dict[str, Any] = {"domain": site.domain or "unknown", "source": source}
-    if split != "train":
-        content["train_split"] = split
-    if site.spec.target.test.split != "test":
-        content["test_split"] = site.spec.target.test.split
-    if site.spec.recipe.flip != Recipe.model_fields["flip"].default:
-        content["flip"] = site.spec.recipe.flip
-    content["classes"] = list(site.spec.target.classes)
-    if site.shifts:
-        content["shifts"] = {name: test.model_dump(mode="json") for name, test in site.shifts.items()}
-    return content
-
-
-def _listed(others: Any) -> list[Mapping[str, Any]]:
-    """The groups of a level of `others`; several together stand in a list of their own."""
-    if not others or others == "none":
-        return []
-    return others[0] if isinstance(others, list) else [others]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from predictor.claims.base import TARGET_SETS, Claim
 from predictor.claims.configurations import Configuration, groups
 from predictor.claims.evidence import PartResult, clusters, part_results
-from predictor.claims.missing import Missing, grid_yaml, missing
+from predictor.claims.missing import Missing, grid_content, missing
 from predictor.claims.registry import registered
 from predictor.claims.target_sets import Site, sites
 from predictor.errors import PredictorError, SpecError
 from predictor.grids import load_grid, near
+from predictor.grids.write import grid_text
 from predictor.records import RunRecord, read_registry
 from predictor.statistics.multiplicity import adjusted
 
@@ -83,7 +84,10 @@ class ClaimsReport:
     def missing_grid(self) -> str | None:
         """The missing runs of all claims as one grid YAML; None where the registry's target sets lack none."""
         blocks = [block for result in self.results if result.missing for block in result.missing.blocks]
-        return grid_yaml(blocks, self._places, self._files) if blocks else None
+        if not blocks:
+            return None
+        note = "Runs that the claims of a registry lack. Look at it with:  trainer plan FILE --data DIR"
+        return grid_text(grid_content(blocks, self._places, self._files), [note])
 
 
 def claims(

@@ -33,8 +33,8 @@ def command(
 
     Candidates are what the grids in RUNS plan and nobody trained, and their levels crossed anew.
     """
+    from predictor.grids.write import check_grid, grid_text
     from predictor.planning.design.choose import design_registry
-    from predictor.planning.grid_text import check_grid, grid_text
     from predictor.render.tables import json_text, rows_text
 
     found = design_registry(runs, n, studies=list(studies) or None, outcome=outcome, study=name, level=level)

@@ -62,14 +62,14 @@ def command(
 
     Then: trainer run pilots.yaml --data DIR --runs pilots/, and predictor predict MANIFEST --pilot pilots/.
     """
+    from predictor.grids.write import check_grid, grid_text
     from predictor.models.fit import find_fit
-    from predictor.planning.grid_text import check_grid, grid_text
     from predictor.planning.pilots.plan import grid_content, plan_pilots
     from predictor.records import read_registry
     from predictor.render.tables import json_text, rows_text
 
     file, digest = _source(source, digest)
-    model, size, settings, rate = _recipe(recipe)
+    model, size, settings, protocol = _recipe(recipe)
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, where = find_fit(fit_path)
     plan = plan_pilots(
@@ -77,7 +77,7 @@ def command(
         image_steps=image_steps, share=share, level=level, pilots=read_registry(pilot) if pilot else None,
     )  # fmt: skip
     content = grid_content(
-        plan, study=study, file=file, digest=digest, learning_rate=rate, recipe=settings, test_split=test_split,
+        plan, study=study, file=file, digest=digest, protocol=protocol, recipe=settings, test_split=test_split,
         train_split=how.get("split") or "train", seeds=seeds,
     )  # fmt: skip
     written = grid_text(content, [f"Pilots of {manifest}: predictor pilots --next {n}",
@@ -90,7 +90,9 @@ def command(
     elif form == "table":
         click.echo(text(plan, where, output, rows_text(rows(plan), "table", COLUMNS, FORMATS)))
         if recipe is None:
-            click.echo(f"recipe        learning rate {rate:g}, as the fit's runs (assumed); yours: --recipe GRID.yaml")
+            click.echo(
+                f"recipe        learning rate {LEARNING_RATE:g}, as the fit's runs (assumed); yours: --recipe GRID.yaml"
+            )
     else:
         click.echo(rows_text(rows(plan), form, COLUMNS))
 
@@ -159,12 +161,14 @@ def _source(source: Path | None, digest: str | None) -> tuple[str, str]:
     return source.name, digest
 
 
-def _recipe(path: Path | None) -> tuple[str | None, int | None, dict[str, Any], float]:
-    """(network, resolution, the rest of the recipe, learning rate) of a grid."""
+def _recipe(path: Path | None) -> tuple[str | None, int | None, dict[str, Any], int]:
+    """(network, resolution, recipe, protocol) of a grid."""
+    from predictor.spec import PROTOCOL
+
     if path is None:
-        return None, None, {}, LEARNING_RATE
+        return None, None, {"learning_rate": LEARNING_RATE}, PROTOCOL
     from predictor.grids import load_grid
 
     spec = load_grid(path).runs[0].spec
     settings = spec.recipe.model_dump(mode="json", exclude_defaults=True)
-    return spec.model.name, spec.model.image_size, settings, settings.pop("learning_rate")
+    return spec.model.name, spec.model.image_size, settings, spec.protocol

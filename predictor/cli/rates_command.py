@@ -41,8 +41,8 @@ def command(
     Without --runs writes the small grid to train first. With --runs reads what it reached, and prints the line for the
     recipe: one rate, or a smooth function of image-steps where the runs show that it depends on them.
     """
+    from predictor.grids.write import check_grid, grid_text
     from predictor.planning.design.learning_rates import ENDING, choose_rate, rates_grid
-    from predictor.planning.grid_text import check_grid, grid_text
     from predictor.render.tables import json_text, rows_text
 
     if runs is None:

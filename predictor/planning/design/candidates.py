@@ -14,9 +14,10 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, SpecError
 from predictor.grids import load_grid, plan_grid
+from predictor.grids.compose import compose, recipe_of, source, target_set_of
 from predictor.records.schema import RunRecord
 from predictor.records.store import study_folders
-from predictor.spec import Recipe, RunSpec, Stage, StageData, canonical_json, planned_counts
+from predictor.spec import RunSpec, Stage, StageData, canonical_json, planned_counts
 
 LEVELS = 8  # of each axis that are crossed: those that most configurations have
 MOST = 4000  # candidates that are weighed: beyond it a fixed sample of the crossing
@@ -55,42 +56,22 @@ class Space:
 
     def content(self, blocks: Sequence[Mapping[str, Any]], study: str) -> dict[str, Any]:
         """The grid of these blocks, as plain data."""
-        used = {block["target_set"] for block in blocks}
-        named = {other["source"] for block in blocks for level in block.get("others", ()) for other in _groups(level)}
-        specs = {name: own for name, own in self.specs.items() if name in used}
         digests = {key: digest for own in self.specs.values() for spec in own for key, digest in spec.sources.items()}
-        sources = named | {spec.stages[0].data.source for own in specs.values() for spec in own}
-        sources |= {test.source for own in specs.values() for spec in own for test in _tests(spec)}
-        recipe = self.first.recipe.model_dump(mode="json", exclude_defaults=True, exclude={"flip"})
-        return {
-            "study": study,
-            "protocol": self.first.protocol,
-            "sources": {name: self._source(name, digests[name]) for name in sorted(sources)},
-            "target_sets": {name: self._target_set(name) for name in sorted(used)},
-            "model": self.first.model.model_dump(mode="json"),
-            "recipe": recipe,
-            "seeds": [dict(seeds) for seeds in self.seeds],
-            "grid": [dict(block) for block in blocks],
-        }
-
-    def _source(self, name: str, digest: str) -> dict[str, str]:
-        file = self.files.get(name) or (f"{name}.parquet" if digest.startswith("sha256:") else None)
-        return {"digest": digest} if file is None else {"file": file, "digest": digest}
+        return compose(
+            study=study,
+            protocol=self.first.protocol,
+            sources={name: source(name, digest, self.files.get(name)) for name, digest in sorted(digests.items())},
+            target_sets={name: self._target_set(name) for name in sorted({block["target_set"] for block in blocks})},
+            model=self.first.model.model_dump(mode="json"),
+            recipe=recipe_of(self.first),
+            seeds=self.seeds,
+            blocks=blocks,
+        )
 
     def _target_set(self, name: str) -> dict[str, Any]:
         own = self.specs[name]
-        data, target = own[0].stages[0].data, own[0].target
-        content: dict[str, Any] = {"domain": self.domains[name], "source": data.source, "classes": list(target.classes)}
-        if data.split != "train":
-            content["train_split"] = data.split
-        if target.test.split != "test":
-            content["test_split"] = target.test.split
         shifts = {key: test for spec in own for key, test in spec.target.shifts.items()}
-        if shifts:
-            content["shifts"] = {key: shifts[key].model_dump(mode="json") for key in sorted(shifts)}
-        if own[0].recipe.flip != Recipe.model_fields["flip"].default:
-            content["flip"] = own[0].recipe.flip
-        return content
+        return target_set_of(own[0], self.domains[name], shifts)
 
     def possible(self, block: Mapping[str, Any]) -> bool:
         """Whether a grid with this block can be planned: a profile may ask for more than its size allows."""
@@ -102,15 +83,6 @@ class Space:
             except SpecError:
                 self._checked[key] = False
         return self._checked[key]
-
-
-def _groups(level: Any) -> list[Mapping[str, Any]]:
-    """Groups of other classes that one level names."""
-    return [] if level == "none" else level if isinstance(level, list) else [level]
-
-
-def _tests(spec: RunSpec) -> list[Any]:
-    return [spec.target.test, *spec.target.shifts.values()]
 
 
 def read_space(runs: str | Path, records: Sequence[RunRecord], studies: Sequence[str] | None = None) -> Space:

@@ -15,6 +15,7 @@ import numpy as np
 
 from predictor.errors import PredictorError, SpecError
 from predictor.grids import Rate, load_grid, read_grid
+from predictor.grids.compose import compose
 from predictor.records import RunRecord
 from predictor.records.gate import pass_gate
 
@@ -58,7 +59,6 @@ def rates_grid(
         kept = {key: value for key, value in target.items() if key != "shifts"}
         parts = {"train_split": f"{split}:fit{ending}", "test_split": f"{split}:validation{ending}"}
         targets[name] = kept | parts
-    used = {target["source"] for target in targets.values()}
     recipe = {k: v for k, v in content["recipe"].items() if k not in ("learning_rate", "image_steps", "epochs")}
     axes = {
         "target_set": list(targets),
@@ -66,17 +66,10 @@ def rates_grid(
         "image_steps": list(image_steps),
         "learning_rate": list(rates),
     }
-    return {
-        "study": f"{grid.study}{ENDING}",
-        "protocol": grid.protocol,
-        "held_out": True,
-        "sources": {name: source for name, source in content["sources"].items() if name in used},
-        "target_sets": targets,
-        "model": content["model"],
-        "recipe": recipe,
-        "seeds": list(range(n_seeds)),
-        "grid": [axes],
-    }
+    return compose(
+        study=f"{grid.study}{ENDING}", protocol=grid.protocol, held_out=True, sources=content["sources"],
+        target_sets=targets, model=content["model"], recipe=recipe, seeds=list(range(n_seeds)), blocks=[axes],
+    )  # fmt: skip
 
 
 def _own_rate(content: Mapping[str, Any], path: str) -> float:

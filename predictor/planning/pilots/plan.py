@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed
+from predictor.grids.compose import compose, source, target_set
 from predictor.models.fit import Fit
 from predictor.models.links import logit
 from predictor.planning.objective import named_targets
@@ -229,37 +230,36 @@ def grid_content(
     study: str,
     file: str,
     digest: str,
-    learning_rate: float,
-    recipe: dict[str, Any] | None = None,
+    protocol: int,
+    recipe: Mapping[str, Any],
     train_split: str = "train",
     test_split: str = "test",
-    protocol: int = 1,
     seeds: int = 1,
 ) -> dict[str, Any]:
-    """The grid of the pilots as plain data, for `grid_text`.
+    """The grid of the pilots as plain data, for `grids.write.grid_text`.
 
     file, digest : the images of the target set, as a grid names a source
+    protocol, recipe : that they are trained with; the recipe states its learning_rate
     """
-    domain = plan.domain if plan.domain != NEW else plan.target_set
-    target: dict[str, Any] = {"domain": domain, "source": "mine", "classes": list(plan.classes)}
-    if train_split != "train":
-        target["train_split"] = train_split
-    if test_split != "test":
-        target["test_split"] = test_split
-    return {
-        "study": study,
-        "protocol": protocol,
-        "sources": {"mine": {"file": file, "digest": digest}},
-        "target_sets": {plan.target_set: target},
-        "model": {
+    return compose(
+        study=study,
+        protocol=protocol,
+        sources={"mine": source("mine", digest, file)},
+        target_sets={
+            plan.target_set: target_set(
+                domain=plan.domain if plan.domain != NEW else plan.target_set, source="mine", classes=plan.classes,
+                train_split=train_split, test_split=test_split,
+            )
+        },
+        model={
             "name": plan.recipe["model"],
             "image_size": plan.recipe["image_size"],
             "head": max(len(plan.classes), 2),
         },
-        "recipe": {"learning_rate": learning_rate, **(recipe or {})},
+        recipe=recipe,
         # which class is large stays with data seed 0, whatever the training seed
-        "seeds": [{"data": 0, "training": seed} for seed in range(seeds)],
-        "grid": [
+        seeds=[{"data": 0, "training": seed} for seed in range(seeds)],
+        blocks=[
             {
                 "target_set": plan.target_set,
                 "samples_per_class": max(1, round(pilot.n_samples / len(pilot.counts))),
@@ -268,7 +268,7 @@ def grid_content(
             }
             for pilot in plan.pilots
         ],
-    }
+    )  # fmt: skip
 
 
 def _profile(counts: tuple[int, ...]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""Specs that are worth training -> the text of a grid YAML that `trainer run` reads."""
+"""The one writer of grids: plain data -> the text of a grid YAML that `trainer run` reads."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from predictor.grids.expand import plan_grid
 
 WIDTH = 118
 
@@ -55,6 +57,4 @@ def check_grid(content: Mapping[str, Any], where: str) -> int:
 
     Raises SpecError where it cannot be trained as it stands.
     """
-    from predictor.grids import plan_grid
-
     return len(plan_grid(dict(content), where).runs)
