@@ -112,6 +112,26 @@ def predicted_against_measured(points: pd.DataFrame, outcome: str) -> Figure:
     return figure
 
 
+def advice_curve(points: pd.DataFrame, outcome: str, level: float, wanted: float | None = None) -> Figure:
+    """What more images reach: the predicted value with its interval against the images to collect.
+
+    points : columns images, value, low, high (fractions); wanted : an accuracy to reach, drawn as a line
+    """
+    figure, axes = _axes(width=6.4, height=4.4)
+    images = points["images"].to_numpy(float)
+    axes.fill_between(images, 100 * points["low"], 100 * points["high"], alpha=0.2, lw=0, label=f"{level:.0%} interval")
+    axes.plot(images, 100 * points["value"], "o-", ms=4, label="predicted")
+    if wanted is not None:
+        axes.axhline(100 * wanted, color="0.4", lw=1, ls="--", label=f"wanted: {100 * wanted:.4g} %")
+    axes.set_xscale(
+        "symlog", linthresh=max(1.0, float(images[images > 0].min(initial=np.inf)) if images.any() else 1.0)
+    )
+    axes.set(xlabel="images to collect, spread as advised", ylabel=f"predicted {plain(outcome)} (%)")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
 def plain(name: str) -> str:
     """A user's name as matplotlib text: a pair of dollar signs would be read as a formula.
 

@@ -215,8 +215,8 @@ def test_images_of_several_sources_keep_them():
     ("changes", "message"),
     [
         ({"budget": None}, "neither a budget nor an accuracy to reach"),
-        ({"budget": -1}, "budget -1; needed: a whole number of images >= 0"),
-        ({"wanted": 80.0}, "accuracy 80 to reach; needed: a fraction between 0 and 1"),
+        ({"budget": -1}, "budget -1; needed: a whole number from 0"),
+        ({"wanted": 80.0}, "accuracy to reach 80.0; needed: a number between 0 and 1"),
         ({"outcome": "shift:fog"}, "the fit has no outcome 'shift:fog'; it has accuracy"),
         ({"target_set": "cifar100/z"}, "the fit knows no target set 'cifar100/z'"),
     ],
@@ -266,11 +266,11 @@ def test_the_counts_that_are_written_give_the_prediction_that_is_printed(files, 
     path, fit_path, output = files
     words = (path, "--budget", 700, "--target-set", "cifar100/a", "--fit", fit_path, "--plan", "uniform")
     content = json.loads(invoke(*words, "--output", output, "--format", "json").stdout)
-    stated = next(plan["value"] for plan in content["plans"] if plan["name"] == "uniform")
+    stated, steps = next((p["value"], p["image_steps"]) for p in content["plans"] if p["name"] == "uniform")
     written = read_manifest(output)  # as it stands: no option names a column
     counts = {row["label"]: int(row["count"]) for row in csv.DictReader(output.read_text().splitlines())}
     assert written == LabelDistribution.from_counts(counts)
-    again = predict(fit, {"m": written}, target_set="cifar100/a")
+    again = predict(fit, {"m": written}, target_set="cifar100/a", image_steps=steps)
     assert again.predictions[0].outcome("accuracy").value == pytest.approx(stated, abs=1e-12)
 
 

@@ -11,8 +11,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from predictor.planning.advice.advise import Advice, Against, ClassChange, Plan, advise
+    from predictor.planning.advice.advise import advise
+    from predictor.planning.advice.curve import Point
     from predictor.planning.advice.reach import Reach
+    from predictor.planning.advice.results import Advice, Against, ClassChange, Plan
     from predictor.planning.design.choose import Choice, Design, design_registry
     from predictor.planning.pilots.plan import Pilot, PilotPlan, plan_pilots
     from predictor.planning.pilots.predict import predict_with_pilots
@@ -26,6 +28,7 @@ __all__ = [
     "Pilot",
     "PilotPlan",
     "Plan",
+    "Point",
     "Reach",
     "advise",
     "design_registry",
@@ -34,7 +37,9 @@ __all__ = [
 ]
 
 _PARTS = {
-    "advice.advise": ("Advice", "Against", "ClassChange", "Plan", "advise"),
+    "advice.advise": ("advise",),
+    "advice.curve": ("Point",),
+    "advice.results": ("Advice", "Against", "ClassChange", "Plan"),
     "advice.reach": ("Reach",),
     "design.choose": ("Choice", "Design", "design_registry"),
     "pilots.plan": ("Pilot", "PilotPlan", "plan_pilots"),

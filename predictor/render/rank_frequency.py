@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.distribution import Counts, LabelDistribution
-from predictor.errors import PredictorError
-from predictor.figures import plain, quiet_glyphs
-from predictor.files import replace_file
+from predictor.figures import plain
 from predictor.render.comparison import short_names
+from predictor.render.drawn import check_figure, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = (".png", ".svg", ".pdf")
-DPI = 150
 MARKED = 40  # classes: up to that many each one has a dot
 POINTS = 400  # of a curve that has more classes, evenly spread over the logarithm of the rank
 IN_ONE_PALETTE = 10  # curves: beyond it the colours go round the wheel
@@ -35,22 +31,8 @@ def write_rank_frequency(distributions: Mapping[str, LabelDistribution], path: P
 
     Raises PredictorError for another ending and a file that cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise PredictorError(
-            f"cannot be drawn as {path.suffix or 'a file without ending'!r}",
-            where=str(path),
-            remedy=f"end it in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}",
-        )
-    figure = rank_frequency(distributions)
-    drawn = io.BytesIO()
-    with quiet_glyphs():
-        figure.savefig(drawn, format=path.suffix.lower()[1:], dpi=DPI)
-    try:
-        replace_file(path, drawn.getvalue())
-    except OSError as error:
-        raise PredictorError(
-            f"cannot be written: {error.strerror}", where=str(path), remedy="name a writable file with --plot"
-        ) from None
+    check_figure(path)
+    write_figure(rank_frequency(distributions), path)
 
 
 def rank_frequency(distributions: Mapping[str, LabelDistribution]) -> Figure:

@@ -4,122 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import FitError
+from predictor.errors import FitError, with_near
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
 from predictor.models.scales import Scale
-from predictor.planning.advice.allocation import Counts, best, proportional, smallest_first, uniform
-from predictor.planning.advice.reach import Reach, reach
-from predictor.planning.objective import Objective, Targets, named_targets
+from predictor.planning.advice.allocation import affordable, best, proportional, smallest_first, uniform
+from predictor.planning.advice.curve import Curve, Predicted
+from predictor.planning.advice.reach import reach, room
+from predictor.planning.advice.results import NOW, Advice, Against, ClassChange, Plan
+from predictor.planning.objective import Floats, Growth, Objective, Targets, named_targets
 from predictor.prediction import Prediction, Predictions, predict
+from predictor.prediction.predict import shown_outcomes
 from predictor.prediction.request import resolve, share_between, whole_number, with_roles
 
 if TYPE_CHECKING:
     from predictor.records.schema import RunRecord
 
-SCHEMA_VERSION = 1
-NOW, ADVISED = "now", "advised"
-SHARES = (0.25, 0.5, 0.75)  # of the budget that go to other classes
-WORTH = 5e-4  # accuracy that a cut, or other classes, must bring beyond the best plan without: 0.05 points
+INSIDE, CUTS, OTHERS, BOTH = "targets inside", "targets and cuts", "other classes", "both"
+RULES = {"proportional": proportional, "uniform": uniform, "smallest first": smallest_first}
+WORTH = 5e-4  # accuracy that collecting, cuts or other classes must bring beyond the plan without: 0.05 points
 LIKELY = 0.9  # probability with which leaving images out must beat keeping them
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassChange:
-    """Images of one class: now, to collect (below 0: to leave out), and after. role: target | other."""
-
-    label: str
-    role: str
-    now: int
-    collect: int
-    total: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """One way to spend the budget. Accuracies and gains are fractions.
-
-    name : advised | now | targets | targets and cuts | other classes | both | proportional | uniform | smallest first
-    collected, cut : images; other_classes : new classes that are only trained on
-    gain, gain_low, gain_high : accuracy against now, at the level that is predicted now
-    p_better : probability that the plan beats now
-    outside : indicators outside the range that the fit saw: {indicator, value, low, high}
-    """
-
-    name: str
-    collected: int
-    cut: int
-    other_classes: int
-    n_samples: int
-    value: float
-    low: float
-    high: float
-    gain: float
-    gain_low: float | None
-    gain_high: float | None
-    p_better: float | None
-    changes: tuple[ClassChange, ...]
-    outside: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Against:
-    """What the advised plan gains beyond another one (fractions)."""
-
-    plan: str
-    gain: float
-    low: float | None
-    high: float | None
-    p_better: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Advice:
-    """What to collect for one manifest.
-
-    plans : all that were compared, the highest prediction first
-    advised : name of the plan that is recommended; 'now' where nothing is predicted to help
-    against : the advised plan against proportional, uniform and smallest first
-    """
-
-    manifest: str
-    outcome: str
-    status: str
-    target_set: str
-    domain: str
-    recipe: Mapping[str, Any]
-    level: float
-    family: str
-    budget: int
-    advised: str
-    plans: tuple[Plan, ...]
-    against: tuple[Against, ...]
-    reach: Reach | None
-    notes: tuple[str, ...]
-
-    def plan(self, name: str) -> Plan:
-        """A plan by its name; 'advised' stands for the recommended one.
-
-        Raises FitError for a name that no plan has.
-        """
-        wanted = self.advised if name == ADVISED else name
-        for item in self.plans:
-            if item.name == wanted:
-                return item
-        raise FitError(
-            f"no plan {name!r}; found: {', '.join(item.name for item in self.plans)}", remedy="Name one of them: --plan"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """One object for JSON."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+FEW, MORE = 1, 2  # new other classes that are tried: 1, 2, 4, ...
+ANY = "*"  # in a table of prices: every class that it does not name
+POINTS = 0.05  # how much more "5 points more" is
 
 
 def advise(
@@ -128,6 +41,8 @@ def advise(
     budget: int | None = None,
     *,
     wanted: float | None = None,
+    cuts: bool = False,
+    prices: Mapping[str, float] | None = None,
     manifest: str = "manifest",
     outcome: str = "accuracy",
     target_set: str = "new",
@@ -140,14 +55,20 @@ def advise(
 ) -> Advice:
     """Plan what to collect.
 
-    budget : images that can be collected; None or 0: only `wanted`, and what leaving images out would bring
+    budget : images that can be collected, or money where there are prices; None or 0: only `wanted` and the curve
     wanted : accuracy to reach, inside (0, 1); gives `Advice.reach`
+    cuts : whether images may be left out; else no plan deletes any
+    prices : of one image of each target class, '*' of those that are not named; other classes are then not tried
+    image_steps : fixes them; where left out they grow with the images, up to the most that the fit saw
     pilots : runs of the manifest's target set; predictions and gains are then at the level and slope that they show
-    The others as in `predictor.prediction.predict`, or with pilots in `predict_with_pilots`. Image-steps stay as they
-    are, whatever is added.
+    The others as in `predictor.prediction.predict`, or with pilots in `predict_with_pilots`.
 
-    Raises FitError for a budget or accuracy that is none, an outcome that the fit does not predict for these images,
-    and where `predict` would.
+    Every size is read from one curve (`Advice.curve`): a larger budget never reaches less, but for 0.05 points that
+    decide for the simpler plan. A plan outside of what the fit saw is shown, and advised only where the manifest lies
+    outside already.
+
+    Raises FitError for a budget, price or accuracy that is none, an outcome that the fit does not predict for these
+    images, and where `predict` would.
     """
     if budget is None and wanted is None:
         raise FitError("neither a budget nor an accuracy to reach", remedy="Say --budget IMAGES or --reach ACCURACY")
@@ -161,33 +82,40 @@ def advise(
         )
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
              "image_steps": image_steps}  # fmt: skip
+    how: Any = {"outcomes": [outcome], "explain": False}
     if pilots is None:
         request = resolve(fit, **asked)
+        if outcome not in {item.name for item in shown_outcomes(fit, request)}:
+            raise FitError(
+                f"{outcome} was not measured on such images", where=manifest, remedy="Name --target-set or --domain"
+            )
         now = named_targets(with_roles(manifest, distribution, request))
-        predicted = partial(predict, fit, **asked, level=level)
+        predicted = partial(predict, fit, **asked, level=level, **how)
     else:  # which allocation is best stays the same: level and slope change every accuracy in the same direction
         from predictor.planning.pilots.predict import pilot_predictor
 
         learned = pilot_predictor(fit, pilots, **asked, level=level, outcomes=[outcome])
         if outcome not in learned.found:
             raise FitError(f"no pilot measured {outcome}", where="pilots", remedy="Advise on accuracy")
-        request, predicted = learned.request, learned.predict
+        request, predicted = learned.request, partial(learned.predict, **how)
         now = named_targets(learned.with_roles(manifest, distribution))
     targets = Targets(now)
-    objective = Objective(fit, outcome, request)
-    plans, notes = _plans(objective, targets, budget or 0)
-    found = predicted(plans)
-    base = next(item for item in found.predictions if item.manifest == NOW)
-    _require_value(base, outcome, manifest)
-    rows = sorted(
-        (_plan(name, item, now, found, outcome) for name, item in plans.items()),
-        key=lambda row: (-row.value, row.collected),
-    )
-    advised = _advised(rows, found, outcome)
-    basis = [] if base.basis in ("in_domain", "pilot") else [
-        "the gains are at the level that is predicted now, which rests on the fit's images: pilots pin it down"
-    ]  # fmt: skip
-    result = Advice(
+    growth = None if image_steps else _growth(fit, now, request.recipe["image_steps"])
+    objective = Objective(fit, outcome, request, growth)
+    with_steps = partial(_with_steps, objective, predicted)
+    curve = Curve(objective, targets, with_steps, _prices(prices, targets))
+    base = _base(with_steps({NOW: now}).predictions[0], outcome, manifest)
+    plans, notes = _plans(curve, budget or 0, cuts=cuts, outside=bool(base.outside))
+    found = with_steps(plans)
+    rows = sorted((_plan(name, item, curve, found) for name, item in plans.items()), key=lambda r: (-r.value, r.cost))
+    advised = _advised(rows, found, outcome, outside=bool(base.outside))
+    if base.basis not in ("in_domain", "pilot"):
+        notes.append(
+            "the gains are at the level that is predicted now, which rests on the fit's images: pilots pin it down"
+        )
+    value = base.outcome(outcome).value or 0.0
+    shown = curve.points(curve.sizes(min(budget or room(curve), room(curve))))
+    return Advice(
         manifest=manifest,
         outcome=outcome,
         status=base.status,
@@ -197,55 +125,88 @@ def advise(
         level=level,
         family=objective.family,
         budget=budget or 0,
+        priced=prices is not None,
+        steps_fixed=growth is None,
         advised=advised.name,
         plans=tuple(rows),
         against=tuple(
             _against(advised, row, found, outcome)
             for row in rows
-            if row.name in ("proportional", "uniform", "smallest first") and advised.name not in (NOW, row.name)
+            if row.name in RULES and advised.name not in (NOW, row.name)
         ),
-        reach=None,
-        notes=(*request.warnings, *notes, *basis),
+        curve=tuple(shown),
+        reach=None if wanted is None else reach(curve, wanted, budget or 0),
+        five_points=reach(curve, value + POINTS, budget or 0) if value + POINTS < 1 else None,
+        notes=(*request.warnings, *notes),
     )
-    if wanted is None:
-        return result
-    return replace(result, reach=reach(objective, targets, predicted, wanted))
 
 
-def _require_value(base: Prediction, outcome: str, manifest: str) -> None:
-    own = [item for item in base.outcomes if item.outcome == outcome]
-    if not own:
+def _growth(fit: Fit, now: LabelDistribution, image_steps: int | None) -> Growth | None:
+    if not image_steps:
+        return None
+    most = fit.ranges.get("image_steps", [0, image_steps])[1]
+    return Growth(max(now.n_samples, 1), int(image_steps), int(most))
+
+
+def _with_steps(
+    objective: Objective, predicted: Predicted, plans: Mapping[str, LabelDistribution], **more: Any
+) -> Predictions:
+    """Predictions of plans, each with the image-steps that it is planned with."""
+    steps = {name: own for name, item in plans.items() if (own := objective.steps(item)) is not None}
+    return predicted(plans, steps=steps, **more)
+
+
+def _prices(prices: Mapping[str, float] | None, targets: Targets) -> Floats | None:
+    """(T,) price of an image of each target class. Raises FitError for one that is missing or no price."""
+    if prices is None:
+        return None
+    names = targets.distribution.target_names
+    if missing := [name for name in names if name not in prices and ANY not in prices]:
         raise FitError(
-            f"{outcome} was not measured on such images", where=manifest, remedy="Name --target-set or --domain"
-        )
-    if not Scale(own[0].scale).is_share:
-        raise FitError(f"{outcome} is on the scale {own[0].scale}; advice is in points of an accuracy", where=manifest,
+            f"no price for {with_near(missing, sorted(prices))}", where="prices",
+            remedy=f"Add a row for each, or one of {ANY!r} for all others",
+        )  # fmt: skip
+    for name, price in prices.items():
+        if not (isinstance(price, int | float) and math.isfinite(price) and price > 0):
+            raise FitError(f"price {price!r} of {name!r}; needed: a number above 0", where="prices",
+                           remedy="Give what one image costs")  # fmt: skip
+    return np.array([float(prices.get(name, prices.get(ANY, 1.0))) for name in names])
+
+
+def _base(base: Prediction, outcome: str, manifest: str) -> Prediction:
+    own = base.outcome(outcome)
+    if not Scale(own.scale).is_share:
+        raise FitError(f"{outcome} is on the scale {own.scale}; advice is in points of an accuracy", where=manifest,
                        remedy="Advise on accuracy")  # fmt: skip
-    if own[0].value is None:
-        raise FitError(f"no statement on {outcome}: {own[0].reason}", where=manifest, remedy="Advise on accuracy")
+    if own.value is None:
+        raise FitError(f"no statement on {outcome}: {own.reason}", where=manifest, remedy="Advise on accuracy")
+    return base
 
 
-def _plans(objective: Objective, targets: Targets, budget: int) -> tuple[dict[str, LabelDistribution], list[str]]:
+def _plans(curve: Curve, budget: int, *, cuts: bool, outside: bool) -> tuple[dict[str, LabelDistribution], list[str]]:
     """{name: the manifest after it}, and in words what was not tried."""
-    counts, notes = targets.counts, []
-
-    def values(many: Any) -> np.ndarray[Any, Any]:
-        return objective.values(targets.with_counts(item) for item in many)
-
+    targets, notes = curve.targets, []
+    counts = targets.counts
     plans = {NOW: targets.distribution}
-    chosen: Counts = counts
     if budget:
-        plans["proportional"] = targets.with_counts(proportional(counts, budget))
-        plans["uniform"] = targets.with_counts(uniform(counts, budget))
-        plans["smallest first"] = targets.with_counts(smallest_first(counts, budget))
-        chosen = best(values, counts, budget)
-        plans["targets"] = targets.with_counts(chosen)
-    least = max(1, _fewest(objective))
-    trimmed = best(values, counts, budget, cuts=True, least=least, starts=[chosen])
-    if (trimmed < counts).any() and np.subtract(*values([trimmed, chosen])) > WORTH:
-        plans["targets and cuts"] = targets.with_counts(trimmed)
-    if budget:
-        plans |= _with_others(objective, targets, budget, notes)
+        each = np.ones(len(counts)) if curve.prices is None else curve.prices
+        plans |= {name: targets.with_counts(affordable(rule, counts, budget, each)) for name, rule in RULES.items()}
+        plans["targets"] = targets.with_counts(curve.allocation(curve.within(budget)))
+        inside = None if outside else curve.inside(budget)
+        if inside and inside < curve.within(budget):
+            plans[INSIDE] = targets.with_counts(curve.allocation(inside))
+    if cuts:
+        least = max(1, _fewest(curve.objective))
+        chosen = curve.allocation(curve.within(budget)) if budget else counts
+        trimmed = best(curve.values, counts, budget, prices=curve.prices, cuts=True, least=least, starts=[chosen])
+        if (trimmed < counts).any() and np.subtract(*curve.values([trimmed, chosen])) > WORTH:
+            plans[CUTS] = targets.with_counts(trimmed)
+        else:
+            notes.append("cuts: none is predicted to help")
+    if budget and curve.prices is None:
+        plans |= _with_others(curve, budget, notes, outside=outside)
+    elif budget:
+        notes.append("other classes: not tried; the prices are of target classes")
     return plans, notes
 
 
@@ -257,35 +218,39 @@ def _fewest(objective: Objective) -> int:
     return round(math.exp(classwise.ready.low[classwise.features.index("log_count")]))
 
 
-def _with_others(objective: Objective, targets: Targets, budget: int, notes: list[str]) -> dict[str, LabelDistribution]:
-    """The budget on new other classes, and the best share of it beside more images of the targets."""
-    now = targets.distribution
-    seen = objective.fit.ranges.get("n_other_classes")
+def _with_others(curve: Curve, budget: int, notes: list[str], *, outside: bool) -> dict[str, LabelDistribution]:
+    """The budget on new other classes, and the best number of them beside a size of the curve.
+
+    Numbers and sizes are the same whatever the budget: what a smaller one tries, a larger one tries too.
+    """
+    targets = curve.targets
+    now, ranges = targets.distribution, curve.objective.fit.ranges
+    seen = ranges.get("n_other_classes")
     if seen is None or seen[1] <= 0:
         notes.append("other classes: not tried; no run of the fit had any")
         return {}
     size = max(1, round(float(targets.counts.mean())))
-    room = int(seen[1]) - len(now.other_counts)
-
-    def others(images: int) -> list[tuple[str, str, int]]:
-        n = min(images // size, room)
-        return [(f"{label}", "", size) for label in _new_names(now, n)]
-
-    everything = others(budget)
-    if not everything:
-        why = f"the fit saw at most {int(seen[1])}" if room < 1 else f"one of {size} images is beyond the budget"
+    seen_room = int(seen[1]) - len(now.other_counts)
+    most = min(budget // size, seen_room)
+    if most < 1:
+        why = f"the fit saw at most {int(seen[1])}" if seen_room < 1 else f"one of {size} images is beyond the budget"
         notes.append(f"other classes: not tried; {why}")
         return {}
-    plans = {"other classes": targets.with_counts(targets.counts, everything)}
-    mixed = []
-    for share in SHARES:
-        extra = others(int(share * budget))
-        if extra:
-            rest = budget - size * len(extra)
-            together = lambda many, extra=extra: objective.values(targets.with_counts(c, extra) for c in many)  # noqa: E731
-            mixed.append(targets.with_counts(best(together, targets.counts, rest), extra))
-    if mixed:
-        plans["both"] = mixed[int(np.argmax(objective.values(mixed)))]
+    names = _new_names(now, most)
+    plans = {OTHERS: targets.with_counts(targets.counts, [(name, "", size) for name in names])}
+    largest = math.inf if outside or "n_samples" not in ranges else ranges["n_samples"][1]
+    tried, values = [], []
+    n = FEW
+    while n <= most:
+        extra = [(name, "", size) for name in names[:n]]
+        sizes = [own for own in curve.coarse(budget) if own + n * size <= budget]
+        many = [targets.with_counts(curve.allocation(own), extra) for own in sizes]
+        many = [item for item in many if item.n_samples <= largest]
+        tried += many
+        values += curve.objective.values(many).tolist() if many else []
+        n *= MORE
+    if tried:
+        plans[BOTH] = tried[int(np.argmax(values))]
     return plans
 
 
@@ -299,11 +264,12 @@ def _new_names(now: LabelDistribution, n: int) -> list[str]:
     return names
 
 
-def _plan(name: str, after: LabelDistribution, now: LabelDistribution, found: Predictions, outcome: str) -> Plan:
+def _plan(name: str, after: LabelDistribution, curve: Curve, found: Predictions) -> Plan:
+    now, outcome = curve.targets.distribution, curve.objective.outcome
     prediction = next(item for item in found.predictions if item.manifest == name)
     own = prediction.outcome(outcome)
     base = next(item for item in found.predictions if item.manifest == NOW).outcome(outcome)
-    gain, low, high, p = _difference(found, outcome, name, NOW, base.value)
+    low, high, p = _difference(found, outcome, name, NOW, base.value or 0.0)
     before, then = (dict(zip(d.class_names, d.class_counts.tolist(), strict=True)) for d in (now, after))
     targets = set(now.target_names)
     changes = [
@@ -317,16 +283,19 @@ def _plan(name: str, after: LabelDistribution, now: LabelDistribution, found: Pr
         for label in sorted(targets | before.keys() | then.keys())
     ]
     changes.sort(key=lambda change: (-change.collect, change.label))
+    others = sum(max(change.collect, 0) for change in changes if change.role == "other")
     return Plan(
         name=name,
         collected=sum(max(change.collect, 0) for change in changes),
         cut=sum(max(-change.collect, 0) for change in changes),
         other_classes=sum(change.role == "other" and not change.now for change in changes),
+        cost=curve.cost(after.target_counts) + others,
         n_samples=after.n_samples,
+        image_steps=curve.objective.steps(after),
         value=own.value or 0.0,
         low=own.low or 0.0,
         high=1.0 if own.high is None else own.high,
-        gain=gain,
+        gain=(own.value or 0.0) - (base.value or 0.0),
         gain_low=low,
         gain_high=high,
         p_better=p,
@@ -337,33 +306,35 @@ def _plan(name: str, after: LabelDistribution, now: LabelDistribution, found: Pr
 
 def _difference(
     found: Predictions, outcome: str, a: str, b: str, level: float
-) -> tuple[float, float | None, float | None, float | None]:
-    """(gain, low, high, P(a beats b)) of plan a against plan b, where b reaches `level`."""
+) -> tuple[float | None, float | None, float | None]:
+    """(low, high, P(a beats b)) of what plan a gains beyond plan b, which reaches `level`."""
     for row in found.comparisons:
         if row.outcome == outcome and {row.a, row.b} == {a, b}:
-            sign, difference = (1, row.logit_difference) if row.a == a else (-1, -row.logit_difference)
-            ends = [None if end is None else sign * end for end in (row.low, row.high)][:: 1 if sign > 0 else -1]
-            points = [None if end is None else _points(level, end) for end in ends]
-            p = row.p_a_better if row.a == a else 1 - row.p_a_better
-            return _points(level, difference), points[0], points[1], p
-    return 0.0, None, None, None
+            sign = 1 if row.a == a else -1
+            ends = [None if end is None else sign * end for end in (row.low, row.high)][::sign]
+            low, high = (None if end is None else float(expit(logit(level) + end)) - level for end in ends)
+            return low, high, row.p_a_better if row.a == a else 1 - row.p_a_better
+    return None, None, None
 
 
-def _points(level: float, logits: float) -> float:
-    return float(expit(logit(level) + logits)) - level
+def _advised(rows: list[Plan], found: Predictions, outcome: str, *, outside: bool) -> Plan:
+    """The plan of target classes with the highest prediction, or nothing where that brings less than 0.05 points.
 
-
-def _advised(rows: list[Plan], found: Predictions, outcome: str) -> Plan:
-    """The highest prediction; among plans that are as good within 0.05 points the simplest.
-
-    Images are left out only where that is likely, not just predicted, to beat the best plan that keeps them all.
+    Other classes must bring 0.05 points beyond it; images are left out only where that is likely, not just predicted,
+    to beat the best plan that keeps them all. Plans outside of what the fit saw count only where all are.
     """
-    simple = [NOW, "targets", "smallest first", "uniform", "proportional", "other classes", "both"]
-    keeping = [row for row in rows if not row.cut]
-    top = max(row.value for row in keeping)
-    kept = min((row for row in keeping if row.value >= top - WORTH), key=lambda row: simple.index(row.name))
-    for row in rows:
-        if row.cut and (_difference(found, outcome, row.name, kept.name, kept.value)[3] or 0.0) >= LIKELY:
+    able = [row for row in rows if outside or not row.outside]
+    order = [NOW, "targets", INSIDE, "smallest first", "uniform", "proportional"]
+    now = next(row for row in able if row.name == NOW)
+    plain = [row for row in able if row.name in order]
+    kept = max(plain, key=lambda row: (row.value, -order.index(row.name)))
+    if kept.value < now.value + WORTH:
+        kept = now
+    for row in able:
+        if row.name in (OTHERS, BOTH) and row.value > kept.value + WORTH:
+            kept = row
+    for row in able:
+        if row.cut and (_difference(found, outcome, row.name, kept.name, kept.value)[2] or 0.0) >= LIKELY:
             return row
     return kept
 
@@ -371,5 +342,8 @@ def _advised(rows: list[Plan], found: Predictions, outcome: str) -> Plan:
 def _against(advised: Plan, other: Plan, found: Predictions, outcome: str) -> Against:
     if advised.changes == other.changes:
         return Against(plan=other.name, gain=0.0, low=0.0, high=0.0, p_better=0.5)
-    gain, low, high, p = _difference(found, outcome, advised.name, other.name, other.value)
-    return Against(plan=other.name, gain=gain, low=low, high=high, p_better=p)
+    low, high, p = _difference(found, outcome, advised.name, other.name, other.value)
+    return Against(plan=other.name, gain=advised.value - other.value, low=low, high=high, p_better=p)
+
+
+__all__ = ["advise"]

@@ -253,7 +253,8 @@ class PilotPredictor:
         The others as in `predict`.
         """
         steps = steps or {}
-        how: Any = {"steps": steps, "outcomes": outcomes, "explain": explain, "against": against}
+        asked = ("accuracy", *outcomes) if outcomes else ()
+        how: Any = {"steps": steps, "outcomes": asked, "explain": explain, "against": against}
         roles = {name: self.with_roles(name, item) for name, item in named_manifests(manifests).items()}
         base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked, **how)
         done = [
@@ -292,8 +293,6 @@ class PilotPredictor:
         outcomes: dict[str, OutcomePrediction] = {own.outcome: own for own in item.outcomes}
         classes = []
         for name, own in self.found.items():
-            if name not in outcomes:
-                continue
             result = own.predict(distribution, self.level, outside=bool(item.outside), steps=steps)
             outcomes[name] = result
             if explain and (all_classes or name == "accuracy"):

@@ -1,0 +1,117 @@
+"""What advice holds: plans, what each of them is predicted to gain, and the curve behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from predictor.errors import FitError
+from predictor.planning.advice.curve import Point
+from predictor.planning.advice.reach import Reach
+
+SCHEMA_VERSION = 1
+NOW, ADVISED = "now", "advised"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassChange:
+    """Images of one class: now, to collect (below 0: to leave out), and after. role: target | other."""
+
+    label: str
+    role: str
+    now: int
+    collect: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One way to spend the budget. Accuracies and gains are fractions.
+
+    name : advised | now | targets | targets inside | targets and cuts | other classes | both | proportional | uniform |
+        smallest first
+    collected, cut : images; other_classes : new classes that are only trained on; cost : of what is collected
+    image_steps : that it is predicted with
+    gain, gain_low, gain_high : its value less that of now, with the interval of the difference
+    p_better : probability that the plan beats now
+    outside : indicators outside the range that the fit saw: {indicator, value, low, high}
+    """
+
+    name: str
+    collected: int
+    cut: int
+    other_classes: int
+    cost: float
+    n_samples: int
+    image_steps: int | None
+    value: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float | None
+    gain_high: float | None
+    p_better: float | None
+    changes: tuple[ClassChange, ...]
+    outside: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """What the advised plan gains beyond another one (fractions)."""
+
+    plan: str
+    gain: float
+    low: float | None
+    high: float | None
+    p_better: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What to collect for one manifest.
+
+    budget : images, or money where prices are given
+    advised : name of the plan that is recommended; 'now' where nothing is predicted to help
+    plans : all that were compared, the highest prediction first
+    against : the advised plan against proportional, uniform and smallest first
+    curve : what each size up to the budget reaches, spread as advised, inside of what the fit saw
+    reach : the size for the accuracy that is wanted; five_points : for 5 points more than now
+    steps_fixed : whether image-steps stay as they are, or grow with the images
+    """
+
+    manifest: str
+    outcome: str
+    status: str
+    target_set: str
+    domain: str
+    recipe: Mapping[str, Any]
+    level: float
+    family: str
+    budget: int
+    priced: bool
+    steps_fixed: bool
+    advised: str
+    plans: tuple[Plan, ...]
+    against: tuple[Against, ...]
+    curve: tuple[Point, ...]
+    reach: Reach | None
+    five_points: Reach | None
+    notes: tuple[str, ...]
+
+    def plan(self, name: str) -> Plan:
+        """A plan by its name; 'advised' stands for the recommended one.
+
+        Raises FitError for a name that no plan has.
+        """
+        wanted = self.advised if name == ADVISED else name
+        for item in self.plans:
+            if item.name == wanted:
+                return item
+        raise FitError(
+            f"no plan {name!r}; found: {', '.join(item.name for item in self.plans)}", remedy="Name one of them: --plan"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """One object for JSON."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
