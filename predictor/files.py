@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sys
@@ -28,21 +29,22 @@ def add_file(path: Path, content: bytes) -> bool:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file, new or not; where that fails the former one is whole. A link stays one: its file is written.
+    """Write a file, new or not; where that fails the former one is whole.
 
-    Raises OSError, also for a device, a pipe or a folder of that name.
+    Raises OSError, also for a link, a device, a pipe or a folder of that name.
     """
-    path = check_replaceable(path)
+    check_replaceable(path)
     with _written_beside(path, content) as temporary:
         os.replace(temporary, path)
 
 
-def check_replaceable(path: Path) -> Path:
-    """The file to write: the path itself, or where its link leads. Raises OSError for what is no regular file."""
-    try:
-        return check_regular(path)
-    except FileNotFoundError:
-        return Path(os.path.realpath(path)) if path.is_symlink() else path
+def check_replaceable(path: Path) -> None:
+    """Raise OSError where something of that name is no regular file; a link in somebody's folder may lead anywhere."""
+    if path.is_symlink():
+        problem = f"is a link, to {os.readlink(path)}; name the file itself"
+        raise OSError(errno.EINVAL, problem, str(path))
+    with suppress(FileNotFoundError):
+        check_regular(path)
 
 
 @contextmanager

@@ -7,10 +7,11 @@ the system refuses is: whoever opens a file has a message for these.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 MIB = 1 << 20
 KINDS = {
@@ -67,6 +68,11 @@ def opened(path: str | Path, *, root: str | Path | None = None) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def opened_text(path: str | Path, *, root: str | Path | None = None) -> TextIO:
+    """A regular file of UTF-8 text, without a byte-order mark, line ends as they are. Raises OSError."""
+    return io.TextIOWrapper(opened(path, root=root), encoding="utf-8-sig", newline="")
 
 
 def read_bytes(path: str | Path, *, limit: int, root: str | Path | None = None) -> bytes:

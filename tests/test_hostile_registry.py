@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -160,3 +161,18 @@ def test_check_names_runs_that_stand_in_two_parts(runs: Path):
     unpack(folder, folder.name)
     pack(folder, folder.name)
     assert check(runs) == [] and len(read_registry(runs)) == 6
+
+
+@pytest.mark.parametrize("key", ["target_set", "domain", "axes", "classes"])
+def test_a_name_is_no_book(runs: Path, key: str):
+    path = min(study(runs).glob("*.json"))
+    content = json.loads(path.read_text())
+    long = "x" * 100_000
+    content[key] = {long: 1} if key == "axes" else long
+    if key == "classes":
+        del content[key]
+        content["data"]["stages"][0]["classes"][0] = long
+    path.write_text(json.dumps(content))
+    with pytest.raises(RegistryError, match="at most 1000 characters") as raised:
+        read_registry(runs)
+    assert len(str(raised.value)) < 5_000

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
+from predictor.cli.common import write_text
+from predictor.errors import PredictorError, RegistryError
+from predictor.files import add_file, replace_file
 from predictor.reading import check_inside, check_regular, opened, read_bytes, read_text
 
 
@@ -64,3 +68,55 @@ def test_no_link_leads_out(tmp_path: Path):
     assert check_regular(tmp_path / "root/out") == (tmp_path / "secret").resolve()
     (tmp_path / "alias").symlink_to("root")
     assert read_bytes(tmp_path / "alias/own", limit=100, root=tmp_path / "alias") == b"y"
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (os.mkfifo, r"is no regular file \(a pipe\)"),
+        (lambda path: path.symlink_to("/dev/null"), "is a link, to /dev/null; name the file itself"),
+        (lambda path: path.symlink_to("nothing"), "is a link, to nothing; name the file itself"),
+        (lambda path: path.mkdir(), "Is a directory"),
+    ],
+)
+def test_a_writer_replaces_regular_files_alone(tmp_path: Path, make, problem):
+    path = tmp_path / "x"
+    make(path)
+    before = path.lstat().st_mode
+    with pytest.raises(OSError, match=problem):
+        replace_file(path, b"new")
+    assert path.lstat().st_mode == before and [p.name for p in tmp_path.iterdir()] == ["x"]
+    with pytest.raises(PredictorError, match=problem if "Is a" not in problem else "is a folder"):
+        write_text(path, "new")
+
+
+def test_a_link_to_a_file_is_not_followed(tmp_path: Path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "x").symlink_to("mine")
+    with pytest.raises(PredictorError, match="is a link, to mine; name the file itself"):
+        write_text(tmp_path / "x", "new")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_names_may_be_as_long_as_the_system_allows(tmp_path: Path):
+    replace_file(tmp_path / ("x" * 255), b"new")
+    replace_file(tmp_path / os.fsdecode(b"\xff" * 255), b"new")
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(OSError, match="File name too long"):
+        replace_file(tmp_path / ("x" * 256), b"new")
+
+
+def test_text_that_is_no_unicode_is_written_out(tmp_path: Path):
+    write_text(tmp_path / "x", "pilots of \udcff.csv")
+    assert (tmp_path / "x").read_text() == "pilots of \\udcff.csv"
+
+
+def test_a_disk_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(RegistryError, match=r"cannot be written \(Read-only file system\)"):
+        add_file(tmp_path / "x", b"new")

@@ -227,7 +227,7 @@ def names() -> Iterator[Attack]:
             def prepare(folder: Path, name: str = name) -> None:
                 manifest(folder).rename(folder / name)
 
-            yield Attack(kind="names of files", what=f"a real file {name[:20]!a}, {form}", codes=(0,), prepare=prepare,
+            yield Attack(kind="names of files", what=f"a real file {name[:20]!a}, {form}", codes=(0, 2), prepare=prepare,
                          args=["predict", name, "--format", form])  # fmt: skip
     for name in LONG[:3]:
         yield Attack(kind="names of files", what=f"--output {name[:20]}", prepare=manifest,

@@ -13,8 +13,10 @@ from typing import Any, Self
 from predictor.errors import DataError
 from predictor.images.diversity import Diversity
 from predictor.images.duplicates import Duplicates
+from predictor.reading import MIB, read_text
 
 SCHEMA_VERSION = 1
+MAX_PROBES = 64 * MIB  # bytes of a file of probes
 METHOD = "patches+gradients/1"  # what is computed; figures of another method are not comparable
 FLOOR = 0.005  # shares above chance are kept this far from 0 and 1 before their logit
 
@@ -210,14 +212,14 @@ def probes_text(probes: Mapping[str, Probe]) -> str:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path, limit=MAX_PROBES))
     except OSError as error:
         raise DataError(
             f"cannot be read: {error.strerror}",
             where=str(path),
             remedy=f"write it: predictor probe IMAGES --output {path}",
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"is no JSON: {error}", where=str(path), remedy="write it with predictor probe IMAGES --output FILE"
         ) from None

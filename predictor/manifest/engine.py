@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError
+from predictor.reading import check_regular
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,7 +84,7 @@ def _engine(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
     for file in files:
-        _check_name(file)
+        _check_file(file)
     allowed = {quoted(file) for file in files} | {quoted_path(file) for file in files}
     with TemporaryDirectory(prefix="predictor-") as spill:
         settings = {
@@ -102,12 +103,18 @@ def _engine(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
 
 
-def _check_name(file: Path) -> None:
-    """Raise ManifestError for a name that the engine cannot be told."""
+def _check_file(file: Path) -> None:
+    """Raise ManifestError for a name that the engine cannot be told, and for what is no regular file."""
     try:
         str(file).encode()
     except UnicodeEncodeError:
         raise ManifestError("has a name that is no Unicode", where=str(file), remedy="rename it, or read '-'") from None
+    try:
+        check_regular(file)
+    except FileNotFoundError:  # the engine says so, in the words of what it was asked for
+        return
+    except OSError as error:
+        raise ManifestError(error.strerror or str(error), where=str(file), remedy="name a regular file") from None
 
 
 def quoted(value: object) -> str:

@@ -49,6 +49,9 @@ def contributions(
             held = total - sum(images[change] for change in made - {TAIL})
             for name, n in zip(names, shared_out(shape, held).tolist(), strict=True):
                 sources = own[name] or [("", 1)]
+                if len(sources) == 1:  # of a million classes, nearly all
+                    rows.append((name, sources[0][0], n))
+                    continue
                 parts = shared_out(np.array([weight for _, weight in sources], dtype=np.float64), n)
                 rows += [(name, source, part) for (source, _), part in zip(sources, parts.tolist(), strict=True)]
             found[made] = value(LabelDistribution.from_counts(rows, targets=names))

@@ -76,7 +76,7 @@ def _problems(error: ValidationError) -> list[str]:
     for fault in error.errors(include_url=False):
         found = repr(fault["input"])
         found = "" if fault["type"] == "missing" else f" (found {found if len(found) <= 60 else found[:57] + '...'})"
-        problems.append(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}{found}")
+        problems.append(f"{'.'.join(str(part)[:100] for part in fault['loc'])}: {fault['msg']}{found}")
     return problems
 
 

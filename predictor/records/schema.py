@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from predictor.distribution import LabelDistribution
 from predictor.spec import canonical_json, spec_id
+from predictor.text import MAX_NAME
 
 SCHEMA_VERSION = 1
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a study is a folder name: it must not lead out of the registry
@@ -18,7 +19,8 @@ RUN_ID = r"^[0-9a-f]{16}$"
 TRAINING = "training"  # all training images of a run in its data report, beside the test sets
 NAMED = 100  # images that a data report names, of all that it counts
 
-Scalar = bool | int | float | str | None
+Name = Annotated[str, Field(max_length=MAX_NAME)]
+Scalar = bool | int | float | Name | None
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -48,10 +50,10 @@ class StageCounts(_Part):
     image_steps : images shown, counted with repetition
     """
 
-    classes: tuple[str, ...]
-    sources: tuple[str, ...]
+    classes: tuple[Name, ...]
+    sources: tuple[Name, ...]
     counts: tuple[Count, ...]
-    targets: tuple[str, ...] | None
+    targets: tuple[Name, ...] | None
     image_steps: Count
 
     @model_validator(mode="after")
@@ -95,7 +97,7 @@ class Reported(_Part):
     """Indicators as somebody published them; the class counts behind them are unknown."""
 
     kind: Literal["reported"] = "reported"
-    indicators: dict[str, float]
+    indicators: dict[Name, float]
     citation: Annotated[str, Field(min_length=1)]
 
 
@@ -166,8 +168,8 @@ class Environment(_Part):
     micro_batch : images at once on the device, where a whole batch did not fit its memory
     """
 
-    device: str
-    device_name: str | None = None
+    device: Name
+    device_name: Name | None = None
     threads: int | None = None
     precision: Literal["bf16", "fp32"] | None = None
     micro_batch: int | None = None
@@ -222,12 +224,12 @@ class RunRecord(_Part):
     provenance: Literal["trained", "published", "imported"]
     status: Literal["completed", "diverged"] = "completed"
     held_out: bool = False
-    target_set: str
-    domain: str
-    axes: dict[str, Scalar] = {}
+    target_set: Name
+    domain: Name
+    axes: dict[Name, Scalar] = {}
     spec: dict[str, Any] | None = None
     data: Annotated[Counted | Reported, Field(discriminator="kind")]
-    outcomes: dict[str, Outcome]
+    outcomes: dict[Name, Outcome]
     seconds: Seconds | None = None
     images_per_second: float | None = None
     energy: Energy | None = None

@@ -8,6 +8,8 @@ from pathlib import Path
 from predictor.errors import RegistryError, SpecError
 from predictor.files import replace_file
 from predictor.grids import Grid, load_grid
+from predictor.grids.limits import MAX_FILE
+from predictor.reading import read_bytes
 from predictor.records import finished_ids
 
 
@@ -23,7 +25,7 @@ def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
     if not grid_file.is_file():
         raise SpecError("is no file; its text is kept beside the runs", where=str(grid_file), remedy="save it in one")
     try:
-        content = grid_file.read_bytes()
+        content = read_bytes(grid_file, limit=MAX_FILE)
         study.mkdir(parents=True, exist_ok=True)
         if _holds(kept, content):
             return
@@ -35,7 +37,7 @@ def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
 
 def _holds(path: Path, content: bytes) -> bool:
     try:
-        return path.read_bytes() == content
+        return read_bytes(path, limit=MAX_FILE) == content
     except OSError:  # not there, or not readable: the attempt to write tells
         return False
 

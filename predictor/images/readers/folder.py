@@ -11,7 +11,10 @@ from predictor.errors import DataError, listed
 from predictor.images.digests import files_digest
 from predictor.images.listing import Images
 from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
+from predictor.reading import MIB, read_bytes
 from predictor.text import visible
+
+MAX_IMAGE = 1024 * MIB  # bytes of one encoded image
 
 
 def read(path: Path) -> Images:
@@ -68,7 +71,7 @@ def of_files(
     def bytes_of(rows: Sequence[int]) -> Iterator[bytes]:
         for row in rows:
             try:
-                yield files[row].read_bytes()
+                yield read_bytes(files[row], limit=MAX_IMAGE)
             except OSError as error:
                 raise DataError(f"cannot be read: {error.strerror}", where=str(files[row])) from None
 

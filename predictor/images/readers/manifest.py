@@ -10,6 +10,7 @@ from pathlib import Path
 from predictor.errors import DataError, listed
 from predictor.images.listing import Images
 from predictor.images.readers.folder import of_files
+from predictor.reading import opened_text
 
 
 def read(path: Path, folder: Path | None = None) -> Images:
@@ -19,7 +20,7 @@ def read(path: Path, folder: Path | None = None) -> Images:
     """
     below = path.parent if folder is None else folder
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with opened_text(path) as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"is not a readable CSV file: {error}", where=str(path)) from None
@@ -76,7 +77,7 @@ def _check_once(path: Path, files: Sequence[Path], names: Sequence[str]) -> None
 def lists_paths(path: Path) -> bool:
     """Whether a file is such a list: its first line names the columns path and label."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with opened_text(path) as stream:
             return {"path", "label"} <= set(next(csv.reader(stream), []))
     except (OSError, UnicodeDecodeError, csv.Error):
         return False

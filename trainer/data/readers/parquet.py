@@ -10,6 +10,7 @@ import numpy as np
 
 from predictor.errors import DataError
 from predictor.images.digests import file_digest
+from predictor.reading import check_regular
 from predictor.text import visible
 from trainer.data.source import Source
 
@@ -21,7 +22,7 @@ def read(name: str, path: Path) -> Source:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(check_regular(path))
     except (OSError, ValueError) as error:
         raise DataError(f"is not a readable Parquet file: {error}", where=str(path)) from None
     if missing := {"image", "label"} - set(table.column_names):
