@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from predictor.manifest import read_manifest
 from predictor.render.tables import rows_text
 from predictor.text import cell, columns_of, json_visible, shown, visible
 
@@ -71,6 +72,13 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula(text: str):
 @pytest.mark.parametrize("text", ["-0.5", "+3", "-1e-05", "-inf"])
 def test_numbers_stay_numbers(text: str):
     assert cell(text) == text
+
+
+def test_a_list_that_is_read_again_keeps_its_labels(tmp_path):
+    labels = ["=1+1", "-cat", "a\x1bb", 'q"u,o\nte', "@x"]
+    text = rows_text([{"label": label, "count": 2} for label in labels], "csv", exact=True)
+    (tmp_path / "m.csv").write_text(text + "\n", encoding="utf-8", newline="")
+    assert sorted(read_manifest(tmp_path / "m.csv").class_names) == sorted(labels)
 
 
 def test_numbers_of_a_table_stay_numbers():

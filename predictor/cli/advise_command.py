@@ -85,7 +85,7 @@ def command(
         from predictor.cli.common import write_text
         from predictor.render.tables import rows_text
 
-        write_text(output, rows_text(class_rows(chosen), "csv", tuple(CLASS_COLUMNS)) + "\n")
+        write_text(output, rows_text(class_rows(chosen), "csv", tuple(CLASS_COLUMNS), exact=True) + "\n")
         click.echo(f"wrote {output}: {chosen.name}, {len(chosen.changes)} classes", err=True)
     if form == "json":
         from predictor.render.tables import json_text

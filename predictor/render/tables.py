@@ -19,12 +19,18 @@ FORMATS = ("table", "json", "csv", "markdown")
 
 
 def rows_text(
-    rows: Sequence[Row], fmt: str, columns: Sequence[str] | None = None, formats: Formats | None = None
+    rows: Sequence[Row],
+    fmt: str,
+    columns: Sequence[str] | None = None,
+    formats: Formats | None = None,
+    *,
+    exact: bool = False,
 ) -> str:
     """Rows in one of the formats table, csv, markdown and json.
 
     columns : which, in this order; by default those of all rows, in order of appearance
     formats : column -> how a value reads in table and markdown; csv and json keep full precision
+    exact : texts of csv as they are, for a file that is read again; else what `predictor.text.cell` makes of them
 
     >>> print(rows_text([{"a": 1, "b": None}], "csv"))
     a,b
@@ -40,8 +46,9 @@ def rows_text(
     if fmt == "csv":
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(map(cell, names))
-        writer.writerows([["" if row.get(n) is None else _exact(row.get(n)) for n in names] for row in rows])
+        text = str if exact else cell
+        writer.writerow(map(text, names))
+        writer.writerows([["" if row.get(n) is None else _exact(row.get(n), text) for n in names] for row in rows])
         return stream.getvalue().rstrip("\n")
     heads = [visible(name) for name in names]
     cells = [[visible(_cell(row.get(name), (formats or {}).get(name))) for name in names] for row in rows]
@@ -132,9 +139,9 @@ def _cell(value: object, form: Callable[[Any], str] | None) -> str:
     return form(value) if form else number(_native(value))
 
 
-def _exact(value: object) -> object:
+def _exact(value: object, text: Callable[[str], str]) -> object:
     value = _native(value)
-    return repr(value) if isinstance(value, float) else cell(value) if isinstance(value, str) else value
+    return repr(value) if isinstance(value, float) else text(value) if isinstance(value, str) else value
 
 
 def _markdown(text: str) -> str:
