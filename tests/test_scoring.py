@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from synthetic import TARGET_SETS, registry
 
-from predictor.cli.fit_command import held_out_blocks
 from predictor.fitting import fit_registry, score_held_out
 from predictor.fitting.metrics import decision_accuracy
 from predictor.fitting.scoring import skill_with_bound
+from predictor.render.validation import held_out_blocks
 
 SETS = tuple(list(TARGET_SETS.items())[:2])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FIT, FORMAT, RECIPE, manifest_options, read_manifests
+from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, RECIPE, manifest_options, read_manifests, write_text
 from predictor.errors import PredictorError
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 @click.option("--outcome", default="accuracy", show_default=True, metavar="NAME", help="What to raise.")
 @FIT
 @RECIPE
-@click.option("--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Registry of runs of your target set.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
+@PILOT
+@LEVEL
 @manifest_options
 @FORMAT
 def command(
@@ -63,7 +63,8 @@ def command(
     from predictor.models.fit import find_fit
     from predictor.planning import advise
     from predictor.planning.advice.prices import read_prices
-    from predictor.render.advice import CLASS_COLUMNS, PLAN_COLUMNS, class_rows, plan_rows, text
+    from predictor.render.advice import CLASS_COLUMNS, PLAN_COLUMNS, advice_text, class_rows, plan_rows
+    from predictor.render.tables import json_text, rows_text
 
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, where = find_fit(fit_path)
@@ -82,20 +83,13 @@ def command(
         write_plot(plot, advice)
         click.echo(f"wrote {plot}: the curve", err=True)
     if output is not None:
-        from predictor.cli.common import write_text
-        from predictor.render.tables import rows_text
-
         write_text(output, rows_text(class_rows(chosen), "csv", tuple(CLASS_COLUMNS), exact=True) + "\n")
         click.echo(f"wrote {output}: {chosen.name}, {len(chosen.changes)} classes", err=True)
     if form == "json":
-        from predictor.render.tables import json_text
-
         click.echo(json_text(advice.to_dict()))
     elif form == "table":
-        click.echo(text(advice, chosen, where))
+        click.echo(advice_text(advice, chosen, where))
     else:
-        from predictor.render.tables import rows_text
-
         click.echo(rows_text(plan_rows(advice), form, PLAN_COLUMNS))
 
 

@@ -36,6 +36,12 @@ FIT: Decorator = click.option(
     type=click.Path(path_type=Path),
     help="fit.json.  [default: runs/fit.json, else the fit that ships]",
 )
+PILOT: Decorator = click.option(
+    "--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Registry of runs of your target set."
+)
+LEVEL: Decorator = click.option(
+    "--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals."
+)
 
 
 def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:

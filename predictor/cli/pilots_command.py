@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from predictor.cli.common import FIT, FORMAT, manifest_options, read_manifests, write_text
-from predictor.text import shown, visible
+from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, manifest_options, read_manifests, write_text
 
-if TYPE_CHECKING:
-    from predictor.planning.pilots.plan import PilotPlan
-
-COLUMNS = ("pilot", "images", "shape", "largest", "smallest", "image_steps", "width_before", "width_after")
 LEARNING_RATE = 0.03  # of the runs behind the fit that ships
 
 
@@ -31,10 +26,10 @@ LEARNING_RATE = 0.03  # of the runs behind the fit that ships
 @click.option("--seeds", type=click.IntRange(1, 10), default=1, show_default=True, help="Runs of each pilot.")
 @click.option("--share", type=float, default=0.3, show_default=True, help="All pilots' part of the whole run's cost.")
 @click.option("--test-split", default="test", show_default=True, metavar="NAME", help="Split of the source to test on.")
-@click.option("--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Pilots that were trained already.")
+@PILOT
 @click.option("--study", default="pilots", show_default=True, metavar="NAME", help="Name of the study that is written.")
 @FIT
-@click.option("--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals.")
+@LEVEL
 @manifest_options
 @FORMAT
 def command(
@@ -66,6 +61,7 @@ def command(
     from predictor.models.fit import find_fit
     from predictor.planning.pilots.plan import grid_content, plan_pilots
     from predictor.records import read_registry
+    from predictor.render.pilots import COLUMNS, pilot_rows, pilots_text
     from predictor.render.tables import json_text, rows_text
 
     file, digest = _source(source, digest)
@@ -88,55 +84,13 @@ def command(
     if form == "json":
         click.echo(json_text(plan.to_dict()))
     elif form == "table":
-        click.echo(text(plan, where, output, rows_text(rows(plan), "table", COLUMNS, FORMATS)))
+        click.echo(pilots_text(plan, where, output))
         if recipe is None:
             click.echo(
                 f"recipe        learning rate {LEARNING_RATE:g}, as the fit's runs (assumed); yours: --recipe GRID.yaml"
             )
     else:
-        click.echo(rows_text(rows(plan), form, COLUMNS))
-
-
-FORMATS = {name: (lambda value: f"{100 * value:.1f}") for name in ("width_before", "width_after")}
-
-
-def rows(plan: PilotPlan) -> list[dict[str, Any]]:
-    """One row for each pilot."""
-    return [
-        {
-            "pilot": i,
-            "images": pilot.n_samples,
-            "shape": pilot.shape,
-            "largest": pilot.counts[0],
-            "smallest": pilot.counts[-1],
-            "image_steps": pilot.image_steps,
-            "width_before": pilot.width_before,
-            "width_after": pilot.width_after,
-        }
-        for i, pilot in enumerate(plan.pilots, 1)
-    ]
-
-
-def text(plan: PilotPlan, where: str, output: Path, table: str) -> str:
-    """What to train, and what it brings."""
-    plan, where = shown(plan), visible(where)
-    steps = plan.recipe["image_steps"]
-    part = sum(pilot.image_steps for pilot in plan.pilots) / steps
-    recipe = f"{plan.recipe['model']} {plan.recipe['image_size']} px"
-    why = "; the fit saw no shorter runs" if part > plan.share + 1e-9 else ""
-    return "\n".join(
-        [
-            f"{plan.manifest}   TARGET SET {plan.target_set}   RECIPE {recipe}",
-            "",
-            table,
-            "",
-            f"width         of the {100 * plan.level:g} % interval of {plan.outcome}: {100 * plan.width_now:.1f} "
-            f"points now, {100 * plan.pilots[-1].width_after:.1f} expected after {len(plan.pilots)}",
-            f"cost          {100 * part:.0f} % of the image-steps of the whole run ({steps:,}), each seed{why}",
-            f"next          trainer run {output} --data DIR; predictor predict {plan.manifest} --pilot RUNS",
-            f"fit: {where}",
-        ]
-    )
+        click.echo(rows_text(pilot_rows(plan), form, COLUMNS))
 
 
 def _source(source: Path | None, digest: str | None) -> tuple[str, str]:

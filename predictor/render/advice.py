@@ -38,7 +38,7 @@ def plan_rows(advice: Advice) -> list[dict[str, Any]]:
     ]
 
 
-def text(advice: Advice, chosen: Plan, where: str) -> str:
+def advice_text(advice: Advice, chosen: Plan, where: str) -> str:
     """The advice in words and numbers."""
     from predictor.render.predictions import line, title
 

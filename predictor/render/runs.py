@@ -1,0 +1,74 @@
+"""A registry for a reader: its studies, and its runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from predictor.render.tables import rows_text
+
+if TYPE_CHECKING:
+    from predictor.records import RunRecord
+
+
+def study_rows(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
+    """One row per study and provenance, in order of appearance."""
+    groups: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault((record.study, record.provenance), []).append(record)
+    return [
+        {
+            "study": study,
+            "provenance": provenance,
+            "n_runs": len(group),
+            "n_configurations": len({record.configuration_id for record in group}),
+            "target_sets": sorted({record.target_set for record in group}),
+            "outcomes": sorted({name for record in group for name in record.outcomes}),
+            "devices": sorted({record.environment.device for record in group if record.environment}),
+            "statuses": dict(sorted(Counter(record.status for record in group).items())),
+        }
+        for (study, provenance), group in groups.items()
+    ]
+
+
+def run_row(record: RunRecord) -> dict[str, Any]:
+    """What is told of one run."""
+    return {
+        "run_id": record.run_id,
+        "study": record.study,
+        "provenance": record.provenance,
+        "status": record.status,
+        "target_set": record.target_set,
+        "axes": dict(record.axes),
+        "outcomes": {name: outcome.value for name, outcome in record.outcomes.items()},
+        "device": record.environment.device if record.environment else None,
+        "seconds": record.seconds.total if record.seconds else None,
+    }
+
+
+def _cell(value: Any, *, exact: bool) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        separator = ";" if exact else ", "
+        return separator.join(f"{name}={_cell(item, exact=exact)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return (";" if exact else ", ").join(_cell(item, exact=exact) for item in value)
+    if isinstance(value, float) and not exact:
+        return f"{value:.4g}"
+    return str(value)
+
+
+def runs_text(rows: Sequence[Mapping[str, Any]], fmt: str, columns: Sequence[str] | None = None) -> str:
+    """Rows in 'table', 'csv' or 'markdown', lists and mappings in words; nothing where there is nothing.
+
+    columns : of an empty table
+
+    >>> print(runs_text([{"study": "a", "axes": {"n": 5}, "devices": ["cpu", "cuda"]}], "csv"))
+    study,axes,devices
+    a,n=5,cpu;cuda
+    """
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
+    cells = [{name: _cell(row.get(name), exact=fmt == "csv") for name in names} for row in rows]
+    return rows_text(cells, fmt, names)

@@ -1,0 +1,162 @@
+"""How well a fit predicts held-out runs, for a reader: a block for each outcome and kind of held-out run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from predictor.models.fit import Fit
+from predictor.models.scales import SHARES
+from predictor.render.tables import points, rows_text
+
+CHOSEN = "*"
+SPLITS = {
+    "configuration": "held-out configurations of known target sets",
+    "target_set": "left-out target sets",
+    "domain": "left-out image domains",
+    "extrapolation": "the largest fifth of each target set, by images",
+}
+_SKILLS = {"mean": "mean", "log_n": "log N", "log_n_log_h": "log N + log H", "nearest": "nearest"}
+
+
+def head(fit: Fit) -> str:
+    """What the fit was made of."""
+    training = fit.training
+    domains = fit.domains
+    lines = [
+        f"{training['n_configurations']} configurations, {training['n_runs']} runs, {len(fit.target_sets)} target "
+        f"sets, {len(domains)} domains; studies: {', '.join(training['studies'])}"
+    ]
+    if training["named"]:
+        lines.append(f"held out or reported, used because named with --study: {', '.join(training['named'])}")
+    return "\n".join([*lines, ""])
+
+
+def foot(fit: Fit, written: str | Path | None) -> str:
+    """How to read the table, and what was left out of it."""
+    present = dict.fromkeys(row["split"] for row in fit.validation)
+    reasons = dict.fromkeys(
+        f"{row['split']}: {row['coverage_reason']}"
+        for row in fit.validation
+        if row["coverage_reason"] and row["chosen"]
+    )
+    other = "" if all(row["scale"] in SHARES for row in fit.validation) else ", on another scale in the outcome's unit"
+    lines = [
+        "",
+        f"{CHOSEN} chosen; its row repeats the choice inside every fold. Seeds of a configuration are averaged.",
+        *(f"{split}: {SPLITS[split]}" for split in present),
+        f"MAE, RMSE, width and interval score in points{other}; ranks and decisions inside target sets; covered: "
+        "nominal 90 %, with the exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
+        "known level: MAE when the level of each target set is known; noise: best rank agreement and least MAE that "
+        "seed noise allows.",
+        *reasons,
+        *(f"left out: {line}" for line in fit.left_out),
+        *([f"written: {written}"] if written is not None else []),
+    ]
+    return "\n".join(lines)
+
+
+def blocks(validation: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """The table cut by outcome and split: a title with what all its rows share, and the rows."""
+    made = []
+    for (outcome, split), group in groupby(validation, key=lambda row: (row["outcome"], row["split"])):
+        own = list(group)
+        first = own[0]
+        least = points(first["noise_floor"], first["scale"])
+        title = (
+            f"{outcome.upper()}   {split}   n = {first['n_configurations']} configurations, {first['n_runs']} runs   "
+            f"noise: rank ceiling {_number(first['noise_ceiling'], 3)}, least MAE {least}"
+        )
+        made.append((title, [shown_row(row) for row in own]))
+    return made
+
+
+def held_out_blocks(scored: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """What the fit predicts of held-out studies, which it never saw: a block for each outcome and study."""
+    made = []
+    for (outcome, studies), group in groupby(scored, key=lambda row: (row["outcome"], row["studies"])):
+        own = list(group)
+        first = own[0]
+        rest = (
+            f"; {first['n_left_out']} runs of unknown target sets or recipes not scored" if first["n_left_out"] else ""
+        )
+        title = (
+            f"{outcome.upper()}   HELD OUT, for scoring alone: {', '.join(studies)}   n = "
+            f"{first['n_configurations']} configurations, {first['n_runs']} runs   least MAE by noise "
+            f"{points(first['noise_floor'], first['scale'])}{rest}"
+        )
+        made.append((title, [_scored_row(row) for row in own]))
+    return made
+
+
+def _scored_row(row: Mapping[str, Any]) -> dict[str, str]:
+    covered = row["covered"]
+    bounds = f"[{_number(row['coverage_low'], 2)}, {_number(row['coverage_high'], 2)}]" if covered else ""
+    return {
+        "family": f"{row['family']} {CHOSEN}" if row["chosen"] else row["family"],
+        "MAE": points(row["mae"], row["scale"]),
+        "RMSE": points(row["rmse"], row["scale"]),
+        "R2": _number(row["r2"], 2),
+        "Spearman": _number(row["spearman"], 2),
+        "decisions": _number(row["decision_accuracy"], 2),
+        "equal N": _number(row["decision_accuracy_equal_n"], 2),
+        "covered": f"{covered[0]}/{covered[1]} {bounds}" if covered else "-",
+        "width": points(row["width"], row["scale"]),
+        "score": points(row["interval_score"], row["scale"]),
+        **{f"skill {name}": _number(row["skill"].get(key), 2) for key, name in _SKILLS.items()},
+    }
+
+
+def shown_row(row: Mapping[str, Any]) -> dict[str, str]:
+    """One row as it is printed; the only place where figures are rounded."""
+    covered = row["covered"]["0.9"]
+    coverage = "not measured"
+    if covered:
+        low, high = row["coverage_low"]["0.9"], row["coverage_high"]["0.9"]
+        coverage = f"{covered[0]}/{covered[1]} [{_number(low, 2)}, {_number(high, 2)}]"
+    return {
+        "family": f"{row['family']} {CHOSEN}" if row["chosen"] else row["family"],
+        "MAE": points(row["mae"], row["scale"]),
+        "known level": points(row["mae_without_level"], row["scale"]),
+        "RMSE": points(row["rmse"], row["scale"]),
+        "R2": _number(row["r2"], 2),
+        "Spearman": _number(row["spearman"], 2),
+        "decisions": _number(row["decision_accuracy"], 2),
+        "equal N": _number(row["decision_accuracy_equal_n"], 2),
+        "covered": coverage,
+        "width": points(row["width"]["0.9"], row["scale"]),
+        "score": points(row["interval_score"], row["scale"]),
+        **{f"skill {name}": _number(row["skill"][key], 2) for key, name in _SKILLS.items()},
+    }
+
+
+def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One row with plain columns and full precision."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if key in ("chosen_in_folds", "covered"):
+            continue
+        if isinstance(value, Mapping):
+            flat |= {f"{key}_{name}": item for name, item in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def validation_text(
+    fit: Fit, fmt: str, *, scored: Sequence[Mapping[str, Any]] = (), written: str | Path | None = None
+) -> str:
+    """The validation table in 'table' or 'markdown': what was fitted, a block for each split, how to read it.
+
+    scored : rows of `score_held_out`; written : where the fit was written
+    """
+    tables = [
+        f"{title}\n{rows_text(rows, fmt)}\n" for title, rows in [*blocks(fit.validation), *held_out_blocks(scored)]
+    ]
+    return "\n".join([head(fit), *tables, foot(fit, written)])
