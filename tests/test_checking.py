@@ -112,7 +112,7 @@ def test_every_source_that_cannot_be_opened_is_named(tmp_path, pets) -> None:
 
 def test_a_source_that_cannot_be_opened_is_read_once(tmp_path, pets, monkeypatch) -> None:
     """Hashing a large file for every configuration of a grid would take minutes."""
-    from trainer.data.readers import parquet
+    from predictor.images.readers import parquet
 
     reads = []
     monkeypatch.setattr(parquet, "file_digest", lambda path: reads.append(path) or "sha256:other")

@@ -325,7 +325,7 @@ def test_the_command(tmp_path: Path) -> None:
         (("fractals", "x", *words[2:], "--classes", "0"), "fractals: classes is 0; needed 1 to 1,000,000\n"),
     ):
         done = trainer(tmp_path, *wrong)
-        assert done.returncode == 2 and done.stderr.startswith(message), done.stderr
+        assert done.returncode == 2 and done.stderr.startswith(f"error: {message}"), done.stderr
 
 
 GRID = """
@@ -385,7 +385,7 @@ def test_a_plan_says_where_more_is_asked_than_is_rendered(tmp_path: Path) -> Non
     file.write_text(text.replace("n_classes: 12", "n_classes: 21"))
     refused = trainer(tmp_path, "plan", "grid.yaml")
     assert refused.returncode == 2 and refused.stderr == (
-        "grid dots: more images asked for than there are: other classes of fractaldb: 21 asked, 20 there (all runs). "
+        "error: grid dots: more images asked for than there are: other classes of fractaldb: 21 asked, 20 there (all runs). "
         "ask for fewer samples per class, fewer other classes, or a milder profile. "
         "mend the grid; nothing was trained\n"
     )

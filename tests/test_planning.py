@@ -129,7 +129,7 @@ def test_a_grid_of_which_no_run_can_be_trained_is_refused_before_anything_is_wri
     file.write_text(file.read_text().replace("predictor_small", "resnet51"))
     done = command("run", file, "--runs", tmp_path / "runs")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("grid tiny: unknown model 'resnet51'; did you mean 'resnet51q'")
+    assert done.stderr.startswith("error: grid tiny: unknown model 'resnet51'; did you mean 'resnet51q'")
     assert done.stderr.endswith("mend the grid; nothing was trained\n") and done.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()
 
@@ -148,7 +148,10 @@ def test_runs_that_will_fail_are_named_and_the_others_are_open(tmp_path: Path) -
 def test_a_large_grid_asks_for_yes(tmp_path: Path) -> None:
     file = write_grid(tmp_path, [8], list(range(1_001)))
     done = command("run", file, "--runs", tmp_path / "runs")
-    assert done.returncode == 2 and done.stderr == f"{file}: 1,001 runs, more than 1,000. say --yes to train them all\n"
+    assert (
+        done.returncode == 2
+        and done.stderr == f"error: {file}: 1,001 runs, more than 1,000. say --yes to train them all\n"
+    )
     assert not (tmp_path / "runs").exists()
 
 
@@ -156,7 +159,7 @@ def test_the_time_limit_must_be_a_number(tmp_path: Path) -> None:
     file = write_grid(tmp_path, [8], [0])
     done = trainer_command("run", file, "--runs", tmp_path / "runs", "--timeout", "nan")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "--timeout is nan. give a number above 0, or inf for no limit\n"
+    assert done.stderr == "error: --timeout is nan. give a number above 0, or inf for no limit\n"
     assert not (tmp_path / "runs").exists()
 
 

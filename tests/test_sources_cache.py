@@ -134,7 +134,7 @@ def test_the_command_names_bad_images_and_prints_the_digest(tmp_path) -> None:
     out = tmp_path / "small.parquet"
     failed = cache_command(tmp_path / "set", out, "--size", 16)
     assert failed.returncode == 2 and not out.exists() and failed.stdout == ""
-    assert failed.stderr.startswith("set: 1 unreadable images: ") and "0.png: is empty, 0 bytes" in failed.stderr
+    assert failed.stderr.startswith("error: set: 1 unreadable images: ") and "0.png: is empty, 0 bytes" in failed.stderr
     assert "leave them out with --bad-images skip" in failed.stderr and "Traceback" not in failed.stderr
     done = cache_command(tmp_path / "set", out, "--size", 16, "--bad-images", "skip", "--format", "json")
     content = json.loads(done.stdout)

@@ -73,6 +73,15 @@ def grid_faults(runs: Iterable[PlannedRun], grid: Grid, data_dir: Path) -> dict[
     return faults
 
 
+def source_notes(grid: Grid, data_dir: Path) -> list[str]:
+    """What the readers of a grid's sources left out, or took how; of sources that can be opened."""
+    return [
+        f"{name}: {note}"
+        for name, source in grid.sources.items()
+        for note in _opened(name, source.file, source.digest, data_dir).notes
+    ]
+
+
 def grid_repeats(grid: Grid, data_dir: Path, *, near: bool = False) -> list[dict[str, Any]]:
     """Images that are there twice by their content, of a grid without faults.
 

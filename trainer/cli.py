@@ -56,7 +56,7 @@ def plan(
     """
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
-    from trainer.checking import check_grid, check_rendered, grid_repeats, no_files
+    from trainer.checking import check_grid, check_rendered, grid_repeats, no_files, source_notes
     from trainer.plan import forecast, partly_shown, plan_rows, plan_summary
     from trainer.printing import plan_lines
 
@@ -68,6 +68,7 @@ def plan(
     rows = plan_rows(grid, runs_dir)
     summary = plan_summary(rows) | {"partly_shown": partly_shown(grid)}
     if data_dir is not None:
+        summary["notes"] = source_notes(grid, data_dir)
         summary["repeats"] = grid_repeats(grid, data_dir, near=near_duplicates)
     hours = forecast(grid, runs_dir, data_dir, measure=measure)
     if fmt == "json":

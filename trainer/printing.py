@@ -92,6 +92,7 @@ def plan_lines(summary: Mapping[str, Any], hours: Sequence[Mapping[str, Any]]) -
         basis = f"from {row['from_runs']} runs there" if row["from_runs"] else "measured now"
         lines.append(f"{what}: {row['hours']:.2f} h of one process on {row['device']} ({basis})")
     lines += [_partly_shown_line(summary["partly_shown"])] if summary.get("partly_shown") else []
+    lines += summary.get("notes", ())
     lines += [_repeats_line(row) for row in summary.get("repeats", ())]
     if summary["same_data"]:
         pairs = [" = ".join(ids[:3]) + (" ..." if len(ids) > 3 else "") for ids in summary["same_data"]]

@@ -22,7 +22,8 @@ class Images:
     ids : (R,) str, what each image is called in its source; None where it has no name
     groups : (R,) str, images that belong together (families of fonts, photographs of one object); None: unknown
     ids_are_content : whether the digest covers the ids
-    content : gives the digest of all that is listed
+    content : gives the digest of all that is listed; notes : what was left out, or taken how
+    A row without a label has the label and split '': it belongs to no class.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Images:
     ids: NDArray[np.str_] | None = None
     groups: NDArray[np.str_] | None = None
     ids_are_content: bool = False
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:

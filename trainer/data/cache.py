@@ -118,8 +118,8 @@ def _batches(
             batch.append(
                 {
                     "image": image,
-                    "label": str(source.labels[row]),
-                    "split": str(source.splits[row]),
+                    "label": str(source.labels[row]) or None,  # a row without one keeps its number
+                    "split": str(source.splits[row]) or None,
                     "source": source.describe(row) if source.ids is None else str(source.ids[row]),
                     "group": groups[row - first],
                 }

@@ -42,14 +42,4 @@ def read_source(name: str, location: Path | None) -> Source:
         raise DataError("no such file or folder", where=str(location or name), remedy="name its folder with --data")
     if location.is_file() and location.suffix == ".parquet":
         return parquet.read(name, location)
-    images = open_images(location)
-    return Source(
-        name,
-        images.digest,
-        images.labels,
-        images.splits,
-        lambda row: next(images.read([row])),
-        images.describe,
-        ids=images.ids,
-        groups=images.groups,
-    )
+    return Source.of(name, open_images(location))

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from predictor.errors import SHOWN, DataError, listed, near
 from predictor.images.decoding import BadImage, Pixels, decoded, for_each
 from predictor.images.groups import numbered_groups
+from predictor.images.listing import Images
+from predictor.images.readers.rows import LEFT_OUT
 from trainer.data.splits import Derived, content_groups, derived, in_validation
 from trainer.data.store import Store
 
@@ -31,6 +33,8 @@ class Source:
     bad_images : whether an image that cannot be used is an error or left out; threads : of the decoder
     bad, converted : row -> why it cannot be used, or what was converted, of the images decoded so far
     met : (R,) bool, the images that were asked for through this view
+    notes : what the reader left out, or took how
+    A row without a label has the label and split '' and belongs to no class.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Source:
     ids: NDArray[np.str_] | None = None
     groups: NDArray[np.str_] | None = None
     ids_are_content: bool = False
+    notes: tuple[str, ...] = ()
     bad_images: BadImages = "error"
     threads: int = 1
     bad: dict[int, str] = field(default_factory=dict, repr=False)
@@ -54,6 +59,22 @@ class Source:
 
     def __post_init__(self) -> None:
         self.met = np.zeros(len(self.labels), bool)
+
+    @classmethod
+    def of(cls, name: str, images: Images, read: Callable[[int], bytes] | None = None) -> Source:
+        """The source of listed images. read : row -> encoded bytes; None: as the listing reads them, one by one"""
+        return cls(
+            name,
+            images.digest,
+            images.labels,
+            images.splits,
+            read or (lambda row: next(images.read([row]))),
+            images.describe,
+            ids=images.ids,
+            groups=images.groups,
+            ids_are_content=images.ids_are_content,
+            notes=images.notes,
+        )
 
     def view(self, *, bad_images: BadImages = "error", threads: int = 1) -> Source:
         """The same images, decoded ones shared, for one run: with its own rules and its own account in `met`."""
@@ -138,6 +159,7 @@ class Source:
             names, codes = np.unique(self.labels, return_inverse=True)
             parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
             self._by_label.update(zip(names.tolist(), parts, strict=True))
+            self._by_label.pop(LEFT_OUT, None)
         return self._by_label
 
     def load(self, rows: NDArray[np.int64], size: int) -> None:

@@ -1,4 +1,4 @@
-"""A folder of images: `class/image.jpg`, or `split/class/image.jpg`."""
+"""Images that are files of their own: those of a folder `class/image.jpg` or `split/class/image.jpg`."""
 
 from __future__ import annotations
 
@@ -10,37 +10,29 @@ import numpy as np
 from predictor.errors import DataError, listed
 from predictor.images.digests import files_digest
 from predictor.images.listing import Images
-from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
+from predictor.images.readers.rows import rows_of
+from predictor.manifest.readers.folder_tree import text
 from predictor.reading import MIB, read_bytes
-from predictor.text import visible
 
 MAX_IMAGE = 1024 * MIB  # bytes of one encoded image
 
 
 def read(path: Path) -> Images:
-    """List the folder; file names are sorted, so the order is the same everywhere.
+    """List the folder; names are sorted, so the order is the same everywhere.
 
-    Raises DataError where its images do not lie at one depth.
+    Raises DataError for a folder that the manifest's readers refuse, and for one whose images are no files of it.
     """
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower().removeprefix(".") in IMAGE_ENDINGS)
-    parts = [file.relative_to(path).parts for file in files]
-    depths = {len(part) for part in parts}
-    if not files or not depths <= {2, 3} or len(depths) != 1:
+    rows = rows_of(path)
+    files = [path / sample.image for sample in rows.samples]  # the path of a file is whole already
+    if missing := [sample.image for sample, file in zip(rows.samples, files, strict=True) if not file.is_file()]:
+        found = listed([text(name) or "a row without a path" for name in missing])
         raise DataError(
-            f"found {len(files)} images at depths {sorted(depths)}",
+            f"{len(missing)} images are no files below it: {found}",
             where=str(path),
-            remedy="an image folder is class/image.jpg or split/class/image.jpg throughout",
+            remedy="name a folder class/image.jpg or split/class/image.jpg, a CSV list path,label, or one Parquet file",
         )
-    split = ["train"] * len(files) if depths == {2} else [part[0] for part in parts]
-    return of_files(path, files, [part[-2] for part in parts], split, ["/".join(part) for part in parts])
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    ids = [text(str(file.relative_to(path))) for file in files]
+    return of_files(path, files, rows.labels, rows.splits, ids, rows.groups, notes=rows.notes)
 
 
 def of_files(
@@ -50,20 +42,12 @@ def of_files(
     splits: Sequence[str],
     ids: Sequence[str],
     groups: Sequence[str] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Images:
     """Images that are files of their own.
 
     ids : what each is called, also in errors and records: its path below the source, wherever that lies
-    Raises DataError for a label or split that is no text.
     """
-    unnamed = sorted({name for name in (*labels, *splits) if not _is_text(name)})
-    if unnamed:
-        raise DataError(
-            f"names of folders that are not UTF-8: {listed([visible(name) for name in unnamed])}",
-            where=str(path),
-            remedy="rename them; they are the names of classes",
-        )
-    ids = [visible(name) for name in ids]
     words = [f"{label}\0{split}" for label, split in zip(labels, splits, strict=True)]
     if groups is not None:  # they decide derived splits, so they are content
         words = [f"{word}\0{group}" for word, group in zip(words, groups, strict=True)]
@@ -73,7 +57,7 @@ def of_files(
             try:
                 yield read_bytes(files[row], limit=MAX_IMAGE)
             except OSError as error:
-                raise DataError(f"cannot be read: {error.strerror}", where=str(files[row])) from None
+                raise DataError(f"cannot be read: {error.strerror}", where=text(str(files[row]))) from None
 
     return Images(
         path,
@@ -84,4 +68,5 @@ def of_files(
         lambda: files_digest(files, words),
         ids=np.array(ids, dtype=str),
         groups=None if groups is None else np.array(groups, dtype=str),
+        notes=notes,
     )

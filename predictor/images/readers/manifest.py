@@ -1,4 +1,4 @@
-"""A CSV file `path,label[,split][,group]`, paths relative to it."""
+"""A list of image files with their labels, such as a CSV `path,label[,split][,group]`; paths are relative to it."""
 
 from __future__ import annotations
 
@@ -10,65 +10,46 @@ from pathlib import Path
 from predictor.errors import DataError, listed
 from predictor.images.listing import Images
 from predictor.images.readers.folder import of_files
+from predictor.images.readers.rows import rows_of
 from predictor.reading import opened_text
 
 
 def read(path: Path, folder: Path | None = None) -> Images:
-    """Open the list. Raises DataError where it is no such CSV file or names images that are not there.
+    """Open the list. Raises DataError where it is none, names a file twice, or images that are not there.
 
     folder : what the paths are relative to; None: where the list lies
     """
+    rows = rows_of(path)
     below = path.parent if folder is None else folder
-    try:
-        with opened_text(path) as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"is not a readable CSV file: {error}", where=str(path)) from None
-    if not rows or not {"path", "label"} <= set(rows[0]):
-        found = ", ".join(map(repr, rows[0])) if rows else "no row"
+    names = [sample.image for sample in rows.samples]
+    places = [f"row {sample.row + 1}" for sample in rows.samples]
+    if unnamed := [place for place, name in zip(places, names, strict=True) if not name]:
         raise DataError(
-            f"missing column 'path' or 'label'; found {found}", where=str(path), remedy="name the columns so"
+            f"rows that name no image: {listed(unnamed)}",
+            where=str(path),
+            remedy="name each image file in a column 'path'",
         )
-    _check_cells(path, rows)
-    files = [below / row["path"] for row in rows]
-    _check_once(path, files, [row["path"] for row in rows])
-    if missing := [f"line {i + 2}: {rows[i]['path']}" for i, file in enumerate(files) if not file.is_file()]:
+    files = [below / name for name in names]
+    _check_once(path, files, names, places)
+    found = zip(places, names, files, strict=True)
+    if missing := [f"{place}: {name}" for place, name, file in found if not file.is_file()]:
         raise DataError(f"{len(missing)} images are not there: {listed(missing)}", where=str(path))
-    return of_files(
-        path,
-        files,
-        [row["label"] for row in rows],
-        [row.get("split") or "train" for row in rows],
-        [_below(row["path"], below) for row in rows],
-        [row["group"] for row in rows] if "group" in rows[0] else None,
-    )
+    ids = [_below(name, below) for name in names]
+    return of_files(path, files, rows.labels, rows.splits, ids, rows.groups, notes=rows.notes)
 
 
-def _check_cells(path: Path, rows: Sequence[dict[str | None, str]]) -> None:
-    """Raise DataError for rows that are shorter or longer than the header, and for those without a path or label."""
+def _check_once(path: Path, files: Sequence[Path], names: Sequence[str], places: Sequence[str]) -> None:
+    """Raise DataError where a file is listed twice: a class is as large as it has images, not as it has rows."""
+    first: dict[str, str] = {}
     faults = []
-    for line, row in enumerate(rows, 2):
-        cells = [value for key, value in row.items() if key is not None]
-        n = sum(value is not None for value in cells) + len(row.get(None) or ())
-        if n != len(cells):
-            faults.append(f"line {line}: {n} cells; the header has {len(cells)}")
-        elif empty := [name for name in ("path", "label") if not row[name].strip()]:
-            faults.append(f"line {line}: no {' and no '.join(empty)}")
+    for file, name, place in zip(files, names, places, strict=True):
+        before = first.setdefault(os.path.normpath(file), place)
+        if before != place:
+            faults.append(f"{place}: {name} ({before})")
     if faults:
-        raise DataError(f"{len(faults)} bad rows: {listed(faults)}", where=str(path), remedy="mend or remove them")
-
-
-def _check_once(path: Path, files: Sequence[Path], names: Sequence[str]) -> None:
-    """Raise DataError where a file is listed twice: a class is as large as it has images, not as it has lines."""
-    first: dict[str, int] = {}
-    faults = []
-    for line, (file, name) in enumerate(zip(files, names, strict=True), 2):
-        before = first.setdefault(os.path.normpath(file), line)
-        if before != line:
-            faults.append(f"line {line}: {name} (line {before})")
-    if faults:
+        many = "1 row names" if len(faults) == 1 else f"{len(faults):,} rows name"
         raise DataError(
-            f"{len(faults)} lines name a file that stands before: {listed(faults)}",
+            f"{many} a file that stands before: {listed(faults)}",
             where=str(path),
             remedy="list each image once, in one split",
         )
