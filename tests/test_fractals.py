@@ -385,7 +385,7 @@ def test_a_plan_says_where_more_is_asked_than_is_rendered(tmp_path: Path) -> Non
     file.write_text(text.replace("n_classes: 12", "n_classes: 21"))
     refused = trainer(tmp_path, "plan", "grid.yaml")
     assert refused.returncode == 2 and refused.stderr == (
-        "error: grid dots: more images asked for than there are: other classes of fractaldb: 21 asked, 20 there (all runs). "
-        "ask for fewer samples per class, fewer other classes, or a milder profile. "
+        "error: grid dots: more images asked for than there are: other classes of fractaldb: 21 asked, 20 there "
+        "(all runs). ask for fewer samples per class, fewer other classes, or a milder profile. "
         "mend the grid; nothing was trained\n"
     )

@@ -29,7 +29,7 @@ def test_all_faults_of_a_grid_are_named_at_once_before_any_training(tmp_path: Pa
     message = str(caught.value)
     for part in (
         "grid tiny: 4 faults:",
-        "asks for protocol 1; this trainer trains protocol 2 (all runs)",
+        "asks for protocol 1; this trainer trains protocols 2 and 3 (all runs)",
         "unknown model 'predictor_smal'; did you mean 'predictor_small'",
         "class 'two' is not in digits",
         "digits (test): no image to test class 'two'",
