@@ -20,6 +20,7 @@ from predictor.models.scales import Scale
 from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import differences
+from predictor.prediction.fewer import fewer_is_better
 from predictor.prediction.intervals import Question
 from predictor.prediction.probed import check_classes, with_probe
 from predictor.prediction.request import (
@@ -148,18 +149,21 @@ def _rank(prediction: Prediction) -> float:
 def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request) -> _Manifest:
     distribution = with_roles(name, distribution, request)
     case, computed = make_case(distribution, request)
+    shown = tuple(
+        {"name": key, "value": item.value, "unit": item.unit, "reason": item.reason} for key, item in computed.items()
+    )
+    return _Manifest(name, distribution, case, shown, tuple(_outside(fit, case)))
+
+
+def _outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
+    """Indicators that lie outside of what the fit saw."""
     outside = []
     for indicator, (low, high) in fit.ranges.items():
         value = case.feature(indicator)
         slack = 1e-9 * max(abs(low), abs(high), 1.0)  # stored ranges are rounded
         if math.isfinite(value) and not low - slack <= value <= high + slack:
             outside.append({"indicator": indicator, "value": value, "low": low, "high": high})
-    if not outside:
-        outside = _jointly_outside(fit, case)
-    shown = tuple(
-        {"name": key, "value": item.value, "unit": item.unit, "reason": item.reason} for key, item in computed.items()
-    )
-    return _Manifest(name, distribution, case, shown, tuple(outside))
+    return outside or _jointly_outside(fit, case)
 
 
 def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
@@ -183,6 +187,17 @@ def _predict_one(
     absent = without_images(manifest.distribution)
     warnings = [f"{manifest.name}: {absent}"] if absent else []
     warnings += [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
+    if explain and not manifest.outside:
+        told = [
+            (item, manifest.asked[item.name])
+            for item, own in zip(shown, outcomes, strict=True)
+            if own.value is not None
+        ]
+        shares = [(item, asked.value(item.candidates(request.basis))[0]) for item, asked in told]
+        warnings += fewer_is_better(
+            fit, manifest.name, manifest.distribution, request, shares, lambda case: not _outside(fit, case),
+            {item["name"] for item in manifest.indicators},
+        )  # fmt: skip
     why = []
     if outcomes[0].value is not None and explain:
         names = first.candidates(request.basis)
