@@ -361,11 +361,24 @@ def test_the_pilots_command_writes_a_grid_that_loads(files):
     assert (folder / "p.yaml").read_text() == before
 
 
+def test_a_folder_of_images_is_its_own_source(files):
+    from predictor.images.listing import digest_of
+
+    _, fit_path, folder = files
+    for name in ("cat", "dog"):
+        (folder / "pets" / name).mkdir(parents=True)
+        for i in range(60):
+            (folder / "pets" / name / f"{i}.png").write_bytes(f"{name}{i}".encode())
+    invoke(pilots_command, folder / "pets", "--next", 2, "--fit", fit_path, "--output", folder / "own.yaml")
+    source = load_grid(folder / "own.yaml").sources["mine"]
+    assert (source.file, source.digest) == ("pets", digest_of(folder / "pets"))
+
+
 def test_the_pilots_command_says_what_is_missing(files):
     path, fit_path, folder = files
-    with pytest.raises(PredictorError, match=r"Say --source FILE.parquet, or --source NAME --digest"):
+    with pytest.raises(PredictorError, match=r"Say --source with their Parquet file, folder or CSV list"):
         invoke(pilots_command, path, "--next", 3, "--fit", fit_path)
-    with pytest.raises(PredictorError, match=r"gone.parquet: cannot be read"):
+    with pytest.raises(PredictorError, match=r"gone.parquet: no such file or folder"):
         invoke(pilots_command, path, "--next", 3, "--fit", fit_path, "--source", folder / "gone.parquet")
     with pytest.raises(PredictorError, match="digest"):
         invoke(pilots_command, path, "--next", 3, "--fit", fit_path, "--source", "a", "--digest", "sha256:zz",

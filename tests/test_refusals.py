@@ -120,7 +120,7 @@ def test_no_permission_is_said_before_the_work(tmp_path, monkeypatch):
         (["fit", "runs", "--output", "no/f.json"], "error: no/f.json: cannot be written: no folder no."),
         (["advise", "new.csv", "--budget", "99999999999999999999"], "is not in the range 0<=x<=1000000000000000"),
         (["advise", "new.csv"], "error: neither a budget nor an accuracy to reach. Say --budget IMAGES or --reach"),
-        (["pilots", "new.csv", "--next", "3", "--source", "no.parquet"], "error: no.parquet: cannot be read: No such"),
+        (["pilots", "new.csv", "--next", "3", "--source", "no.parquet"], "error: no.parquet: no such file or folder"),
         (["design", "new.csv", "--next", "3"], "error: new.csv: is a file; a registry is a folder."),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

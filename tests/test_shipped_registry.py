@@ -12,8 +12,10 @@ from fits_compared import assert_same_fit
 
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
+from predictor.grids.probes import spec_key, target_sets
 from predictor.models.fit import shipped_fit
 from predictor.records import check, finished_ids, read_registry
+from predictor.records.indicator_inputs import probes_of
 from predictor.records.schema import RunRecord
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -88,7 +90,7 @@ def test_a_random_record_again_gives_the_same_outcome(study, trained, record_pro
 
 def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
     shipped = shipped_fit().content
-    assert_same_fit(shipped, fit_registry(read_registry(RUNS)).content)
+    assert_same_fit(shipped, fit_registry(read_registry(RUNS), probes=probes_of(RUNS)).content)
     held_out = {study for study in STUDIES if load_grid(RUNS / study / "grid.yaml").held_out}
     assert set(shipped["training"]["studies"]) == set(STUDIES) - held_out  # nor do reported tables enter it
 
@@ -98,3 +100,12 @@ def test_skill_over_the_baselines() -> None:
     accuracy = next(r for r in rows if r["outcome"] == "accuracy")
     for baseline in ("mean", "log_n", "log_n_log_h"):
         assert accuracy["skill"][baseline] > 0
+
+
+def test_the_probes_that_ship_are_of_target_sets_that_were_trained() -> None:
+    """Each probe that is there belongs to the training images of some run; none is damaged."""
+    keys = {spec_key(record.spec) for record in read_registry(RUNS) if record.spec}
+    probes = probes_of(RUNS)
+    assert probes and all(key == probe.key and probe.sizes for key, probe in probes.items())
+    grids = {one.key for grid in RUNS.glob("*/grid.yaml") for one in target_sets(grid)}
+    assert set(probes) <= keys | grids

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ LEARNING_RATE = 0.03  # of the runs behind the fit that ships
 @click.command(name="pilots")
 @click.argument("manifest")
 @click.option("--next", "n", type=click.IntRange(1, 20), required=True, metavar="N", help="How many pilots, 1 to 20.")
-@click.option("--source", type=click.Path(path_type=Path), help="Parquet file of the images, as trainer reads it.")
-@click.option("--digest", metavar="sha256:...", help="Digest of the source. [default: computed from the file]")
+@click.option(
+    "--source", type=click.Path(path_type=Path), help="Its images: Parquet, folder, CSV list.  [default: MANIFEST]"
+)
+@click.option("--digest", metavar="sha256:...", help="Digest of the source. [default: computed]")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="pilots.yaml", show_default=True)
 @click.option("--target-set", default="mine", show_default=True, metavar="NAME", help="A name for your target set.")
 @click.option("--domain", default="new", show_default=True, metavar="NAME", help="Image domain of the fit, or new.")
@@ -64,7 +65,7 @@ def command(
     from predictor.render.pilots import COLUMNS, pilot_rows, pilots_text
     from predictor.render.tables import json_text, rows_text
 
-    file, digest = _source(source, digest)
+    file, digest = _source(manifest, source, digest)
     model, size, settings, protocol = _recipe(recipe)
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, where = find_fit(fit_path)
@@ -93,26 +94,20 @@ def command(
         click.echo(rows_text(pilot_rows(plan), form, COLUMNS))
 
 
-def _source(source: Path | None, digest: str | None) -> tuple[str, str]:
-    """(file name, digest) of the images; a file's digest is that of its bytes."""
+def _source(manifest: str, source: Path | None, digest: str | None) -> tuple[str, str]:
+    """(file name, digest) of the images: of the source named, or of a manifest that is or lists its images."""
     from predictor.errors import PredictorError
+    from predictor.images.listing import digest_of
+    from predictor.images.of_manifest import images_of
 
+    if source is None and digest is None and images_of(manifest) is not None:
+        source = Path(manifest)
     if source is None:
         raise PredictorError(
             "a grid names the file of its images and its digest",
-            remedy="Say --source FILE.parquet, or --source NAME --digest sha256:...",
+            remedy="Say --source with their Parquet file, folder or CSV list, or --source NAME --digest sha256:...",
         )
-    if digest is None:
-        try:
-            with source.open("rb") as file:
-                digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as fault:
-            raise PredictorError(
-                f"cannot be read: {fault.strerror}",
-                where=str(source),
-                remedy="Name a Parquet file, or state its --digest (trainer names a folder's)",
-            ) from fault
-    return source.name, digest
+    return source.resolve().name, digest_of(source) if digest is None else digest
 
 
 def _recipe(path: Path | None) -> tuple[str | None, int | None, dict[str, Any], int]:

@@ -62,7 +62,7 @@ def digest_of(path: Path) -> str:
 
     Raises DataError as `open_images`.
     """
-    if path.is_file() and path.suffix == ".parquet":
+    if path.is_file() and path.suffix == ".parquet":  # its bytes, whatever they hold
         from predictor.images.digests import file_digest
 
         return file_digest(path)
