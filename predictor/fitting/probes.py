@@ -237,7 +237,9 @@ def _block(
         "left_out": groups.tolist(),
         "covered": covered(residuals, groups),
         "spread": told,
-        "mae": float(np.mean(np.abs(expit(logit(predicted)) - held.measured[there]))),
+        "mae": float(np.mean(np.abs(predicted - held.measured[there]))),
+        "mae_without": float(np.mean(np.abs(held.predicted[there] - held.measured[there]))),
+        "width": _mean_width(predicted, residuals, groups, 0.9),
     }
 
 
@@ -264,13 +266,28 @@ def covered(residuals: Floats, groups: NDArray[Any]) -> dict[str, list[int]]:
     """{level: [k, n]} configurations inside an interval made from the other groups, where these are enough."""
     found = {}
     for level in LEVELS:
-        inside = []
-        for name in np.unique(groups):
-            rest = groups != name
-            half = grouped_quantile(residuals[rest], groups[rest].tolist(), level)
-            if half is None:
-                break
-            inside.append(np.abs(residuals[~rest]) <= half)
-        else:
-            found[f"{level:g}"] = [int(np.concatenate(inside).sum()), len(residuals)]
+        half = _half_widths(residuals, groups, level)
+        if half is not None:
+            found[f"{level:g}"] = [int((np.abs(residuals) <= half).sum()), len(residuals)]
     return found
+
+
+def _half_widths(residuals: Floats, groups: NDArray[Any], level: float) -> Floats | None:
+    """(n,) half the width in logits that the other groups give; None where these are too few for the level."""
+    half = np.empty(len(residuals))
+    for name in np.unique(groups):
+        rest = groups != name
+        own = grouped_quantile(residuals[rest], groups[rest].tolist(), level)
+        if own is None:
+            return None
+        half[~rest] = own
+    return half
+
+
+def _mean_width(predicted: Floats, residuals: Floats, groups: NDArray[Any], level: float) -> float | None:
+    """Mean width of these intervals, as a fraction."""
+    half = _half_widths(residuals, groups, level)
+    if half is None:
+        return None
+    centre = logit(predicted)
+    return float(np.mean(expit(centre + half) - expit(centre - half)))

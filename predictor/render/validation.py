@@ -149,6 +149,24 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def probe_lines(fit: Fit) -> list[str]:
+    """What probes of the images bring to target sets and domains that were left out."""
+    lines = []
+    for name, entry in fit.content["outcomes"].items():
+        own = entry.get("probed") or {}
+        for basis, what in (("new_target_set", "target sets"), ("new_domain", "domains")):
+            if basis not in own:
+                continue
+            block = own[basis]
+            inside = block["covered"].get("0.9")
+            told = f"{inside[0]} of {inside[1]} covered, width {points(block['width'])}" if inside else "not measured"
+            lines.append(
+                f"with a probe of the images, {name}, {len(set(block['left_out']))} left-out {what}: MAE "
+                f"{points(block['mae'])} (without {points(block['mae_without'])}); nominal 90 %: {told}"
+            )
+    return lines
+
+
 def validation_text(
     fit: Fit, fmt: str, *, scored: Sequence[Mapping[str, Any]] = (), written: str | Path | None = None
 ) -> str:
@@ -159,4 +177,4 @@ def validation_text(
     tables = [
         f"{title}\n{rows_text(rows, fmt)}\n" for title, rows in [*blocks(fit.validation), *held_out_blocks(scored)]
     ]
-    return "\n".join([head(fit), *tables, foot(fit, written)])
+    return "\n".join([head(fit), *tables, *probe_lines(fit), foot(fit, written)])
