@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from predictor.manifest.counted import Request
 
@@ -20,6 +21,8 @@ MAX_NAME = 1_000  # characters of a label; a longer one is a text, or a quote th
 MAX_CELL = 100_000  # characters of a cell that holds several labels
 NO_SEPARATOR = "none"
 REMEDY = "a class is a name or a whole number; name another column with --label"
+TRUTH = ("True", "False")
+SIMPLE = re.compile(rf"\w[\w \-]{{0,{MAX_NAME - 2}}}\w|\w").fullmatch  # a name without a mark that could mean more
 _WHOLE = re.compile(r"([+-]?\d+)\.(?:0|00|0{4,})")  # 2.000 may be two thousand
 _FRACTION = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _NUMPY = re.compile(r"""['"]\s+['"]""")  # how numpy prints an array of texts
@@ -46,8 +49,16 @@ class Cells:
     plain: bool = False  # a cell that is no such vector
     whole: dict[str, str] = field(default_factory=dict)  # label -> how it was written, with a point
 
+    @cached_property
+    def single(self) -> bool:
+        """Whether a text is one label, however it looks."""
+        return not self.request.one_hot and self.request.several_separator in (None, NO_SEPARATOR)
+
     def of(self, value: object, names: Sequence[str] = (), named: bool = False) -> tuple[str, ...]:
         """The labels of a cell, each once; () where it is missing. Raises ValueError, with what is wrong."""
+        if type(value) is str and not names and SIMPLE(value) and self.single and value not in TRUTH:
+            self.plain = True  # as nearly all cells are
+            return (value,)
         found = self._of(value, names, named)
         return found[:1] if self.request.several == "first" else found
 
@@ -118,7 +129,7 @@ class Cells:
                 return _behind(text, names)
             if "." in text:
                 return self._number(text, named)
-            if text in ("True", "False"):  # as Python writes what other formats write small
+            if text in TRUTH:  # as Python writes what other formats write small
                 return text.lower()
             return text
         if value is None:

@@ -99,7 +99,7 @@ class _Reading:
         return ManifestError(
             f"{n:,}{more} bad {'label' if n == 1 else 'labels'}, first at {shown(problems, n)}",
             where=part.where,
-            remedy=REMEDY,
+            remedy=part.remedy,
         )
 
     def _chosen(self) -> tuple[set[str], tuple[str, ...]]:

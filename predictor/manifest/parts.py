@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from predictor.manifest.cells import Cells, decoded
+from predictor.manifest.cells import REMEDY, Cells, decoded
 
 Cell = tuple[object, str, str, float]  # (value as the format has it, source, split, rows)
 Row = (
@@ -30,7 +30,7 @@ class Part(Protocol):
     labels : a cell's labels. Raises ValueError for what is none; row_labels : those of one of `rows`
     places : where the rows of these cells stand, and how many they are
     images : {split: images with a label} where cells are pairs of an image and a label, else None
-    notes : how this part was read, complete once its cells were given
+    notes : how this part was read, complete once its cells were given; remedy : of cells that are no labels
     """
 
     where: str
@@ -38,6 +38,7 @@ class Part(Protocol):
     split: str
     has_splits: bool
     notes: list[str]
+    remedy: str
 
     def cells(self, labels: Labels) -> Iterator[Cell]: ...
 
@@ -71,6 +72,7 @@ class ListedPart:
     named: bool = False
     json: bool = False
     notes: list[str] = field(default_factory=list)
+    remedy: str = REMEDY
 
     def cells(self, labels: Labels) -> Iterator[Cell]:
         if self.counted:

@@ -12,6 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from predictor.errors import SHOWN, ManifestError
+from predictor.manifest.cells import REMEDY
 from predictor.manifest.engine import quoted_name
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Table:
     text : its cells are text in which nobody marked numbers, and a header may stand again among its rows
     semicolons : they part its cells, so a comma may be the mark of decimals and a point that of thousands
     label : {column: (how its cells hold labels, SQL of them)}; None: the type of the column tells
+    refused : cells of labels that begin so say what is wrong with their row; remedy : of labels that are refused
     places : where rows stand in the file, by their numbers from 1
     opening : makes the relation readable for one query, as of an Arrow file, which is read once
     """
@@ -94,6 +96,8 @@ class Table:
     default_label: str | None = None
     text: bool = False
     semicolons: bool = False
+    refused: str = ""
+    remedy: str = REMEDY
     label: Callable[[str], tuple[str, str]] | None = None
     places: Callable[[Sequence[int]], list[str]] = field(default=row_numbers)
     opening: Callable[[str], AbstractContextManager[object]] | None = None

@@ -28,7 +28,7 @@ class TablePart:
 
     def __init__(self, table: Table, request: Request):
         self.where, self.file, self.split = str(table.path), table.path, table.split
-        self.request = request
+        self.request, self.remedy = request, table.remedy
         roles = roles_of(table, request)
         self.notes = list(roles.notes)
         if request.one_hot and not roles.label:
@@ -144,6 +144,8 @@ class TablePart:
     def labels(self, cell: object, cells: Cells) -> tuple[str, ...]:
         if self.roles.one_hot:
             return cells.of_names(decoded(cell))
+        if self.table.refused and isinstance(cell, str) and cell.startswith(self.table.refused):
+            raise ValueError(cell.removeprefix(self.table.refused))
         return cells.of(decoded(cell) if self.kind == JSON else cell, self.names)
 
     # rows
