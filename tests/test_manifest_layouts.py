@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from predictor.cli.indicators_command import command
 from predictor.distribution import LabelDistribution
 from predictor.errors import ManifestError
-from predictor.manifest import open_manifest
+from predictor.manifest import list_samples, open_manifest
 from predictor.manifest.readers import READERS, reader_of
 
 Label = str | None
@@ -96,6 +96,20 @@ def json_lines(root: Path, labels: list[Label]) -> Path:
     rows = [{"id": i, "label": label} for i, label in enumerate(labels)]
     (root / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return root / "m.jsonl"
+
+
+def json_array(root: Path, labels: list[Label]) -> Path:
+    (root / "m.json").write_text(json.dumps([{"id": i, "label": label} for i, label in enumerate(labels)], indent=2))
+    return root / "m.json"
+
+
+def workbook(root: Path, labels: list[Label]) -> Path:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["path", "label"], *([f"{i}.jpg", label] for i, label in enumerate(labels))):
+        book.active.append(row)
+    book.save(root / "m.xlsx")
+    return root / "m.xlsx"
 
 
 def path_list(root: Path, labels: list[Label]) -> Path:
@@ -178,6 +192,8 @@ TABLES: dict[str, Maker] = {
     "parquet": parquet,
     "parquet folder": parquet_folder,
     "json lines": json_lines,
+    "json array": json_array,
+    "xlsx": workbook,
 }
 OTHERS: dict[str, Maker] = {
     "shards .cls": shards("cls"),
@@ -202,6 +218,11 @@ def test_labels_are_the_same_in_every_layout(tmp_path, layout) -> None:
     path = (LAYOUTS | {"list of paths": path_list})[layout](tmp_path, LABELS)
     assert open_manifest(path).distribution.digest == expected(LABELS).digest
     assert reader_of(path) in READERS
+    if layout != "counts":  # the images behind the counts
+        listing = list_samples(path)
+        assert Counter(name for sample in listing.samples for name in sample.labels) == Counter(LABELS)
+        assert listing.notes == open_manifest(path).notes
+        assert len({(sample.file, sample.row) for sample in listing.samples}) == len(LABELS)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -252,7 +273,7 @@ def test_parts_in_different_layouts_add_up(tmp_path) -> None:
     assert json.loads(found.stdout)["manifests"][0]["n_samples"] == 5
 
 
-@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout not in ("counts", "csv.zst")])
+@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout not in ("counts", "csv.zst", "xlsx")])
 def test_any_damage_to_any_layout_is_a_result_or_one_error(tmp_path_factory, layout) -> None:
     base = tmp_path_factory.mktemp("made")
     path = LAYOUTS[layout](base, ["a", "b", "a", "é"])

@@ -22,9 +22,11 @@ MAX_CELL = 100_000  # characters of a cell that holds several labels
 NO_SEPARATOR = "none"
 REMEDY = "a class is a name or a whole number; name another column with --label"
 TRUTH = ("True", "False")
-SIMPLE = re.compile(rf"\w[\w \-]{{0,{MAX_NAME - 2}}}\w|\w").fullmatch  # a name without a mark that could mean more
+SIMPLE = re.compile(
+    rf"(?!\d+e-)(?:\w[\w \-]{{0,{MAX_NAME - 2}}}\w|\w)"
+).fullmatch  # a name without a mark that could mean more
 _WHOLE = re.compile(r"([+-]?\d+)\.(?:0|00|0{4,})")  # 2.000 may be two thousand
-_FRACTION = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_FRACTION = re.compile(r"[+-]?(?:(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?|\d+e-\d+)")
 _NUMPY = re.compile(r"""['"]\s+['"]""")  # how numpy prints an array of texts
 _WORD = re.compile(r"\[\w+\]")  # a name in brackets, as [unknown]
 _LISTS = ("[", "(", "{")
@@ -56,7 +58,7 @@ class Cells:
 
     def of(self, value: object, names: Sequence[str] = (), named: bool = False) -> tuple[str, ...]:
         """The labels of a cell, each once; () where it is missing. Raises ValueError, with what is wrong."""
-        if type(value) is str and not names and SIMPLE(value) and self.single and value not in TRUTH:
+        if type(value) is str and not names and self.single and SIMPLE(value) and value not in TRUTH:
             self.plain = True  # as nearly all cells are
             return (value,)
         found = self._of(value, names, named)
@@ -127,7 +129,7 @@ class Cells:
                 raise ValueError(f"more than {MAX_NAME:,} characters, begins {text[:50]!r}")
             if names and text:
                 return _behind(text, names)
-            if "." in text:
+            if "." in text or "e-" in text:
                 return self._number(text, named)
             if text in TRUTH:  # as Python writes what other formats write small
                 return text.lower()
@@ -150,8 +152,9 @@ class Cells:
 
     def _number(self, text: str, named: bool) -> str:
         if whole := _WHOLE.fullmatch(text):
-            self.whole.setdefault(whole[1], text)
-            return whole[1]
+            label = "0" if whole[1] == "-0" else whole[1]
+            self.whole.setdefault(label, text)
+            return label
         if not named and _FRACTION.fullmatch(text):
             raise ValueError(f"{text!r} is a number with a fraction, no class")
         return text

@@ -118,7 +118,7 @@ def roles_of(table: Table, request: Request) -> Roles:
     def usual(*names: str) -> str | None:
         found = next((c for name in names for c in table.columns if c == name), None)
         if found is None:
-            found = next((c for name in names for c in table.columns if c.lower() == name.lower()), None)
+            found = next((c for name in names for c in table.columns if c.strip().lower() == name.lower()), None)
             if found is not None:
                 notes.append(f"column {found!r} taken for {names[0]!r}")
         return found
