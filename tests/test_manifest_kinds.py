@@ -1,4 +1,4 @@
-"""Layouts that look like something else: folders that are no classes, lists that are no lists, text that is not read."""
+"""Layouts that look like something else: folders that are no classes, lists that are none, text that is not read."""
 
 from __future__ import annotations
 
