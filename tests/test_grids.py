@@ -441,6 +441,29 @@ def test_bounds_change_no_id(tmp_path) -> None:
     assert (spec.model.image_size, spec.recipe.batch_size) == (4096, 10**6)
 
 
+def test_keys_that_are_one_as_text_are_named_with_both_lines(tmp_path) -> None:
+    """The first of two target sets was dropped without a word."""
+    text = (GRID + BLOCK).replace("  t/a: {", '  1: {domain: d, source: s, classes: ["NO", b]}\n  "1": {')
+    text = text.replace("target_set: t/a", 'target_set: "1"')
+    where = text.splitlines().index('  1: {domain: d, source: s, classes: ["NO", b]}') + 1
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, text)
+    assert str(caught.value) == (
+        f"{tmp_path}/g.yaml: line {where + 1}: target_sets.1: '1' names what 1 names in line {where}. "
+        'give each a name of its own: as text 1 is "1"'
+    )
+    deep = text.replace('"1": {', "b: {").replace('target_set: "1"', "target_set: b")
+    assert len(load(tmp_path, deep.replace("target_set: b", 'target_set: "1"')).runs) == 24
+    for two in ("true: {}, 'True': {}", "1.5: {}, '1.5': {}", "~: {}, None: {}"):
+        with pytest.raises(SpecError, match=r"sources\..* names what .* names in line"):
+            load(
+                tmp_path,
+                deep.replace("sources:\n", "sources:\n  {" + two + "}\n", 1)
+                .replace("  s: {", "#", 1)
+                .replace("  o: {", "#", 1),
+            )
+
+
 def test_missing_and_empty_files(tmp_path) -> None:
     with pytest.raises(SpecError, match="no such grid file"):
         load_grid(tmp_path / "none.yaml")

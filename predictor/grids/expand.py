@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from predictor.errors import SpecError
+from predictor.errors import SpecError, listed
 from predictor.grids.checks import (
     DESIGN_KEYS,
     blocks,
@@ -20,7 +20,7 @@ from predictor.grids.checks import (
     check_target_sets,
     read_level,
 )
-from predictor.grids.faults import Faults, Place
+from predictor.grids.faults import Faults, Place, same_keys
 from predictor.grids.levels import crossed, drawn
 from predictor.grids.limits import BRACKETS, DEEP, MAX_FILE, MAX_RUNS, MISSES, check_depth, check_nodes, check_runs
 from predictor.grids.schema import (
@@ -112,6 +112,8 @@ def _read(path: Path) -> Any:
     check_nodes(document, str(path))
     if not isinstance(document, dict):
         raise SpecError("holds no grid", where=str(path), remedy="it needs study, sources, target_sets, model, ...")
+    if twice := list(same_keys(document)):
+        raise SpecError(listed(twice), where=str(path), remedy='give each a name of its own: as text 1 is "1"')
     return document
 
 

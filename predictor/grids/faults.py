@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,23 @@ def problem(fault: Any) -> str:
         text += "; write it in quotes"
     shown = repr(found)
     return f"{text} (found {shown if len(shown) <= SHOWN_FOUND else shown[:SHOWN_FOUND] + '...'})"
+
+
+def same_keys(value: Any, where: Place = ()) -> Iterator[str]:
+    """Keys of a document that become one as text, such as 1 and "1": each with its lines and place."""
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from same_keys(item, (*where, number))
+    if not isinstance(value, dict):
+        return
+    first: dict[str, Any] = {}
+    for key, item in value.items():
+        before = first.setdefault(str(key), key)
+        if before is not key:
+            place = ".".join(map(str, (*where, key)))
+            lines = [line(value, (each,)) for each in (before, key)]
+            yield f"line {lines[1]}: {place}: {key!r} names what {before!r} names in line {lines[0]}"
+        yield from same_keys(item, (*where, key))
 
 
 def line(document: Any, where: Place) -> int:
