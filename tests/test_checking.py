@@ -9,7 +9,7 @@ import pytest
 from images import write_source
 from launch_made import GRID
 
-from predictor.errors import SpecError
+from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
 from predictor.images.digests import file_digest
 from predictor.spec import PROTOCOL
@@ -17,6 +17,7 @@ from trainer.checking import check_grid, check_open_runs
 from trainer.data.opening import open_source
 from trainer.data.source import Source
 from trainer.networks import check_name
+from trainer.run import run_spec
 
 PETS = f"""
 study: pets
@@ -180,3 +181,26 @@ def test_built_in_images_are_whole() -> None:
     """They are PNG files like any other, so their checksums are looked at."""
     source = open_source("digits", None, "builtin:digits")
     assert source.pixels(np.arange(20), 8).shape == (20, 3, 8, 8) and not source.bad
+
+
+@pytest.mark.parametrize("file", ["../pets.parquet", "inner/../../pets.parquet", "/etc/passwd", ".."])
+def test_a_file_that_leads_out_of_the_image_folder_is_not_read(tmp_path, pets, file) -> None:
+    """A grid may be somebody else's."""
+    (tmp_path / "data" / "inner").mkdir(parents=True)
+    (tmp_path / "grid.yaml").write_text(pets.replace("file: pets.parquet", f"file: {file}"))
+    grid = load_grid(tmp_path / "grid.yaml")
+    wanted = f"{tmp_path}/data: the grid's file {file!r} leads out of the image folder. name files below the folder"
+    with pytest.raises(DataError) as caught:
+        check_grid(grid, tmp_path / "data")
+    assert str(caught.value).startswith(wanted)
+    how = {"study": "t", "axes": {}, "domain": "d", "held_out": False, "data_dir": tmp_path / "data"}
+    with pytest.raises(DataError) as caught:
+        run_spec(grid.runs[0].spec, **how, files={"pets": file})
+    assert str(caught.value).startswith(wanted)
+
+
+def test_a_link_in_the_image_folder_is_its_owner_s(tmp_path, pets) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/pets.parquet").symlink_to(tmp_path / "pets.parquet")
+    (tmp_path / "grid.yaml").write_text(pets)
+    check_grid(load_grid(tmp_path / "grid.yaml"), tmp_path / "data")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.errors import DataError, PredictorError, SpecError, listed
 from predictor.grids import Grid, PlannedRun
+from predictor.images.listing import below
 from predictor.indicators.sources import SYNTHETIC
 from predictor.spec import PROTOCOLS, Model, RunSpec
 
@@ -215,7 +216,7 @@ def _source_fault(name: str, file: str | None, digest: str, data_dir: Path) -> F
 def _opened(name: str, file: str | None, digest: str, data_dir: Path) -> Source:
     from trainer.data.opening import open_source
 
-    return open_source(name, data_dir / file if file else None, digest)
+    return open_source(name, below(data_dir, file) if file else None, digest)
 
 
 def check_rendered(grid: Grid) -> None:
@@ -240,13 +241,13 @@ def no_files(grid: Grid) -> Path | None:
 
 
 def check_sources(grid: Grid, data_dir: Path) -> None:
-    """Raise DataError naming every file of the grid that the image folder lacks."""
+    """Raise DataError naming every file of the grid that the image folder lacks, or one that leads out of it."""
     if not data_dir.is_dir():
         raise DataError("no such folder", where=str(data_dir), remedy="name the folder of the images with --data")
     missing = [
         f"{name} ({source.file})"
         for name, source in grid.sources.items()
-        if source.file and not (data_dir / source.file).exists()
+        if source.file and not below(data_dir, source.file).exists()
     ]
     if missing:
         raise DataError(

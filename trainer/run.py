@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from predictor.errors import DataError, SpecError, listed
+from predictor.images.listing import below
 from predictor.records.schema import (
     Counted,
     Energy,
@@ -91,7 +92,7 @@ def run_spec(
     @cache
     def source_of(name: str) -> Source:
         file = files[name]
-        source = open_source(name, data_dir / file if file else None, spec.sources[name])
+        source = open_source(name, below(data_dir, file) if file else None, spec.sources[name])
         return source.view(bad_images=bad_images, threads=threads)
 
     stages = [choose(spec, stage, source_of) for stage in range(len(spec.stages))]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from predictor.errors import DataError, SpecError, listed
 from predictor.images.digests import file_digest
+from predictor.images.listing import below
 from predictor.spec import Model, Weights
 from predictor.weights import KNOWN_WEIGHTS, known_weights
 
@@ -32,7 +33,7 @@ def located(weights: Weights, place: str | None, data_dir: Path) -> Path:
         return _installed(weights)
     if place.startswith(HUB):
         return _from_hub(place.removeprefix(HUB))
-    path = data_dir / place
+    path = below(data_dir, place)
     if not path.is_file():
         raise DataError("no such file of weights", where=str(path), remedy="put it below the folder that --data names")
     return path

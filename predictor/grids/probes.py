@@ -87,7 +87,7 @@ def probe_grid(
     Raises SpecError for an image file that is missing or has other content than the grid says, DataError as
     `probe_images`.
     """
-    from predictor.images.listing import open_images
+    from predictor.images.listing import below, open_images
     from predictor.images.probe import probe_images
 
     found: dict[str, Probe] = {}
@@ -102,7 +102,7 @@ def probe_grid(
                 where=one.digest,
                 remedy="name target sets of files with --target-set",
             )
-        images = open_images(data / one.file)
+        images = open_images(below(data, one.file))
         if images.digest != one.digest:
             raise SpecError(
                 f"has other content than the grid says; found {images.digest}, needed {one.digest}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +42,24 @@ class Images:
     def digest(self) -> str:
         """The digest that a grid states for this source; the first call reads every byte of it."""
         return self.content()
+
+
+def below(folder: Path, file: str) -> Path:
+    """A file of a grid, which lies below the image folder: a grid may be somebody else's.
+
+    Links that stand in the folder are its owner's and are followed.
+    Raises DataError for a path that leads out of it.
+
+    >>> below(Path("images"), "pets/train.parquet").as_posix()
+    'images/pets/train.parquet'
+    """
+    if os.path.isabs(file) or os.path.normpath(file).split(os.sep)[0] == os.pardir:
+        raise DataError(
+            f"the grid's file {file!r} leads out of the image folder",
+            where=str(folder),
+            remedy="name files below the folder that --data names; move the file there, or link it",
+        )
+    return folder / file
 
 
 def open_images(path: Path) -> Images:
