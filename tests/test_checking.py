@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from images import write_source
+from images import pattern, write_source
 from launch_made import GRID
+from trainer_command import trainer_command
 
 from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
 from predictor.images.digests import file_digest
+from predictor.images.listing import digest_of
 from predictor.spec import PROTOCOL
-from trainer.checking import check_grid, check_open_runs
+from trainer.checking import check_grid, check_lists, check_open_runs
 from trainer.data.opening import open_source
 from trainer.data.source import Source
 from trainer.networks import check_name
@@ -204,3 +206,27 @@ def test_a_link_in_the_image_folder_is_its_owner_s(tmp_path, pets) -> None:
     (tmp_path / "data/pets.parquet").symlink_to(tmp_path / "pets.parquet")
     (tmp_path / "grid.yaml").write_text(pets)
     check_grid(load_grid(tmp_path / "grid.yaml"), tmp_path / "data")
+
+
+def test_lists_that_name_images_elsewhere_are_refused_on_request(tmp_path, monkeypatch) -> None:
+    (tmp_path / "data").mkdir()
+    for place in ("data/cat.png", "data/dog.png", "far.png"):
+        (tmp_path / place).write_bytes(pattern(0, np.random.default_rng(len(place))))
+    lines = ["path,label,split", "cat.png,cat,train", "dog.png,dog,train"]
+    lines += [f"{tmp_path}/far.png,cat,test", "../far.png,dog,test"]
+    (tmp_path / "data/pets.csv").write_text("\n".join(lines[:4]) + "\n")
+    text = PETS.replace("pets.parquet", "pets.csv").replace("samples_per_class: 4", "samples_per_class: 1")
+    text = text.replace("DIGEST", digest_of(tmp_path / "data/pets.csv"))
+    (tmp_path / "grid.yaml").write_text(text)
+    for command in ("plan", "run"):
+        done = trainer_command(command, tmp_path / "grid.yaml", "--data", tmp_path / "data", "--inside")
+        assert done.returncode == 2 and done.stderr == (
+            f"error: {tmp_path}/data/pets.csv: names 1 images outside of its folder: row 3: {tmp_path}/far.png. "
+            "copy them below the list, or leave out --inside\n"
+        )
+    grid = load_grid(tmp_path / "grid.yaml")
+    (tmp_path / "data/pets.csv").write_text("\n".join([*lines[:3], lines[4]]) + "\n")
+    with pytest.raises(DataError, match=r"row 3: \.\./far.png"):
+        check_lists(grid, tmp_path / "data")
+    (tmp_path / "data/pets.csv").write_text("\n".join(lines[:3]) + "\n")
+    check_lists(grid, tmp_path / "data")

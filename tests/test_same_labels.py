@@ -21,6 +21,7 @@ from predictor.manifest import open_manifest
 from predictor.spec import target_counts
 from trainer.data.cache import write_cache
 from trainer.data.opening import read_source
+from trainer.launch.command import _warn
 from trainer.run import run_spec
 
 TRAIN = {"cat": 5, "dog": 4, "7": 3}  # images of each class; one is called by a number
@@ -192,14 +193,18 @@ def test_a_cache_keeps_the_rows_that_have_no_label_where_they_are(tmp_path) -> N
     assert cached.labels.tolist() == source.labels.tolist() and cached.splits.tolist() == source.splits.tolist()
 
 
-def test_what_was_left_out_is_said_by_the_plan(tmp_path) -> None:
+def test_what_was_left_out_is_said_by_the_plan_and_before_training(tmp_path) -> None:
     path = littered_folders(tmp_path / "data")
-    (tmp_path / "grid.yaml").write_text(GRID.replace("FILE", path.name).replace("DIGEST", digest_of(path)))
+    text = GRID.replace("FILE", path.name).replace("DIGEST", digest_of(path)).replace("[5, 4, 3]", "[3, 3, 3]")
+    (tmp_path / "grid.yaml").write_text(text)
     text = trainer_command("plan", tmp_path / "grid.yaml", "--data", tmp_path / "data").stdout
-    notes = open_manifest(path, split="all").notes
-    for note in notes:
-        assert note.startswith("splits joined") or f"pets: {note}" in text
+    said = [note for note in open_manifest(path, split="all").notes if not note.startswith("splits joined")]
+    assert said and all(f"pets: {note}" in text for note in said)
     assert "hidden files and folders left out" in text and "not counted left out: 2 .heic" in text
+    told: list[str] = []
+    grid = load_grid(tmp_path / "grid.yaml")
+    _warn(grid, tmp_path / "data", tmp_path / "runs", (), (), told.append)
+    assert told == [f"note: pets: {note}" for note in said]
 
 
 def test_what_indicators_refuse_no_source_is(tmp_path) -> None:

@@ -76,11 +76,8 @@ def grid_faults(runs: Iterable[PlannedRun], grid: Grid, data_dir: Path) -> dict[
 
 def source_notes(grid: Grid, data_dir: Path) -> list[str]:
     """What the readers of a grid's sources left out, or took how; of sources that can be opened."""
-    return [
-        f"{name}: {note}"
-        for name, source in grid.sources.items()
-        for note in _opened(name, source.file, source.digest, data_dir).notes
-    ]
+    places = [(name, source.file, source.digest, data_dir) for name, source in grid.sources.items()]
+    return [f"{p[0]}: {note}" for p in places if not _source_fault(*p) for note in _opened(*p).notes]
 
 
 def grid_repeats(grid: Grid, data_dir: Path, *, near: bool = False) -> list[dict[str, Any]]:
@@ -238,6 +235,28 @@ def check_rendered(grid: Grid) -> None:
 def no_files(grid: Grid) -> Path | None:
     """Any folder will do where all sources are built in or rendered; else None."""
     return Path() if all(source.file is None for source in grid.sources.values()) else None
+
+
+def check_lists(grid: Grid, data_dir: Path) -> None:
+    """Raise DataError for lists that name images outside of the list's own folder, which is allowed otherwise."""
+    from predictor.images.readers.rows import rows_of
+
+    for source in grid.sources.values():
+        path = below(data_dir, source.file) if source.file else None
+        if path is None or path.is_dir() or path.suffix == ".parquet":
+            continue
+        outside = []
+        for sample in rows_of(path).samples:
+            try:
+                below(path.parent, sample.image)
+            except DataError:
+                outside.append(f"row {sample.row + 1}: {sample.image}")
+        if outside:
+            raise DataError(
+                f"names {len(outside)} images outside of its folder: {listed(outside)}",
+                where=str(path),
+                remedy="copy them below the list, or leave out --inside",
+            )
 
 
 def check_sources(grid: Grid, data_dir: Path) -> None:

@@ -28,6 +28,11 @@ BAD_IMAGES = click.option(
 )
 
 
+INSIDE = click.option(
+    "--inside", is_flag=True, help="Refuse lists that name images outside of their folder, as CSV lists may."
+)
+
+
 @click.group()
 @click.version_option(package_name="predictor")
 def trainer() -> None:
@@ -42,9 +47,16 @@ def trainer() -> None:
 @click.option(
     "--near-duplicates", is_flag=True, help="Count test images that look like a training image; decodes all images."
 )
+@INSIDE
 @FORMAT
 def plan(
-    grid_file: Path, data_dir: Path | None, runs_dir: Path, measure: bool, near_duplicates: bool, fmt: str
+    grid_file: Path,
+    data_dir: Path | None,
+    runs_dir: Path,
+    measure: bool,
+    near_duplicates: bool,
+    inside: bool,
+    fmt: str,
 ) -> None:
     """Print the runs of a grid and the indicators of the data of each of their stages; trains nothing.
 
@@ -56,7 +68,7 @@ def plan(
     """
     from predictor.grids import load_grid
     from predictor.render.tables import json_text, rows_text
-    from trainer.checking import check_grid, check_rendered, grid_repeats, no_files, source_notes
+    from trainer.checking import check_grid, check_lists, check_rendered, grid_repeats, no_files, source_notes
     from trainer.plan import forecast, partly_shown, plan_rows, plan_summary
     from trainer.printing import plan_lines
 
@@ -64,6 +76,8 @@ def plan(
     check_rendered(grid)
     data_dir = data_dir or no_files(grid)
     if data_dir is not None:
+        if inside:
+            check_lists(grid, data_dir)
         check_grid(grid, data_dir)
     rows = plan_rows(grid, runs_dir)
     summary = plan_summary(rows) | {"partly_shown": partly_shown(grid)}
@@ -119,6 +133,7 @@ def plan(
     metavar="GIB",
     help="Memory that one process may hold; above it the run is out of memory.",
 )
+@INSIDE
 @click.option("--yes", is_flag=True, help="Do not ask before a grid of more than 1,000 runs.")
 def run(grid_file: Path, data_dir: Path | None, runs_dir: Path, **options: Any) -> None:
     """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops."""

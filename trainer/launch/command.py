@@ -10,7 +10,7 @@ from typing import Literal
 
 from predictor.errors import DataError, PredictorError
 from predictor.grids import Grid, LargeGrid, load_grid
-from trainer.checking import check_open_runs, check_rendered, no_files
+from trainer.checking import check_lists, check_open_runs, check_rendered, no_files, source_notes
 from trainer.launch.job import FAILED, Job, Outcome
 from trainer.launch.keep_grid import keep_grid
 from trainer.launch.local import Scheduler
@@ -39,6 +39,7 @@ class Options:
     only_failed: bool = False
     timeout: float = 900.0
     memory_limit: float | None = None
+    inside: bool = False
     yes: bool = False
 
     def check(self) -> None:
@@ -63,6 +64,8 @@ def train_file(
     if data_dir is None:
         raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
     check_rendered(grid)
+    if options.inside:
+        check_lists(grid, data_dir)
     now = standing(grid, runs_dir)
     if len(now.finished | now.torn) < len(grid.runs):
         start_server(context_of())  # it imports while this process does
@@ -132,6 +135,9 @@ def _warn(
         say(f"warning: {file}: {text}")
     for line in check_open_runs(grid, data_dir, {*finished, *torn}):
         say(f"warning: {line}")
+    if len({*finished, *torn}) < len(grid.runs):
+        for line in source_notes(grid, data_dir):
+            say(f"note: {line}")
 
 
 def _check_ended(outcomes: Sequence[Outcome], torn: Collection[str], study_dir: Path) -> None:
