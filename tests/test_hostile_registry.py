@@ -14,7 +14,7 @@ from records_made import write_many
 
 from predictor.errors import RegistryError
 from predictor.files import locked
-from predictor.records import check, finished_ids, frame, pack, read_costs, read_registry, unpack
+from predictor.records import check, finished_ids, frame, pack, read_costs, read_registry, unpack, write_attempt
 from predictor.records.parts import MAX_ROWS
 
 
@@ -72,10 +72,20 @@ def test_a_study_outside_is_neither_read_nor_packed(runs: Path, tmp_path: Path):
     before = sorted(path.name for path in outside.iterdir())
     (runs / "linked").symlink_to(outside)
     for work in (read_registry, lambda runs: pack(runs, "linked"), lambda runs: unpack(runs, "linked")):
-        with pytest.raises(RegistryError, match=r"linked: a study leads out of .*copy it in, or name that"):
+        with pytest.raises(RegistryError, match=r"linked: a folder of a registry leads out of .*copy it in"):
             work(runs)
     assert sorted(path.name for path in outside.iterdir()) == before
     assert pack(tmp_path / "other", outside.name), "named itself it is packed"
+
+
+def test_attempts_outside_are_neither_read_nor_written(runs: Path, tmp_path: Path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/0123456789abcdef.1.json").write_text("{}")
+    (study(runs) / "attempts").symlink_to(tmp_path / "other")
+    with pytest.raises(RegistryError, match=r"attempts: leads out of"):
+        write_attempt(runs, study=study(runs).name, run_id="0123456789abcdef", attempt={})
+    assert any("attempts: leads out of" in fault for fault in check(runs))
+    assert len(list((tmp_path / "other").iterdir())) == 1
 
 
 def test_a_link_to_a_folder_without_records_harms_nothing(runs: Path, tmp_path: Path):

@@ -140,12 +140,12 @@ def _child(attack: Attack, folder: Path, streams: Path) -> None:
             os.close(number)
             setattr(sys, names[number], None)
         sys.argv = [attack.program, *attack.args]
-        if attack.interrupt:
-            _interrupt_at(attack.interrupt)
         if attack.program == "trainer":
             from trainer.__main__ import main
         else:
             from predictor.__main__ import main
+        if attack.interrupt:
+            _interrupt_at(attack.interrupt)
         main()
         code = 0
     except SystemExit as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 from predictor.errors import RegistryError
 from predictor.files import add_file
-from predictor.reading import MIB, read_bytes
+from predictor.reading import MIB, check_inside, read_bytes
 
 FOLDER = "attempts"
 MAX_ATTEMPT = 64 * MIB  # bytes of one
@@ -25,6 +25,7 @@ def write_attempt(runs_dir: str | Path, *, study: str, run_id: str, attempt: Map
     """
     content = {"run_id": run_id, "written_at": datetime.now(UTC).isoformat(timespec="seconds"), **attempt}
     text = json.dumps(content, default=str) + "\n"
+    _check_folder(Path(runs_dir, study))
     for number in itertools.count(1):
         path = Path(runs_dir, study, FOLDER, f"{run_id}.{number}.json")
         if not path.exists() and add_file(path, text.encode()):
@@ -38,6 +39,7 @@ def read_attempts(study_dir: str | Path) -> dict[Path, dict[str, Any]]:
     Raises RegistryError for one that is not whole.
     """
     attempts: dict[Path, dict[str, Any]] = {}
+    _check_folder(Path(study_dir))
     for path in sorted(Path(study_dir, FOLDER).glob("[!.]*.json"), key=_order):
         try:
             content = json.loads(read_bytes(path, limit=MAX_ATTEMPT, root=study_dir))
@@ -49,6 +51,16 @@ def read_attempts(study_dir: str | Path) -> dict[Path, dict[str, Any]]:
             raise RegistryError("an attempt is a JSON object", where=str(path), remedy="delete it")
         attempts[path] = content
     return attempts
+
+
+def _check_folder(study_dir: Path) -> None:
+    """Raise RegistryError where the attempts are a link out of their study."""
+    folder = study_dir / FOLDER
+    if folder.is_symlink():
+        try:
+            check_inside(folder, study_dir)
+        except OSError as error:
+            raise RegistryError(str(error.strerror), where=str(folder), remedy="copy it in, or remove it") from None
 
 
 def failed_ids(study_dir: str | Path) -> set[str]:

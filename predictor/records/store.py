@@ -87,14 +87,16 @@ def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> lis
     return records
 
 
-def _inside(folder: Path, root: Path) -> Path:
-    """The folder of a study. Raises RegistryError where it is a link that leads out of its registry."""
+def inside(folder: Path, root: Path) -> Path:
+    """A folder of a registry. Raises RegistryError where it is a link that leads out of it."""
     if folder != root and folder.is_symlink():
         try:
             check_inside(folder, root)
         except OSError as error:
             raise RegistryError(
-                f"a study {error.strerror}", where=str(folder), remedy="copy it in, or name that folder itself"
+                f"a folder of a registry {error.strerror}",
+                where=str(folder),
+                remedy="copy it in, or name that folder itself",
             ) from None
     return folder
 
@@ -125,13 +127,13 @@ def study_folders(path: str | Path, studies: Sequence[str] | None = None) -> lis
     else:
         folders = {p.name: p for p in below}
     if studies is None:
-        return [_inside(p, root) for p in folders.values() if not p.is_symlink() or _holds_records(p)]
+        return [inside(p, root) for p in folders.values() if not p.is_symlink() or _holds_records(p)]
     unknown = [name for name in studies if name not in folders]
     if unknown:
         near = sorted({match for name in unknown for match in difflib.get_close_matches(name, folders)})
         known = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(folders) or 'none'}"
         raise RegistryError(f"no study {listed([repr(name) for name in unknown])}", where=str(path), remedy=known)
-    return [_inside(folders[name], root) for name in dict.fromkeys(studies)]
+    return [inside(folders[name], root) for name in dict.fromkeys(studies)]
 
 
 def stored_records(study_dir: str | Path) -> Iterator[Stored]:

@@ -11,6 +11,7 @@ from predictor.grids import Grid, load_grid
 from predictor.grids.limits import MAX_FILE
 from predictor.reading import read_bytes
 from predictor.records import finished_ids
+from predictor.records.store import inside
 
 
 def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
@@ -21,6 +22,8 @@ def keep_grid(grid_file: Path, grid: Grid, runs_dir: Path) -> None:
     Raises RegistryError for another grid of the same name, and where the registry cannot be written.
     """
     study = runs_dir / grid.study
+    for folder in (study, study / "attempts", study / "checkpoints"):
+        inside(folder, runs_dir)
     kept = study / "grid.yaml"
     if not grid_file.is_file():
         raise SpecError("is no file; its text is kept beside the runs", where=str(grid_file), remedy="save it in one")
