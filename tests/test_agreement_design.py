@@ -269,16 +269,21 @@ def test_any_frame_gives_numbers_or_reasons(rows) -> None:
 # ---- the command -----------------------------------------------------------------------------------------------
 
 
-def test_pages_fit_a_terminal() -> None:
-    for words in ([], ["--all"], ["--by", "samples_per_class", "--by", "others", "--by", "profile"]):
-        done = CliRunner().invoke(command, [str(RUNS), "--draws", "100", *words])
-        assert done.exit_code == 0, done.output
-        wide = [line for line in done.stdout.splitlines() if len(line) > 120]
-        assert not wide, wide[:3]
+ALL_STUDIES = pytest.param([], marks=pytest.mark.slow, id="every study")
+
+
+@pytest.mark.parametrize("studies", [["--study", "first-look"], ALL_STUDIES])
+@pytest.mark.parametrize("words", [[], ["--all"], ["--by", "samples_per_class", "--by", "others", "--by", "profile"]])
+def test_pages_fit_a_terminal(words, studies) -> None:
+    done = CliRunner().invoke(command, [str(RUNS), "--draws", "100", *studies, *words])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert len(lines) > 100 and not [line for line in lines if len(line) > 120][:3]
 
 
 def test_json_holds_everything_and_no_nan() -> None:
-    done = CliRunner().invoke(command, [str(RUNS), "--draws", "100", "--format", "json", "--outcome", "accuracy"])
+    words = ["--study", "first-look", "--study", "published-table3", "--format", "json", "--outcome", "accuracy"]
+    done = CliRunner().invoke(command, [str(RUNS), "--draws", "100", *words])
     content = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
     assert set(content) == {"schema_version", "rows", "pooled", "noise"}
     statistics = {row["statistic"] for row in content["rows"]}
