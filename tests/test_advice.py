@@ -65,7 +65,7 @@ def test_smallest_first_is_one_image_at_a_time(counts, n):
     assert largest_cut(np.array(counts) + 300, n).sum() == sum(counts) + 300 * len(counts) - n
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=3), st.integers(1, 9), st.floats(0.3, 1.0), st.floats(-0.5, 0))
 def test_the_optimum_of_a_law_is_found(counts, n, b, g):
     assume(b + g > 0.05)  # more images everywhere help

@@ -251,7 +251,7 @@ def test_one_target_set_is_not_pooled(several: pd.DataFrame) -> None:
         min_size=1, max_size=14,
     )
 )  # fmt: skip
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_frame_gives_numbers_or_reasons(rows) -> None:
     runs = pd.DataFrame(rows, columns=["target_set", "ind_n_samples", "ind_b", "out_y", "axis_p", "axis_q"])
     runs["study"], runs["run_id"] = "s", [f"r{i}" for i in range(len(runs))]

@@ -42,7 +42,6 @@ def fit():
 
 
 @given(st.sampled_from(list(CALLS)), st.sampled_from(["image_steps", "image_size", "model", "budget"]), ODD)
-@settings(deadline=None)
 def test_what_is_no_number_of_images_pixels_or_steps_is_refused(fit, call, name, value):
     if name == "budget" and (call != "advise" or (value == 0 and not isinstance(value, float | bool))):
         return
@@ -54,7 +53,6 @@ def test_what_is_no_number_of_images_pixels_or_steps_is_refused(fit, call, name,
 
 
 @given(st.sampled_from(list(CALLS)), ODD)
-@settings(deadline=None)
 def test_a_level_is_inside_0_and_1(fit, call, value):
     if isinstance(value, float) and 0 < value < 1:
         return
@@ -69,7 +67,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers(fit):
 
 
 @given(st.sampled_from(["ind_n_samples", "out_accuracy", "ind_gini"]), st.integers(0, 19), st.text(min_size=1))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_text_in_a_column_of_numbers_is_named(column, row, text):
     table = frame(RECORDS).astype({column: object})
     table.loc[row, column] = f"{text}?"
@@ -79,7 +77,7 @@ def test_text_in_a_column_of_numbers_is_named(column, row, text):
 
 
 @given(st.lists(st.integers(0, 3), min_size=3, max_size=8).filter(lambda c: sum(map(bool, c)) > 1))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_a_class_of_count_0_that_is_left_out_is_said(tmp_path_factory, counts):
     path = tmp_path_factory.mktemp("zeros") / "mine.csv"
     path.write_text("label,count\n" + "".join(f"c{i},{n}\n" for i, n in enumerate(counts)))

@@ -104,7 +104,7 @@ def test_a_bad_image_says_why(kind: str) -> None:
         decode(content, 12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     cut=st.integers(0, 400),
     place=st.integers(0, 400),

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from images import write_source
 
+from predictor.grids import load_grid
 from predictor.records import finished_ids, read_registry
+from trainer.launch.lease import Watch, claim
 
 GRID = """
 study: tiny
@@ -25,13 +27,14 @@ target_sets:
   gratings/a: {{domain: gratings, source: gratings, classes: [a, b, c, d], shifts: {{noisy: noisy}}}}
   gratings/b: {{domain: gratings, source: gratings, classes: [e, f, g, h], shifts: {{noisy: noisy}}}}
 model: {{name: predictor_small, image_size: 16, head: 16}}
-recipe: {{batch_size: 32, image_steps: 2048, learning_rate: 0.03, augmentation: none}}
-seeds: [0, 1, 2]
+recipe: {{batch_size: 32, image_steps: 1024, learning_rate: 0.03, augmentation: none}}
+seeds: [0, 1]
 grid:
   - target_set: [gratings/a, gratings/b]
     samples_per_class: [4, 8, 16, 32]
     profile: [balanced, {{shape: step, ratio: 4, share: 0.5}}]
 """
+N_RUNS = 32
 
 
 def command(*words: str | Path, check: bool = True, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -51,20 +54,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gratings = write_source(folder / "gratings.parquet", classes, train=60, test=25, seed=1, noise=150.0)
     noisy = write_source(folder / "noisy.parquet", classes, train=1, test=25, seed=2, noise=200.0)
     (folder / "grid.yaml").write_text(GRID.format(gratings=gratings, noisy=noisy))
+    study = folder / "runs" / "tiny"
+    last = load_grid(folder / "grid.yaml").runs[-1].spec.run_id
+    (study / "checkpoints").mkdir(parents=True)
+    lease = claim(study / "checkpoints", last, Watch(), [os.getpid()])
+    assert lease, "we have the last run, so that the grid cannot end before it is killed"
     words = [sys.executable, "-m", "trainer", "run", "grid.yaml", "--data", ".", "--workers", "2", "--threads", "1"]
     scheduler = subprocess.Popen(words, cwd=folder, start_new_session=True, stderr=subprocess.PIPE, text=True)
-    study = folder / "runs" / "tiny"
-    deadline = time.monotonic() + 240
-    while len(list(study.glob("*.json"))) < 5 and scheduler.poll() is None and time.monotonic() < deadline:
+    while len(list(study.glob("*.json"))) < 5 and scheduler.poll() is None:
         time.sleep(0.02)
     assert scheduler.poll() is None, scheduler.communicate()[1]
     os.killpg(scheduler.pid, signal.SIGKILL)
     scheduler.communicate()
+    lease.release()
     before = {path.name: path.read_bytes() for path in study.glob("*.json")}
-    assert 5 <= len(before) < 48, "the grid was to be killed in the middle"
+    assert 5 <= len(before) < N_RUNS, "the grid was to be killed in the middle"
     command(*words[2:], cwd=folder)
     after = {path.name: path.read_bytes() for path in study.glob("*.json")}
-    assert len(after) == 48
+    assert len(after) == N_RUNS
     assert before.items() <= after.items(), "a finished run was trained or written again"
     return folder
 
@@ -78,7 +85,7 @@ def test_plan_gives_the_ids_that_were_trained_without_the_images(trained: Path, 
 
 def test_status_counts_what_is_there(trained: Path) -> None:
     status = json.loads(command("trainer", "status", "grid.yaml", "--format", "json", cwd=trained).stdout)
-    assert status["summary"]["n_finished"] == status["summary"]["n_runs"] == 48
+    assert status["summary"]["n_finished"] == status["summary"]["n_runs"] == N_RUNS
 
 
 def test_records_are_true_to_the_runs(trained: Path) -> None:
@@ -94,7 +101,6 @@ def test_records_are_true_to_the_runs(trained: Path) -> None:
 
 def test_same_spec_gives_the_same_bits(trained: Path, tmp_path: Path) -> None:
     """The killed and resumed grid equals one run alone, from nothing."""
-    from predictor.grids import load_grid
     from trainer.run import run_spec
 
     grid = load_grid(trained / "grid.yaml")
@@ -128,7 +134,7 @@ def test_fit_predict_agreement_report(trained: Path) -> None:
     fitted = json.loads(command("predictor", "fit", "runs", "--format", "json", cwd=trained).stdout)
     chosen = [row for row in fitted["rows"] if row["chosen"] and row["split"] == "configuration"]
     assert {row["outcome"] for row in chosen} >= {"accuracy", "shift:noisy"}
-    assert all(row["n_configurations"] == 16 and row["n_runs"] == 48 for row in chosen)
+    assert all(row["n_configurations"] == 16 and row["n_runs"] == N_RUNS for row in chosen)
 
     (trained / "small.csv").write_text("label,count\na,4\nb,4\nc,4\nd,4\n")
     (trained / "large.csv").write_text("label,count\na,32\nb,32\nc,32\nd,32\n")

@@ -21,14 +21,14 @@ KEYS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def records():
-    return registry()
+@pytest.fixture
+def records(synthetic_records):
+    return synthetic_records
 
 
-@pytest.fixture(scope="module")
-def fit(records):
-    return fit_registry(records, family_names=["linear", "classwise", "average"])
+@pytest.fixture
+def fit(synthetic_fit):
+    return synthetic_fit
 
 
 def row(fit, outcome="accuracy", split="configuration", **wanted):

@@ -204,7 +204,7 @@ def test_patterns_and_colours() -> None:
     assert 100 < len(colours) <= 128 and all(max(c) in (190, 191) and min(c) == 47 for c in colours)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     classes=st.integers(1, 4_000), instances=st.integers(1, 4_000), seed=st.integers(0, 2**32 - 1),
     step=st.floats(0, 0.45), points=st.integers(100, 100_000), draw=st.sampled_from(["patches", "points"]),

@@ -35,7 +35,7 @@ def refusal(reader: str, records) -> str | None:
 
 
 @given(st.sets(st.integers(0, len(RECORDS) - 1)))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_accuracies_in_per_cent_pass_no_reader(chosen):
     records = [in_per_cent(r) if i in chosen else r for i, r in enumerate(RECORDS)]
     said = {refusal(reader, records) for reader in ("frame", "claims", "pilots")}
@@ -68,7 +68,7 @@ def test_one_outcome_on_two_scales_is_refused(reader):
 
 
 @given(st.floats(0.1, 5.0), st.sampled_from(["n_target_samples", "mean_log_count", "gini"]))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_the_direction_of_a_loss_travels_into_every_statistic(times, indicator):
     """A falling function of the accuracy, on the scale 'loss', tells the same story as the accuracy itself."""
 

@@ -8,11 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from synthetic import registry
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
-from predictor.fitting import fit_registry
 from predictor.models.fit import Fit, content_digest, load_fit
 from predictor.models.links import counted_logit, logit
 from predictor.prediction import predict
@@ -21,9 +19,9 @@ from predictor.statistics.conformal import error_scale
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 
 
-@pytest.fixture(scope="module")
-def fit():
-    return fit_registry(registry(), family_names=["linear", "classwise"])
+@pytest.fixture
+def fit(synthetic_fit):
+    return synthetic_fit
 
 
 def manifest(counts, others=0):

@@ -50,7 +50,7 @@ def wronged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outcom
     folder = tmp_path_factory.mktemp("wrong")
     grid = made_grid(folder, [1, 2, 3, 4, 5, 6, 7], [0, 1, 2])
     job = made_job(grid, folder, wrong_for_seed_1)
-    return folder / "runs" / "tiny", run_grid(grid, job, workers=2, timeout=2.0, memory_limit=1.5 * 2**30)
+    return folder / "runs" / "tiny", run_grid(grid, job, workers=2, timeout=10.0, memory_limit=1.5 * 2**30)
 
 
 def test_no_bad_run_stops_a_grid(wronged: tuple[Path, list[Outcome]]) -> None:
@@ -68,7 +68,7 @@ def test_no_bad_run_stops_a_grid(wronged: tuple[Path, list[Outcome]]) -> None:
         (3, "out_of_memory", "MemoryError: no room"),
         (4, "failed", "the worker process was killed (SIGKILL), as the system does where memory runs out"),
         (5, "failed", "the worker process ended with exit code 3"),
-        (6, "failed", "no sign of life for 2 s (--timeout 2); the process was killed"),
+        (6, "failed", "no sign of life for 10 s (--timeout 10); the process was killed"),
         (7, "out_of_memory", "GiB (--memory-limit 1.5); the process was killed"),
     ],
 )

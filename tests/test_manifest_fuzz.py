@@ -21,7 +21,7 @@ from predictor.manifest import open_manifest
 from predictor.manifest.counted import Counted, Request
 from predictor.manifest.readers import READERS
 
-FUZZ = settings(max_examples=40, deadline=20_000, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 MEMORY = 1 << 31  # bytes that the whole test process may have needed; the engine alone may take half of it
 CSV = b'path,label,source,split\n1.jpg,"a, b",x,train\n2.jpg, \xc3\xa9t\xc3\xa9 ,,train\n3.jpg,,x,test\n'
 COUNTS = b"label,count\ncat,12\ndog,7\n"
@@ -143,7 +143,7 @@ def test_valid_files_with_bytes_changed(content, how) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__.rpartition(".")[2])
-@settings(max_examples=15, deadline=20_000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(content=changed() | st.binary(max_size=200))
 def test_a_reader_that_recognised_too_much(reader, content) -> None:
     """Every reader by itself, also with what another one would have taken."""

@@ -310,7 +310,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(content[: draw(st.integers(4, len(content)))]) if draw(st.booleans()) else bytes(content)
 
 
-@settings(max_examples=100, deadline=5000)
+@settings(max_examples=100)
 @given(content=st.one_of(st.binary(max_size=500), damaged()))
 def test_any_bytes_give_a_result_or_one_error(tmp_path_factory, content) -> None:
     path = tmp_path_factory.getbasetemp() / "a.arrow"

@@ -282,7 +282,7 @@ def test_any_damage_to_any_layout_is_a_result_or_one_error(tmp_path_factory, lay
         pytest.skip("nothing but names")
     whole = {file: file.read_bytes() for file in files}
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(which=st.integers(0, len(files) - 1), data=st.data())
     def damaged(which: int, data: st.DataObject) -> None:
         file = files[which]
@@ -301,7 +301,7 @@ def test_any_damage_to_any_layout_is_a_result_or_one_error(tmp_path_factory, lay
     damaged()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=2000), name=st.sampled_from(["m", "m.csv", "m.parquet", "m.jsonl", "m.txt", "m.tar"]))
 @example(content=b"PAR1", name="m")
 @example(content=b"\x1f\x8b\x08", name="m.csv")

@@ -300,7 +300,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(content[: draw(st.integers(0, len(content)))]) if draw(st.booleans()) else bytes(content)
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300)
 @given(content=st.one_of(st.binary(max_size=3000), damaged()), name=st.sampled_from(["a.tar", "a.tar.gz"]))
 def test_any_bytes_give_a_result_or_one_error(tmp_path_factory, content, name) -> None:
     path = tmp_path_factory.getbasetemp() / name

@@ -67,7 +67,7 @@ ASKED = st.sampled_from(list(itertools.product(WORLDS, range(len(QUESTIONS)))))
 
 
 @given(ASKED, MANIFESTS, LEVELS, LEVELS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_higher_level_is_never_narrower(way, manifest, a, b):
     """Of every outcome, class and comparison, inside and outside of the fitted range."""
     answer = asked(way[0], QUESTIONS[way[1]])
@@ -93,7 +93,6 @@ def test_a_higher_level_is_never_narrower(way, manifest, a, b):
     st.sampled_from(list(WORLDS)), st.sampled_from([*QUESTIONS[:3]]), st.floats(0.001, 0.999), st.floats(0, 1), LEVELS,
     st.booleans(),
 )  # fmt: skip
-@settings(deadline=None)
 def test_less_known_is_never_narrower(world, question, value, doubt, level, only_larger):
     fit, _ = fit_of(world)
     request = resolve(fit, **{"target_set": "new", "domain": "new"} | question, model=None, image_size=None,
@@ -108,7 +107,7 @@ def test_less_known_is_never_narrower(world, question, value, doubt, level, only
 
 
 @given(ASKED, st.lists(MANIFESTS, min_size=2, max_size=4), LEVELS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_values_ranking_differences_and_probabilities_tell_one_story(way, manifests, level):
     answer = asked(way[0], QUESTIONS[way[1]])
     named = {f"m{i}": item for i, item in enumerate(manifests)}
@@ -129,7 +128,6 @@ def test_values_ranking_differences_and_probabilities_tell_one_story(way, manife
 
 
 @given(st.integers(0, 1000), st.integers(2, 6), st.integers(2, 8), st.floats(-5, 5), st.floats(-5, 5), st.booleans())
-@settings(deadline=None)
 def test_one_of_two_is_better(seed, n_sets, size, a, b, known):
     """P(a beats b) + P(b beats a) = 1, and it says better of what is predicted higher."""
     rng = np.random.default_rng(seed)

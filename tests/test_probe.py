@@ -134,7 +134,7 @@ def test_the_same_images_give_the_same_probe_from_every_kind_of_source(probe: Pr
         assert other.digest == open_images(path).digest
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     sizes=st.lists(st.integers(3, 20), min_size=2, max_size=4),
     n_groups=st.integers(3, 30),

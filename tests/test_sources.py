@@ -67,7 +67,7 @@ def run(folder: tuple[Path, str], spec: RunSpec):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     groups=st.lists(st.integers(0, 30), min_size=1, max_size=80),
     kind=st.sampled_from(["column", "neighbours", "content"]),
@@ -345,7 +345,7 @@ def test_groups_of_a_parquet_file_and_a_list(folder, tmp_path) -> None:
     assert one.digest != two.digest  # groups decide derived splits, so they are content
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(parts=st.lists(st.integers(1, 9), min_size=1, max_size=12), seed=st.integers(0, 99))
 def test_a_store_gives_back_what_was_added(parts: list[int], seed: int) -> None:
     """However the images came in, in whatever order they are asked for."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -115,7 +115,6 @@ def test_partial_correlation_as_in_r_ppcor() -> None:
 
 
 @given(PAIRS)
-@settings(deadline=None)
 def test_agrees_with_scipy(pairs) -> None:
     x, y = arrays(pairs)
     if np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -238,7 +237,6 @@ def test_one_permutation_test_serves_tau_somers_and_decisions() -> None:
 
 
 @given(PAIRS)
-@settings(deadline=None)
 def test_pair_counts_are_those_of_a_double_loop_and_sum_to_all_pairs(pairs) -> None:
     x, y = arrays(pairs)
     counted = {"concordant": 0, "discordant": 0, "tied_x": 0, "tied_y": 0, "tied_both": 0}
@@ -255,7 +253,6 @@ def test_pair_counts_are_those_of_a_double_loop_and_sum_to_all_pairs(pairs) -> N
 
 
 @given(PAIRS)
-@settings(deadline=None)
 def test_monotone_transforms_change_nothing_and_a_sign_flip_only_the_sign(pairs) -> None:
     x, y = arrays(pairs)
     for name, of in ALL.items():
@@ -269,7 +266,6 @@ def test_monotone_transforms_change_nothing_and_a_sign_flip_only_the_sign(pairs)
 
 
 @given(PAIRS, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_storage_order_changes_nothing(pairs, random) -> None:
     shuffled = random.sample(pairs, len(pairs))
     for of in ALL.values():

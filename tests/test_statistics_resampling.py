@@ -75,7 +75,7 @@ def test_degenerate_samples_have_no_interval_but_a_reason(x, y, reason) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), min_size=2, max_size=14))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_an_interval_is_ordered_and_inside_the_range_or_has_a_reason(pairs) -> None:
     x, y = np.array(pairs, float).T
     found = of_rho(x, y, draws=200)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from predictor.agreements import agreement
@@ -20,7 +20,6 @@ SHARES = st.integers(0, 300).map(lambda k: k / 300)
 
 
 @given(st.lists(st.tuples(SHARES, SHARES, SHARES), min_size=2, max_size=12), st.randoms())
-@settings(deadline=None)
 def test_means_over_seeds_tie_in_any_order_of_the_seeds(rows, random):
     """Sums of the same numbers in another order are one number: one group, its lowest."""
     shuffled = [random.sample(row, 3) for row in rows]
@@ -31,7 +30,6 @@ def test_means_over_seeds_tie_in_any_order_of_the_seeds(rows, random):
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=30), st.floats(1e-6, 1e6), st.randoms())
-@settings(deadline=None)
 def test_equality_is_transitive_and_knows_no_order_sign_or_unit(numbers, unit, random):
     noisy = np.array([n * unit * (1 + random.choice([-2e-16, 0, 2e-16])) for n in numbers])
     settled = tied(noisy)
@@ -53,7 +51,6 @@ def test_rows_stand_for_themselves_and_what_is_missing_stays_missing():
 
 
 @given(st.integers(1, 299), st.integers(4, 12), st.randoms())
-@settings(deadline=None)
 def test_equal_outcomes_predict_nothing_in_any_statistic(k, n, random):
     """Ten configurations of three seeds that all average k / 300."""
     pd = pytest.importorskip("pandas")
@@ -72,7 +69,6 @@ def test_equal_outcomes_predict_nothing_in_any_statistic(k, n, random):
 
 
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=4, max_size=20))
-@settings(deadline=None)
 def test_rounding_changes_no_rank_pair_or_correlation(pairs):
     x, y = np.array(pairs).T
     up = np.where(np.arange(len(x)) % 2, 1 + 4e-16, 1 - 4e-16)
@@ -96,7 +92,6 @@ def test_values_that_differ_in_the_last_digit_have_no_spread(value):
 
 
 @given(st.lists(st.integers(1, 400), min_size=2, max_size=40), st.integers(2, 50))
-@settings(deadline=None)
 def test_indicators_of_shares_do_not_know_the_size(counts, times):
     """Scaled counts have the same shares: what depends on shares alone is one number."""
     small, large = (LabelDistribution.from_counts({f"c{i}": n * by for i, n in enumerate(counts)}) for by in (1, times))

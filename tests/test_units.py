@@ -41,7 +41,7 @@ def other_head(record: RunRecord) -> RunRecord:
 
 
 @given(st.lists(st.sampled_from(["as it is", "written out", "head", "twice"]), min_size=16, max_size=16), st.randoms())
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_one_training_under_two_ids_is_one_unit(ways, random):
     numbers = {name: i for i, name in enumerate(dict.fromkeys(r.configuration_id for r in RECORDS))}
     records = list(RECORDS)
@@ -65,7 +65,7 @@ def test_one_training_under_two_ids_is_one_unit(ways, random):
 
 
 @given(st.integers(0, 100))
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 def test_a_table_of_noise_that_was_measured_twice_predicts_nothing(seed):
     """Rows that were measured again, held out apart, would tell each other's outcomes."""
     rng = np.random.default_rng(seed)

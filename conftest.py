@@ -1,0 +1,17 @@
+"""What every test run needs, of whichever files it is made.
+
+A module that registers what it defines (an indicator, a family, a claim) is imported with its package: pytest, given
+one of its files alone, would execute it a second time.
+"""
+
+import os
+
+from hypothesis import settings
+
+import predictor.claims
+import predictor.indicators
+import predictor.models  # noqa: F401
+
+settings.register_profile("default", deadline=None)  # a busy machine is no fault of the code
+settings.register_profile("ci", deadline=None, derandomize=True)  # the same examples every time
+settings.load_profile("ci" if os.environ.get("CI") else "default")

@@ -1,0 +1,22 @@
+"""What many tests share: made once for a process."""
+
+from __future__ import annotations
+
+import pytest
+from synthetic import registry
+
+from predictor.fitting import fit_registry
+from predictor.models.fit import Fit
+from predictor.records import RunRecord
+
+
+@pytest.fixture(scope="session")
+def synthetic_records() -> tuple[RunRecord, ...]:
+    """The default world: 60 configurations of three seeds."""
+    return tuple(registry())
+
+
+@pytest.fixture(scope="session")
+def synthetic_fit(synthetic_records: tuple[RunRecord, ...]) -> Fit:
+    """A fit of it; nobody changes it."""
+    return fit_registry(synthetic_records, family_names=["linear", "classwise", "average"])
