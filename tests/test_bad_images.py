@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import re
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from images import pattern, write_source
 from PIL import Image
+from trainer_command import trainer_command
 
 from predictor.errors import DataError
 from predictor.grids import load_grid
@@ -395,13 +394,13 @@ seeds: [0]
 grid: [{{target_set: ab, samples_per_class: 16}}]
 """
     )
-    words = ["run", grid, "--data", mixed[0].parent, "--runs", tmp_path / "runs", "--workers", 1, "--threads", 1]
-    command = [sys.executable, "-m", "trainer", *map(str, words), "--device", "cpu"]
-    failed = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    words = [grid, "--data", mixed[0].parent, "--runs", tmp_path / "runs", "--workers", 1]
+    words += ["--threads", 1, "--device", "cpu"]
+    failed = trainer_command("run", *words)
     assert failed.returncode == 2 and "unreadable images: row " in failed.stderr
     assert "or leave them out with --bad-images skip" in failed.stderr
     assert not list((tmp_path / "runs" / "mended").glob("????????????????.json"))
-    done = subprocess.run([*command, "--bad-images", "skip"], capture_output=True, text=True, timeout=100)
+    done = trainer_command("run", *words, "--bad-images", "skip")
     assert done.returncode == 0, done.stderr
     assert re.search(
         r"^1/1 [0-9a-f]{16} completed accuracy [0-9.]+% [0-9.]+ s, 5 bad images left out$", done.stderr, re.M

@@ -94,16 +94,17 @@ def test_a_null_is_supported_by_equivalence_and_never_by_noise(whole) -> None:
     assert next(r for r in claims(hurt).results if r.claim == "C5").verdict == "contradicted"
 
 
-def test_a_wrong_verdict_is_rare() -> None:
+def test_a_wrong_verdict_is_rare(monkeypatch) -> None:
     """No effect of size at all, much noise by target set: 'raises' may come out in one of 40 (two-sided 5 %)."""
+    monkeypatch.setattr("predictor.claims.results.missing", lambda *_: None)  # plans no runs: it takes the longest
     wrong = 0
     runs = start(grid=[{"target_set": [f"set-{n}" for n in range(6)], "samples_per_class": [20, 40]}], seeds=[0])
-    for world in range(60):
+    for world in range(120):
         effects = {f"set-{n}": np.random.default_rng([world, n]).normal(0, 0.05) for n in range(6)}
         records = trained(runs, lambda spec, of=effects: 0.5 + of[spec.target.name] * (_size(spec) == 40))
         (result,) = claims(records, names=["C1"]).results
         wrong += result.parts[0].supports < 0.05 and result.effect > 0
-    assert wrong <= 6  # binomial(60, .025): more than 6 in one of 1,000
+    assert wrong <= 9  # binomial(120, .025): more than 9 in one of 1,000
 
 
 def test_five_target_sets_give_no_verdict_and_say_how_many_more(tmp_path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from trainer_command import trainer_command
 
 from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
@@ -304,15 +305,9 @@ def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
     assert sorted(os.listdir(tmp_path)) == sorted(["file", name])
 
 
-def trainer(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", *words], cwd=folder, capture_output=True, text=True, timeout=300
-    )
-
-
 def test_the_command(tmp_path: Path) -> None:
     words = ("fractals", "out.parquet", "--classes", "2", "--per-class", "3", "--size", "16", "--points", "1000")
-    done = trainer(tmp_path, *words, "--format", "json")
+    done = trainer_command(*words, "--format", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["digest"] == "fractals:classes=2,instances=3,seed=0,points=1000" and told["n_images"] == 6
@@ -324,7 +319,7 @@ def test_the_command(tmp_path: Path) -> None:
         (("fractals", "x.zip", *words[2:]), "x.zip: is neither a Parquet file nor a folder"),
         (("fractals", "x", *words[2:], "--classes", "0"), "fractals: classes is 0; needed 1 to 1,000,000\n"),
     ):
-        done = trainer(tmp_path, *wrong)
+        done = trainer_command(*wrong, cwd=tmp_path)
         assert done.returncode == 2 and done.stderr.startswith(f"error: {message}"), done.stderr
 
 
@@ -348,9 +343,10 @@ grid:
 
 def test_a_grid_trains_on_rendered_images(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
-    planned = trainer(tmp_path, "plan", "grid.yaml", "--data", ".", "--format", "json")
+    planned = trainer_command("plan", "grid.yaml", "--data", ".", "--format", "json", cwd=tmp_path)
     assert json.loads(planned.stdout)["runs"][0]["n_classes"] == 17, planned.stderr
-    done = trainer(tmp_path, "run", "grid.yaml", "--workers", "1")
+    words = [sys.executable, "-m", "trainer", "run", "grid.yaml", "--workers", "1"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (record,) = read_registry(tmp_path / "runs")
     (stage,) = record.data.stages
@@ -372,7 +368,7 @@ def test_a_wrong_source_shows_in_the_plan(tmp_path: Path, before: str, after: st
     (tmp_path / "grid.yaml").write_text(GRID.replace(before, after))
     with pytest.raises(DataError, match=message):
         check_rendered(load_grid(tmp_path / "grid.yaml"))
-    assert trainer(tmp_path, "plan", "grid.yaml").returncode == 2
+    assert trainer_command("plan", "grid.yaml", cwd=tmp_path).returncode == 2
 
 
 def test_a_plan_says_where_more_is_asked_than_is_rendered(tmp_path: Path) -> None:
@@ -383,7 +379,7 @@ def test_a_plan_says_where_more_is_asked_than_is_rendered(tmp_path: Path) -> Non
     with pytest.raises(SpecError, match=r"of fractaldb \(train\): 51 asked, 50 there"):
         check_grid(load_grid(file), tmp_path)
     file.write_text(text.replace("n_classes: 12", "n_classes: 21"))
-    refused = trainer(tmp_path, "plan", "grid.yaml")
+    refused = trainer_command("plan", "grid.yaml", cwd=tmp_path)
     assert refused.returncode == 2 and refused.stderr == (
         "error: grid dots: more images asked for than there are: other classes of fractaldb: 21 asked, 20 there "
         "(all runs). ask for fewer samples per class, fewer other classes, or a milder profile. "

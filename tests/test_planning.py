@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -119,15 +117,10 @@ def test_status_counts_failed_runs_by_axis(tmp_path: Path) -> None:
     assert status_summary(grid, tmp_path / "runs")["n_failed"] == 1
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "trainer", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
-
-
 def test_a_grid_of_which_no_run_can_be_trained_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     file = write_grid(tmp_path, [8], [0])
     file.write_text(file.read_text().replace("predictor_small", "resnet51"))
-    done = command("run", file, "--runs", tmp_path / "runs")
+    done = trainer_command("run", file, "--runs", tmp_path / "runs")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: grid tiny: unknown model 'resnet51'; did you mean 'resnet51q'")
     assert done.stderr.endswith("mend the grid; nothing was trained\n") and done.stderr.count("\n") == 1
@@ -147,7 +140,7 @@ def test_runs_that_will_fail_are_named_and_the_others_are_open(tmp_path: Path) -
 
 def test_a_large_grid_asks_for_yes(tmp_path: Path) -> None:
     file = write_grid(tmp_path, [8], list(range(1_001)))
-    done = command("run", file, "--runs", tmp_path / "runs")
+    done = trainer_command("run", file, "--runs", tmp_path / "runs")
     assert (
         done.returncode == 2
         and done.stderr == f"error: {file}: 1,001 runs, more than 1,000. say --yes to train them all\n"

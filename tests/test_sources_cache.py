@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
+from trainer_command import trainer_command
 
 from predictor.errors import DataError
 from predictor.images.decoding import open_rgb
@@ -117,11 +116,6 @@ def test_it_never_overwrites_and_leaves_nothing_half_written(both, photographs, 
     assert list(tmp_path.iterdir()) == []
 
 
-def cache_command(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "trainer", "cache", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
 def test_the_command_names_bad_images_and_prints_the_digest(tmp_path) -> None:
     generator = np.random.default_rng(0)
     for label in ("a", "b"):
@@ -132,11 +126,11 @@ def test_the_command_names_bad_images_and_prints_the_digest(tmp_path) -> None:
     (tmp_path / "set" / "a" / "0.png").write_bytes(b"")
     Image.fromarray(pixels).convert("CMYK").save(tmp_path / "set" / "b" / "1.jpg")
     out = tmp_path / "small.parquet"
-    failed = cache_command(tmp_path / "set", out, "--size", 16)
+    failed = trainer_command("cache", tmp_path / "set", out, "--size", 16)
     assert failed.returncode == 2 and not out.exists() and failed.stdout == ""
     assert failed.stderr.startswith("error: set: 1 unreadable images: ") and "0.png: is empty, 0 bytes" in failed.stderr
     assert "leave them out with --bad-images skip" in failed.stderr and "Traceback" not in failed.stderr
-    done = cache_command(tmp_path / "set", out, "--size", 16, "--bad-images", "skip", "--format", "json")
+    done = trainer_command("cache", tmp_path / "set", out, "--size", 16, "--bad-images", "skip", "--format", "json")
     content = json.loads(done.stdout)
     assert done.returncode == 0 and (content["n_images"], content["n_bad"], content["n_converted"]) == (6, 1, 1)
     assert content["bad"][0].endswith("0.png: is empty, 0 bytes") and content["converted"][0].endswith("CMYK to RGB")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
 from subprocess import CompletedProcess
 from unittest.mock import patch
 
 from trainer.cli import main
 
 
-def trainer_command(*arguments: object) -> CompletedProcess[str]:
-    """Exit status and texts of the command, as a process would give them."""
+def trainer_command(*arguments: object, cwd: Path | str = ".") -> CompletedProcess[str]:
+    """Exit status and texts of the command, as a process would give them.
+
+    cwd : for commands without workers, whose server stays where it began
+    """
     line = ["trainer", *map(str, arguments)]
     out, err, code = io.StringIO(), io.StringIO(), 0
-    with patch.object(sys, "argv", line), redirect_stdout(out), redirect_stderr(err):
+    with chdir(cwd), patch.object(sys, "argv", line), redirect_stdout(out), redirect_stderr(err):
         try:
             main()
         except SystemExit as end:
