@@ -78,6 +78,10 @@ def test_the_planned_runs_decide_every_claim_as_planted(whole) -> None:
     assert effects["C5"] == pytest.approx(0, abs=0.005)
     assert "of what both bring" in next(r.note for r in report.results if r.claim == "C6")
     for result in report.results:
+        against = [part.contradicts for part in result.parts if part.contradicts is not None]
+        for_it = max(part.supports for part in result.parts)
+        expected = for_it if result.verdict == "supported" else len(against) * min(against)
+        assert result.p == pytest.approx(expected), "all parts must hold; one of so many may fail"
         assert result.low < result.effect < result.high and 0 < result.p <= result.p_adjusted < 0.05
         assert set(result.run_ids) <= {record.run_id for record in whole}
         assert result.n_runs == len(result.run_ids) and result.n_target_sets == 6
@@ -105,6 +109,24 @@ def test_a_wrong_verdict_is_rare(monkeypatch) -> None:
         (result,) = claims(records, names=["C1"]).results
         wrong += result.parts[0].supports < 0.05 and result.effect > 0
     assert wrong <= 9  # binomial(120, .025): more than 9 in one of 1,000
+
+
+def test_effects_are_per_doubling_and_of_all_seeds() -> None:
+    names = [f"set-{n}" for n in range(6)]
+    runs = start(grid=[{"target_set": names, "samples_per_class": [20, 80]}], seeds=[0, 1, 2])
+    records = trained(runs, lambda spec: 0.3 + 0.02 * np.log2(_size(spec)) * (1 + spec.seeds.data), noise=0.0)
+    (result,) = claims(records, names=["C1"]).results
+    assert result.effect == pytest.approx(0.04), "two doublings; .02, .04 and .06 in the three seeds"
+    assert result.n_runs == len(records) == 36
+
+
+def test_what_is_missing_is_planned_with_three_seeds(tmp_path) -> None:
+    runs = start(grid=[{"target_set": [f"set-{n}" for n in range(6)], "samples_per_class": [20, 40]}], seeds=[0])
+    planned = grid_runs(claims(trained(runs, as_the_paper), names=["C2"]), tmp_path)
+    by_configuration: dict[str, set[int]] = {}
+    for run in planned:
+        by_configuration.setdefault(run.spec.configuration_id, set()).add(run.spec.seeds.data)
+    assert by_configuration and all(seeds == {0, 1, 2} for seeds in by_configuration.values())
 
 
 def test_five_target_sets_give_no_verdict_and_say_how_many_more(tmp_path) -> None:

@@ -52,7 +52,7 @@ def test_deletion_in_proportion_deletes_as_many_as_truncation(profile, n_classes
     assert total(Edit(truncate_head=k)) == total(Edit(delete_proportionally=k))
 
 
-@given(st.lists(st.floats(0.001, 100), min_size=1, max_size=30), st.integers(0, 1000))
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=30).filter(any), st.integers(0, 1000))
 def test_apportion_is_exact_and_within_one_of_the_share(weights, extra) -> None:
     weights = np.array(weights)
     total = len(weights) + extra
@@ -61,6 +61,11 @@ def test_apportion_is_exact_and_within_one_of_the_share(weights, extra) -> None:
     exact = weights / weights.sum() * total
     if (exact >= 1).all():  # else those below one take from the others
         assert (np.abs(counts - exact) < 1 + 1e-9).all()
+
+
+def test_apportion_gives_the_smallest_weights_one_each() -> None:
+    assert apportion(np.array([1.0, 0.0]), 5).tolist() == [4, 1]
+    assert apportion(np.array([10.0, 0.1, 0.1, 0.0]), 13).tolist() == [10, 1, 1, 1]
 
 
 def test_apportion_refuses_fewer_samples_than_classes() -> None:
@@ -94,6 +99,9 @@ def test_edits_by_hand() -> None:
 
     assert edited(Edit(truncate_head=40)) == [40, 40, 10, 10]
     assert edited(Edit(rebalance_tail=30)) == [90, 90, 30, 30]
+    assert edited(Edit(rebalance_middle=(10, 50))) == [90, 90, 50, 50]  # low is inside
+    assert edited(Edit(rebalance_middle=(11, 50))) == edited(Edit(rebalance_middle=(5, 10))) == [90, 90, 10, 10]
+    assert edited(Edit(rebalance_middle=(10, 100))) == [100] * 4
     assert edited(Edit(delete_proportionally=40)) == [45, 45, 5, 5]  # 100 left, as after truncation
     assert edited(Edit(truncate_head=40), keep_total=True) == [80, 80, 20, 20]
     assert edited(Edit(truncate_head=40), Edit(rebalance_tail=20)) == [40, 40, 20, 20]  # one after the other

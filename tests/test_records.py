@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -126,6 +127,17 @@ def test_pack_and_unpack_keep_every_byte(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in (tmp_path / "demo").iterdir()} == before
     again = pack(tmp_path, "demo")
     assert again and again.read_bytes() == first_bytes, "equal input, equal bytes"
+
+
+def test_a_part_that_reads_back_differently_costs_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(tmp_path)
+    files = sorted((tmp_path / "demo").glob("*.json"))
+    assert len(files) == 4
+    before = [file.read_bytes() for file in files]
+    monkeypatch.setattr(sys.modules["predictor.records.pack"], "part_column", lambda part, name: [])
+    with pytest.raises(RegistryError, match="reads back differently; the JSON records stay"):
+        pack(tmp_path, "demo")
+    assert [file.read_bytes() for file in files] == before
 
 
 def test_parts_are_added_and_never_rewritten(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError, create_model
+from pydantic.fields import FieldInfo
 
-from predictor.profiles import Profile
+from predictor.profiles import Part, Profile
 from predictor.spec import (
     Blend,
     Recipe,
@@ -114,6 +116,92 @@ def test_ids_do_not_depend_on_how_a_number_or_a_default_is_written(path, value) 
 )
 def test_ids_depend_on_everything_that_decides_a_run(path, value) -> None:
     assert RunSpec.model_validate(changed(path, value)).configuration_id != spec().configuration_id
+
+
+DIGEST = "sha256:" + "2" * 64
+EDITS = [{"truncate_head": 12}, {"rebalance_tail": 3}, {"rebalance_middle": [2, 5]}, {"delete_proportionally": 11}]
+RICH = [  # between them every field can be changed alone
+    ({"shape": "step", "ratio": 10, "share": 0.5, "edits": EDITS}, {"name": "predictor_small", "head": 16}),
+    (
+        {"shape": "zipf", "exponent": 1.5},
+        {"name": "resnet18", "head": 16, "weights": {"name": "a1", "digest": DIGEST}, "train": "last:2"},
+    ),
+    ({"shape": "natural", "counts": [9, 5, 2, 1]}, {"name": "predictor_small", "head": 16}),
+]
+
+
+def rich(profile: dict[str, Any], model: dict[str, Any]) -> RunSpec:
+    """A spec with every optional part in it."""
+    whole = content(
+        profile=profile,
+        blend={"source": "sketches", "share": 0.2},
+        others=[{"source": "sketches", "n_classes": 2, "samples_per_class": 3}],
+    )
+    whole["stages"].append({"data": {"source": "photos", "samples_per_class": 5}, "image_steps": 100, "head": "fresh"})
+    whole["stages"][1]["recipe"] = {"learning_rate": 0.002}
+    whole["recipe"] |= {"sampling": "sqrt", "deferred": 0.5, "logit_adjustment": 1.0}
+    return RunSpec.model_validate(whole | {"model": model})
+
+
+def leaves(part: Part, way: tuple[Any, ...] = ()) -> Iterator[tuple[type[Part], str, tuple[Any, ...]]]:
+    """(class, field, path) of every field of a spec that holds no parts itself."""
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, tuple) else ()
+        parts = [((name, key), item) for key, item in inner if isinstance(item, Part)]
+        parts += [((name,), value)] if isinstance(value, Part) else []
+        for path, item in parts:
+            yield from leaves(item, way + path)
+        if not parts:
+            yield type(part), name, (*way, name)
+
+
+def others_of(value: Any, field: FieldInfo) -> list[Any]:
+    """Values that the field may have instead."""
+    named = [item for kind in (field.annotation, *get_args(field.annotation)) for item in get_args(kind)]
+    found: list[Any] = [item for item in named if isinstance(item, str)]
+    if isinstance(value, bool):
+        found += [not value]
+    elif isinstance(value, int | float):
+        found += [value + 1, value * 2, value / 2, 0.25, 0.75, 9]
+    elif isinstance(value, str):
+        found += [value + "x", value[:-1] + "3", "photos", "sketches", "all", "last:1", "inverse"]
+    elif isinstance(value, list):
+        found += [value[::-1], value[:-1], [item + 1 for item in value if isinstance(item, int)]]
+        found += [[{"rebalance_tail": 3}], [{"source": "sketches", "n_classes": 2, "samples_per_class": 3}]]
+    elif isinstance(value, dict):
+        found += [{key: item + "x" for key, item in value.items() if isinstance(item, str)}]
+    else:  # unset
+        found += [0.5, 2, "x", [1, 2], {"source": "sketches", "share": 0.5}, {"learning_rate": 0.5}]
+        found += [[{"rebalance_tail": 3}], {"name": "a1", "digest": DIGEST}]
+    return [item for item in found if item != value]
+
+
+def test_the_id_changes_with_every_single_field() -> None:
+    """A field that no id depends on would make two different runs one."""
+    fields, changed_alone = set(), set()
+    for profile, model in RICH:
+        original = rich(profile, model)
+        plain = original.model_dump(mode="json")
+        for kind, name, path in leaves(original):
+            fields.add((kind.__name__, name))
+            inner: Any = plain
+            for step in path[:-1]:
+                inner = inner[step]
+            for value in others_of(inner[name], kind.model_fields[name]):
+                before, inner[name] = inner[name], value
+                try:
+                    found = RunSpec.model_validate(plain)
+                except ValidationError:
+                    continue
+                finally:
+                    inner[name] = before
+                if found != original:
+                    changed_alone.add((kind.__name__, name))
+                    assert found.run_id != original.run_id, (path, value)
+                    alike = found.configuration_id == original.configuration_id
+                    assert alike == (path[0] == "seeds"), (path, value)
+    assert len(fields) > 40 and fields - changed_alone == set(), "each of them needs a value that it can have instead"
 
 
 def test_seeds_are_in_the_run_id_and_not_in_the_configuration() -> None:

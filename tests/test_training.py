@@ -14,8 +14,9 @@ from torch import nn
 from predictor.errors import DataError, SpecError
 from predictor.images.decoding import decode
 from predictor.records.schema import RunRecord
-from predictor.spec import RunSpec
+from predictor.spec import RunSpec, Seeds
 from trainer import checkpoint
+from trainer.augment import augmentation
 from trainer.data.opening import open_source
 from trainer.data.readers.builtin import BUILTIN
 from trainer.data.selection import choose, epoch_order, training_sets
@@ -75,9 +76,42 @@ def test_a_smaller_class_is_a_subset_in_the_same_relative_order(folder) -> None:
         assert of_small.tolist() == [key for key in of_large if key in set(small.keys)]
 
 
-def test_other_data_seed_other_images(folder) -> None:
-    first, second = (choose(spec_of(folder[1], seed=s), 0, opener(folder)) for s in (0, 1))
-    assert [p.rows.tolist() for p in first] != [p.rows.tolist() for p in second]
+def seeded_with(spec: RunSpec, data: int, training: int) -> RunSpec:
+    return spec.model_copy(update={"seeds": Seeds(data=data, training=training)})
+
+
+def test_the_data_seed_alone_decides_which_images_of_every_class(folder) -> None:
+    def taken(data: int, training: int) -> dict[str, set[int]]:
+        chosen = choose(seeded_with(spec_of(folder[1]), data, training), 0, opener(folder))
+        return {part.label: set(part.rows.tolist()) for part in chosen}
+
+    first, second = taken(0, 0), taken(1, 0)
+    assert first.keys() == second.keys() and all(first[label] != second[label] for label in first)
+    assert taken(0, 1) == first
+
+
+def test_the_training_seed_and_the_stage_alone_decide_order_and_augmentation(folder) -> None:
+    data = training_sets(spec_of(folder[1]), opener(folder))[0]
+
+    def seen(training: int, stage: int = 0) -> tuple[list[object], list[object]]:
+        draws: list[object] = []
+        orders: list[object] = []
+
+        def augment(pixels: torch.Tensor, draw: torch.Tensor, first: int) -> torch.Tensor:
+            draws.append(draw.tolist())
+            orders.append(pixels.flatten(1).long().sum(dim=1).tolist())
+            return plain(pixels, draw, first)
+
+        recipe = spec_of(folder[1]).recipe
+        plain = augmentation("none", flip=False)
+        how = {"image_steps": 64, "recipe": recipe, "training_seed": training, "stage": stage, "augment": augment}
+        assert train(fresh_state(spec_of(folder[1])), data, **how)
+        return draws, orders
+
+    first, seed, stage = seen(0), seen(1), seen(0, 1)
+    assert first == seen(0) and len(first[0]) == 2
+    for part in (0, 1):  # draws of the augmentation, order of the images
+        assert first[part] != seed[part] and first[part] != stage[part] and seed[part] != stage[part]
 
 
 def test_others_are_never_targets(folder) -> None:
@@ -117,6 +151,17 @@ def test_no_image_is_taken_twice(folder) -> None:
         choose(spec_of(folder[1], blend={"source": "gratings", "share": 0.3}), 0, opener(folder))
 
 
+def test_a_record_counts_the_images_that_were_trained_on_by_their_own_names(folder) -> None:
+    others = [{"source": "gratings", "n_classes": 2, "samples_per_class": 4}]
+    stage = recorded(spec_of(folder[1], others=others, image_steps=32), folder).data.stages[0]
+    drawn = training_sets(spec_of(folder[1], others=others), opener(folder))[0].classes[3:]
+    assert sorted(stage.classes) == ["a", "b", "c", *drawn] and set(drawn) < {"d", "e", "f"}
+    assert dict(zip(stage.classes, stage.counts, strict=True)) == {
+        **dict.fromkeys("abc", 10),
+        **dict.fromkeys(drawn, 4),
+    }
+
+
 def test_batches_cover_every_image_once_an_epoch() -> None:
     batches = Batches(np.arange(10, dtype=np.uint64), 4, 34, training_seed=0)
     rows = np.concatenate([batches[step] for step in range(n_steps(34, 4))])
@@ -131,6 +176,8 @@ def test_learning_rate_rises_and_falls_to_zero(folder) -> None:
     rates = [learning_rate(step, 100, recipe) for step in range(100)]
     assert rates[9] == pytest.approx(recipe.learning_rate) and max(rates) <= recipe.learning_rate
     assert rates[0] == pytest.approx(recipe.learning_rate / 10) and rates[-1] < recipe.learning_rate / 100
+    assert rates[10] == recipe.learning_rate, "the cosine begins where the warm-up ends"
+    assert rates[55] == pytest.approx(recipe.learning_rate / 2), "and is half way in the middle of what is left"
 
 
 @pytest.mark.parametrize("cut", [1, 4, 9])

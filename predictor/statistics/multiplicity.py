@@ -31,7 +31,7 @@ def adjusted(p_values: Sequence[float | None], method: str = "benjamini_hochberg
 
 
 def _holm(p_values: Floats) -> Floats:
-    """(n,) each p times how many are left, never less than one before it; statsmodels' frees all memory twice a call."""
+    """(n,) each p times how many are left, never less than one before; statsmodels collects garbage twice a call."""
     order = np.argsort(p_values, kind="stable")
     result = np.empty(len(order))
     result[order] = np.minimum(np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1)), 1.0)
