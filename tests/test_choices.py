@@ -1,0 +1,146 @@
+"""Choices that only a fault shows: who chooses in a fold, when a cut is advised, what is permuted, how wide a new
+domain is."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from synthetic import registry
+
+from predictor.agreements import agreement
+from predictor.distribution import LabelDistribution
+from predictor.fitting import validation
+from predictor.fitting.configurations import configurations
+from predictor.fitting.rows import rows_for, select
+from predictor.grids import load_grid
+from predictor.models.base import families
+from predictor.models.fit import Fit
+from predictor.models.links import logit
+from predictor.models.rows import Sample
+from predictor.planning.advice import advise as advising
+from predictor.planning.pilots.plan import grid_content, plan_pilots
+from predictor.prediction import predict
+from predictor.records import frame
+from predictor.spec import PROTOCOLS
+from predictor.statistics.conformal import t_quantile
+from predictor.statistics.resampling import neighbours
+
+NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
+EVEN = LabelDistribution.from_counts(dict.fromkeys(NAMES, 100), targets=NAMES)
+
+
+def test_the_family_is_chosen_anew_in_every_fold() -> None:
+    """A choice made on all runs would know the ones that are held out."""
+    rows = Sample.of(rows_for(select(registry(n_configurations=30, n_seeds=1)), "accuracy"))
+    configs = configurations(rows)
+    split = next(item for item in validation.splits(rows, configs)[0] if item.name == "configuration")
+    competing = [families()["linear"], families()["log_n"]]
+    with patch.object(validation, "choose", lambda fits, without_level: "log_n"):
+        table, lost = validation.validate("accuracy", rows, configs, competing, split, "linear")
+    by_name = {row["family"]: row for row in table}
+    assert not lost and by_name["linear"]["chosen"]
+    assert by_name["linear"]["chosen_in_folds"] == {"log_n": len(split.outer)}
+    assert by_name["linear"]["mae"] == by_name["log_n"]["mae"], "the row of the chosen one is what its folds chose"
+
+
+def test_the_choice_of_a_fold_sees_no_run_that_is_held_out() -> None:
+    rows = Sample.of(rows_for(select(registry(n_configurations=30, n_seeds=1)), "accuracy"))
+    configs = configurations(rows)
+    split = next(item for item in validation.splits(rows, configs)[0] if item.name == "configuration")
+    seen = []
+
+    def choose(fits, without_level):
+        seen.append(len(fits["linear"].measured))
+        return "linear"
+
+    with patch.object(validation, "choose", choose):
+        validation.validate("accuracy", rows, configs, [families()["linear"]], split, "linear")
+    assert seen == [len(configs.ids) - len(test) for test in split.outer]
+
+
+@pytest.mark.parametrize(("p", "advised"), [(0.89, "targets"), (0.91, "targets and cuts"), (None, "targets")])
+def test_images_are_left_out_only_where_that_is_likely_to_be_better(p, advised) -> None:
+    rows = [
+        SimpleNamespace(name="targets and cuts", value=0.7, cut=5),
+        SimpleNamespace(name="targets", value=0.6, cut=0),
+        SimpleNamespace(name="now", value=0.5, cut=0),
+    ]
+    with patch.object(advising, "_difference", lambda *_: (0.1, 0.0, 0.2, p)):
+        assert advising._advised(rows, None, "accuracy").name == advised
+
+
+def test_a_cut_is_held_against_the_best_plan_that_keeps_all() -> None:
+    rows = [
+        SimpleNamespace(name="targets and cuts", value=0.7, cut=5),
+        SimpleNamespace(name="now", value=0.59995, cut=0),
+        SimpleNamespace(name="targets", value=0.6, cut=0),
+        SimpleNamespace(name="uniform", value=0.58, cut=0),
+    ]
+    against = []
+
+    def difference(found, outcome, name, other, value):
+        against.append((name, other, value))
+        return 0.1, 0.0, 0.2, 0.5
+
+    with patch.object(advising, "_difference", difference):
+        assert advising._advised(rows, None, "accuracy").name == "now", "as good within .05 points, and simpler"
+    assert against == [("targets and cuts", "now", 0.59995)]
+
+
+def test_a_partial_correlation_is_permuted_among_neighbours_alone() -> None:
+    """Over all configurations the permuted ones lose the third variable as well, and everything would be certain."""
+    module = sys.modules["predictor.agreements.estimates"]
+    runs = frame(registry(n_configurations=20, n_seeds=1, target_sets=(("cifar100/a", ("cifar", 10, -3.0)),)))
+    blocks = []
+    original = module.Orders
+
+    def orders(n, draws, *, seed, blocks: object = None):
+        seen.append(blocks)
+        return original(n, draws, seed=seed, blocks=blocks)
+
+    seen: list[object] = blocks
+    with patch.object(module, "Orders", orders):
+        agreement(runs, outcomes=["accuracy"], statistics=["spearman"], n_bootstrap=50, n_permutations=50)
+    size = runs.sort_values("configuration_id")["ind_n_samples"].to_numpy()
+    expected = sorted(np.bincount(neighbours(size)).tolist())
+    assert any(item is not None and sorted(np.bincount(item).tolist()) == expected for item in seen)
+
+
+def changed_spread(fit: Fit, **spread: float) -> Fit:
+    content = json.loads(json.dumps(fit.content))
+    content["outcomes"]["accuracy"]["target_set"]["spread"]["new_domain"] |= spread
+    return Fit(content)
+
+
+def test_a_new_domain_has_students_quantile_of_its_own_spread(synthetic_fit) -> None:
+    def half(df: float, level: float) -> float:
+        own = changed_spread(synthetic_fit, sd=2.5, df=df)
+        found = predict(own, {"even": EVEN}, domain="new", level=level).predictions[0].outcome("accuracy")
+        return float(logit(found.value) - logit(found.low))
+
+    for df, level in ((2.0, 0.8), (5.0, 0.8), (5.0, 0.9)):
+        assert half(df, level) == pytest.approx(t_quantile(0.5 + level / 2, df) * 2.5, rel=0.05), (df, level)
+
+
+def test_a_new_domain_is_never_narrower_than_a_new_target_set(synthetic_fit) -> None:
+    own = changed_spread(synthetic_fit, sd=1e-6, df=5.0)
+    new, known = (
+        predict(own, {"even": EVEN}, domain=domain).predictions[0].outcome("accuracy") for domain in ("new", "cifar")
+    )
+    widths = [float(logit(item.value) - logit(item.low)) for item in (new, known)]
+    assert widths[0] > 0.9 * widths[1] > 0  # of another accuracy, but for which they are equal
+
+
+def test_grids_of_pilots_are_of_a_protocol_that_is_trained(synthetic_fit, tmp_path) -> None:
+    manifest = LabelDistribution.from_counts(dict(zip("abcdef", (300, 200, 100, 80, 60, 40), strict=True)))
+    plan = plan_pilots(synthetic_fit, manifest, 2, domain="cifar", target_set="mine")
+    content = grid_content(plan, study="p", file="a.parquet", digest="sha256:" + "0" * 64, learning_rate=0.1)
+    (tmp_path / "grid.yaml").write_text(json.dumps(content))
+    assert {run.spec.protocol for run in load_grid(tmp_path / "grid.yaml").runs} <= set(PROTOCOLS)
+    assert math.isfinite(plan.width_now)
