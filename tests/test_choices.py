@@ -4,7 +4,6 @@ domain is."""
 from __future__ import annotations
 
 import json
-import math
 import sys
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -18,16 +17,13 @@ from predictor.distribution import LabelDistribution
 from predictor.fitting import validation
 from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import rows_for, select
-from predictor.grids import load_grid
 from predictor.models.base import families
 from predictor.models.fit import Fit
 from predictor.models.links import logit
 from predictor.models.rows import Sample
 from predictor.planning.advice import advise as advising
-from predictor.planning.pilots.plan import grid_content, plan_pilots
 from predictor.prediction import predict
 from predictor.records import frame
-from predictor.spec import PROTOCOLS
 from predictor.statistics.conformal import t_quantile
 from predictor.statistics.resampling import neighbours
 
@@ -135,12 +131,3 @@ def test_a_new_domain_is_never_narrower_than_a_new_target_set(synthetic_fit) -> 
     )
     widths = [float(logit(item.value) - logit(item.low)) for item in (new, known)]
     assert widths[0] > 0.9 * widths[1] > 0  # of another accuracy, but for which they are equal
-
-
-def test_grids_of_pilots_are_of_a_protocol_that_is_trained(synthetic_fit, tmp_path) -> None:
-    manifest = LabelDistribution.from_counts(dict(zip("abcdef", (300, 200, 100, 80, 60, 40), strict=True)))
-    plan = plan_pilots(synthetic_fit, manifest, 2, domain="cifar", target_set="mine")
-    content = grid_content(plan, study="p", file="a.parquet", digest="sha256:" + "0" * 64, learning_rate=0.1)
-    (tmp_path / "grid.yaml").write_text(json.dumps(content))
-    assert {run.spec.protocol for run in load_grid(tmp_path / "grid.yaml").runs} <= set(PROTOCOLS)
-    assert math.isfinite(plan.width_now)

@@ -115,20 +115,22 @@ def test_two_schedulers_train_no_run_twice(tmp_path: Path) -> None:
     grid = made_grid(tmp_path, [4, 8, 16], [0, 1])
     job = made_job(grid, tmp_path, takes_a_while)
     code = (
-        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; from launch_made import *\n"
+        "import sys; from pathlib import Path; from launch_made import *\n"
         "from predictor.grids import load_grid; from trainer.launch.local import run_grid\n"
         "folder = Path(sys.argv[1]); grid = load_grid(folder / 'grid.yaml')\n"
         "if __name__ == '__main__': run_grid(grid, made_job(grid, folder, takes_a_while), workers=2)"
     )
     script = tmp_path / "second.py"
     script.write_text(code)
-    second = subprocess.Popen([sys.executable, script, tmp_path, Path(__file__).parent])
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    second = subprocess.Popen([sys.executable, script, tmp_path], env=path)
     while not list(tmp_path.rglob("*.lease")):
+        assert second.poll() is None, "it does not begin"
         time.sleep(0.02)
     seen: list[Outcome] = []
     run_grid(grid, job, workers=2, report=seen.append)
     assert finished_ids(job.study_dir) == {run.spec.run_id for run in grid.runs}
-    assert second.wait(30) == 0
+    assert second.wait() == 0
     assert len(list(tmp_path.glob("*.trained"))) == 6
     assert len(seen) == 6 and {outcome.status for outcome in seen} == {"completed", "elsewhere"}
 
