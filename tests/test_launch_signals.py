@@ -50,7 +50,7 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(
 
     process = start_training(grid, runs)
     os.killpg(process.pid, signal.SIGTERM)  # a batch system tells all processes
-    printed = process.communicate(timeout=60)[1]
+    printed = process.communicate()[1]
     assert process.returncode == 130 and printed.endswith("stopped; the same command continues where it was\n")
     assert "stopping: each run saves a checkpoint first; the same signal again ends them at once\n" in printed
     assert len(list(folder.glob("*.pt"))) == 2 and not list(folder.glob("*.lease")) and "Traceback" not in printed
@@ -59,7 +59,7 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(
     os.killpg(process.pid, signal.SIGINT)  # so does a terminal
     time.sleep(0.03)
     os.kill(process.pid, signal.SIGINT)
-    printed = process.communicate(timeout=60)[1]
+    printed = process.communicate()[1]
     assert process.returncode == 130 and "Traceback" not in printed and "stopped" not in printed, printed
     assert printed.endswith("ended at once; the same command continues each run from its last checkpoint\n")
     assert not list(folder.glob("*.lease"))
@@ -109,7 +109,7 @@ def test_twice_is_at_once_also_while_the_first_worker_is_made(tmp_path: Path) ->
         time.sleep(0.05)
     process.wait()  # although the import goes on
     (tmp_path / "imported").touch()
-    printed = process.communicate(timeout=60)[1]  # the server holds the pipe until its import ends
+    printed = process.communicate()[1]  # the server holds the pipe until its import ends
     assert process.returncode == 130 and "Traceback" not in printed
     assert printed.endswith("ended at once; the same command continues each run from its last checkpoint\n"), printed
 
