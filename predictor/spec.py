@@ -140,6 +140,7 @@ class Model(Part):
 
     weights : where training begins; none: at random
     train : everything, the classifier alone on a frozen network, or the classifier and the last N blocks
+    exif : whether it sees images as they are stored, or turned upright as their EXIF orientation says
     """
 
     name: str
@@ -147,6 +148,7 @@ class Model(Part):
     head: Annotated[int, Field(ge=2, le=10**6)] = 1000
     weights: Weights | None = None
     train: Annotated[str, Field(pattern=r"^(all|head|last:[1-9][0-9]?)$")] = "all"
+    exif: Literal["ignore", "apply"] = "ignore"
 
     @model_validator(mode="after")
     def _begins_somewhere(self) -> Model:

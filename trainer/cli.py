@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -186,10 +187,23 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
     "--size", type=int, default=256, show_default=True, help="Pixels of a side; smaller images stay as they are."
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Images decoded side by side (default: cores).")
+@click.option(
+    "--exif",
+    type=click.Choice(["ignore", "apply"]),
+    default="ignore",
+    show_default=True,
+    help="Orientation that cameras note: ignored, or images are turned upright.",
+)
 @BAD_IMAGES
 @FORMAT
 def cache(
-    source: Path, out: Path, size: int, threads: int | None, bad_images: Literal["error", "skip"], fmt: str
+    source: Path,
+    out: Path,
+    size: int,
+    threads: int | None,
+    exif: Literal["ignore", "apply"],
+    bad_images: Literal["error", "skip"],
+    fmt: str,
 ) -> None:
     """Shrink the images of SOURCE (Parquet, folder or CSV list) once, into the Parquet source OUT.
 
@@ -201,7 +215,7 @@ def cache(
     from trainer.machine import usable_cores
     from trainer.printing import counter
 
-    opened = read_source(source.stem, source)
+    opened = replace(read_source(source.stem, source), upright=exif == "apply")
     with counter("images", len(opened.labels)) as progress:
         cached = write_cache(
             opened, out, size, threads=threads or usable_cores(), bad_images=bad_images, progress=progress

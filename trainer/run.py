@@ -89,10 +89,12 @@ def run_spec(
     begun = clock = time.perf_counter()
     meter = EnergyMeter(device, side_by_side=side_by_side)
 
+    upright = spec.model.exif == "apply"
+
     @cache
     def source_of(name: str) -> Source:
         file = files[name]
-        source = open_source(name, below(data_dir, file) if file else None, spec.sources[name])
+        source = open_source(name, below(data_dir, file) if file else None, spec.sources[name], upright=upright)
         return source.view(bad_images=bad_images, threads=threads)
 
     stages = [choose(spec, stage, source_of) for stage in range(len(spec.stages))]

@@ -15,7 +15,8 @@ Still images in 8 bits become RGB without a change of any value. What needs more
 | alpha, or a transparent colour | composed on white; noted where any pixel is not opaque |
 | palette, grey, black and white | the same colours in RGB |
 
-Orientation tags and colour profiles are not applied, as in torchvision and timm.
+Orientation tags are applied where a grid says `exif: apply` in its model, and noted; else they are not, and colour
+profiles never are, as in torchvision and timm.
 """
 
 from __future__ import annotations
@@ -41,6 +42,19 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 THREADED_BYTES = 8_192  # smaller images decode faster than threads hand the interpreter over
 
 
+ORIENTATION = 0x0112  # tag of the TIFF and EXIF specifications, and how an image with that value is turned upright
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+TURNED = "turned upright (EXIF)"
+
+
 class BadImage(ValueError):
     """An image that cannot be used; the text says why."""
 
@@ -54,9 +68,12 @@ def decode(encoded: bytes, size: int) -> Pixels:
         return decoded(encoded, size)[0]
 
 
-def decoded(encoded: bytes, size: int, interpolation: str = "bilinear") -> tuple[Pixels, str]:
-    """As `decode`, with what was converted on the way ('' for a plain 8-bit image), resized by any rule."""
-    rgb, converted = open_rgb(encoded)
+def decoded(encoded: bytes, size: int, interpolation: str = "bilinear", *, upright: bool = False) -> tuple[Pixels, str]:
+    """As `decode`, with what was converted on the way ('' for a plain 8-bit image), resized by any rule.
+
+    upright : turn it as its EXIF orientation says
+    """
+    rgb, converted = open_rgb(encoded, upright=upright)
     if rgb.size != (size, size):
         rgb = rgb.resize((size, size), Image.Resampling[interpolation.upper()])
     return np.asarray(rgb).transpose(2, 0, 1), converted
@@ -86,8 +103,11 @@ def for_each(
                 yield from pool.map(one, rows[first : first + 64 * threads])
 
 
-def open_rgb(encoded: bytes) -> tuple[Image.Image, str]:
-    """Encoded image -> RGB at its own size, and what was converted ('' for a plain 8-bit image). Raises BadImage."""
+def open_rgb(encoded: bytes, *, upright: bool = False) -> tuple[Image.Image, str]:
+    """Encoded image -> RGB at its own size, and what was converted ('' for a plain 8-bit image). Raises BadImage.
+
+    upright : turn it as its EXIF orientation says
+    """
     if not encoded:
         raise BadImage("is empty, 0 bytes")
     try:
@@ -95,7 +115,9 @@ def open_rgb(encoded: bytes) -> tuple[Image.Image, str]:
             _check(image)
             if image.format == "PNG":
                 _check_chunks(encoded)
-            return _to_rgb(image)
+            turn = TURNS.get(image.getexif().get(ORIENTATION)) if upright else None
+            rgb, converted = _to_rgb(image)
+            return (rgb, converted) if turn is None else (rgb.transpose(turn), _joined(converted, TURNED))
     except (BadImage, MemoryError):
         raise
     except Image.DecompressionBombError:  # Pillow's own limit, far above this one
@@ -118,6 +140,10 @@ def _no_bomb_warning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
+
+
+def _joined(*notes: str) -> str:
+    return ", ".join(filter(None, notes))
 
 
 def _check(image: Image.Image) -> None:

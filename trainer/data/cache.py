@@ -37,9 +37,9 @@ class Cached:
     converted: tuple[str, ...]
 
 
-def shrunk(encoded: bytes, size: int) -> tuple[bytes, str]:
+def shrunk(encoded: bytes, size: int, *, upright: bool = False) -> tuple[bytes, str]:
     """An image at most size x size as lossless WebP, and what was converted on the way. Raises BadImage."""
-    image, converted = open_rgb(encoded)
+    image, converted = open_rgb(encoded, upright=upright)
     target = min(image.width, size), min(image.height, size)
     if image.size != target:
         image = image.resize(target, Image.Resampling.BILINEAR)
@@ -108,7 +108,9 @@ def _batches(
         rows = range(first, min(first + ROWS, n))
         groups = source.group_names(np.array(rows))
         batch = []
-        for row, done in for_each(lambda encoded: shrunk(encoded, size), source.read, rows, threads=threads):
+        for row, done in for_each(
+            lambda encoded: shrunk(encoded, size, upright=source.upright), source.read, rows, threads=threads
+        ):
             if isinstance(done, BadImage):
                 bad.append(f"{source.describe(row)}: {done}")
                 continue

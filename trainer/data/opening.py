@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from trainer.data.source import Source
 
 
 @lru_cache(maxsize=32)
-def open_source(name: str, location: Path | None, digest: str) -> Source:
+def open_source(name: str, location: Path | None, digest: str, *, upright: bool = False) -> Source:
     """Open a source and check its content against the digest that the grid states.
 
     location : Parquet file, manifest CSV or folder; None for a built-in or rendered source
+    upright : turn images as their EXIF orientation says
     Raises DataError where it is missing, has not the needed columns, or has another content.
     """
     kind = digest.split(":")[0]
@@ -23,7 +25,7 @@ def open_source(name: str, location: Path | None, digest: str) -> Source:
         return builtin.read(name, digest)
     if kind == "fractals":
         return fractals.read(name, digest)
-    source = read_source(name, location)
+    source = replace(read_source(name, location), upright=upright)
     if source.digest != digest:
         raise DataError(
             f"source {name!r} has other content than the grid says; found {source.digest}, needed {digest}",

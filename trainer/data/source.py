@@ -33,6 +33,7 @@ class Source:
     bad_images : whether an image that cannot be used is an error or left out; threads : of the decoder
     bad, converted : row -> why it cannot be used, or what was converted, of the images decoded so far
     met : (R,) bool, the images that were asked for through this view
+    upright : whether images are turned as their EXIF orientation says
     notes : what the reader left out, or took how
     A row without a label has the label and split '' and belongs to no class.
     """
@@ -47,6 +48,7 @@ class Source:
     groups: NDArray[np.str_] | None = None
     ids_are_content: bool = False
     notes: tuple[str, ...] = ()
+    upright: bool = False
     bad_images: BadImages = "error"
     threads: int = 1
     bad: dict[int, str] = field(default_factory=dict, repr=False)
@@ -183,7 +185,7 @@ class Source:
         wanted = [row for row in rows.tolist() if row not in self.bad]
 
         def work(encoded: bytes) -> tuple[Pixels, str]:
-            return decoded(encoded, size, interpolation)
+            return decoded(encoded, size, interpolation, upright=self.upright)
 
         for row, done in for_each(work, self.read, wanted, threads=self.threads):
             if isinstance(done, BadImage):

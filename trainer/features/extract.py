@@ -68,7 +68,9 @@ def features(source: Source, rows: NDArray[np.int64], model: Model, file: Path, 
     net = _extractor(model, file, device)
     interpolation = net.config["interpolation"]
     assert model.weights is not None
-    key = Key(source.digest, model.weights.digest, model.name, model.image_size, interpolation)
+    key = Key(
+        source.digest + "+exif" * source.upright, model.weights.digest, model.name, model.image_size, interpolation
+    )
     compute: Callable[[NDArray[np.int64]], NDArray[np.float32]] = lambda some: net.look(  # noqa: E731
         source.decoded(some, model.image_size, interpolation)
     )
