@@ -164,3 +164,41 @@ def _axes(*, width: float, height: float, columns: int = 1) -> tuple[Figure, Any
     figure = Figure(figsize=(width, height), layout="constrained")  # no pyplot: no global state, no window
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, columns)
+
+
+def intervals(points: pd.DataFrame, what: str, *, against: float | None = None) -> Figure:
+    """Values with their intervals, one below the other; a colour a series.
+
+    points : columns label, series, value, low, high; what : name of the axis; against : a value to compare with
+    """
+    import seaborn as sns
+
+    series = list(dict.fromkeys(points["series"]))
+    colours = dict(zip(series, sns.color_palette("colorblind", len(series)), strict=True))
+    place = {label: i for i, label in enumerate(dict.fromkeys(points["label"]))}
+    figure, axes = _axes(width=6.4, height=1.2 + 0.22 * len(place) * max(1, len(series)) ** 0.7)
+    for i, name in enumerate(series):
+        own = points[points["series"].eq(name)]
+        y = own["label"].map(place).to_numpy(float) + 0.16 * (i - (len(series) - 1) / 2)
+        value = own["value"].to_numpy(float)
+        error = np.stack([value - own["low"].to_numpy(float), own["high"].to_numpy(float) - value]).clip(min=0)
+        axes.errorbar(value, y, xerr=error, fmt="o", ms=4.5, lw=1.2, color=colours[name], label=plain(str(name)))
+    if against is not None:
+        axes.axvline(against, color="0.4", lw=1, ls="--")
+    axes.set_yticks(list(place.values()), [plain(str(label)) for label in place])
+    axes.invert_yaxis()
+    axes.set(xlabel=what)
+    axes.grid(alpha=0.25, axis="x")
+    if len(series) > 1:
+        axes.legend(frameon=False)
+    return figure
+
+
+def falling_width(widths: Sequence[float], step: str) -> Figure:
+    """Width of an interval after each step, the first before any: fractions, drawn in points. step : what one is"""
+    figure, axes = _axes(width=5.4, height=3.6)
+    axes.plot(range(len(widths)), 100 * np.asarray(widths, dtype=float), "o-", ms=5)
+    axes.set_xticks(range(len(widths)))
+    axes.set(xlabel=step, ylabel="width of the interval (points)", ylim=(0, None))
+    axes.grid(alpha=0.25)
+    return figure

@@ -105,7 +105,7 @@ def test_a_planted_confounder_is_caught() -> None:
     partial = pick(table, indicator="noise", statistic="partial_spearman")
     assert raw.value > 0.6 and raw.p < 0.01
     assert abs(partial.value) < 0.4 and partial.given == "n_samples" and partial.low < 0 < partial.high
-    verdicts = table.summary().set_index("indicator")["verdict"]
+    verdicts = table.by_indicator().set_index("indicator")["verdict"]
     assert verdicts["noise"] == "predicts only through size" and verdicts["n_samples"] == "predicts"
 
 

@@ -62,7 +62,7 @@ def test_what_else_is_asked_for_moves_no_number(runs: pd.DataFrame) -> None:
         assert name in changing or getattr(alone, name) == getattr(among, name), name
     partial = only(agreement(runs, given="b"), **{**wanted, "statistic": "partial_spearman"})
     assert (partial.n_configurations, partial.n_runs) == (9, 18)
-    summary = agreement(runs, given="b").summary().set_index(["outcome", "indicator"])
+    summary = agreement(runs, given="b").by_indicator().set_index(["outcome", "indicator"])
     assert summary.loc[("robustness", "a"), "n_configurations"] == 10
 
 

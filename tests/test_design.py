@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import predictor
 from predictor.cli.design_command import command
 from predictor.errors import FitError, PredictorError
 from predictor.grids import load_grid, plan_grid
@@ -123,6 +124,14 @@ def test_a_run_that_is_chosen_and_trained_is_not_chosen_again(tmp_path):
     later = design_registry(tmp_path, 5)
     assert first.block not in [item.block for item in later.choices]
     assert later.n_configurations == 2 * 3 * 3 + 1
+
+
+def test_a_design_shows_itself(tmp_path):
+    write(tmp_path, grid(), keep=lambda run: size(run) in (10, 80))
+    found = predictor.design(tmp_path, 2)
+    assert found.to_frame()["width_after"].tolist() == [item.width_after for item in found.choices]
+    assert "trainer run design.yaml" in found.summary() and repr(found).startswith("<Design of 2 configurations out of")
+    assert len(found.plot().axes[0].lines[0].get_xdata()) == 3 and found._repr_html_().startswith("<pre>accuracy")
 
 
 def test_the_grid_can_be_planned_and_repeats_nothing(tmp_path):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from synthetic import TARGET_SETS, registry
 
 import predictor
+from predictor.agreements import agreement as computed
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
 from predictor.records import write_record
+from predictor.results import Result
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +59,89 @@ def test_a_folder_is_fitted_as_its_records(records, fit, tmp_path) -> None:
 def test_a_fit_is_printed_in_a_line(fit) -> None:
     assert repr(fit) == "<Fit of 30 configurations, 30 runs, 5 target sets, 2 domains: accuracy>"
     assert len(repr(fit.outcomes["accuracy"])) < 120
+
+
+FIVE_LINES = (
+    ROOT.joinpath("README.md").read_text().partition("<!-- python -->")[2].split("```")[1].removeprefix("python")
+)
+
+
+@pytest.fixture(scope="module")
+def folder(records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("user")
+    for record in records:
+        write_record(folder / "runs", record)
+    counts = [180, 120, 80, 50, 30, 20, 10, 5, 3, 2]
+    names = sorted(records[0].distribution.target_names)
+    for name, own in (("web", counts), ("curated", [50] * 10)):
+        rows = [f"{label},{n}" for label, n in zip(names, own, strict=False)]
+        (folder / f"{name}.csv").write_text("\n".join(["label,count", *rows]) + "\n")
+    return folder
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    assert set(predictor._PUBLIC) | {"__version__"} == set(predictor.__all__) <= set(dir(predictor))
+    for name in predictor.__all__:
+        value = getattr(predictor, name)
+        assert value is getattr(predictor, name) or name == "__version__"
+        assert name == "__version__" or (value.__doc__ or "").strip(), name
+    rooms = {path.name for path in ROOT.joinpath("predictor").iterdir() if path.is_dir()}
+    functions = {name for name in predictor.__all__ if callable(getattr(predictor, name))}
+    assert not rooms & functions, "whatever was imported, a name means one thing"
+    assert ROOT.joinpath("predictor/py.typed").is_file()
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        predictor.nothing  # noqa: B018
+
+
+def test_a_type_checker_finds_every_public_name() -> None:
+    tree = ast.parse(ROOT.joinpath("predictor/__init__.py").read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    found = {
+        alias.asname or alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert found | {"__version__"} == set(predictor.__all__)
+
+
+def test_the_lines_of_the_readme_run(folder, monkeypatch) -> None:
+    """On runs of a made-up world; agreement draws few permutations here, as nothing depends on them."""
+    monkeypatch.chdir(folder)
+    for name in ("n_bootstrap", "n_permutations"):
+        monkeypatch.setitem(computed.__kwdefaults__, name, 50)
+    made: dict[str, object] = {}
+    exec(compile(FIVE_LINES, "README.md", "exec"), made)
+    check_results([value for value in made.values() if isinstance(value, Result)], at_least=4)
+
+
+def check_results(results, at_least) -> None:
+    assert len(results) >= at_least
+    for result in results:
+        text = result.summary()
+        assert isinstance(text, str) and repr(text) == str(text) and len(text.splitlines()) > 1, type(result)
+        assert repr(result)[0] == "<" and len(repr(result)) < 300 and "\n" not in repr(result)
+        assert len(result.to_frame()) > 0
+        assert result.plot().axes
+        assert result._repr_html_().startswith("<pre>") and "<script" not in result._repr_html_()
+
+
+def test_every_other_result_shows_itself(folder, fit) -> None:
+    own = predictor.load_fit(fit.save(folder / "fit.json"))
+    plan = own.pilots(folder / "web.csv", 2, target_set="mine")
+    claims = predictor.judge_claims(folder / "runs")
+    found = predictor.measure(folder / "web.csv", folder / "curated.csv", names=["gini", "n_samples"])
+    check_results([own, plan, claims, found], at_least=4)
+    assert len(found.to_frame()) == 4 and len(claims.verdicts()) == len(claims.results)
+
+
+def test_what_is_no_manifest_is_refused_in_words(fit, folder) -> None:
+    own = predictor.load_fit(fit.save(folder / "fit.json"))
+    with pytest.raises(predictor.PredictorError, match="found int; needed: a path, a LabelDistribution"):
+        own.predict(3)
+    with pytest.raises(predictor.PredictorError, match="named twice"):
+        own.predict(folder / "web.csv", folder / "web.csv")
+
+
+def test_a_result_in_a_notebook_is_text_not_markup(fit) -> None:
+    evil = "<script>alert(1)</script>"
+    item = predictor.LabelDistribution.from_counts({f"class-{i}": 40 for i in range(10)})
+    page = predictor.predict(fit, {evil: item})._repr_html_()
+    assert evil not in page and "&lt;script&gt;" in page

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from predictor.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 POOLED = "(pooled)"  # the target set of a pooled row
 
@@ -63,8 +64,8 @@ class Noise:
     reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class AgreementTable:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AgreementTable(Result):
     """Agreements in long format.
 
     rows : of each target set; pooled : over the target sets, and without each of them; level : of the intervals
@@ -76,6 +77,12 @@ class AgreementTable:
     notes: tuple[str, ...] = field(default=())
     pooled: tuple[Agreement, ...] = field(default=())
     noise: tuple[Noise, ...] = field(default=())
+    shown_by: ClassVar[str] = "agreement"
+
+    def __repr__(self) -> str:
+        sets = {(row.study, row.target_set) for row in self.rows}
+        names = {row.indicator for row in self.rows}
+        return f"<AgreementTable of {len(names)} indicators on {len(sets)} target sets, {len(self.rows)} rows>"
 
     def to_frame(self) -> pd.DataFrame:
         """(rows, fields) one row per statistic of each target set: the columns of the JSON contract."""
@@ -85,14 +92,14 @@ class AgreementTable:
         """The same columns for what is pooled over target sets."""
         return _frame(self.pooled)
 
-    def summary(self) -> pd.DataFrame:
+    def by_indicator(self) -> pd.DataFrame:
         """One row per target set, outcome and indicator: the statistics side by side, strongest |rho| first."""
         import pandas as pd
 
         return pd.DataFrame([{k: v for k, v in row.items() if k != "along"} for row in self.summary_rows()])
 
     def summary_rows(self) -> list[dict[str, Any]]:
-        """The rows of `summary` as plain dictionaries."""
+        """The rows of `by_indicator` as plain dictionaries."""
         return _wide(self.rows, self.level)
 
     def pooled_rows(self) -> list[dict[str, Any]]:
@@ -106,12 +113,6 @@ class AgreementTable:
             values = without.get((entry["study"], entry["outcome"], entry["indicator"]))
             entry["without_one"] = (min(values), max(values)) if values else None
         return wide
-
-    def plot(self) -> Figure:
-        """Heat map of Spearman's rho: a row an indicator, a column a target set and outcome; grey: undefined."""
-        from predictor.figures import agreement_map
-
-        return agreement_map(self.to_frame())
 
 
 def _frame(rows: Sequence[Agreement]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from predictor.claims.base import TARGET_SETS, Claim
 from predictor.claims.configurations import Configuration, groups
@@ -17,6 +17,7 @@ from predictor.errors import PredictorError, SpecError
 from predictor.grids import load_grid, near
 from predictor.grids.write import grid_text
 from predictor.records import RunRecord, read_registry
+from predictor.results import Result
 from predictor.statistics.multiplicity import adjusted
 
 if TYPE_CHECKING:
@@ -56,14 +57,18 @@ class ClaimResult:
     missing: Missing | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClaimsReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ClaimsReport(Result):
     """All verdicts. unused : {why: runs} that no claim could use."""
 
     results: tuple[ClaimResult, ...]
     unused: Mapping[str, int]
     _places: Sequence[Site] = field(repr=False, default=())
     _files: Mapping[str, str] = field(repr=False, default_factory=dict)
+    shown_by: ClassVar[str] = "claims"
+
+    def __repr__(self) -> str:
+        return f"<ClaimsReport: {', '.join(f'{result.claim} {result.verdict}' for result in self.results)}>"
 
     def to_frame(self) -> pd.DataFrame:
         """One row per part of a claim, with the claim's verdict."""
@@ -71,7 +76,7 @@ class ClaimsReport:
 
         return pd.DataFrame(part_rows(self.results))
 
-    def summary(self) -> pd.DataFrame:
+    def verdicts(self) -> pd.DataFrame:
         """One row per claim."""
         import pandas as pd
 

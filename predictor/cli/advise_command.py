@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, RECIPE, manifest_options, read_manifests, write_text
 from predictor.errors import PredictorError
-
-if TYPE_CHECKING:
-    from predictor.planning import Advice
 
 
 @click.command(name="advise")
@@ -63,11 +60,11 @@ def command(
     from predictor.models.fit import find_fit
     from predictor.planning import advise
     from predictor.planning.advice.prices import read_prices
-    from predictor.render.advice import CLASS_COLUMNS, PLAN_COLUMNS, advice_text, class_rows, plan_rows
+    from predictor.render.advice import CLASS_COLUMNS, PLAN_COLUMNS, class_rows, rows, summary
     from predictor.render.tables import json_text, rows_text
 
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
-    fit, where = find_fit(fit_path)
+    fit, _ = find_fit(fit_path)
     if pilot is not None:
         from predictor.records import read_registry
 
@@ -80,7 +77,13 @@ def command(
     advice = advise(fit, distribution, budget, wanted=reach, manifest=manifest, outcome=outcome, level=level, **asked)
     chosen = advice.plan(plan)
     if plot is not None:
-        write_plot(plot, advice)
+        from predictor.render.drawn import write_figure
+
+        if not advice.curve:
+            raise PredictorError(
+                "the curve has no size inside of what the fit saw", where=str(plot), remedy="Leave --plot out"
+            )
+        write_figure(advice.plot(), plot)
         click.echo(f"wrote {plot}: the curve", err=True)
     if output is not None:
         write_text(output, rows_text(class_rows(chosen), "csv", tuple(CLASS_COLUMNS), exact=True) + "\n")
@@ -88,22 +91,6 @@ def command(
     if form == "json":
         click.echo(json_text(advice.to_dict()))
     elif form == "table":
-        click.echo(advice_text(advice, chosen, where))
+        click.echo(summary(advice, plan))
     else:
-        click.echo(rows_text(plan_rows(advice), form, PLAN_COLUMNS))
-
-
-def write_plot(path: Path, advice: Advice) -> None:
-    """Draw the curve of the advice. Raises PredictorError where it has no point inside of what the fit saw."""
-    import pandas as pd
-
-    from predictor.figures import advice_curve
-    from predictor.render.advice import curve_rows
-    from predictor.render.drawn import write_figure
-
-    if not advice.curve:
-        raise PredictorError(
-            "the curve has no size inside of what the fit saw", where=str(path), remedy="Leave --plot out"
-        )
-    wanted = None if advice.reach is None else advice.reach.wanted
-    write_figure(advice_curve(pd.DataFrame(curve_rows(advice.curve)), advice.outcome, advice.level, wanted), path)
+        click.echo(rows_text(rows(advice), form, PLAN_COLUMNS))

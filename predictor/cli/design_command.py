@@ -27,7 +27,7 @@ def command(
     """
     from predictor.grids.write import check_grid, grid_text
     from predictor.planning.design.choose import design_registry
-    from predictor.render.design import COLUMNS, design_rows, design_text
+    from predictor.render.design import COLUMNS, rows, summary
     from predictor.render.tables import json_text, rows_text
 
     found = design_registry(runs, n, studies=list(studies) or None, outcome=outcome, study=name, level=level)
@@ -39,6 +39,6 @@ def command(
     if form == "json":
         click.echo(json_text(found.to_dict()))
     elif form == "table":
-        click.echo(design_text(found, output))
+        click.echo(summary(found, output))
     else:
-        click.echo(rows_text(design_rows(found), form, COLUMNS))
+        click.echo(rows_text(rows(found), form, COLUMNS))

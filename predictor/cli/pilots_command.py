@@ -62,13 +62,13 @@ def command(
     from predictor.models.fit import find_fit
     from predictor.planning.pilots.plan import grid_content, plan_pilots
     from predictor.records import read_registry
-    from predictor.render.pilots import COLUMNS, pilot_rows, pilots_text
+    from predictor.render.pilots import COLUMNS, rows, summary
     from predictor.render.tables import json_text, rows_text
 
     file, digest = _source(manifest, source, digest)
     model, size, settings, protocol = _recipe(recipe)
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
-    fit, where = find_fit(fit_path)
+    fit, _ = find_fit(fit_path)
     plan = plan_pilots(
         fit, distribution, n, manifest=manifest, target_set=target_set, domain=domain, model=model, image_size=size,
         image_steps=image_steps, share=share, level=level, pilots=read_registry(pilot) if pilot else None,
@@ -85,13 +85,13 @@ def command(
     if form == "json":
         click.echo(json_text(plan.to_dict()))
     elif form == "table":
-        click.echo(pilots_text(plan, where, output))
+        click.echo(summary(plan, output))
         if recipe is None:
             click.echo(
                 f"recipe        learning rate {LEARNING_RATE:g}, as the fit's runs (assumed); yours: --recipe GRID.yaml"
             )
     else:
-        click.echo(rows_text(pilot_rows(plan), form, COLUMNS))
+        click.echo(rows_text(rows(plan), form, COLUMNS))
 
 
 def _source(manifest: str, source: Path | None, digest: str | None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import click
 
 from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, RECIPE, manifest_options, read_manifests, shown_progress
 from predictor.errors import FitError
-from predictor.render.predictions import class_rows, flat_rows, predictions_text
+from predictor.render.predictions import class_rows, rows, summary
 from predictor.text import json_visible, visible
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def command(
     from predictor.prediction.request import NEW
 
     read = read_manifests(manifests, targets=targets, how=how)
-    fit, where = find_fit(fit_path)
+    fit, _ = find_fit(fit_path)
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
              "image_steps": image_steps, "level": level}  # fmt: skip
     following = {}
@@ -88,12 +88,12 @@ def command(
     if form == "json":
         click.echo(json_visible(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False)))
     elif form == "table":
-        click.echo(predictions_text(found, where, len(fit.target_sets), len(fit.domains), following))
+        click.echo(summary(found, following))
     else:
         from predictor.render.tables import rows_text
 
-        rows = class_rows(found) if all_classes else flat_rows(found)
-        click.echo(rows_text(rows, form, list(rows[0]), {}))
+        table = class_rows(found) if all_classes else rows(found)
+        click.echo(rows_text(table, form, list(table[0]), {}))
 
 
 def _probe(

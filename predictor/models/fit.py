@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from predictor.files import replace_file
 from predictor.models.case import Case, Floats, level_key, recipe_name
 from predictor.models.outcome import Level, OutcomeFit
 from predictor.reading import MIB, read_text
+from predictor.results import Result
 
 SCHEMA_VERSION = 2
 KIND = "predictor-fit"
@@ -71,14 +72,17 @@ class Joint:
         return float(z @ self.precision @ z)
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Result):
     """A fitted predictor: what `fit_registry` returns and fit.json holds.
 
     content : plain data; see `predictor.fitting.fit` for what it holds
+    where : where it was found
     """
 
     content: Mapping[str, Any]
+    where: str = "a fit in memory"
+    shown_by: ClassVar[str] = "validation"
 
     def __repr__(self) -> str:
         training, names = self.training, ", ".join(self.content["outcomes"])
@@ -255,7 +259,7 @@ Fit again: predictor fit RUNS --output FIT
 
         if faults := shape_faults(content):
             raise FitError(f"has not the shape of a fit: {listed(faults)}", where=where, remedy=FIT_AGAIN)
-    return Fit(content)
+    return Fit(content, where)
 
 
 def shipped_fit() -> Fit:

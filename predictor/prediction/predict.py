@@ -95,7 +95,13 @@ def predict(
     by_name = {item.name: item for item in known}
     order = [by_name[item.manifest] for item in ranked]
     ranked = [replace(item, probe=told) for item in ranked]
-    return Predictions(predictions=tuple(ranked), comparisons=tuple(_compare(fit, order, request, level, against)))
+    return Predictions(
+        predictions=tuple(ranked),
+        comparisons=tuple(_compare(fit, order, request, level, against)),
+        fit=fit.where,
+        n_target_sets=len(fit.target_sets),
+        n_domains=len(fit.domains),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
+
+from predictor.results import Result
 
 SCHEMA_VERSION = 1
 
@@ -121,12 +123,24 @@ class Comparison:
     covered: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """Predictions of one or more manifests, best first, and how they compare."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Predictions(Result):
+    """Predictions of one or more manifests, best first, and how they compare.
+
+    fit, n_target_sets, n_domains : where the fit was found, and what it was fitted on
+    """
 
     predictions: tuple[Prediction, ...]
     comparisons: tuple[Comparison, ...]
+    fit: str = "a fit in memory"
+    n_target_sets: int = 0
+    n_domains: int = 0
+    shown_by: ClassVar[str] = "predictions"
+
+    def __repr__(self) -> str:
+        first = [(item.manifest, item.outcomes[0]) for item in self.predictions]
+        told = [f"{name} {own.outcome} {'-' if own.value is None else f'{own.value:.3f}'}" for name, own in first[:3]]
+        return f"<Predictions of {len(first)} manifests: {', '.join(told)}{', ...' if len(first) > 3 else ''}>"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON contract of `predictor predict`."""

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.text import shown, visible
+from predictor.errors import FitError
+from predictor.text import shown
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from predictor.planning import Advice, Plan, Point, Reach
 
 SHOWN = 8  # classes named in the table, and sizes of the curve; --output and --format json have all
@@ -24,7 +27,7 @@ def class_rows(plan: Plan) -> list[dict[str, Any]]:
     return [{column: getattr(change, name) for column, name in CLASS_COLUMNS.items()} for change in plan.changes]
 
 
-def plan_rows(advice: Advice) -> list[dict[str, Any]]:
+def rows(advice: Advice) -> list[dict[str, Any]]:
     """One row for each plan, the highest prediction first."""
     return [
         {
@@ -38,11 +41,11 @@ def plan_rows(advice: Advice) -> list[dict[str, Any]]:
     ]
 
 
-def advice_text(advice: Advice, chosen: Plan, where: str) -> str:
-    """The advice in words and numbers."""
+def summary(advice: Advice, plan: str = "advised") -> str:
+    """The advice in words and numbers. plan : whose counts are shown"""
     from predictor.render.predictions import line, title
 
-    advice, chosen, where = shown(advice), shown(chosen), visible(where)
+    chosen, advice = shown(advice.plan(plan)), shown(advice)
     blocks = [
         [f"{title(advice.manifest, advice.status, advice.target_set, advice.domain, advice.recipe)}   "
          f"BUDGET {advice.budget:,}" + ("" if advice.priced else " images")]
@@ -71,7 +74,7 @@ def advice_text(advice: Advice, chosen: Plan, where: str) -> str:
     last = [line("range", "OUTSIDE " + "; ".join(out) + "; uncalibrated" if out else "inside")]
     last.append(line("image-steps", _steps(advice, chosen)))
     last += [line("note", note) for note in advice.notes]
-    blocks.append([*last, f"fit: {where} ({advice.family})"])
+    blocks.append([*last, f"fit: {advice.fit} ({advice.family})"])
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
@@ -165,3 +168,15 @@ def _images(n: int | None) -> str:
 def _named(changes: list[Any], sign: str) -> str:
     shown = ", ".join(f"{change.label} {sign}{change.collect:,}" for change in changes[:SHOWN])
     return shown + (f" and {len(changes) - SHOWN} more: --output FILE" if len(changes) > SHOWN else "")
+
+
+def plot(advice: Advice) -> Figure:
+    """The curve: what each size up to the budget reaches. Raises FitError where it has no point."""
+    import pandas as pd
+
+    from predictor.figures import advice_curve
+
+    if not advice.curve:
+        raise FitError("the curve has no size inside of what the fit saw", where=advice.manifest)
+    wanted = None if advice.reach is None else advice.reach.wanted
+    return advice_curve(pd.DataFrame(curve_rows(advice.curve)), advice.outcome, advice.level, wanted)

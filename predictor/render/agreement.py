@@ -11,6 +11,8 @@ from predictor.render.tables import p_value, rows_text
 from predictor.text import shown
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from predictor.agreements import AgreementTable, Noise
 
 WIDTH = 120
@@ -207,3 +209,15 @@ def _interval(row: Row) -> str:
 
 def _signed(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:+z.{digits}f}"
+
+
+def summary(table: AgreementTable, fmt: str = "table", **options: Any) -> str:
+    """The table in words. options : those of `agreement_text`"""
+    return agreement_text(table, fmt, **options)
+
+
+def plot(table: AgreementTable) -> Figure:
+    """Heat map of Spearman's rho: a row an indicator, a column a target set and outcome; grey: undefined."""
+    from predictor.figures import agreement_map
+
+    return agreement_map(table.to_frame())

@@ -10,6 +10,8 @@ from predictor.render.tables import p_value, rows_text
 from predictor.text import shown
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from predictor.claims import ClaimResult, ClaimsReport
 
 WIDTH = 120
@@ -106,3 +108,23 @@ def _interval(low: float | None, high: float | None, level: float) -> str | None
 
 def _wrapped(text: str, fmt: str) -> str:
     return f"- {text}" if fmt == "markdown" else fill(text, WIDTH, subsequent_indent="    ")
+
+
+def summary(report: ClaimsReport, fmt: str = "table", **options: Any) -> str:
+    """The verdicts in words. options : those of `claims_text`"""
+    return claims_text(report, fmt, **options)
+
+
+def plot(report: ClaimsReport) -> Figure:
+    """The effect of each claim that has one, with its interval, in points."""
+    import pandas as pd
+
+    from predictor.figures import intervals
+
+    told = [r for r in report.results if None not in (r.effect, r.low, r.high)]
+    points = pd.DataFrame(
+        [{"label": r.claim, "series": r.verdict, "value": r.effect, "low": r.low, "high": r.high} for r in told],
+        columns=["label", "series", "value", "low", "high"],
+    )
+    points[["value", "low", "high"]] *= 100
+    return intervals(points, "effect on accuracy (points)", against=0.0)

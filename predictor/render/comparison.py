@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from predictor.indicators import IndicatorValue
 from predictor.render.tables import number, rows_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from predictor.indicators.results import Indicators
 
 Found = Mapping[str, Mapping[str, IndicatorValue]]  # {manifest: {indicator: value or reason}}
 
@@ -79,3 +85,24 @@ def _reasons(found: Found, heads: Mapping[str, str]) -> list[str]:
         else:
             reasons += [f"{name} of {heads[path]}: {reason}" for path, reason in own.items()]
     return reasons
+
+
+def summary(found: Indicators, fmt: str = "table") -> str:
+    """The indicators side by side."""
+    return comparison_text(found.values, fmt)
+
+
+def rows(found: Indicators) -> list[dict[str, object]]:
+    """One row for each manifest and indicator."""
+    return [
+        {"manifest": name, "indicator": key, "unit": item.unit, "value": item.value, "reason": item.reason}
+        for name, values in found.values.items()
+        for key, item in values.items()
+    ]
+
+
+def plot(found: Indicators) -> Figure:
+    """Rank-frequency curves of the manifests."""
+    from predictor.render.rank_frequency import rank_frequency
+
+    return rank_frequency(found.distributions)

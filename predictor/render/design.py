@@ -9,6 +9,8 @@ from predictor.render.tables import rows_text
 from predictor.text import shown
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from predictor.planning.design.choose import Design
 
 COLUMNS = ("target_set", "samples_per_class", "profile", "others", "images", "image_steps", "hours", "width_before",
@@ -20,7 +22,7 @@ FORMATS = {
 }
 
 
-def design_rows(found: Design) -> list[dict[str, Any]]:
+def rows(found: Design) -> list[dict[str, Any]]:
     """One row for each configuration."""
     from predictor.profiles import Profile
 
@@ -45,7 +47,7 @@ def design_rows(found: Design) -> list[dict[str, Any]]:
     ]
 
 
-def design_text(found: Design, output: str | Path) -> str:
+def summary(found: Design, output: str | Path = "design.yaml") -> str:
     """What to train, why, and what it costs."""
     found = shown(found)
     hours = [item.hours for item in found.choices]
@@ -61,7 +63,7 @@ def design_text(found: Design, output: str | Path) -> str:
         f"{found.outcome}   {found.n_configurations} configurations, {found.n_runs} runs; "
         f"{found.n_candidates} candidates",
         "",
-        rows_text(design_rows(found), "table", COLUMNS, FORMATS),
+        rows_text(rows(found), "table", COLUMNS, FORMATS),
         "",
         f"width         mean {level} interval over the candidates and the runs: {100 * first:.2f} -> {100 * last:.2f} "
         "points (linear model)",
@@ -70,3 +72,11 @@ def design_text(found: Design, output: str | Path) -> str:
         *(f"note          {note}" for note in found.notes),
     ]
     return "\n".join(lines)
+
+
+def plot(found: Design) -> Figure:
+    """Mean width of the intervals after each configuration."""
+    from predictor.figures import falling_width
+
+    widths = [found.choices[0].width_before, *(item.width_after for item in found.choices)]
+    return falling_width(widths, "configurations trained")

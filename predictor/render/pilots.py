@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.render.tables import rows_text
-from predictor.text import shown, visible
+from predictor.text import shown
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from predictor.planning.pilots.plan import PilotPlan
 
 COLUMNS = ("pilot", "images", "shape", "largest", "smallest", "image_steps", "width_before", "width_after")
 FORMATS = {name: (lambda value: f"{100 * value:.1f}") for name in ("width_before", "width_after")}
 
 
-def pilot_rows(plan: PilotPlan) -> list[dict[str, Any]]:
+def rows(plan: PilotPlan) -> list[dict[str, Any]]:
     """One row for each pilot."""
     return [
         {
@@ -32,9 +34,9 @@ def pilot_rows(plan: PilotPlan) -> list[dict[str, Any]]:
     ]
 
 
-def pilots_text(plan: PilotPlan, where: str, output: str | Path) -> str:
+def summary(plan: PilotPlan, output: str | Path = "pilots.yaml") -> str:
     """What to train, and what it brings."""
-    plan, where = shown(plan), visible(where)
+    plan = shown(plan)
     steps = plan.recipe["image_steps"]
     part = sum(pilot.image_steps for pilot in plan.pilots) / steps
     recipe = f"{plan.recipe['model']} {plan.recipe['image_size']} px"
@@ -43,12 +45,19 @@ def pilots_text(plan: PilotPlan, where: str, output: str | Path) -> str:
         [
             f"{plan.manifest}   TARGET SET {plan.target_set}   RECIPE {recipe}",
             "",
-            rows_text(pilot_rows(plan), "table", COLUMNS, FORMATS),
+            rows_text(rows(plan), "table", COLUMNS, FORMATS),
             "",
             f"width         of the {100 * plan.level:g} % interval of {plan.outcome}: {100 * plan.width_now:.1f} "
             f"points now, {100 * plan.pilots[-1].width_after:.1f} expected after {len(plan.pilots)}",
             f"cost          {100 * part:.0f} % of the image-steps of the whole run ({steps:,}), each seed{why}",
             f"next          trainer run {output} --data DIR; predictor predict {plan.manifest} --pilot RUNS",
-            f"fit: {where}",
+            f"fit: {plan.fit}",
         ]
     )
+
+
+def plot(plan: PilotPlan) -> Figure:
+    """Width of the manifest's interval after each pilot."""
+    from predictor.figures import falling_width
+
+    return falling_width([plan.width_now, *(pilot.width_after for pilot in plan.pilots)], "pilots trained")

@@ -9,16 +9,18 @@ from predictor.errors import FitError
 from predictor.models.scales import SHARES
 from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
 from predictor.render.tables import percent
-from predictor.text import padded, shown, visible
+from predictor.text import padded, shown
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from predictor.planning.pilots.plan import Pilot
 
 FAMILIES = {"log_n_log_h": "log N + log H", "nearest": "nearest run"}
 SHOWN_COMPARISONS = 10
 
 
-def flat_rows(found: Predictions) -> list[dict[str, Any]]:
+def rows(found: Predictions) -> list[dict[str, Any]]:
     """One row for each manifest and outcome."""
     return [
         {
@@ -36,6 +38,21 @@ def flat_rows(found: Predictions) -> list[dict[str, Any]]:
         for item in found.predictions
         for outcome in item.outcomes
     ]
+
+
+def plot(found: Predictions) -> Figure:
+    """Predicted values with their intervals; a colour an outcome."""
+    import pandas as pd
+
+    from predictor.figures import intervals
+
+    told = [row for row in rows(found) if row["value"] is not None]
+    points = pd.DataFrame(told, columns=["manifest", "outcome", "value", "low", "high"])
+    shares = all(item.scale in SHARES for one in found.predictions for item in one.outcomes)
+    points[["value", "low", "high"]] *= 100 if shares else 1
+    level = found.predictions[0].outcomes[0].level
+    what = f"predicted{' (%)' if shares else ''}, {level:.0%} interval"
+    return intervals(points.rename(columns={"manifest": "label", "outcome": "series"}), what)
 
 
 def class_rows(found: Predictions) -> list[dict[str, Any]]:
@@ -68,22 +85,20 @@ def class_rows(found: Predictions) -> list[dict[str, Any]]:
     return rows
 
 
-def predictions_text(
-    found: Predictions, where: str, n_target_sets: int, n_domains: int, following: Mapping[str, Pilot] | None = None
-) -> str:
+def summary(found: Predictions, following: Mapping[str, Pilot] | None = None) -> str:
     """The predictions in words, best first. following: {manifest: the pilot that would narrow it most}."""
-    found, where, following = shown(found), visible(where), shown(following or {})
+    found, following = shown(found), shown(following or {})
     blocks = []
     if found.comparisons and found.predictions[0].basis != "in_domain":
         blocks.append(_comparisons(found))  # the firm result comes first
     for item in found.predictions:
-        blocks.append(_prediction(item, n_target_sets, n_domains, following.get(item.manifest)))
+        blocks.append(_prediction(item, found.n_target_sets, found.n_domains, following.get(item.manifest)))
     if found.comparisons and found.predictions[0].basis == "in_domain":
         blocks.append(_comparisons(found))
     warnings = dict.fromkeys(warning for item in found.predictions for warning in item.warnings)
     if warnings:
         blocks.append([f"warning: {warning}" for warning in warnings])
-    return "\n\n".join("\n".join(block) for block in [*blocks, [f"fit: {where}"]])
+    return "\n\n".join("\n".join(block) for block in [*blocks, [f"fit: {found.fit}"]])
 
 
 def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following: Pilot | None) -> list[str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from predictor import figures
 from predictor.errors import FitError, package_version
-from predictor.models.links import measured_within
+from predictor.reading import MIB, read_text
 from predictor.render.agreement import agreement_lines
 from predictor.render.tables import number, points
+from predictor.render.validation import LEVEL, held_out_points
 from predictor.text import visible
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from predictor.models.fit import Fit
     from predictor.records import RunRecord
 
+MAX_CARD = MIB  # bytes of a registry's README.md that the page shows
 SHOWN_INDICATORS = 3  # panels of the scatter figure: those that agree best
-LEVEL = "0.9"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,17 @@ class Picture:
 
 
 MOST_LINES = 8  # on agreement in the summary: those with an interval and the most configurations
+
+
+def registry_page(runs: Path, studies: Sequence[str] | None = None) -> tuple[str, int]:
+    """(the page about a registry, its number of runs)."""
+    from predictor.agreements import agreement
+    from predictor.records import frame, read_registry
+
+    records = read_registry(runs, studies)
+    fit, reason = try_fit(records)
+    title = f"Registry {runs.resolve().name}"
+    return report_html(records, agreement(frame(records)), fit, reason, title, _card(runs)), len(records)
 
 
 def report_html(
@@ -146,25 +157,6 @@ def pictures(frame: Any, table: AgreementTable, fit: Fit | None) -> list[Picture
     return made
 
 
-def held_out_points(fit: Fit, outcome: str) -> Any:
-    """Out-of-fold predictions of the chosen family, with intervals made as for a prediction from the other folds."""
-    import pandas as pd
-
-    fitted = fit.outcomes[outcome]
-    held = fitted.configuration
-    half = np.full(len(held.fold), np.inf)  # where the other folds are too few
-    for own in np.unique(held.fold):
-        here = held.fold == own
-        found = held.part(~here).half_width(held.predicted[here], float(LEVEL), doubt=held.part(here).doubt)
-        half[here] = np.inf if found is None else found
-    images = np.array([fitted.n_tested.get(name, np.inf) for name in held.groups])
-    low, high = fitted.scale.interval(*measured_within(held.predicted, half, images))
-    predicted = fitted.scale.values(held.predicted)
-    return pd.DataFrame(
-        {"measured": held.measured, "target_set": held.groups, "predicted": predicted, "low": low, "high": high}
-    )
-
-
 def headline(fit: Fit, outcome: str, split: str = "configuration") -> dict[str, Any] | None:
     """The validation row of the chosen family on one kind of held-out runs."""
     rows = (r for r in fit.validation if r["outcome"] == outcome and r["split"] == split and r["chosen"])
@@ -260,3 +252,11 @@ def try_fit(records: Sequence[RunRecord]) -> tuple[Fit | None, str | None]:
         return fit_registry(records), None
     except FitError as error:
         return None, str(error)
+
+
+def _card(runs: Path) -> str | None:
+    """The registry's own data card, if it has a readable one."""
+    try:
+        return read_text(runs / "README.md", limit=MAX_CARD, root=runs)
+    except (OSError, UnicodeDecodeError):
+        return None

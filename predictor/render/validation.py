@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from predictor.models.fit import Fit
+from predictor.models.links import measured_within
 from predictor.models.scales import SHARES
 from predictor.render.tables import points, rows_text
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 CHOSEN = "*"
+LEVEL = "0.9"  # of the coverage and widths that are printed
 SPLITS = {
     "configuration": "held-out configurations of known target sets",
     "target_set": "left-out target sets",
@@ -178,3 +185,40 @@ def validation_text(
         f"{title}\n{rows_text(rows, fmt)}\n" for title, rows in [*blocks(fit.validation), *held_out_blocks(scored)]
     ]
     return "\n".join([head(fit), *tables, *probe_lines(fit), foot(fit, written)])
+
+
+def summary(fit: Fit, fmt: str = "table") -> str:
+    """What was fitted, and how well it predicts held-out runs."""
+    return validation_text(fit, fmt)
+
+
+def rows(fit: Fit) -> list[dict[str, Any]]:
+    """One row for each outcome, kind of held-out run and family."""
+    return [flat_row(row) for row in fit.validation]
+
+
+def plot(fit: Fit, outcome: str | None = None) -> Figure:
+    """Predictions of held-out configurations against what was measured. outcome : the first one where left out"""
+    from predictor.figures import predicted_against_measured
+
+    name = outcome or next(iter(fit.outcomes))
+    return predicted_against_measured(held_out_points(fit, name), name)
+
+
+def held_out_points(fit: Fit, outcome: str) -> Any:
+    """Out-of-fold predictions of the chosen family, with intervals made as for a prediction from the other folds."""
+    import pandas as pd
+
+    fitted = fit.outcomes[outcome]
+    held = fitted.configuration
+    half = np.full(len(held.fold), np.inf)  # where the other folds are too few
+    for own in np.unique(held.fold):
+        here = held.fold == own
+        found = held.part(~here).half_width(held.predicted[here], float(LEVEL), doubt=held.part(here).doubt)
+        half[here] = np.inf if found is None else found
+    images = np.array([fitted.n_tested.get(name, np.inf) for name in held.groups])
+    low, high = fitted.scale.interval(*measured_within(held.predicted, half, images))
+    predicted = fitted.scale.values(held.predicted)
+    return pd.DataFrame(
+        {"measured": held.measured, "target_set": held.groups, "predicted": predicted, "low": low, "high": high}
+    )

@@ -116,6 +116,7 @@ def advise(
     value = base.outcome(outcome).value or 0.0
     shown = curve.points(curve.sizes(min(budget or room(curve), room(curve))))
     return Advice(
+        fit=fit.where,
         manifest=manifest,
         outcome=outcome,
         status=base.status,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from predictor.errors import FitError
 from predictor.planning.advice.curve import Point
 from predictor.planning.advice.reach import Reach
+from predictor.results import Result
 
 SCHEMA_VERSION = 1
 NOW, ADVISED = "now", "advised"
@@ -67,8 +68,8 @@ class Against:
     p_better: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Advice:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Advice(Result):
     """What to collect for one manifest.
 
     budget : images, or money where prices are given
@@ -78,6 +79,7 @@ class Advice:
     curve : what each size up to the budget reaches, spread as advised, inside of what the fit saw
     reach : the size for the accuracy that is wanted; five_points : for 5 points more than now
     steps_fixed : whether image-steps stay as they are, or grow with the images
+    fit : where the fit was found
     """
 
     manifest: str
@@ -98,6 +100,13 @@ class Advice:
     reach: Reach | None
     five_points: Reach | None
     notes: tuple[str, ...]
+    fit: str = "a fit in memory"
+    shown_by: ClassVar[str] = "advice"
+
+    def __repr__(self) -> str:
+        best, now = self.plan(ADVISED), self.plan("now")
+        told = f"{best.name}, {best.collected:,} images, {100 * (best.value - now.value):+z.1f} points"
+        return f"<Advice for {self.manifest}: {told} of {self.outcome}>"
 
     def plan(self, name: str) -> Plan:
         """A plan by its name; 'advised' stands for the recommended one.
@@ -114,4 +123,6 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """One object for JSON."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        content = asdict(self)
+        del content["fit"]  # a command says it on the terminal
+        return {"schema_version": SCHEMA_VERSION, **content}

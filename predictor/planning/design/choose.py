@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from predictor.models.links import expit
 from predictor.models.rows import Row
 from predictor.planning.design.candidates import Candidate, Space, candidates, read_space
 from predictor.records import RunRecord, read_registry
+from predictor.results import Result
 
 Floats = NDArray[np.float64]
 SCHEMA_VERSION = 1
@@ -53,8 +54,8 @@ class Choice:
     width_after: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Design:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Design(Result):
     """What to train next.
 
     content : the grid as plain data
@@ -72,6 +73,11 @@ class Design:
     choices: tuple[Choice, ...]
     content: Mapping[str, Any]
     notes: tuple[str, ...]
+    shown_by: ClassVar[str] = "design"
+
+    def __repr__(self) -> str:
+        widths = f"{100 * self.choices[0].width_before:.2f} -> {100 * self.choices[-1].width_after:.2f} points"
+        return f"<Design of {len(self.choices)} configurations out of {self.n_candidates}: width {widths}>"
 
     def to_dict(self) -> dict[str, Any]:
         """One object for JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from predictor.planning.objective import named_targets
 from predictor.planning.pilots.predict import Recalibrated, read_pilots, recalibrate
 from predictor.prediction.request import NEW, resolve, with_roles
 from predictor.records.schema import RunRecord
+from predictor.results import Result
 from predictor.spec import seeded
 from predictor.statistics.shares import apportion
 
@@ -45,8 +46,8 @@ class Pilot:
     width_after: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class PilotPlan:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PilotPlan(Result):
     """The subsamples to train, in order.
 
     classes : the target classes in the order that gives each the count it has in the manifest, at data seed 0
@@ -63,10 +64,18 @@ class PilotPlan:
     width_now: float
     share: float
     pilots: tuple[Pilot, ...]
+    fit: str = "a fit in memory"
+    shown_by: ClassVar[str] = "pilots"
+
+    def __repr__(self) -> str:
+        widths = f"{100 * self.width_now:.1f} -> {100 * self.pilots[-1].width_after:.1f} points"
+        return f"<PilotPlan of {len(self.pilots)} pilots for {self.manifest}: width {widths}>"
 
     def to_dict(self) -> dict[str, Any]:
         """One object for JSON."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        content = asdict(self)
+        del content["fit"]  # a command says it on the terminal
+        return {"schema_version": SCHEMA_VERSION, **content}
 
 
 def plan_pilots(
@@ -150,6 +159,7 @@ def plan_pilots(
     return PilotPlan(
         manifest=manifest, target_set=target_set, domain=domain, recipe=request.recipe, outcome="accuracy", level=level,
         classes=ranked(now.target_names, counts, target_set), width_now=first, share=share, pilots=tuple(chosen),
+        fit=fit.where,
     )  # fmt: skip
 
 

@@ -266,7 +266,7 @@ class PilotPredictor:
         moved = (
             self._compared(item, roles, steps) if item.outcome in self.found else item for item in base.comparisons
         )
-        return Predictions(predictions=tuple(done), comparisons=tuple(moved))
+        return replace(base, predictions=tuple(done), comparisons=tuple(moved))
 
     def _compared(
         self, item: Comparison, roles: Mapping[str, LabelDistribution], steps: Mapping[str, int]
