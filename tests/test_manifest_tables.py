@@ -15,6 +15,8 @@ from tables_made import made
 
 from predictor.errors import ManifestError
 from predictor.manifest import list_samples, open_manifest, read_targets
+from predictor.render.advice import CLASS_COLUMNS
+from predictor.render.tables import rows_text
 
 N = float("nan")
 
@@ -375,6 +377,26 @@ def test_a_count_that_is_two_numbers_is_refused(tmp_path, cell) -> None:
         ManifestError, match=rf"1 bad weight, first at line 2: '{re.escape(cell)}'.* marks of thousands"
     ):
         open_manifest(tmp_path / "m.csv", weight="w")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=5).filter(
+            lambda name: not re.search(r"[\"'.|;,/+&\[\](){}]|^-?\d", name)
+        )
+        | st.sampled_from(["=1+1", "@home", "+3", "-", "-3", "- cat", "sea lion", "007", "None"]),
+        st.integers(0, 10**6),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_what_the_product_writes_it_reads_back_unchanged(tmp_path_factory, images) -> None:
+    path = tmp_path_factory.getbasetemp() / "written.csv"
+    rows = [{"label": name, "role": "target", "now": 1, "collect": n - 1, "count": n} for name, n in images.items()]
+    path.write_text(rows_text(rows, "csv", tuple(CLASS_COLUMNS), exact=True) + "\n", encoding="utf-8")
+    if any(images.values()):
+        assert counts(path) == {name: n for name, n in images.items() if n}
 
 
 # two readings of one content

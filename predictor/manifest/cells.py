@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from predictor.manifest.counted import Request
+from predictor.text import MAX_NAME
 
-MAX_NAME = 1_000  # characters of a label; a longer one is a text, or a quote that was never closed
 MAX_CELL = 100_000  # characters of a cell that holds several labels
 NO_SEPARATOR = "none"
 REMEDY = "a class is a name or a whole number; name another column with --label"

@@ -8,9 +8,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from predictor.errors import SHOWN, ManifestError
-from predictor.manifest.cells import MAX_NAME
 from predictor.manifest.engine import quoted_name
 from predictor.manifest.table import JSON, MAX_KEYS, Table, of_rows, shown
+from predictor.text import MAX_NAME
 
 if TYPE_CHECKING:
     from predictor.manifest.roles import Roles

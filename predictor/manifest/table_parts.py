@@ -8,7 +8,7 @@ from itertools import repeat
 from shlex import quote
 
 from predictor.errors import ManifestError
-from predictor.manifest.cells import MAX_CELL, MAX_NAME, NO_SEPARATOR, Cells, decoded
+from predictor.manifest.cells import MAX_CELL, NO_SEPARATOR, Cells, decoded
 from predictor.manifest.count_tables import count_cells
 from predictor.manifest.counted import Request
 from predictor.manifest.engine import message, quoted, quoted_name
@@ -17,6 +17,7 @@ from predictor.manifest.parts import Cell, Labels, Row
 from predictor.manifest.roles import COUNTS, roles_of
 from predictor.manifest.table import JSON, LOOKED_AT, MAX_KEYS, Table, of_rows, shown
 from predictor.manifest.where import with_condition
+from predictor.text import MAX_NAME
 
 FILE_IDS = 100  # that many sources, a new one in most rows: the column holds file ids, not sources
 FILE_END = r"(?i)\.(jpe?g|png|webp|bmp|gif|tiff?|ppm|pgm)$"
