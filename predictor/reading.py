@@ -59,15 +59,23 @@ def check_inside(path: str | Path, root: str | Path) -> None:
 
 def opened(path: str | Path, *, root: str | Path | None = None) -> BinaryIO:
     """A regular file, open for reading; see `check_regular`. Raises OSError."""
-    real = check_regular(path, root)
-    descriptor = os.open(real, os.O_RDONLY | WITHOUT_WAITING | NO_LINK)  # it may have become something else meanwhile
+    descriptor = _descriptor(path, root)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", str(path))
         return open(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _descriptor(path: str | Path, root: str | Path | None) -> int:
+    name = os.fspath(path)
+    if not stat.S_ISREG(os.lstat(name).st_mode):
+        name = os.fspath(check_regular(path, root))
+    descriptor = os.open(name, os.O_RDONLY | WITHOUT_WAITING | NO_LINK)  # it may have become something else meanwhile
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return descriptor
 
 
 def opened_text(path: str | Path, *, root: str | Path | None = None) -> TextIO:
@@ -76,18 +84,24 @@ def opened_text(path: str | Path, *, root: str | Path | None = None) -> TextIO:
 
 
 def read_bytes(path: str | Path, *, limit: int, root: str | Path | None = None) -> bytes:
-    """The whole of a regular file.
+    """The whole of a regular file. Registries hold 100,000 of them: few calls to the system each.
 
     limit : bytes; a longer one is refused before it is read, one that grows meanwhile when it gets there
 
     Raises OSError.
     """
-    with opened(path, root=root) as file:
-        size = os.fstat(file.fileno()).st_size
-        content = file.read(limit + 1) if size <= limit else b""
-    if size > limit or len(content) > limit:
-        raise OSError(errno.EFBIG, f"has {max(size, len(content)):,} bytes; at most {limit:,} are read", str(path))
-    return content
+    descriptor = _descriptor(path, root)
+    try:
+        size = os.fstat(descriptor).st_size
+        pieces, length = [], 0
+        while size <= limit and length <= limit and (piece := os.read(descriptor, max(size - length, 0) + 1)):
+            pieces.append(piece)
+            length += len(piece)
+    finally:
+        os.close(descriptor)
+    if max(size, length) > limit:
+        raise OSError(errno.EFBIG, f"has {max(size, length):,} bytes; at most {limit:,} are read", str(path))
+    return b"".join(pieces)
 
 
 def read_text(path: str | Path, *, limit: int, root: str | Path | None = None) -> str:

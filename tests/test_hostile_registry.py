@@ -46,6 +46,17 @@ def test_a_record_that_never_ends_is_named(runs: Path):
     finished_ids(study(runs))
 
 
+def test_links_that_lead_nowhere_or_to_themselves_are_named(runs: Path):
+    (study(runs) / "0123456789abcdef.json").symlink_to("nothing")
+    with pytest.raises(RegistryError, match=r"def\.json: cannot be read \(No such file"):
+        read_registry(runs)
+    (study(runs) / "0123456789abcdef.json").unlink()
+    (study(runs) / "runs-001.parquet").symlink_to("runs-001.parquet")
+    with pytest.raises(RegistryError, match=r"runs-001\.parquet: cannot be read \(Too many levels of symbolic links\)"):
+        read_registry(runs)
+    assert any("symbolic links" in fault for fault in check(runs))
+
+
 @pytest.mark.parametrize("read", [read_registry, frame, check, lambda runs: read_costs(study(runs))])
 def test_a_part_that_never_ends_is_named(runs: Path, read):
     os.mkfifo(study(runs) / "runs-001.parquet")
@@ -186,3 +197,18 @@ def test_a_name_is_no_book(runs: Path, key: str):
     with pytest.raises(RegistryError, match="at most 1000 characters") as raised:
         read_registry(runs)
     assert len(str(raised.value)) < 5_000
+
+
+def test_a_pack_while_a_grid_writes_loses_and_doubles_nothing(tmp_path: Path):
+    write_many(tmp_path / "runs", range(3))
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_many, args=(tmp_path / "runs", range(n, n + 40))) for n in (3, 23)]
+    for process in writers:
+        process.start()
+    folder = study(tmp_path / "runs")
+    while any(process.is_alive() for process in writers):
+        pack(tmp_path / "runs", folder.name)
+    pack(tmp_path / "runs", folder.name)
+    assert [process.exitcode for process in writers] == [0, 0]
+    assert len(finished_ids(folder)) == 63 and not list(folder.glob("*.json"))
+    assert check(tmp_path / "runs") == []

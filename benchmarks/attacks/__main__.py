@@ -32,7 +32,7 @@ def attacks() -> Iterator[Attack]:
     """All of them."""
     for part in (files.read, files.written, files.outside, files.names, files.permission, texts.manifests, texts.registries,
                  texts.where, bombs.manifests, bombs.grids, bombs.registries, wrong.options, streams.closed,
-                 streams.interrupted, streams.together):  # fmt: skip
+                 streams.interrupted, streams.together, streams.growing):  # fmt: skip
         yield from part()
     yield from wrong.fits(150)
     yield from wrong.registries(100)

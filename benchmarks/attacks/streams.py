@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -58,6 +59,39 @@ def _whole(folder: Path) -> bool:
         row[0] for part in study.glob("*.parquet") for row in duckdb.execute(f"SELECT run_id FROM '{part}'").fetchall()
     }
     return len(loose | packed) == 12
+
+
+GROW = """
+import time
+end = time.monotonic() + 4
+while time.monotonic() < end:
+    with open({name!r}, "ab") as file:
+        file.write({piece!r} * 20_000)
+"""
+
+
+def growing() -> Iterator[Attack]:
+    """Manifests that somebody writes while they are read."""
+    for name, head, piece in (
+        ("m.csv", b"label,count\n", b"cat,1\n"),
+        ("m.jsonl", b"", b'{"label": "cat"}\n'),
+        ("m.csv.gz", gzip.compress(b"label,count\ncat,1\n"), gzip.compress(b"cat,1\n")),
+        ("m.csv.gz", gzip.compress(b"label,count\ncat,1\n"), b"x"),
+        ("m.parquet", b"PAR1", b"PAR1"),
+        ("m.txt", b"a/1.jpg 0\n", b"b/2.jpg 1\n"),
+    ):
+
+        def prepare(folder: Path, name: str = name, head: bytes = head, piece: bytes = piece) -> None:
+            (folder / name).write_bytes(head + piece * 1_000)
+            subprocess.Popen([sys.executable, "-c", GROW.format(name=name, piece=piece)], cwd=folder)
+
+        yield Attack(
+            kind="two at once",
+            what=f"{name} grows by {piece[:8]!r}",
+            args=["indicators", name],
+            prepare=prepare,
+            codes=(0, 2),
+        )
 
 
 def together() -> Iterator[Attack]:

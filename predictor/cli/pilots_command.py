@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def _source(manifest: str, source: Path | None, digest: str | None) -> tuple[str
             "a grid names the file of its images and its digest",
             remedy="Say --source with their Parquet file, folder or CSV list, or --source NAME --digest sha256:...",
         )
-    return source.resolve().name, digest_of(source) if digest is None else digest
+    return Path(os.path.realpath(source)).name, digest_of(source) if digest is None else digest
 
 
 def _recipe(path: Path | None) -> tuple[str | None, int | None, dict[str, Any], int]:

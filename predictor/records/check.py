@@ -27,6 +27,7 @@ from predictor.records.schema import RunRecord
 from predictor.records.store import (
     Stored,
     json_files,
+    packed_since,
     result,
     stray_files,
     study_folders,
@@ -185,10 +186,9 @@ def _everything(study_dir: Path) -> Iterator[tuple[Stored, str | None] | str]:
     for path in json_files(study_dir):
         try:
             text = read_bytes(path, limit=MAX_RECORD, root=study_dir)
-        except FileNotFoundError:  # packed since the listing
-            continue
         except OSError as error:
-            yield str(unreadable(path, error))
+            if not packed_since(path, error):
+                yield str(unreadable(path, error))
             continue
         yield Stored(study, path, None, text), path.stem
     for part in part_files(study_dir):  # after the JSON files, as in stored_records

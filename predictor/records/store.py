@@ -153,16 +153,21 @@ def stored_json(study_dir: Path) -> Iterator[Stored]:
     for path in json_files(study_dir):
         try:
             text = read_bytes(path, limit=MAX_RECORD, root=study_dir)
-        except FileNotFoundError:  # packed since the listing
-            continue
         except OSError as error:
+            if packed_since(path, error):
+                continue
             raise unreadable(path, error) from None
         yield Stored(study_dir.resolve().name, path, None, text)
 
 
+def packed_since(path: Path, error: OSError) -> bool:
+    """Whether a record is not there any more; a link that leads nowhere was never packed."""
+    return isinstance(error, FileNotFoundError) and not path.is_symlink()
+
+
 def stored_part(part: Path) -> Iterator[Stored]:
     """The text of every record of a part."""
-    study = part.resolve().parent.name
+    study = part.parent.resolve().name
     for row, text in enumerate(part_column(part, "record"), start=1):
         yield Stored(study, part, row, text)
 
