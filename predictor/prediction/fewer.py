@@ -75,7 +75,7 @@ def _line(
             beyond = "" if wanted <= most else f", of which the fit saw at most {most:,.0f}"
             return (
                 f"{told}: {steps:,} image-steps show each image {seldom:.3g} times, and the fewer {often:.3g} times; "
-                f"--image-steps {wanted:,} would show all as often{beyond}"
+                f"--image-steps {wanted} would show all as often{beyond}"
             )
     return (
         f"{told}: not for the number of images; the fit's runs of the two sizes differ in more than that; trust the "
