@@ -74,7 +74,7 @@ def test_protocol_2_repeats_the_first_stage_s_order_and_protocol_3_does_not() ->
 def test_label_smoothing_spreads_over_the_classes_of_the_stage() -> None:
     logits = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([0, 1, 2, 0, 5, 2])
-    spread = evenly(labels, 10)
+    spread = evenly(labels.numpy(), 10)
     assert spread.tolist() == [0.25, 0.25, 0.25, 0, 0, 0.25, 0, 0, 0, 0]
     by_hand = -sum(
         0.9 * row[label] + 0.1 * row[[0, 1, 2, 5]].mean()
@@ -93,7 +93,7 @@ def test_a_narrow_and_a_wide_head_smooth_alike(source) -> None:
     for head in (3, 512):
         logits = torch.full((1, head), -30.0)
         logits[0, :3] = torch.tensor([2.0, 0.0, -1.0])
-        losses[head] = loss_of(logits, torch.tensor([0]), 0.1, evenly(torch.tensor([0, 1, 2]), head)).item()
+        losses[head] = loss_of(logits, torch.tensor([0]), 0.1, evenly(np.array([0, 1, 2]), head)).item()
     assert losses[512] == pytest.approx(losses[3], rel=1e-5)
 
 

@@ -55,10 +55,11 @@ def test_patches_that_leave_out_a_border_are_refused_with_the_sizes_that_do_not(
 def test_a_tag_is_weights_and_says_so(tmp_path) -> None:
     assert refusal(tmp_path, "resnet10t.c3_in1k", size=32) == (
         "grid tiny: 'resnet10t.c3_in1k' names the pretrained weights 'c3_in1k'; the weights of this network are drawn "
-        "at random (all runs). name the network alone: resnet10t. mend the grid; nothing was trained"
+        "at random (all runs). name the network alone: resnet10t; where training begins with weights, state weights: "
+        "{timm: resnet10t.c3_in1k, digest: ...}. mend the grid; nothing was trained"
     )
     unknown = refusal(tmp_path, "resnet10t.none", size=32)
-    assert "names the pretrained weights 'none'" in unknown and "resnet10t. mend" in unknown
+    assert "names the pretrained weights 'none'" in unknown and "name the network alone: resnet10t;" in unknown
     assert refusal(tmp_path, "resnet10t.none", size=32, protocol=2).startswith(
         "grid tiny: timm knows no weights 'none' of resnet10t (all runs). name the network alone: resnet10t. "
     )
@@ -150,4 +151,16 @@ def test_a_network_that_gives_no_logits_is_refused(tmp_path, monkeypatch) -> Non
     trial._fault.cache_clear()
     assert "predictor_small gives tuple for 2 images; needed: 2 x 8 logits" in refusal(tmp_path)
     assert "head: fresh is not possible with predictor_small: AttributeError" in refusal(tmp_path, fresh=True)
+    trial._fault.cache_clear()
+
+
+def test_a_frozen_network_takes_no_step_before_it_is_looked_through(tmp_path, monkeypatch) -> None:
+    """Its classifier is solved for: one image-step is no batch of one image."""
+    from trainer.networks import trial
+
+    content = spec_of(tmp_path, "resnet10t", size=32, steps=1).content()
+    content["model"] |= {"train": "head", "weights": {"name": "w", "digest": "sha256:" + "0" * 64}}
+    monkeypatch.setattr(trial, "_step", lambda *_: 1 / 0)
+    trial._fault.cache_clear()
+    try_network(RunSpec.model_validate(content))
     trial._fault.cache_clear()

@@ -78,10 +78,10 @@ def loss_of(
     return weights[labels] @ F.cross_entropy(logits, wanted, reduction="none", label_smoothing=smoothing)
 
 
-def evenly(labels: Tensor, n_logits: int) -> Tensor:
+def evenly(labels: np.ndarray, n_logits: int) -> Tensor:
     """(C,) equal shares for the classes that have images, 0 for all other logits."""
-    there = torch.bincount(labels.cpu(), minlength=n_logits) > 0
-    return (there / there.sum()).to(labels.device)
+    there = np.bincount(labels, minlength=n_logits) > 0
+    return torch.from_numpy(there / there.sum()).float()
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -163,7 +163,7 @@ def train(
             with autocast(device, precision):
                 logits = (state.forward if whole else state.model)(images)
             if recipe.label_smoothing and spread is None and protocol >= SMOOTHED_OVER_TRAINED:
-                spread = evenly(labels, logits.shape[1])
+                spread = evenly(data.labels, logits.shape[1]).to(device)
             if acts and weights is None:
                 counts = np.bincount(data.labels, minlength=logits.shape[1])
                 weights = torch.from_numpy(loss_weights(recipe, counts)).float().to(device)

@@ -57,7 +57,10 @@ def check_tag(name: str) -> None:
         known = timm.is_model(network)
         raise SpecError(
             f"{name!r} names the pretrained weights {tag!r}; the weights of this network are drawn at random",
-            remedy=f"name the network alone: {network}" if known else LIST_NAMES,
+            remedy=f"name the network alone: {network}; where training begins with weights, state weights: "
+            f"{{timm: {name}, digest: ...}}"
+            if known
+            else LIST_NAMES,
         )
 
 

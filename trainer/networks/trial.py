@@ -30,6 +30,8 @@ def try_network(spec: RunSpec) -> None:
     recipes = [spec.recipe_of(number) for number in range(len(spec.stages))]
     steps = list(zip([stage.image_steps for stage in spec.stages], recipes, strict=True))
     alone = {r.batch_size for n, r in steps if n == 1 or (spec.protocol < LAST_JOINED and last_alone(n, r.batch_size))}
+    if spec.model.frozen:  # its classifier is solved for, without steps
+        steps, alone = [], set()
     many, fresh = any(n > 1 for n, _ in steps), any(stage.head == "fresh" for stage in spec.stages)
     if fault := _fault(spec.model, many, min(alone, default=None), fresh, new):
         raise fault
