@@ -177,8 +177,8 @@ def test_where_filters_and_opens_nothing(tmp_path, parquet) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")
     for where, why in (
-        (f"exists(SELECT * FROM read_csv('{secret}'))", "opens something"),
-        (f"exists(SELECT * FROM '{secret}')", "opens something"),
+        (f"exists(SELECT * FROM read_csv('{secret}'))", "holds a query"),
+        (f"exists(SELECT * FROM '{secret}')", "holds a query"),
         (f"true; COPY (SELECT 1) TO '{tmp_path}/out.csv'", "is not one SQL condition"),
         ("true; SET enable_external_access = true", "is not one SQL condition"),
         ("widht > 3", "does not fit: Binder Error"),
@@ -186,7 +186,7 @@ def test_where_filters_and_opens_nothing(tmp_path, parquet) -> None:
     ):
         with pytest.raises(ManifestError) as caught:
             read(path, Request(where=where))
-        assert str(caught.value).startswith("--where: " + ("" if why == "opens something" else f"{where!r} ") + why)
+        assert str(caught.value).startswith(f"--where: {where!r} {why}")
     assert not (tmp_path / "out.csv").exists()
 
 

@@ -22,6 +22,7 @@ from predictor.manifest.readers.paths import files_of
 from predictor.manifest.splits import chosen_splits, is_split, split_in
 from predictor.manifest.table import Table
 from predictor.manifest.table_parts import TablePart
+from predictor.reading import opened as opened_file
 
 if TYPE_CHECKING:
     import duckdb
@@ -110,7 +111,7 @@ def _parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Table, 
 
 def _mark(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with opened_file(path) as file:
             return file.read(4)
     except OSError as error:
         raise ManifestError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
@@ -208,7 +209,7 @@ def _json(file: Path) -> dict[str, object]:
 
 def _bytes(file: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
+        with opened_file(file) as stream:
             content = stream.read(MAX_JSON + 1)
     except OSError as error:
         raise _damaged(file, f"cannot be read: {error.strerror}") from None
@@ -220,7 +221,7 @@ def _bytes(file: Path) -> bytes:
 def _has_features(file: Path) -> bool:
     """Whether the footer of a Parquet file holds features; its last bytes are the footer, its length, 'PAR1'."""
     try:
-        with file.open("rb") as stream:
+        with opened_file(file) as stream:
             end = stream.seek(0, os.SEEK_END)
             stream.seek(max(end - 8, 0))
             length = int.from_bytes(stream.read(4), "little")

@@ -6,6 +6,7 @@ import glob
 from pathlib import Path
 
 from predictor.errors import ManifestError
+from predictor.reading import opened
 
 HEAD_BYTES = 65_536
 
@@ -17,7 +18,7 @@ def head_of(path: Path) -> bytes:
     if not path.is_file():  # a pipe or a device might never end
         raise ManifestError("is no file", where=str(path), remedy="name a file or a folder, or read '-'")
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             return stream.read(HEAD_BYTES)
     except OSError as error:
         raise ManifestError(f"cannot be read: {error.strerror}", where=str(path)) from None

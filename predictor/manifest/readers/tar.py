@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from predictor.errors import ManifestError
 from predictor.manifest.readers.text import FREE, RATIO
+from predictor.reading import opened
 
 BLOCK = 512
 MAX_READ = 1 << 20  # bytes of a member, or of a long name, that are held in memory
@@ -39,7 +40,7 @@ def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, in
     Raises ManifestError, with the member, where the file is cut off, damaged, no tar file or a decompression bomb.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             if zipped:

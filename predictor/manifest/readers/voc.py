@@ -16,6 +16,8 @@ from predictor.manifest.readers.boxes import Boxed, box_rows, instances_note
 from predictor.manifest.readers.files import near_files
 from predictor.manifest.readers.limits import Faults, refuse
 from predictor.manifest.splits import chosen_splits, split_in
+from predictor.reading import opened as opened_file
+from predictor.reading import read_bytes
 
 MAX_XML = 1 << 24  # bytes of one file
 TRIED = 5  # files that show whether they are annotations
@@ -63,7 +65,7 @@ def _objects(file: Path, base: Path, faults: Faults) -> Boxed | None:
     try:
         if file.stat().st_size > MAX_XML:
             raise ValueError(f"holds more than {MAX_XML:,} bytes")
-        root = ElementTree.fromstring(file.read_bytes())
+        root = ElementTree.fromstring(read_bytes(file, limit=MAX_XML))
     except (ElementTree.ParseError, OSError, ValueError, RecursionError) as error:
         faults.add(f"{where} is no XML: {error}")
         return None
@@ -85,7 +87,7 @@ def _sets(path: Path) -> dict[str, str]:
         for split in SPLITS:
             file = folder / f"{split}.txt"
             if file.is_file():
-                lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+                lines = read_bytes(file, limit=MAX_XML).decode("utf-8-sig", errors="replace").splitlines()
                 found |= {line.split()[0]: split for line in lines if line.strip()}
         if found:
             break
@@ -94,7 +96,7 @@ def _sets(path: Path) -> dict[str, str]:
 
 def _is_annotation(file: Path) -> bool:
     try:
-        with file.open("rb") as stream:
+        with opened_file(file) as stream:
             return b"<annotation" in stream.read(4096)
     except OSError:
         return False

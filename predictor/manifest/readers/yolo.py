@@ -23,9 +23,11 @@ from predictor.manifest.readers.files import near_files
 from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
 from predictor.manifest.readers.limits import Faults, refuse
 from predictor.manifest.splits import chosen_splits, split_in
+from predictor.reading import MIB, opened_text, read_text
 
 NAMES = ("classes.txt", "obj.names", "classes.names", "class_names.txt", "labels.txt")
 YAML = (".yaml", ".yml")
+MAX_NAMES = 16 * MIB  # bytes of a file that names the classes
 MAX_LABELS = 1 << 24  # bytes of one file of boxes
 TRIED = 50  # text files that show whether they hold boxes
 _BOX = re.compile(r"\s*\d+(\.0*)?(\s+-?\d*\.?\d+(e[-+]?\d+)?){4,}\s*", re.IGNORECASE)
@@ -116,7 +118,7 @@ def _classes(image: _Image, root: Path, names: Sequence[str], faults: Faults) ->
     if image.boxes is None:
         return ()
     try:
-        with (root / image.boxes).open(encoding="utf-8-sig") as stream:
+        with opened_text(root / image.boxes) as stream:
             lines = stream.read(MAX_LABELS).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         faults.add(f"{image.boxes} cannot be read: {error}")
@@ -156,7 +158,7 @@ def _names(path: Path) -> tuple[list[str], list[str]]:
             return names, [f"names of classes taken from {file.name}"]
     for file in [*(root / name for name in NAMES), *(root / "labels" / name for name in NAMES)]:
         if file.is_file():
-            names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+            names = [line.strip() for line in _text_of(file).splitlines()]
             while names and not names[-1]:
                 names.pop()
             if names:
@@ -164,12 +166,21 @@ def _names(path: Path) -> tuple[list[str], list[str]]:
     return [], ["no data.yaml or classes.txt names the classes: they are called by their numbers"]
 
 
+def _text_of(file: Path) -> str:
+    """Names of classes, and what stands beside them. Raises ManifestError."""
+    try:
+        return read_text(file, limit=MAX_NAMES)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ManifestError(f"cannot be read: {reason}", where=str(file), remedy="write it again") from None
+
+
 def _of_yaml(file: Path) -> list[str]:
     from ruamel.yaml import YAML as Reader
     from ruamel.yaml.error import YAMLError
 
     try:
-        value = Reader(typ="safe", pure=True).load(file.read_text(encoding="utf-8-sig"))
+        value = Reader(typ="safe", pure=True).load(_text_of(file))
     except (YAMLError, OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ManifestError(f"is no YAML: {problem}", where=str(file), remedy="write it again") from None
