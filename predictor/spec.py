@@ -311,6 +311,13 @@ def comparable(specs: Collection[RunSpec]) -> bool:
     return not specs or bool(frozenset.intersection(*map(protocols_of, specs)))
 
 
+def protocol_beside(specs: Collection[RunSpec]) -> int:
+    """The protocol of what is trained beside comparable runs: the newest that one of them states and that gives the
+    numbers of all."""
+    common = frozenset.intersection(*map(protocols_of, specs))
+    return max({spec.protocol for spec in specs} & common or common)
+
+
 def compared_as(specs: Collection[RunSpec]) -> list[int]:
     """For each run the protocol among whose runs it is compared: those of one protocol are comparable with each other.
 

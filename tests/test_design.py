@@ -126,6 +126,20 @@ def test_a_run_that_is_chosen_and_trained_is_not_chosen_again(tmp_path):
     assert later.n_configurations == 2 * 3 * 3 + 1
 
 
+def test_runs_of_two_protocols_with_the_same_numbers_are_one_space(tmp_path):
+    """What one of them has trained the other one does not train again; label smoothing keeps them apart."""
+    write(tmp_path / "same", grid(protocol=2), keep=lambda run: size(run) in (20, 80))
+    write(tmp_path / "same", grid(protocol=3), keep=lambda run: size(run) in (10, 40), study="second")
+    found = design_registry(tmp_path / "same", 2)
+    assert found.n_configurations == 4 * 3 * 3 and found.content["protocol"] == 3
+    assert not {item.block["samples_per_class"] for item in found.choices} & {10, 20, 40, 80}
+    smooth = {"learning_rate": 0.1, "label_smoothing": 0.1}
+    write(tmp_path / "apart", grid(protocol=2, recipe=smooth), keep=lambda run: size(run) != 40)
+    write(tmp_path / "apart", grid(protocol=3, recipe=smooth), keep=lambda run: size(run) == 10, study="second")
+    assert design_registry(tmp_path / "apart", 1).content["protocol"] in (2, 3)
+    assert any("networks, recipes or protocols" in note for note in design_registry(tmp_path / "apart", 1).notes)
+
+
 def test_a_design_shows_itself(tmp_path):
     write(tmp_path, grid(), keep=lambda run: size(run) in (10, 80))
     found = predictor.design(tmp_path, 2)

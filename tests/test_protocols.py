@@ -12,7 +12,7 @@ from claims_made import start, trained
 from images import write_source
 
 from predictor.claims.configurations import groups
-from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec, comparable, compared_as, protocols_of
+from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec, comparable, compared_as, protocol_beside, protocols_of
 from trainer.data.opening import open_source
 from trainer.data.selection import TrainingSet, training_sets
 from trainer.loop import Ahead, Batches, evenly, loss_of, n_steps, new_state, pieces, train
@@ -181,3 +181,11 @@ def test_claims_join_protocols_where_the_numbers_are_the_same_and_nowhere_else()
 
     assert protocols(0.0) == [{2, 3}]
     assert protocols(0.1) == [{2}, {3}]
+
+
+def test_what_is_trained_beside_runs_takes_the_newest_protocol_that_they_state_and_that_gives_their_numbers() -> None:
+    assert protocol_beside([spec_of(2), spec_of(2)]) == 2
+    assert protocol_beside([spec_of(2), spec_of(3)]) == 3
+    assert protocol_beside([spec_of(3), spec_of(2, stages=2)]) == 2
+    assert protocol_beside([spec_of(2), spec_of(3, stages=2)]) == 3
+    assert protocol_beside([spec_of(1)]) == 1

@@ -17,7 +17,7 @@ from predictor.grids import load_grid, plan_grid
 from predictor.grids.compose import compose, recipe_of, source, target_set_of
 from predictor.records.schema import RunRecord
 from predictor.records.store import study_folders
-from predictor.spec import RunSpec, Stage, StageData, canonical_json, planned_counts
+from predictor.spec import RunSpec, Stage, StageData, canonical_json, compared_as, planned_counts, protocol_beside
 
 LEVELS = 8  # of each axis that are crossed: those that most configurations have
 MOST = 4000  # candidates that are weighed: beyond it a fixed sample of the crossing
@@ -51,7 +51,7 @@ class Space:
 
     @property
     def first(self) -> RunSpec:
-        """Any spec: network, recipe and protocol are the same in all."""
+        """Any spec: network and recipe are the same in all, and all are comparable."""
         return next(iter(self.specs.values()))[0]
 
     def content(self, blocks: Sequence[Mapping[str, Any]], study: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Space:
         digests = {key: digest for own in self.specs.values() for spec in own for key, digest in spec.sources.items()}
         return compose(
             study=study,
-            protocol=self.first.protocol,
+            protocol=protocol_beside([spec for own in self.specs.values() for spec in own]),
             sources={name: source(name, digest, self.files.get(name)) for name, digest in sorted(digests.items())},
             target_sets={name: self._target_set(name) for name in sorted({block["target_set"] for block in blocks})},
             model=self.first.model.model_dump(mode="json"),
@@ -110,9 +110,10 @@ def read_space(runs: str | Path, records: Sequence[RunRecord], studies: Sequence
         raise FitError(
             "no run of one stage that states its spec", where=str(runs), remedy="Train some: trainer run GRID.yaml"
         )
-    contexts = Counter(_context(spec) for spec in single)
+    keys = [_context(spec, protocol) for spec, protocol in zip(single, compared_as(single), strict=True)]
+    contexts = Counter(keys)
     context, n = contexts.most_common(1)[0]
-    kept = [spec for spec in single if _context(spec) == context]
+    kept = [spec for spec, key in zip(single, keys, strict=True) if key == context]
     notes = () if len(contexts) == 1 else (
         f"{len(contexts)} networks, recipes or protocols; designed for the one of {n} of {len(single)} runs",
     )  # fmt: skip
@@ -131,9 +132,9 @@ def read_space(runs: str | Path, records: Sequence[RunRecord], studies: Sequence
     )
 
 
-def _context(spec: RunSpec) -> str:
+def _context(spec: RunSpec, protocol: int) -> str:
     recipe = spec.recipe.model_dump(mode="json", exclude={"flip"})
-    return canonical_json({"protocol": spec.protocol, "model": spec.model.model_dump(mode="json"), "recipe": recipe})
+    return canonical_json({"protocol": protocol, "model": spec.model.model_dump(mode="json"), "recipe": recipe})
 
 
 def candidates(space: Space, finished: set[str]) -> list[Candidate]:
