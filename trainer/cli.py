@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 
 from predictor.entry import run as run_command
+from trainer.cluster_options import CLUSTER, cluster_settings
 
 TRAIN_EXTRA = ("torch", "torchvision", "timm", "PIL", "pyarrow")
 GRID = click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
@@ -136,14 +137,24 @@ def plan(
 )
 @INSIDE
 @click.option("--yes", is_flag=True, help="Do not ask before a grid of more than 1,000 runs.")
+@CLUSTER
 def run(grid_file: Path, data_dir: Path | None, runs_dir: Path, **options: Any) -> None:
-    """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops."""
+    """Train every run of a grid that the registry does not hold yet. Ctrl-C saves checkpoints and stops.
+
+    With --launcher slurm or ray, --workers N processes on a cluster do that, each on a device of its own; they share
+    the registry, and one that is lost costs nothing but time. The options below --launcher are those of the cluster.
+    """
     from trainer.launch.command import Options, train_file
 
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    if train_file(grid_file, data_dir, runs_dir, Options(**options), say):
+    launcher, settings = options.pop("launcher"), cluster_settings(options)
+    if launcher != "local":
+        from trainer.launch.drain import launch
+
+        launch(launcher, grid_file, data_dir, runs_dir, Options(**options), settings(launcher), say)
+    elif train_file(grid_file, data_dir, runs_dir, Options(**options), say):
         say("stopped; the same command continues where it was")
         sys.exit(130)
 

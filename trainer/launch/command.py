@@ -19,7 +19,7 @@ from trainer.launch.throughput import with_measured_workers
 from trainer.machine import choose_device, choose_workers
 from trainer.printing import reporter, torn_fault
 from trainer.provenance import code_commit
-from trainer.status import open_runs, standing
+from trainer.status import Standing, open_runs, standing
 
 LARGE = 1_000  # runs; a larger grid asks first
 COUNTED = 10  # times as many runs are not even made before the question
@@ -69,7 +69,7 @@ def train_file(
     now = standing(grid, runs_dir)
     if len(now.finished | now.torn) < len(grid.runs):
         start_server(context_of())  # it imports while this process does
-    _warn(grid, data_dir, runs_dir, now.finished, now.torn, say)
+    warn_of(grid, data_dir, runs_dir, now, say)
     device = choose_device(options.device)
     n_workers, threads = choose_workers(options.workers, options.threads, device)
     keep_grid(grid_file, grid, runs_dir)
@@ -120,20 +120,13 @@ def _asked(grid_file: Path, options: Options) -> Grid:
     return grid
 
 
-def _warn(
-    grid: Grid,
-    data_dir: Path,
-    runs_dir: Path,
-    finished: Collection[str],
-    torn: Collection[str],
-    say: Callable[[str], None],
-) -> None:
+def warn_of(grid: Grid, data_dir: Path, runs_dir: Path, now: Standing, say: Callable[[str], None]) -> None:
     """Name the records that are cut, and the faults of runs beside which others can be trained."""
-    for run_id in sorted(torn):
+    for run_id in sorted(now.torn):
         file = runs_dir / grid.study / f"{run_id}.json"
         text = "is cut, no whole record, and its run is not trained. delete it, and the same command trains the run"
         say(f"warning: {file}: {text}")
-    for line in check_open_runs(grid, data_dir, {*finished, *torn}):
+    for line in check_open_runs(grid, data_dir, {*now.finished, *now.torn}):
         say(f"warning: {line}")
     if len({*finished, *torn}) < len(grid.runs):
         for line in source_notes(grid, data_dir):
