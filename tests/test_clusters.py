@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import slurm_made
 from launch_made import GRID
 from trainer_command import trainer_command
 
 from predictor.records import read_registry
 
+ROOT = Path(__file__).parents[1]
 SUBMITIT = pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="needs the extra [slurm]")
 
 
@@ -21,6 +25,14 @@ def grid(tmp_path: Path) -> Path:
     path = tmp_path / "grid.yaml"
     path.write_text(GRID.replace("STEPS", "64").replace("SEEDS", "[0, 1]").replace("SIZES", "[4, 6]"))
     return path
+
+
+def waited_for(there: Callable[[], object]) -> None:
+    for _ in range(900):  # bounded; ends as soon as it is there
+        if there():
+            return
+        time.sleep(1)
+    raise AssertionError("is not there after 900 looks")
 
 
 def outcomes(runs: Path) -> dict[str, dict]:
@@ -41,14 +53,36 @@ def test_submitit_submits_workers_that_drain_the_study(grid, tmp_path) -> None:
     assert submitted.returncode == 0, submitted.stderr
     assert "4 runs left, 2 workers" in submitted.stderr and "submitted 2 workers as" in submitted.stderr
     look = submitted.stderr.split("see how far they are: trainer ")[1].split("\n")[0]
-    for _ in range(600):  # bounded; ends as soon as all four are there
-        status = trainer_command(*look.split(), "--format", "json")
-        if json.loads(status.stdout)["summary"]["n_finished"] == 4:
-            break
-        time.sleep(1)
+    waited_for(
+        lambda: json.loads(trainer_command(*look.split(), "--format", "json").stdout)["summary"]["n_finished"] == 4
+    )
     assert outcomes(there) == outcomes(here) and len(outcomes(here)) == 4
     again = trainer_command("run", grid, "--runs", there, "--launcher", "slurm", "--workers", 2)
     assert again.returncode == 0 and "no run is left to train" in again.stderr
+
+
+@SUBMITIT
+@pytest.mark.slurm
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(not slurm_made.possible(), reason="needs root, and slurm-wlm and munge of Debian")
+def test_slurm_drains_the_study_although_its_node_is_drained_and_a_worker_requeued(grid, tmp_path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert trainer_command("run", grid, "--runs", here, "--workers", 1).returncode == 0
+    with slurm_made.cluster(tmp_path / "slurm") as node:
+        submitted = trainer_command(
+            "run", grid, "--runs", there, "--launcher", "slurm", "--workers", 3, "--threads", 1,
+            "--partition", "small", "--timeout-min", 30, "--setup", f"export PYTHONPATH={ROOT}",
+        )  # fmt: skip
+        assert submitted.returncode == 0, submitted.stderr
+        assert "submitted 3 workers as" in submitted.stderr  # arrays may have two jobs here: they became two arrays
+        arrays = submitted.stderr.split("submitted 3 workers as ")[1].split(";")[0].split(", ")
+        assert len(arrays) == 2
+        waited_for(lambda: list(there.glob("tiny/*.json")))
+        slurm_made.slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+        slurm_made.slurm("scontrol", "requeue", f"{arrays[0]}_0")  # as preemption does
+        slurm_made.slurm("scontrol", "update", f"nodename={node}", "state=resume")
+        waited_for(lambda: len(outcomes(there)) == 4)
+    assert outcomes(there) == outcomes(here) and len(outcomes(here)) == 4
 
 
 @pytest.mark.ray
@@ -62,10 +96,12 @@ def test_ray_drains_the_study_although_a_node_is_lost(grid, tmp_path) -> None:
     assert trainer_command("run", grid, "--runs", here, "--workers", 1).returncode == 0
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
-        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        lost = [cluster.add_node(num_cpus=1) for _ in range(2)][1]
         ray.init(address=cluster.address, log_to_driver=False)
-        cluster.remove_node(nodes[1])
-        done = trainer_command("run", grid, "--runs", there, "--launcher", "ray", "--workers", 3)
+        with ThreadPoolExecutor(1) as pool:  # in the middle: whatever that node trains starts again on another one
+            loss = pool.submit(lambda: (waited_for(lambda: list(there.glob("tiny/*.json"))), cluster.remove_node(lost)))
+            done = trainer_command("run", grid, "--runs", there, "--launcher", "ray", "--workers", 3)
+            loss.result()
         assert done.returncode == 0, done.stderr
     finally:
         ray.shutdown()
