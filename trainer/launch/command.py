@@ -126,9 +126,9 @@ def warn_of(grid: Grid, data_dir: Path, runs_dir: Path, now: Standing, say: Call
         file = runs_dir / grid.study / f"{run_id}.json"
         text = "is cut, no whole record, and its run is not trained. delete it, and the same command trains the run"
         say(f"warning: {file}: {text}")
-    for line in check_open_runs(grid, data_dir, {*now.finished, *now.torn}):
+    for line in check_open_runs(grid, data_dir, now.finished | now.torn):
         say(f"warning: {line}")
-    if len({*finished, *torn}) < len(grid.runs):
+    if len(now.finished | now.torn) < len(grid.runs):
         for line in source_notes(grid, data_dir):
             say(f"note: {line}")
 
