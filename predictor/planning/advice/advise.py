@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from predictor.planning.objective import Floats, Growth, Objective, Targets, nam
 from predictor.prediction import Prediction, Predictions, predict
 from predictor.prediction.predict import shown_outcomes
 from predictor.prediction.request import resolve, share_between, whole_number, with_roles
+from predictor.statistics.ties import tied
 
 if TYPE_CHECKING:
     from predictor.records.schema import RunRecord
@@ -107,7 +108,7 @@ def advise(
     base = _base(with_steps({NOW: now}).predictions[0], outcome, manifest)
     plans, notes = _plans(curve, budget or 0, cuts=cuts, outside=bool(base.outside))
     found = with_steps(plans)
-    rows = sorted((_plan(name, item, curve, found) for name, item in plans.items()), key=lambda r: (-r.value, r.cost))
+    rows = _ranked([_plan(name, item, curve, found) for name, item in plans.items()])
     advised = _advised(rows, found, outcome, outside=bool(base.outside))
     if base.basis not in ("in_domain", "pilot"):
         notes.append(
@@ -318,6 +319,14 @@ def _difference(
     return None, None, None
 
 
+def _ranked(rows: Sequence[Plan]) -> list[Plan]:
+    """The highest prediction first; of equal ones the one that costs least, and of those the simplest."""
+    order = [NOW, "targets", INSIDE, "smallest first", "uniform", "proportional", OTHERS, BOTH, CUTS]
+    values = tied([row.value for row in rows]).tolist()
+    ranked = sorted(zip(values, rows, strict=True), key=lambda r: (-r[0], r[1].cost, order.index(r[1].name)))
+    return [row for _, row in ranked]
+
+
 def _advised(rows: list[Plan], found: Predictions, outcome: str, *, outside: bool) -> Plan:
     """The plan of target classes with the highest prediction, or nothing where that brings less than 0.05 points.
 
@@ -325,10 +334,8 @@ def _advised(rows: list[Plan], found: Predictions, outcome: str, *, outside: boo
     to beat the best plan that keeps them all. Plans outside of what the fit saw count only where all are.
     """
     able = [row for row in rows if outside or not row.outside]
-    order = [NOW, "targets", INSIDE, "smallest first", "uniform", "proportional"]
     now = next(row for row in able if row.name == NOW)
-    plain = [row for row in able if row.name in order]
-    kept = max(plain, key=lambda row: (row.value, -order.index(row.name)))
+    kept = next(row for row in able if row.name in (NOW, "targets", INSIDE, *RULES))
     if kept.value < now.value + WORTH:
         kept = now
     for row in able:

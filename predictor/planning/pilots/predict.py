@@ -303,6 +303,7 @@ class PilotPredictor:
             item,
             status="outside" if item.outside else "pilot",
             basis="pilot",
+            warnings=tuple(line.partition("; pilots at 3 sizes fix it")[0] for line in item.warnings),
             target_set=self.pilots.target_set,
             domain=self.pilots.domain,
             recipe={**item.recipe, "assumed": False},
