@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
                     f"the probe is of method {probe.method}; the fit learnt from {own['method']}", remedy=FIT_AGAIN
                 )
             outcomes[name] = _told(entry, own, told, domain, homes)
-    return Fit({**fit.content, "outcomes": outcomes})
+    return replace(fit, content={**fit.content, "outcomes": outcomes})
 
 
 def _told(
