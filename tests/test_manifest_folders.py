@@ -63,6 +63,7 @@ def test_hidden_files_and_files_that_are_no_images_are_counted_in_notes(tmp_path
     assert counted.notes == (
         "2 files that are no images left out (no ending; .txt)",
         "4 hidden files and folders left out",
+        "one folder of images is one class: 'a'",
     )
 
 

@@ -64,6 +64,18 @@ def counts(path: Path, **how: object) -> dict[str, int]:
         ),
         (("train/cat/1.jpg", "train/dog/1.jpg", "samples/1.jpg"), "holds split 'train' beside folders", "train"),
         (("set/train/cat/1.jpg", "set/val/cat/1.jpg"), "holds one folder, 'set'", "set"),
+        (("train/train/cat/1.jpg", "train/train/dog/1.jpg", "test/1.jpg"), "holds one folder, 'train'", "train/train"),
+        (
+            ("web/images/cat/1.jpg", "web/images/dog/1.jpg", "lab/images/cat/1.jpg", "lab/images/dog/1.jpg"),
+            "which all hold the folders 'cat'; 'dog'",
+            "lab/images",
+        ),
+        (("img_celeba/1.jpg", "labels.csv"), "holds one folder of images, 'img_celeba', beside a table", "labels.csv"),
+        (
+            ("photo/dog/1.jpg", "photo/cat/1.jpg", "art/dog/1.jpg", "art/cat/1.jpg"),
+            "hold the folders 'cat'; 'dog'",
+            "art",
+        ),
     ],
 )
 def test_folders_that_are_no_classes_name_what_to_give_instead(tmp_path, names, problem, instead) -> None:
@@ -106,6 +118,14 @@ def test_folders_that_are_no_classes_name_what_to_give_instead(tmp_path, names, 
         (("cat/1.jpg", "dog/1.avif"), {"cat": 1}, "1 class folder without an image left out: 'dog'"),
         (("1.5/1.jpg", "0.5/1.jpg"), {"0.5": 1, "1.5": 1}, None),
         (("images/1.jpg", "cat/1.jpg"), {"images": 1, "cat": 1}, None),
+        (("cat/1.jpg",), {"cat": 1}, "one folder of images is one class: 'cat'"),
+        (("train_1/cat/1.jpg", "train_2/dog/1.jpg"), {"cat": 1, "dog": 1}, "splits joined: 'train_1'; 'train_2'"),
+        (
+            ("train/1.jpg", "test/1.jpg", *(f"{name}/1.jpg" for name in "abcdefghi")),
+            dict.fromkeys(("train", "test", *"abcdefghi"), 1),
+            None,
+        ),
+        (("cat/@eaDir/1.jpg/thumb.jpg", "cat/1.jpg", "dog/.thumbs/1.jpg", "dog/2.JPG"), {"cat": 1, "dog": 1}, None),
     ],
 )
 def test_folders_that_are_classes(tmp_path, names, expected, note) -> None:
@@ -270,6 +290,7 @@ TEXT = "label,path\ncat,1.jpg\ncat,2.jpg\n"
         ((TEXT.replace("\n", "\r\n", 1)).encode(), "ends its lines in two ways, first at line 2", "tr -d '\\r' < "),
         (b"label,x\ncat,1\rdog,2\n", "has a carriage return within line 2", "tr '\\r' '\\n' < "),
         (bz2.compress(TEXT.encode()), "is packed with bzip2. unpack it: bunzip2 ", None),
+        (gzip.compress(TEXT.encode("utf-16")), "is UTF-16 text", None),
         (lzma.compress(TEXT.encode()), "is packed with xz. unpack it: unxz ", None),
         (zipped(), "is a ZIP archive. unpack it: unzip ", None),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel file. save it as .xlsx or CSV", None),

@@ -344,6 +344,8 @@ def test_a_header_that_stands_again_is_no_image(form, tmp_path) -> None:
     path = made(form, tmp_path, columns)
     assert counts(path) == {"cat": 1, "dog": 1}
     assert open_manifest(path).notes[0].startswith("repeats of the header left out: 1 row, first at ")
+    other = made(form, tmp_path, {"path": ["1.jpg", "\ufefffile", "2.jpg"], "label": ["cat", "Label", "dog"]})
+    assert counts(other) == {"cat": 1, "dog": 1}  # of a file whose columns have other names
     moved = made(form, tmp_path, {"path": ["1.jpg", "label", "dog"], "label": ["cat", "path", "2.jpg"]})
     with pytest.raises(
         ManifestError, match=r"(line|row) 3: the header stands again, with its columns in another order"

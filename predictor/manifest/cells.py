@@ -25,7 +25,7 @@ TRUTH = ("True", "False")
 SIMPLE = re.compile(
     rf"(?!\d+e-)(?:\w[\w \-]{{0,{MAX_NAME - 2}}}\w|\w)"
 ).fullmatch  # a name without a mark that could mean more
-_WHOLE = re.compile(r"([+-]?\d+)\.(?:0|00|0{4,})")  # 2.000 may be two thousand
+_WHOLE = re.compile(r"([+-]?\d+)\.(?:0{0,2}|0{4,})")  # 2.000 may be two thousand
 _FRACTION = re.compile(r"[+-]?(?:(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?|\d+e-\d+)")
 _NUMPY = re.compile(r"""['"]\s+['"]""")  # how numpy prints an array of texts
 _WORD = re.compile(r"\[\w+\]")  # a name in brackets, as [unknown]

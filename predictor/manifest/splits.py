@@ -94,9 +94,10 @@ def chosen_splits(sizes: Mapping[str, int | None], request: Request, where: str)
             remedy="choose one with --split, or 'all'",
         )
     left = [name for name in names if name not in taken]
-    joined = "splits" if len(taken) > 1 else "split"
-    note = f"{joined} {_quoted(sorted(taken), {})} taken; left out: {_quoted(left, sizes)}"
-    return taken, (note,) if left else ()
+    note = f"split {_quoted(sorted(taken), {})} taken"
+    if len(taken) > 1:
+        note = f"splits joined: {_quoted(sorted(taken), sizes)}"
+    return taken, (f"{note}; left out: {_quoted(left, sizes)}",) if left else (note,) if len(taken) > 1 else ()
 
 
 def _words(name: str) -> list[str]:

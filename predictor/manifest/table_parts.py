@@ -14,8 +14,8 @@ from predictor.manifest.counted import Request
 from predictor.manifest.engine import message, quoted, quoted_name
 from predictor.manifest.one_hot import one_hot_table
 from predictor.manifest.parts import Cell, Labels, Row
-from predictor.manifest.roles import COUNTS, roles_of
-from predictor.manifest.table import JSON, LOOKED_AT, MAX_KEYS, Table, of_rows, shown
+from predictor.manifest.roles import COUNTS, KNOWN, roles_of
+from predictor.manifest.table import JSON, LOOKED_AT, MAX_KEYS, UNNAMED, USUAL, Table, of_rows, shown
 from predictor.manifest.where import with_condition
 from predictor.text import MAX_NAME
 
@@ -241,10 +241,17 @@ class TablePart:
         names = {name.strip().casefold() for name in columns}
         if not any(isinstance(cell, str) and cell.strip().casefold() in names for cell in cells):
             return ""
-        given = [f"coalesce(lower(trim({quoted_name(name)}::VARCHAR)), '')" for name in columns]
-        wanted = [quoted("" if name.startswith("column ") else name.strip().lower()) for name in columns]
-        same = " AND ".join(f"{cell} = {name}" for cell, name in zip(given, wanted, strict=True))
-        moved = f"list_sort([{', '.join(given)}]) = list_sort([{', '.join(wanted)}]) AND NOT ({same})"
+        bare = "coalesce(lower(trim(replace({}::VARCHAR, chr(65279), ''))), '')"  # without a mark of byte order
+        given = {name: bare.format(quoted_name(name)) for name in columns}
+        wanted = {name: "" if name.startswith(UNNAMED) else name.strip().lower() for name in columns}
+        usual = ", ".join(map(quoted, sorted({*wanted.values(), *USUAL, *KNOWN})))  # of another file, other words
+        label = self.roles.label
+        same = f"{given[label]} = {quoted(wanted[label])}" if label in given else "false"
+        same += "".join(f" AND {cell} IN ({usual})" for name, cell in given.items() if name != label)
+        moved = (
+            f"list_sort([{', '.join(given.values())}]) = list_sort([{', '.join(map(quoted, wanted.values()))}]) "
+            f"AND NOT ({same})"
+        )
         if len(columns) > 1:
             n, found = self.table.first_rows(f"{self.taken} AND {moved}")
             if n:

@@ -23,7 +23,7 @@ from predictor.manifest.readers import (
     yolo,
 )
 from predictor.manifest.readers.paths import head_of, matches
-from predictor.manifest.readers.text import check_readable
+from predictor.manifest.readers.text import check_readable, unpacked
 
 FORMS = (
     "a CSV, TSV, Parquet, JSON lines or .xlsx file, a list of paths and labels, an image folder, WebDataset shards, "
@@ -89,7 +89,7 @@ def _of_one(path: Path) -> Reader:
     if not head and not path.is_dir():
         raise ManifestError("is empty", where=str(path), remedy="it needs a header line with a column 'label'")
     if not workbook.recognises(path, head):
-        check_readable(path, head)
+        check_readable(path, unpacked(head))
     for reader in READERS:
         if reader.recognises(path, head):
             return reader

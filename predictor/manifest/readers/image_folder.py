@@ -54,6 +54,7 @@ CONTAINERS = frozenset(
     )
 )  # names of folders that hold images of any class
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".xlsx", ".txt")
+MANY = 4  # times as many other folders as folders called after splits that hold images alone: all are classes
 ANNOTATIONS = ("annotations", "annotation", "labels", "meta", "metadata", "splits", "lists")
 SHAPE = "an image folder is class/image.jpg or split/class/image.jpg"
 
@@ -92,6 +93,8 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
             notes.append(f"the images of {n} in folders of their own, counted for the class: {_names(nested)}")
         if top.images and classes:
             notes.append(f"{_images(top.images)} in no class folder")
+        if len(classes) == 1:
+            notes.append(f"one folder of images is one class: {_names([classes[0].name])}")
         parts.append(
             ListedPart(
                 where=str(path),
@@ -130,7 +133,10 @@ def _tops(root: Folder, request: Request, path: Path) -> tuple[list[Folder], lis
     asked = [folder for folder in others if folder.name == request.split]  # as in `--split seg_train`
     if asked:
         splits, others = [*splits, *asked], [folder for folder in others if folder is not asked[0]]
-    if not splits or (others and len(splits) == 1 and not asked):
+    named = MANY * len(splits) < len(others) and not any(
+        folder.holding() for folder in splits
+    )  # classes 'train', 'test'
+    if not splits or (others and len(splits) == 1 and not asked) or (named and not asked):
         if splits and not splits[0].images and len(splits[0].holding()) > 1:
             raise ManifestError(
                 f"holds split {splits[0].name!r} beside folders that may be classes: {_names(f.name for f in others)}",
@@ -171,9 +177,15 @@ def _check_classes(classes: Sequence[Folder], top: Folder) -> None:
             where=where,
             remedy=f"{_deeper(classes)}{_table(Path(top.path))}",
         )
+    if len(classes) == 1 and ": " in (table := _table(Path(top.path), TABLES[:-1])):
+        raise ManifestError(
+            f"holds one folder of images, {text(first.name)!r}, beside a table",
+            where=where,
+            remedy=f"a single class is none to tell apart; {table}",
+        )
     if len(classes) > 1 and not any(folder.images for folder in classes):
-        inner = [{below.name for below in folder.holding()} for folder in classes]
-        same = sorted(set.intersection(*inner))
+        below = [_alone(folder) for folder in classes]  # as in `amazon/images/backpack`, `webcam/images/backpack`
+        same = sorted(set.intersection(*({inner.name for inner in folder.holding()} for folder in below)))
         if len(same) > 1:
             splits = all(map(is_split, same))
             raise ManifestError(
@@ -181,8 +193,15 @@ def _check_classes(classes: Sequence[Folder], top: Folder) -> None:
                 where=where,
                 remedy=f"splits stand above classes: move the images to {same[0]}/{first.name}/image.jpg"
                 if splits
-                else f"name the folder whose own folders are the classes: {text(first.path)}",
+                else f"name the folder whose own folders are the classes: {text(below[0].path)}",
             )
+
+
+def _alone(folder: Folder) -> Folder:
+    """The first folder below that holds more than one folder, or images of its own."""
+    while len(folder.holding()) == 1 and not folder.images:
+        folder = folder.holding()[0]
+    return folder
 
 
 def _deepest(folder: Folder) -> str:
@@ -204,11 +223,11 @@ def _no_images(root: Folder, path: Path) -> ManifestError:
     return ManifestError(f"found {found}{flat}", where=str(path), remedy=f"{above}{SHAPE}; {_table(path)}")
 
 
-def _table(path: Path) -> str:
+def _table(path: Path, endings: tuple[str, ...] = TABLES) -> str:
     """Where the labels may be instead."""
     inner = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and folder.name.lower() in ANNOTATIONS]
-    files = [file for folder in (path, *inner, path.parent) for file in sorted(folder.iterdir())]
-    found = [file for file in files if file.name.lower().endswith(TABLES) and file.is_file()]
+    files = [file for folder in (path, *inner) for file in sorted(folder.iterdir())]
+    found = [file for file in files if file.name.lower().endswith(endings) and file.is_file()]
     file = f": {found[0]}" if found else ""
     return f"images listed in a table are counted from the table{file}"
 

@@ -50,6 +50,16 @@ MARKS = {  # how files begin that are no text, or no text that is read: what the
 }
 
 
+def unpacked(head: bytes) -> bytes:
+    """The first bytes of a gzip file, unpacked; others as they are, damaged ones too."""
+    if head[:2] != GZIP:
+        return head
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES) or head
+    except zlib.error:
+        return head
+
+
 def check_readable(path: Path, head: bytes) -> None:
     """Raise ManifestError for a kind of file that is known and not read, with what makes it readable."""
     try:
