@@ -48,6 +48,22 @@ def check_replaceable(path: Path) -> None:
 
 
 @contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside the path, for a library that writes by itself: it gets the name of the path at the end.
+
+    Where the writing fails the former file is whole, and the temporary one is gone. Raises OSError as `replace_file`.
+    """
+    check_replaceable(path)
+    temporary = beside(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
 def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     """A temporary file in the same folder, on disk as a whole; gone afterwards unless it was renamed."""
     temporary = beside(path)

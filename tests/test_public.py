@@ -13,6 +13,7 @@ from synthetic import TARGET_SETS, registry
 import predictor
 from predictor.agreements import agreement as computed
 from predictor.errors import FitError
+from predictor.files import replacing
 from predictor.fitting import fit_registry
 from predictor.records import write_record
 from predictor.results import Result
@@ -145,3 +146,15 @@ def test_a_result_in_a_notebook_is_text_not_markup(fit) -> None:
     item = predictor.LabelDistribution.from_counts({f"class-{i}": 40 for i in range(10)})
     page = predictor.predict(fit, {evil: item})._repr_html_()
     assert evil not in page and "&lt;script&gt;" in page
+
+
+def test_a_file_that_a_library_writes_is_replaced_whole_or_not_at_all(tmp_path) -> None:
+    path = tmp_path / "state.bin"
+    for text in ("first", "second"):
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+        assert path.read_text() == text and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("a full disk")
+    assert path.read_text() == "second" and list(tmp_path.iterdir()) == [path]

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from predictor.files import replacing
 from trainer.loop import State
 
 ASIDE = ".unusable"  # behind the name of a checkpoint that is none of this run
@@ -55,9 +56,8 @@ class Checkpoint:
 def save(
     path: Path, state: State, stage: int, seconds: float, micro_batch: int | None = None, run_id: str | None = None
 ) -> None:
-    """Write the state. Temporary file, then rename."""
+    """Write the state, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     content = {
         "stage": stage,
         "step": state.step,
@@ -67,12 +67,8 @@ def save(
         "optimiser": state.optimiser.state_dict(),
         "run_id": run_id,
     }
-    try:
+    with suppress(OSError, RuntimeError), replacing(path) as temporary:  # a full disk costs the checkpoint, not the run
         torch.save(content, temporary)
-        os.replace(temporary, path)
-    except (OSError, RuntimeError):  # a full disk costs the checkpoint, not the run
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def read(path: Path, device: str) -> Checkpoint | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.agreements.estimates import Judged
-from predictor.agreements.request import Request
+from predictor.agreements.request import AgreementRequest
 from predictor.statistics.granulated import (
     Information,
     conditional_mutual_information,
@@ -30,7 +30,7 @@ OF_DESIGN = "the design, not chance, chose its cells: no interval and no p are m
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
+class VaryingAxes:
     """Axes that vary over some configurations. settings : (A, n) codes; equal : axis -> (n,) codes held as well"""
 
     axes: tuple[str, ...]
@@ -49,7 +49,7 @@ Found = Iterator[tuple[str, list[list[Judged]]]]
 
 
 def along_axes(
-    x: Floats, y: Floats, design: Design, wanted: Sequence[str], request: Request, *, noise: Floats,
+    x: Floats, y: Floats, design: VaryingAxes, wanted: Sequence[str], request: AgreementRequest, *, noise: Floats,
     directions: Floats, seed: np.random.SeedSequence,
 ) -> Found:  # fmt: skip
     """(statistic, judgements [indicator][outcome]) of each statistic that is wanted; see `statistics.design`.
@@ -88,7 +88,7 @@ def along_axes(
 
 
 def stratified_gamma(
-    x: Floats, y: Floats, strata: NDArray[np.int64], request: Request, seed: np.random.SeedSequence
+    x: Floats, y: Floats, strata: NDArray[np.int64], request: AgreementRequest, seed: np.random.SeedSequence
 ) -> list[list[Judged]]:
     """sum_s (C_s - D_s) / sum_s (C_s + D_s) with a jackknife interval and a permutation inside the strata."""
     sums = pair_sums(x, y, strata)
@@ -124,7 +124,7 @@ def stratified_gamma(
 
 
 def _granulated(
-    x: Floats, y: Floats, design: Design, request: Request, seed: np.random.SeedSequence
+    x: Floats, y: Floats, design: VaryingAxes, request: AgreementRequest, seed: np.random.SeedSequence
 ) -> list[list[Judged]]:
     found = granulated_kendall(x, y, design.settings)
     orders = Orders(x.shape[1], min(request.n_permutations, FEWER), seed=seed, most=FEWER)
@@ -149,7 +149,7 @@ def _granulated(
     return rows
 
 
-def _information(found: Information, k: int, m: int, design: Design, name: str) -> Judged:
+def _information(found: Information, k: int, m: int, design: VaryingAxes, name: str) -> Judged:
     if np.isnan(found.value[k, m]):
         few = VARIANTS[name] == "pgdl" and len(design.axes) < 2
         return Judged(value=None, reason="fewer than two axes vary" if few else "no axes leave an outcome open")

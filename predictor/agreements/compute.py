@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.agreements.by_axis import Design, along_axes
+from predictor.agreements.by_axis import VaryingAxes, along_axes
 from predictor.agreements.estimates import Judged, judge
 from predictor.agreements.pooling import pooled
 from predictor.agreements.request import (
@@ -19,7 +19,7 @@ from predictor.agreements.request import (
     DEFAULT_STATISTICS,
     SIZE,
     UNIT,
-    Request,
+    AgreementRequest,
     axes,
     checked,
     names,
@@ -78,7 +78,7 @@ def agreement(
     >>> round(table.rows[0].value, 3), round(table.rows[0].p, 4), table.rows[0].n_configurations
     (0.8, 0.1333, 5)
     """
-    request = Request(
+    request = AgreementRequest(
         indicators=names(frame, "ind_", indicators, "indicator"),
         outcomes=names(frame, "out_", outcomes, "outcome"),
         statistics=ALL_STATISTICS if statistics == "all" else tuple(dict.fromkeys(statistics)),
@@ -146,7 +146,7 @@ class _TargetSet:
     axes: tuple[str, ...]
     directions: Floats
 
-    def rows(self, request: Request, *, named: bool, joint: dict[str, MaxT] | None) -> list[Agreement]:
+    def rows(self, request: AgreementRequest, *, named: bool, joint: dict[str, MaxT] | None) -> list[Agreement]:
         """All rows, in the order of outcomes, indicators and statistics."""
         y = self.means[[f"out_{name}" for name in request.outcomes]].to_numpy(float).T
         x = self.means[[f"ind_{name}" for name in request.indicators]].to_numpy(float).T
@@ -161,8 +161,8 @@ class _TargetSet:
         return [row for key in sorted(found) for row in found[key]]
 
     def _batch(
-        self, x: Floats, y: Floats, ks: list[int], ms: list[int], keep: NDArray[np.bool_], request: Request,
-        joint: dict[str, MaxT] | None,
+        self, x: Floats, y: Floats, ks: list[int], ms: list[int], keep: NDArray[np.bool_],
+        request: AgreementRequest, joint: dict[str, MaxT] | None,
     ) -> Iterator[tuple[int, int, Agreement]]:  # fmt: skip
         """Rows of some indicators and outcomes that the same configurations have."""
         wanted = [*(name for name in request.statistics if name not in BY_DESIGN)]
@@ -208,8 +208,8 @@ class _TargetSet:
             yield from self._partly(x, y, z, varied, measured, keep & ~np.isnan(z), request, joint)
 
     def _partly(
-        self, x: Floats, y: Floats, z: Floats, ks: list[int], ms: list[int], keep: NDArray[np.bool_], request: Request,
-        joint: dict[str, MaxT] | None,
+        self, x: Floats, y: Floats, z: Floats, ks: list[int], ms: list[int], keep: NDArray[np.bool_],
+        request: AgreementRequest, joint: dict[str, MaxT] | None,
     ) -> Iterator[tuple[int, int, Agreement]]:  # fmt: skip
         """Partial rows where some configurations lack what is held fixed."""
         for k in ks:
@@ -229,13 +229,13 @@ class _TargetSet:
 
     def _along(
         self, a: Floats, b: Floats, ks: list[int], ms: list[int], keep: NDArray[np.bool_], designed: list[str],
-        request: Request,
+        request: AgreementRequest,
     ) -> Iterator[tuple[str, list[list[Judged]]]]:  # fmt: skip
         settings = self.settings[keep]
         here = [axis for axis in self.axes if settings[axis].nunique(dropna=False) > 1]
         size = f"ind_{SIZE}"
         equal = codes([self.means[size][keep].tolist()])[0] if size in self.means else None
-        design = Design(
+        design = VaryingAxes(
             axes=tuple(axis.removeprefix("axis_") for axis in here),
             settings=codes([settings[axis].tolist() for axis in here]),
             equal={IMBALANCE.removeprefix("axis_"): equal} if equal is not None else {},
@@ -250,7 +250,7 @@ class _TargetSet:
         )
 
     def _row(
-        self, request: Request, k: int, m: int, keep: NDArray[np.bool_], statistic: str, one: Judged,
+        self, request: AgreementRequest, k: int, m: int, keep: NDArray[np.bool_], statistic: str, one: Judged,
         tied_share: float | None,
     ) -> Agreement:  # fmt: skip
         outcome = request.outcomes[m]
@@ -261,13 +261,13 @@ class _TargetSet:
             n_runs=int(self.runs[f"out_{outcome}"].to_numpy()[keep].sum()), tied_share=tied_share, reason=one.reason,
         )  # fmt: skip
 
-    def _blocks(self, request: Request, keep: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    def _blocks(self, request: AgreementRequest, keep: NDArray[np.bool_]) -> NDArray[np.int64] | None:
         if not request.blocks:
             return None
         levels = codes([self.settings[column][keep].tolist() for column in request.blocks])
         return np.unique(levels, axis=1, return_inverse=True)[1].reshape(-1)
 
-    def _seed(self, request: Request) -> np.random.SeedSequence:
+    def _seed(self, request: AgreementRequest) -> np.random.SeedSequence:
         """A stream for each target set: their permutations are independent, and no other request moves them."""
         return np.random.SeedSequence([request.seed, zlib.crc32(f"{self.study}/{self.target_set}".encode())])
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from predictor.agreements.request import PAIRWISE, Request
+from predictor.agreements.request import PAIRWISE, AgreementRequest
 from predictor.statistics.intervals import Interval, interval, jackknife
 from predictor.statistics.multiplicity import MaxT
 from predictor.statistics.pairs import SMALL, PairCounts, PairSums, pair_sums, permuted_net, weighted_pairs
@@ -59,7 +59,7 @@ def judge(
     y: Floats,
     z: Floats | None,
     wanted: Sequence[str],
-    request: Request,
+    request: AgreementRequest,
     *,
     seed: np.random.SeedSequence,
     blocks: NDArray | None = None,
@@ -124,8 +124,8 @@ class _Drawn:
 
 
 def _rank_correlations(
-    x: Floats, y: Floats, z: Floats | None, wanted: Sequence[str], request: Request, generator: np.random.Generator,
-    counts: PairCounts,
+    x: Floats, y: Floats, z: Floats | None, wanted: Sequence[str], request: AgreementRequest,
+    generator: np.random.Generator, counts: PairCounts,
 ) -> dict[str, _Drawn]:  # fmt: skip
     n, k, m = x.shape[1], len(x), len(y)
     a, b = (x, y) if z is None else (np.vstack([x, z]), np.vstack([y, z]))
@@ -150,8 +150,8 @@ def _rank_correlations(
 
 
 def _pairwise(
-    x: Floats, y: Floats, sums: PairSums, wanted: Sequence[str], request: Request, generator: np.random.Generator,
-    orders: Orders, blocks: NDArray | None,
+    x: Floats, y: Floats, sums: PairSums, wanted: Sequence[str], request: AgreementRequest,
+    generator: np.random.Generator, orders: Orders, blocks: NDArray | None,
 ) -> dict[str, list[list[Judged]]]:  # fmt: skip
     n, counts, without = x.shape[1], sums.counts, sums.left_out
     separated = _separated(counts)
@@ -185,7 +185,7 @@ def _pairwise(
 
 
 def _pairwise_p(
-    x: Floats, y: Floats, counts: PairCounts, request: Request, orders: Orders, blocks: NDArray | None
+    x: Floats, y: Floats, counts: PairCounts, request: AgreementRequest, orders: Orders, blocks: NDArray | None
 ) -> tuple[Floats, str | None]:
     """p of concordant less discordant pairs, which serves every pairwise statistic."""
     net = counts.concordant - counts.discordant

@@ -26,7 +26,7 @@ LEAST_DRAWS = 20  # 19 random orders could just reach p = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class AgreementRequest:
     """Everything that decides the numbers, besides the runs.
 
     by : axes along which to look; blocks : columns whose levels permutation keeps apart
@@ -45,7 +45,7 @@ class Request:
     seed: int
 
 
-def checked(frame: pd.DataFrame, request: Request) -> None:
+def checked(frame: pd.DataFrame, request: AgreementRequest) -> None:
     """Refuse what has no answer: unknown names, infinite values, runs that stand twice or that grouping would drop."""
     if unknown := [name for name in request.statistics if name not in ALL_STATISTICS]:
         raise RegistryError(f"unknown statistic {unknown[0]!r}", remedy=f"choose of {', '.join(ALL_STATISTICS)}")

@@ -1,6 +1,6 @@
 """Claims about training data, tested on a registry: one claim a file, verdicts with the runs behind them."""
 
-from predictor.claims.base import LOWERS, NO_EFFECT, NOT_WORSE, RAISES, Claim, Comparison, Hypothesis, Part, difference
+from predictor.claims.base import LOWERS, NO_EFFECT, NOT_WORSE, RAISES, Claim, Contrast, Hypothesis, Part, difference
 from predictor.claims.configurations import Configuration
 from predictor.claims.registry import register, registered
 from predictor.claims.results import ClaimResult, ClaimsReport, claims
@@ -13,8 +13,8 @@ __all__ = [
     "Claim",
     "ClaimResult",
     "ClaimsReport",
-    "Comparison",
     "Configuration",
+    "Contrast",
     "Hypothesis",
     "Part",
     "claims",

@@ -59,7 +59,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Contrast:
     """Configurations of one target set that differ in nothing but what a claim is about.
 
     base : the configuration that it starts from; comparisons of one base are averaged, not counted
@@ -73,9 +73,9 @@ class Comparison:
     scale: float = 1.0
 
 
-def difference(contrast: str, base: Configuration, more: Configuration, less: Configuration) -> Comparison:
+def difference(contrast: str, base: Configuration, more: Configuration, less: Configuration) -> Contrast:
     """The plain comparison of two configurations: outcome(more) - outcome(less)."""
-    return Comparison(contrast, base, ((more, 1.0), (less, -1.0)))
+    return Contrast(contrast, base, ((more, 1.0), (less, -1.0)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Claim:
     name: str
     question: str
     parts: tuple[Part, ...]
-    find: Callable[[Sequence[Configuration]], Iterable[Comparison]]
+    find: Callable[[Sequence[Configuration]], Iterable[Contrast]]
     design: Callable[[Site], Iterable[Mapping[str, Any]]] | None = None
     margin: float = MARGIN
     describe: Callable[[Mapping[str, Mapping[str, float]]], str | None] | None = None

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from predictor.claims.base import TARGET_SETS, Claim, Comparison, Part
+from predictor.claims.base import TARGET_SETS, Claim, Contrast, Part
 from predictor.claims.configurations import Configuration
 from predictor.claims.origins import origin
 from predictor.errors import PredictorError
@@ -55,7 +55,7 @@ class _Found:
 
 def part_results(claim: Claim, groups: Sequence[Sequence[Configuration]]) -> list[PartResult]:
     """Every part of a claim, in its order."""
-    found: dict[str, list[Comparison]] = defaultdict(list)
+    found: dict[str, list[Contrast]] = defaultdict(list)
     for group in groups:
         for comparison in claim.find(group):
             found[comparison.contrast].append(comparison)
@@ -63,7 +63,7 @@ def part_results(claim: Claim, groups: Sequence[Sequence[Configuration]]) -> lis
     return [_part(part, found[part.contrast], together, claim.margin) for part in claim.parts]
 
 
-def effect(comparison: Comparison, outcome: str) -> tuple[float, tuple[str, ...]] | None:
+def effect(comparison: Contrast, outcome: str) -> tuple[float, tuple[str, ...]] | None:
     """The effect of one comparison and the runs behind it: paired by data seed, seeds averaged.
 
     Robustness is the mean over the shifts that all arms were tested on and whose images share no origin with classes
@@ -100,7 +100,7 @@ def clusters(configurations: Sequence[Configuration]) -> dict[str, str]:
     return first
 
 
-def _part(part: Part, comparisons: Sequence[Comparison], together: Mapping[str, str], margin: float) -> PartResult:
+def _part(part: Part, comparisons: Sequence[Contrast], together: Mapping[str, str], margin: float) -> PartResult:
     found = _Found()
     for comparison in comparisons:
         measured = effect(comparison, part.outcome)

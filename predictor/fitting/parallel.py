@@ -22,8 +22,8 @@ def processes_for(wanted: int | None, n_jobs: int, *, enough: bool) -> int:
     """
     from joblib import cpu_count
 
-    parts = [*(item.function for item in registered()), *(item.fit for item in families().values()),
-             *(item.function for item in EVALUATORS.values())]  # fmt: skip
+    own = (item.fit for item in families().values() if item.fit is not None)
+    parts = [*(item.function for item in registered()), *own, *(item.function for item in EVALUATORS.values())]
     if any(not part.__module__.startswith("predictor.") for part in parts):
         return 1
     return min((cpu_count() if enough else 1) if wanted is None else wanted, n_jobs)

@@ -7,27 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from predictor.errors import FitError
-from predictor.models.base import families, family
+from predictor.models.base import Family, add_family
 from predictor.models.case import Case, Floats
 from predictor.models.evaluate import Model, evaluator
 from predictor.models.links import expit, logit
-from predictor.models.rows import Row
 
-
-@family("average", averages=True)
-def average(rows: Sequence[Row]) -> dict[str, Any]:
-    """Mean of all models that compete, in logits."""
-    parts = []
-    for item in families().values():
-        if item.default and not item.baseline and not item.averages:
-            try:
-                parts.append(item.fit(rows))
-            except FitError:  # a model that these runs cannot feed
-                continue
-    if len(parts) < 2:
-        raise FitError(f"family average finds {len(parts)} model(s); 2 are needed")
-    return averaged(parts)
+add_family(Family("average", None, averages=True, doc="Mean of all models that compete, in logits."))
 
 
 def averaged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

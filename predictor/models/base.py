@@ -23,7 +23,7 @@ MINIMUM = 6  # configurations that any family needs
 class Family:
     """A named way to learn parameters.
 
-    fit : rows -> parameters: plain data of a kind with an `evaluator`
+    fit : rows -> parameters: plain data of a kind with an `evaluator`; None of an average, which has no fit of its own
     baseline : shown for comparison, never chosen while a model can be fitted
     needs_counts : works only on runs whose class counts and per-class results are known
     averages : the mean of the other models
@@ -31,7 +31,7 @@ class Family:
     """
 
     name: str
-    fit: Callable[[Sequence[Row]], dict[str, Any]]
+    fit: Callable[[Sequence[Row]], dict[str, Any]] | None
     baseline: bool = False
     needs_counts: bool = False
     averages: bool = False
@@ -47,7 +47,6 @@ def family(
     *,
     baseline: bool = False,
     needs_counts: bool = False,
-    averages: bool = False,
     default: bool = True,
 ) -> Callable[[Callable[[Sequence[Row]], dict[str, Any]]], Callable[[Sequence[Row]], dict[str, Any]]]:
     """Register a fitting function as a model family. A name is taken only once.
@@ -61,13 +60,18 @@ def family(
     """
 
     def register(fit: Callable[[Sequence[Row]], dict[str, Any]]) -> Callable[[Sequence[Row]], dict[str, Any]]:
-        if name in _FAMILIES:
-            raise FitError(f"model family {name!r} is registered already", remedy="Choose another name")
         doc = (fit.__doc__ or "").strip().partition("\n")[0]
-        _FAMILIES[name] = Family(name, fit, baseline, needs_counts, averages, default, doc)
+        add_family(Family(name, fit, baseline, needs_counts, default=default, doc=doc))
         return fit
 
     return register
+
+
+def add_family(item: Family) -> None:
+    """Register a family. Raises FitError for a name that is taken."""
+    if item.name in _FAMILIES:
+        raise FitError(f"model family {item.name!r} is registered already", remedy="Choose another name")
+    _FAMILIES[item.name] = item
 
 
 def families() -> dict[str, Family]:
@@ -82,6 +86,8 @@ def fitted(item: Family, rows: Sequence[Row]) -> dict[str, Any]:
 
 @lru_cache(maxsize=512)
 def _fitted(item: Family, rows: Sample) -> dict[str, Any]:
+    if item.fit is None:
+        raise FitError(f"family {item.name} is the mean of others and has no fit of its own")
     return item.fit(rows)
 
 

@@ -53,8 +53,8 @@ def measured_within(p: Floats | float, half: Floats | float, tested: Floats | fl
 
     The range of a share is closed: an interval can hold 0 and 1. It always holds p.
 
-    >>> [float(bound) for bound in measured_within(0.98, 5.0, 100)]
-    [0.24548684, 1.0]
+    >>> [round(float(bound), 4) for bound in measured_within(0.98, 5.0, 100)]
+    [0.2457, 1.0]
     """
     centre = logit(p)
     return np.minimum(share_of(centre - half, tested), p), np.maximum(share_of(centre + half, tested), p)

@@ -70,7 +70,7 @@ def _difficulty(probe: Probe) -> dict[str, float]:
 def above_chance(accuracy: Floats, chance: Floats | float) -> Floats:
     """Logit of the share above chance.
 
-    >>> above_chance(np.array([0.6, 0.05]), 0.2).round(2).tolist()
+    >>> (above_chance(np.array([0.6, 0.05]), 0.2).round(2) + 0).tolist()
     [0.0, -5.29]
     """
     share = np.clip((accuracy - chance) / (1 - np.asarray(chance)), FLOOR, 1 - FLOOR)

@@ -20,6 +20,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from predictor.files import replacing
+
 VERSION = 1  # of what is stored
 CHUNK = 256  # images computed between two notes of what is there
 Features = NDArray[np.float16]
@@ -96,9 +98,8 @@ class FeatureCache:
         table.flush()
         done = self._done()
         done[rows] = True
-        temporary = self.folder / f".done.{os.getpid()}.npy"
-        np.save(temporary, done)
-        os.replace(temporary, self.folder / "done.npy")  # noted only once the features are there
+        with replacing(self.folder / "done.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, done)  # noted only once the features are there
 
 
 def make_room(kept: Path) -> list[Path]:

@@ -11,14 +11,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from predictor.claims.base import RAISES, Claim, Comparison, Part
+from predictor.claims.base import RAISES, Claim, Contrast, Part
 from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, schedules, unedited
 from predictor.claims.target_sets import Site
 
 STEP = 1.5
 
 
-def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Each size against the next larger one."""
     single = [c for c in group if c.single and unedited(c.data.profile)]
     for base in single:
@@ -33,7 +33,7 @@ def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
             if matching:
                 more = min(matching, key=lambda c: c.size)
                 doublings = math.log2(more.size / base.size)
-                yield Comparison(schedule, base, ((more, 1.0), (base, -1.0)), scale=1 / doublings)
+                yield Contrast(schedule, base, ((more, 1.0), (base, -1.0)), scale=1 / doublings)
 
 
 def design(site: Site) -> Iterable[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from predictor.claims.base import RAISES, Claim, Comparison, Part, difference
+from predictor.claims.base import RAISES, Claim, Contrast, Part, difference
 from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, close, schedules, unedited
 from predictor.claims.target_sets import Site
 
@@ -19,7 +19,7 @@ AGAINST_V, AGAINST_NONE = "H against V", "H against none"
 CLASS_SIZE = 0.1  # H keeps the class size constant, up to this
 
 
-def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """H against V and against the base."""
     single = [c for c in group if c.single and unedited(c.data.profile) and not c.data.blend]
     for base in (c for c in single if not c.others):

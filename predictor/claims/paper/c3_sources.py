@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from predictor.claims.base import NOT_WORSE, RAISES, Claim, Comparison, Part, difference
+from predictor.claims.base import NOT_WORSE, RAISES, Claim, Contrast, Part, difference
 from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, schedules
 from predictor.claims.target_sets import Site
 
@@ -26,7 +26,7 @@ OTHER_SAME, NATURAL_SYNTHETIC, SYNTHETIC_NONE = (
 )
 
 
-def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Kinds of other classes against each other and against none."""
     single = [c for c in group if c.single]
     for base in (c for c in single if not c.others):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from predictor.claims.base import LOWERS, NOT_WORSE, RAISES, Claim, Comparison, Part, difference
+from predictor.claims.base import LOWERS, NOT_WORSE, RAISES, Claim, Contrast, Part, difference
 from predictor.claims.configurations import Configuration, close
 from predictor.claims.target_sets import Site
 from predictor.spec import StageData
@@ -23,7 +23,7 @@ MANY = 10  # other classes a target class
 DIRECTIONS = ("many-then-few", "few-then-many")
 
 
-def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """One stage with many classes and two stages in both directions, against few."""
     for few in (c for c in group if c.single and not c.others):
         arms: dict[str, dict[Any, list[Configuration]]] = {name: {} for name in ("naive", *DIRECTIONS)}

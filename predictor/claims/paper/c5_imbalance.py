@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from predictor.claims.base import LOWERS, NO_EFFECT, Claim, Comparison, Part, difference
+from predictor.claims.base import LOWERS, NO_EFFECT, Claim, Contrast, Part, difference
 from predictor.claims.configurations import Configuration, close
 from predictor.claims.target_sets import Site
 from predictor.distribution import LabelDistribution
@@ -24,7 +24,7 @@ MORE_SKEW, SAME_SKEW = 1.5, 1.2  # ratios of left-skew that count as more, and a
 SMALLER = 2.0  # a smallest class counts as smaller at half the size
 
 
-def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Left-skew at one tail, and tails at one left-skew."""
     strata: dict[Any, list[Configuration]] = defaultdict(list)
     for c in (c for c in group if c.single):

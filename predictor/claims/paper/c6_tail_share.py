@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from predictor.claims.base import RAISES, Claim, Comparison, Part, difference
+from predictor.claims.base import RAISES, Claim, Contrast, Part, difference
 from predictor.claims.configurations import Configuration, close
 from predictor.claims.target_sets import Site
 from predictor.profiles import Profile
@@ -22,7 +22,7 @@ from predictor.statistics.equivalence import ratio_interval
 TAIL_MIDDLE, BOTH = "tail repaired against middle repaired", "both repaired against neither"
 
 
-def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Every complete factorial."""
     cells: dict[Any, dict[tuple[int | None, tuple[int, int] | None], Configuration]] = defaultdict(dict)
     for c in (c for c in group if c.single):

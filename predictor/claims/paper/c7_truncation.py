@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from predictor.claims.base import LOWERS, Claim, Comparison, Part, difference
+from predictor.claims.base import LOWERS, Claim, Contrast, Part, difference
 from predictor.claims.configurations import Configuration, close
 from predictor.claims.target_sets import Site
 from predictor.profiles import Edit
@@ -18,7 +18,7 @@ from predictor.profiles import Edit
 TRUNCATED = "truncated against deleted in proportion"
 
 
-def find(group: Sequence[Configuration]) -> Iterable[Comparison]:
+def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Truncated against deleted in proportion, at the same k."""
     deleted: dict[Any, Configuration] = {}
     for c in (c for c in group if c.single and _last(c, "delete_proportionally")):

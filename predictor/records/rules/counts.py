@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from predictor.errors import PredictorError
-from predictor.records.rules.specs import Configuration
+from predictor.records.rules.specs import WrittenConfiguration
 from predictor.records.schema import Counted, StageCounts
 from predictor.spec import RunSpec, Seeds, planned_counts
 
@@ -14,7 +14,7 @@ from predictor.spec import RunSpec, Seeds, planned_counts
 Sizes = tuple[dict[tuple[str, str], int], dict[str, tuple[int, ...]]]
 
 
-def count_faults(data: Counted, configuration: Configuration | None, seeds: Seeds | None) -> list[str]:
+def count_faults(data: Counted, configuration: WrittenConfiguration | None, seeds: Seeds | None) -> list[str]:
     """Every stage of a record, also where bad images were passed over: others took their place."""
     if configuration is None or configuration.spec is None:
         return [fault for number, stage in enumerate(data.stages) for fault in _named(number, _own_faults(stage))]
@@ -26,7 +26,9 @@ def count_faults(data: Counted, configuration: Configuration | None, seeds: Seed
     return faults
 
 
-def _all_faults(data: Counted, configuration: Configuration, spec: RunSpec, seeds: Seeds | None) -> Iterator[str]:
+def _all_faults(
+    data: Counted, configuration: WrittenConfiguration, spec: RunSpec, seeds: Seeds | None
+) -> Iterator[str]:
     aligned = len(data.stages) == len(spec.stages)
     if not aligned:
         yield f"{len(data.stages)} stages of counts; the spec has {len(spec.stages)}"
@@ -73,7 +75,7 @@ def _target_fault(found: tuple[str, ...] | None, wanted: tuple[str, ...]) -> str
     return f"the targets are not the spec's: {'; '.join(parts)}"
 
 
-def _planned(configuration: Configuration, spec: RunSpec, number: int, seeds: Seeds | None) -> Sizes | None:
+def _planned(configuration: WrittenConfiguration, spec: RunSpec, number: int, seeds: Seeds | None) -> Sizes | None:
     """What a stage should have been trained on; None where that depends on seeds that are none."""
     if number in configuration.planned:
         return configuration.planned[number]

@@ -20,7 +20,7 @@ class Place:
     axes: dict[str, Scalar]
 
 
-class Design:
+class GridDesign:
     """The runs of a grid, by id; the seeds of a configuration share their place."""
 
     def __init__(self, file: Path):
@@ -61,13 +61,13 @@ class Design:
         return [f"{self._file}: does not plan {n} of the {self._n_records} records here, first {min(self._strange)}"]
 
 
-def read_design(study_dir: Path) -> tuple[Design | None, list[str]]:
+def read_design(study_dir: Path) -> tuple[GridDesign | None, list[str]]:
     """The design of a study and why there is none; a study without a grid needs none."""
     file = study_dir / GRID
     if not file.exists():
         return None, []
     try:
-        return Design(file), []
+        return GridDesign(file), []
     except PredictorError as error:
         return None, [f"{error.where or file}: {error.problem}"]
 

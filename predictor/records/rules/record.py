@@ -8,7 +8,7 @@ from predictor.records.rules.counts import count_faults
 from predictor.records.rules.expected import expected_names, invented_faults, missing_faults
 from predictor.records.rules.outcomes import joint_faults, own_faults
 from predictor.records.rules.repeats import repeat_faults
-from predictor.records.rules.specs import Configuration, Specs, seeds_of, written_id
+from predictor.records.rules.specs import Specs, WrittenConfiguration, seeds_of, written_id
 from predictor.records.schema import Counted, Reported, RunRecord, content_id
 
 
@@ -30,7 +30,7 @@ def contradictions(record: RunRecord) -> list[str]:
     return _contradictions(record, None if record.spec is None else Specs().configuration(record.spec))
 
 
-def _contradictions(record: RunRecord, configuration: Configuration | None) -> list[str]:
+def _contradictions(record: RunRecord, configuration: WrittenConfiguration | None) -> list[str]:
     seeds, problems = (None, []) if record.spec is None else seeds_of(record.spec)
     faults = _id_faults(record, configuration)
     if configuration:
@@ -43,7 +43,7 @@ def _contradictions(record: RunRecord, configuration: Configuration | None) -> l
     return faults + _joint_faults(record, configuration) + _status_faults(record)
 
 
-def _gaps(record: RunRecord, configuration: Configuration | None) -> list[str]:
+def _gaps(record: RunRecord, configuration: WrittenConfiguration | None) -> list[str]:
     """What a trained run lacks, or names otherwise than its spec does."""
     if record.provenance != "trained":
         return []
@@ -55,7 +55,7 @@ def _gaps(record: RunRecord, configuration: Configuration | None) -> list[str]:
     return faults + axis_faults(record.axes, configuration.axes, configuration.spec)
 
 
-def _id_faults(record: RunRecord, configuration: Configuration | None) -> list[str]:
+def _id_faults(record: RunRecord, configuration: WrittenConfiguration | None) -> list[str]:
     if record.spec is None or configuration is None:
         return _content_faults(record)
     faults = []
@@ -98,7 +98,7 @@ def _provenance_faults(record: RunRecord) -> list[str]:
     return []
 
 
-def _joint_faults(record: RunRecord, configuration: Configuration | None) -> list[str]:
+def _joint_faults(record: RunRecord, configuration: WrittenConfiguration | None) -> list[str]:
     spec = configuration.spec if configuration else None
     if spec is not None and record.provenance == "trained":
         shifts = [name for name in expected_names(spec.target) if name.startswith("shift:")]
@@ -116,7 +116,7 @@ def _status_faults(record: RunRecord) -> list[str]:
     return []
 
 
-def _image_steps(record: RunRecord, configuration: Configuration | None) -> int:
+def _image_steps(record: RunRecord, configuration: WrittenConfiguration | None) -> int:
     if configuration and configuration.image_steps:
         return configuration.image_steps
     return sum(stage.image_steps for stage in record.data.stages) if isinstance(record.data, Counted) else 0

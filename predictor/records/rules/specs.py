@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KEPT = 5_000  # configurations at once: a registry may have as many of them as runs
 
 
-class Configuration:
+class WrittenConfiguration:
     """A spec without its seeds, as records write it.
 
     spec : with seeds 0; None where it is no spec
@@ -65,9 +65,9 @@ class Specs:
     """Reads the specs of many records."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Configuration] = {}
+        self._known: dict[str, WrittenConfiguration] = {}
 
-    def configuration(self, spec: dict[str, Any]) -> Configuration:
+    def configuration(self, spec: dict[str, Any]) -> WrittenConfiguration:
         """The configuration of a record's spec.
 
         >>> Specs().configuration({"protocol": 1}).problems[:2]
@@ -79,7 +79,7 @@ class Specs:
         if found is None:
             if len(self._known) >= KEPT:
                 self._known.clear()
-            found = self._known[text] = Configuration(shared)
+            found = self._known[text] = WrittenConfiguration(shared)
         return found
 
 
