@@ -24,6 +24,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from predictor.grids import read_grid
+from predictor.grids.probes import spec_key
 from predictor.images.classifier import confusion, margin, scores
 from predictor.images.diversity import diversity
 from predictor.images.draws import SIZES, able, draws
@@ -31,9 +32,10 @@ from predictor.images.duplicates import SAME, find_pairs
 from predictor.images.features import gradient_features, patch_features, standardised
 from predictor.images.groups import joined
 from predictor.images.listing import open_images
-from predictor.images.results import above_chance
+from predictor.images.results import Probe, above_chance
 from predictor.images.sample import Sample, decoded_sample, training_images
-from predictor.records import frame
+from predictor.records import frame, read_registry
+from predictor.records.indicator_inputs import probes_of
 
 N_DRAWS = 4
 REFERENCE = 20, 20_000  # images a class, image-steps
@@ -230,6 +232,44 @@ def line(name, x, y, domains, n_classes, grows, slope) -> None:
     print(head)
 
 
+def hard_classes(runs: list[Path]) -> None:
+    """The three classes that the probe that ships names as hard, against the three that balanced runs find hardest."""
+    shares: dict[str, dict[str, list[float]]] = {}
+    keys: dict[str, str] = {}
+    domains: dict[str, str] = {}
+    probes: dict[str, Probe] = {}
+    for folder in runs:
+        probes |= probes_of(folder)
+        for record in read_registry(folder):
+            key, clean = spec_key(record.spec), record.outcomes.get("accuracy")
+            if key is None or clean is None or not clean.tested or len(record.data.stages) > 1:
+                continue
+            counts = record.distribution.target_counts
+            if len(counts) >= 5 and counts.min() == counts.max():
+                keys[record.target_set], domains[record.target_set] = key, record.domain
+                own = shares.setdefault(record.target_set, {})
+                for name, n, k in zip(clean.classes, clean.tested, clean.correct, strict=True):
+                    own.setdefault(name, []).append(k / n)
+    found = {}
+    for name, own in shares.items():
+        probe = probes.get(keys[name])
+        if probe is None or not probe.sizes:
+            continue
+        at = probe.sizes[-1].samples_per_class
+        told = {one.name: one.accuracy.get(at, 1.0) for one in probe.classes}
+        worst = set(sorted(own, key=lambda c: np.mean(own[c]))[:3])
+        found[name] = len(worst & set(sorted(told, key=told.__getitem__)[:3])) / 3
+    print("\nthree hardest classes that are among the probe's three, balanced runs (by chance 3 / classes)")
+    for domain in sorted(set(domains.values())):
+        own = [name for name in found if domains[name] == domain]
+        chance = np.mean([3 / len(shares[name]) for name in own]) if own else np.nan
+        if own:
+            print(
+                f"{domain:<16}{np.mean([found[n] for n in own]):.2f} of {len(own)} target sets (by chance {chance:.2f})"
+            )
+    print(f"{'all':<16}{np.mean(list(found.values())):.2f} of {len(found)} target sets")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
@@ -239,6 +279,7 @@ def main() -> None:
     sets = target_sets(asked.runs)
     known = probed(asked.data, sets, asked.keep)
     compare(sets, known, levels(asked.runs))
+    hard_classes(asked.runs)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from predictor.grids.probes import spec_key
 from predictor.images.results import METHOD, Probe, Probed, Size, key_of
 from predictor.models.fit import load_fit
 from predictor.models.probed import Told, above_chance, from_above
+from predictor.planning.pilots.predict import predict_with_pilots
 from predictor.prediction import predict
 from predictor.prediction.probed import with_probe
 
@@ -157,6 +158,21 @@ def test_what_cannot_be_told_is_said(fit, records) -> None:
         FitError, match=r"learnt nothing from probes of images\. Probe its target sets: predictor probe GRID"
     ):
         with_probe(plain, probe_at(0.0))
+
+
+def test_pilots_learn_on_from_what_the_probe_says(fit) -> None:
+    """A probe that is a logit too high: three pilots pull the prediction back to what they measured."""
+    mine = (("mine", ("mine", 10, -1.0)),)
+    records = registry(n_configurations=3, n_seeds=1, target_sets=mine, seed=9, image_steps=(30_000,))
+    names = records[0].distribution.target_names
+    counts = {"new.csv": LabelDistribution.from_counts(dict.fromkeys(names, 100))}
+    truth = 1 / (1 + np.exp(-(-1.0 + 0.5 * np.log(100))))
+    told = with_probe(fit, probe_at(1.2, names=names))
+    only = predict(fit, counts, probe=probe_at(1.2, names=names), image_steps=30_000).predictions[0].outcome("accuracy")
+    found = predict_with_pilots(told, counts, records, image_steps=30_000).predictions[0]
+    outcome = found.outcome("accuracy")
+    assert found.status in ("pilot", "outside") and abs(outcome.value - truth) < 0.7 * abs(only.value - truth)
+    assert outcome.low < truth < outcome.high
 
 
 def test_a_fit_with_probes_is_data(fit, tmp_path: Path) -> None:
