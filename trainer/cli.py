@@ -106,7 +106,7 @@ def plan(
 @DATA
 @RUNS
 @click.option("--workers", default="auto", show_default=True, help="Processes side by side, or 'auto'.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads a process (auto: cores / workers).")
+@click.option("--threads", type=click.IntRange(1, 1_024), help="CPU threads a process (auto: cores / workers).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True, help="Of the steps."
@@ -119,7 +119,9 @@ def plan(
     show_default=True,
     help="Compile the network (auto: on CUDA).",
 )
-@click.option("--retry", type=click.IntRange(min=0), default=0, show_default=True, help="Tries again after a failure.")
+@click.option(
+    "--retry", type=click.IntRange(0, 1_000), default=0, show_default=True, help="Tries again after a failure."
+)
 @BAD_IMAGES
 @click.option("--only-failed", is_flag=True, help="Train only runs that failed before.")
 @click.option(
@@ -195,9 +197,13 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
-    "--size", type=int, default=256, show_default=True, help="Pixels of a side; smaller images stay as they are."
+    "--size",
+    type=click.IntRange(1, 10_000),
+    default=256,
+    show_default=True,
+    help="Pixels of a side; smaller images stay as they are.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Images decoded side by side (default: cores).")
+@click.option("--threads", type=click.IntRange(1, 1_024), help="Images decoded side by side (default: cores).")
 @click.option(
     "--exif",
     type=click.Choice(["ignore", "apply"]),
@@ -265,7 +271,7 @@ def cache(
 @click.option("--points", type=int, default=100_000, show_default=True, help="Of an image.")
 @click.option("--draw", type=click.Choice(["patches", "points"]), default="patches", show_default=True)
 @click.option("--palette", type=click.Choice(["grey", "colour"]), default="grey", show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="Images rendered side by side (default: cores).")
+@click.option("--threads", type=click.IntRange(1, 1_024), help="Images rendered side by side (default: cores).")
 @FORMAT
 def fractals(
     out: Path,

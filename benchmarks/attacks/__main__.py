@@ -68,6 +68,9 @@ def _warm(programs: set[str]) -> None:
 
     for name in ("utf-8-sig", "utf-16", "latin-1", "idna"):  # nobody may not read root's Python
         codecs.lookup(name)
+    from predictor.models.fit import shipped_fit
+
+    shipped_fit()
     for name in COMMANDS:
         importlib.import_module(f"predictor.cli.{name}_command")
     for name in (

@@ -47,8 +47,10 @@ LEVEL: Decorator = click.option(
 def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:
     """--target-set, --domain, --model, --image-size, --image-steps: where and how the manifest is trained."""
     for option in (
-        click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Images shown, repeated ones too."),
-        click.option("--image-size", type=click.IntRange(min=1), metavar="PX", help="Resolution of the images."),
+        click.option(
+            "--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Images shown, repeated ones too."
+        ),
+        click.option("--image-size", type=click.IntRange(1, 10**5), metavar="PX", help="Resolution of the images."),
         click.option("--model", metavar="NAME", help="Network. Default: the fit's most frequent recipe."),
         click.option("--domain", default="new", show_default=True, metavar="NAME", help="Domain of the fit, or new."),
         click.option("--target-set", default="new", show_default=True, metavar="NAME", help="Of the fit, or new."),

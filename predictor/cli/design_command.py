@@ -11,7 +11,7 @@ from predictor.cli.common import FORMAT, LEVEL, RUNS, STUDIES, write_text
 
 @click.command(name="design")
 @RUNS
-@click.option("--next", "n", type=click.IntRange(min=1), required=True, metavar="N", help="How many configurations.")
+@click.option("--next", "n", type=click.IntRange(1, 1_000), required=True, metavar="N", help="How many configurations.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="design.yaml", show_default=True)
 @click.option("--name", default="design", show_default=True, metavar="NAME", help="Name of the study that is written.")
 @click.option("--outcome", default="accuracy", show_default=True, metavar="NAME", help="Whose intervals to narrow.")

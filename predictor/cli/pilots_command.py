@@ -24,7 +24,7 @@ LEARNING_RATE = 0.03  # of the runs behind the fit that ships
 @click.option("--target-set", default="mine", show_default=True, metavar="NAME", help="A name for your target set.")
 @click.option("--domain", default="new", show_default=True, metavar="NAME", help="Image domain of the fit, or new.")
 @click.option("--recipe", type=click.Path(path_type=Path), metavar="GRID", help="Grid YAML: its network and recipe.")
-@click.option("--image-steps", type=click.IntRange(min=1), metavar="N", help="Of the run on the whole manifest.")
+@click.option("--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Of the run on the whole manifest.")
 @click.option("--seeds", type=click.IntRange(1, 10), default=1, show_default=True, help="Runs of each pilot.")
 @click.option("--share", type=float, default=0.3, show_default=True, help="All pilots' part of the whole run's cost.")
 @click.option("--test-split", default="test", show_default=True, metavar="NAME", help="Split of the source to test on.")
