@@ -51,7 +51,8 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(
     process = start_training(grid, runs)
     os.killpg(process.pid, signal.SIGTERM)  # a batch system tells all processes
     printed = process.communicate()[1]
-    assert process.returncode == 130 and printed.endswith("stopped; the same command continues where it was\n")
+    assert process.returncode == 130, printed
+    assert printed.endswith("stopped; the same command continues where it was\n")
     assert "stopping: each run saves a checkpoint first; the same signal again ends them at once\n" in printed
     assert len(list(folder.glob("*.pt"))) == 2 and not list(folder.glob("*.lease")) and "Traceback" not in printed
 

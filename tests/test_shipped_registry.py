@@ -62,9 +62,8 @@ def test_no_run_stands_in_two_studies(trained) -> None:
     assert [run_id for run_id, n in times.items() if n > 1] == []
 
 
-@pytest.mark.parametrize(
-    "study", [study if study == "first-look" else pytest.param(study, marks=pytest.mark.slow) for study in STUDIES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("study", STUDIES)
 def test_a_random_record_again_gives_the_same_outcome(study, trained, record_property) -> None:
     if not IMAGES.is_dir():
         pytest.skip("the images are not on this machine")
@@ -89,8 +88,13 @@ def test_a_random_record_again_gives_the_same_outcome(study, trained, record_pro
 
 
 def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
-    shipped = shipped_fit().content
-    assert_same_fit(shipped, fit_registry(read_registry(RUNS), probes=probes_of(RUNS)).content)
+    """Of the outcome with the fewest runs; of all outcomes, on every kind of processor, behind slow."""
+    shipped, outcome = shipped_fit().content, "shift:mnist"
+    again = fit_registry(read_registry(RUNS), [outcome], probes=probes_of(RUNS)).content
+    rows = [row for row in shipped["validation"] if row["outcome"] == outcome]
+    own = {**shipped, "outcomes": {outcome: shipped["outcomes"][outcome]}, "validation": rows}
+    for part in ("outcomes", "validation", "training", "target_sets", "levels", "recipes"):
+        assert_same_fit(own[part], again[part])
     held_out = {study for study in STUDIES if load_grid(RUNS / study / "grid.yaml").held_out}
     assert set(shipped["training"]["studies"]) == set(STUDIES) - held_out  # nor do reported tables enter it
 
