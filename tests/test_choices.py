@@ -63,29 +63,31 @@ def test_the_choice_of_a_fold_sees_no_run_that_is_held_out() -> None:
 @pytest.mark.parametrize(("p", "advised"), [(0.89, "targets"), (0.91, "targets and cuts"), (None, "targets")])
 def test_images_are_left_out_only_where_that_is_likely_to_be_better(p, advised) -> None:
     rows = [
-        SimpleNamespace(name="targets and cuts", value=0.7, cut=5),
-        SimpleNamespace(name="targets", value=0.6, cut=0),
-        SimpleNamespace(name="now", value=0.5, cut=0),
+        SimpleNamespace(name="targets and cuts", value=0.7, cut=5, outside=False),
+        SimpleNamespace(name="targets", value=0.6, cut=0, outside=False),
+        SimpleNamespace(name="now", value=0.5, cut=0, outside=False),
     ]
-    with patch.object(advising, "_difference", lambda *_: (0.1, 0.0, 0.2, p)):
-        assert advising._advised(rows, None, "accuracy").name == advised
+    with patch.object(advising, "_difference", lambda *_: ((0.0, 0.2), 0.1, p)):
+        assert advising._advised(rows, None, "accuracy", outside=False).name == advised
 
 
 def test_a_cut_is_held_against_the_best_plan_that_keeps_all() -> None:
     rows = [
-        SimpleNamespace(name="targets and cuts", value=0.7, cut=5),
-        SimpleNamespace(name="now", value=0.59995, cut=0),
-        SimpleNamespace(name="targets", value=0.6, cut=0),
-        SimpleNamespace(name="uniform", value=0.58, cut=0),
+        SimpleNamespace(name="targets and cuts", value=0.7, cut=5, outside=False),
+        SimpleNamespace(name="targets", value=0.6, cut=0, outside=False),
+        SimpleNamespace(name="now", value=0.59995, cut=0, outside=False),
+        SimpleNamespace(name="uniform", value=0.58, cut=0, outside=False),
     ]
     against = []
 
     def difference(found, outcome, name, other, value):
         against.append((name, other, value))
-        return 0.1, 0.0, 0.2, 0.5
+        return (0.0, 0.2), 0.1, 0.5
 
     with patch.object(advising, "_difference", difference):
-        assert advising._advised(rows, None, "accuracy").name == "now", "as good within .05 points, and simpler"
+        assert advising._advised(rows, None, "accuracy", outside=False).name == "now", (
+            "as good within .05 points, and simpler"
+        )
     assert against == [("targets and cuts", "now", 0.59995)]
 
 
