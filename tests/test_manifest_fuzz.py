@@ -27,6 +27,12 @@ CSV = b'path,label,source,split\n1.jpg,"a, b",x,train\n2.jpg, \xc3\xa9t\xc3\xa9 
 COUNTS = b"label,count\ncat,12\ndog,7\n"
 OPEN_IMAGES = b"ImageID,Source,LabelName,Confidence\n01,verification,/m/01,1\n02,machine,/m/02,0.5\n"
 PATHS = b"train/a/1.jpg 0\ntrain/b/2 (1).jpg 1\n"
+BOXES = b"path,label,xmin,ymin\na.jpg,x,1,2\na.jpg,x,3,4\nb.jpg,y,1,1\n"
+BITS = b"path,cat,dog,split\na.jpg,1,0,train\nb.jpg,0,1,test\n"
+COCO = (
+    b'{"images": [{"id": 1}, {"id": 2}], "annotations": [{"image_id": 1, "category_id": 3}], '
+    b'"categories": [{"id": 3, "name": "cat"}]}'
+)
 LINES = b'{"label": "a", "n": 1}\n{"label": ["b", "c"]}\n{"label": null}\n'
 MARKS = (
     b"",
@@ -61,7 +67,7 @@ PIECES = (
 @cache
 def valid() -> tuple[bytes, ...]:
     """A file of every format."""
-    files = [CSV, COUNTS, OPEN_IMAGES, PATHS, LINES, gzip.compress(CSV), gzip.compress(LINES)]
+    files = [CSV, COUNTS, OPEN_IMAGES, PATHS, LINES, BOXES, BITS, COCO, gzip.compress(CSV), gzip.compress(LINES)]
     with TemporaryDirectory() as folder:
         for i, options in enumerate(
             ("FORMAT parquet", "FORMAT csv, COMPRESSION zstd", "FORMAT json, COMPRESSION zstd")
@@ -91,6 +97,10 @@ requests = st.fixed_dictionaries(
         "where": st.sampled_from(["true", "label <> 'a'", "i > 3", "label ->> 'x' = 1", "i / 0 > 1", "label::INT > 2"]),
         "missing": st.sampled_from(["drop", "error"]),
         "several": st.sampled_from(["all", "first"]),
+        "several_separator": st.sampled_from(["none", "|", " ", ","]),
+        "one_hot": st.booleans(),
+        "header": st.booleans(),
+        "instances": st.booleans(),
     },
 )
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import tarfile
 from collections import Counter
 from collections.abc import Callable
@@ -244,6 +245,28 @@ def test_blanks_around_labels_are_dropped_and_missing_labels_counted(tmp_path, l
     assert any(note.startswith((f"{missing} row", f"{missing} image")) for note in manifest.notes), manifest.notes
     with pytest.raises(ManifestError, match=rf"{missing} (row|image)s? without a label.*--missing drop"):
         open_manifest(path, missing="error")
+
+
+NAMES = st.text(st.sampled_from("ab é01-_."), min_size=1, max_size=4).filter(lambda name: name.strip(" .") == name)
+TWO = ("csv", "parquet", "json lines", "xlsx", "image folder", "shards .cls", "shards .json", "Hugging Face text")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(NAMES | st.sampled_from(["1", "1.0", "01", "True", "NaN", "cat"]), min_size=1, max_size=6))
+@example(["1", "1.0", "2"])
+@example(["True", "true"])
+def test_two_readings_of_one_content_agree(tmp_path_factory, labels) -> None:
+    """Whatever layout: the same classes with the same counts, or every one but folders refuses a fraction."""
+    found = {}
+    for layout in TWO:
+        path = LAYOUTS[layout](tmp_path_factory.mktemp("two"), list(labels))
+        try:
+            found[layout] = open_manifest(path, several_separator="none").distribution.rows()
+        except ManifestError as error:
+            assert "is a number with a fraction" in str(error)
+    fraction = any(re.fullmatch(r"-?(\d+\.\d*|\.\d+|\d+e-\d+)", label) for label in labels)
+    assert len({str(rows) for rows in found.values()}) == 1
+    assert len(found) == len(TWO) or fraction
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -46,8 +46,9 @@ def command(
 ) -> None:
     """Print the indicators of each MANIFEST.
 
-    A MANIFEST is a table (CSV, TSV, Parquet or JSON lines; a row per sample or per class), a list of paths and labels,
-    an image folder, WebDataset shards, a Hugging Face data set, a quoted pattern of files, or - for standard input.
+    A MANIFEST is a table (CSV, TSV, Parquet, JSON lines or .xlsx; a row per sample or per class), a list of paths and
+    labels, an image folder, WebDataset shards, a Hugging Face data set, annotations of COCO, YOLO or Pascal VOC, a
+    quoted pattern of files, or - for standard input.
     Its content tells which. Several are compared."""
     from predictor import indicators
     from predictor.images.results import read_probe
