@@ -164,3 +164,24 @@ def test_a_frozen_network_takes_no_step_before_it_is_looked_through(tmp_path, mo
     trial._fault.cache_clear()
     try_network(RunSpec.model_validate(content))
     trial._fault.cache_clear()
+
+
+def test_a_network_that_works_without_its_size_is_made_as_before(tmp_path) -> None:
+    """coat_lite_tiny has the argument and needs it not: passing it might change the numbers of runs that are there."""
+    torch.manual_seed(3)
+    plain = timm.create_model("coat_lite_tiny", num_classes=8)
+    torch.manual_seed(3)
+    made = create("coat_lite_tiny", head=8, image_size=64)
+    assert all(torch.equal(a, b) for a, b in zip(plain.state_dict().values(), made.state_dict().values(), strict=True))
+
+
+def test_a_machine_that_plans_may_be_smaller_than_one_that_trains(tmp_path, monkeypatch) -> None:
+    from trainer.networks import trial
+
+    def short(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(trial, "_step", short)
+    trial._fault.cache_clear()
+    check_grid(load_grid(digits(tmp_path)), tmp_path)
+    trial._fault.cache_clear()

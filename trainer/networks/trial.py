@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from predictor.errors import SpecError
 from predictor.spec import LAST_JOINED, Model, Recipe, RunSpec, last_alone
-from trainer.device import autocast, choose_precision
+from trainer.device import autocast, choose_precision, out_of_memory
 from trainer.loop import new_state
 from trainer.networks import check_tag, create, own_size, renew_head
 
@@ -42,9 +42,13 @@ def _fault(model: Model, many: bool, alone: int | None, fresh: bool, border: boo
     """What is wrong with a network; found once, since a grid has many runs of it."""
     try:
         _try(model, many, alone, fresh)
+        return unseen_border(model) if border else None
     except SpecError as error:
         return error
-    return unseen_border(model) if border else None
+    except Exception as error:
+        if out_of_memory(error):  # of the machine that plans, which may not be the one that trains
+            return None
+        raise
 
 
 def _try(model: Model, many: bool, alone: int | None, fresh: bool) -> None:
@@ -64,6 +68,8 @@ def _try(model: Model, many: bool, alone: int | None, fresh: bool) -> None:
         except SpecError:
             raise
         except Exception as error:
+            if out_of_memory(error):
+                raise
             if n == 1:
                 raise SpecError(
                     f"{name} cannot be trained with a batch of one image, the last one of a stage: {_said(error)}",
@@ -76,6 +82,8 @@ def _try(model: Model, many: bool, alone: int | None, fresh: bool) -> None:
         with torch.inference_mode():
             net(torch.zeros(1, 3, size, size))
     except Exception as error:
+        if out_of_memory(error):
+            raise
         raise _size_fault(model, error) from None
 
 
@@ -108,6 +116,8 @@ def _created(model: Model) -> nn.Module:
     except SpecError:
         raise
     except Exception as error:
+        if out_of_memory(error):
+            raise
         raise _size_fault(model, error) from None
 
 
