@@ -17,15 +17,17 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from images import pattern
+from synthetic import TARGET_SETS, registry
 
 from predictor.agreements import agreement
 from predictor.agreements.between import between_target_sets
+from predictor.cli.agreement_command import command as agreement_command
 from predictor.cli.indicators_command import command as indicators_command
 from predictor.cli.probe_command import command
 from predictor.distribution import LabelDistribution
 from predictor.errors import DataError, PredictorError, RegistryError
 from predictor.grids import load_grid
-from predictor.grids.probes import spec_key
+from predictor.grids.probes import images_of, spec_key
 from predictor.images import probe as probing
 from predictor.images.classifier import PENALTY, confusion, margin, scores
 from predictor.images.diversity import diversity, effective_number
@@ -38,6 +40,7 @@ from predictor.images.probe import probe_images, probe_sample
 from predictor.images.results import Probe, above_chance, probes_text, read_probe, read_probes
 from predictor.images.sample import Sample
 from predictor.indicators import DEFAULT_NAMES, Context, compute
+from predictor.records.store import write_record
 
 N = 24  # images a class: a test part of 8, and 5 or 10 to learn from
 
@@ -470,3 +473,27 @@ def test_a_large_domain_stands_once_more_among_itself() -> None:
     frame.loc[frame["target_set"].isin(["t7", "t8"]), "domain"] = "other"
     table = between_target_sets(frame)
     assert table.groupby("target_set").size().to_dict() == {"all domains": 9, "d": 7}
+
+
+def test_the_command_ranks_target_sets(probe: Probe, tmp_path: Path) -> None:
+    """Five target sets whose probes say what the law planted: the levels of TARGET_SETS."""
+    probes = {}
+    for record in registry(n_configurations=20, n_seeds=1):
+        write_record(tmp_path, record)
+        source, digest, split, classes = images_of(record.spec)
+        own = tuple(replace(probe.classes[0], name=name) for name in classes)
+        unlike = replace(probe.diversity, classes=9 + TARGET_SETS[record.target_set][2])
+        made = replace(probe, digest=digest, split=split, classes=own, left_out={}, diversity=unlike)
+        assert made.key == spec_key(record.spec) and source in record.spec["sources"]
+        probes[made.key] = made
+    (tmp_path / "probes.json").write_text(probes_text(probes))
+    arguments = [str(tmp_path), "--between", "--outcome", "accuracy", "--draws", "100"]
+    told = CliRunner().invoke(agreement_command, arguments, catch_exceptions=False)
+    assert told.exit_code == 0 and "between target sets   TARGET SET all domains   OUTCOME accuracy" in told.stdout
+    content = json.loads(
+        CliRunner().invoke(agreement_command, [*arguments, "--format", "json"], catch_exceptions=False).stdout
+    )
+    assert content["pooled"] == [] and {row["study"] for row in content["rows"]} == {"between target sets"}
+    found = {(row["indicator"], row["statistic"]): row for row in content["rows"] if row["given"] is None}
+    unlike = found["probe_unlike_classes", "spearman"]
+    assert unlike["value"] == pytest.approx(1) and unlike["n_configurations"] == 5

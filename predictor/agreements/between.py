@@ -85,8 +85,11 @@ def _of_one_recipe(frame: pd.DataFrame) -> pd.DataFrame:
     recipe = [column for column in RECIPE if column in runs]
     if runs.empty or not recipe:
         return runs
-    usual = runs[recipe].value_counts(dropna=False).index[0]
-    return runs[(runs[recipe] == list(usual)).all(axis=1)]
+    # a change of a setting below a hundredth is none, as in a fit
+    told = (
+        runs[recipe].map(lambda value: f"{value:.2g}" if isinstance(value, float) else str(value)).agg(" ".join, axis=1)
+    )
+    return runs[told == told.value_counts().index[0]]
 
 
 def _levels(runs: pd.DataFrame, outcome: str) -> pd.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -87,6 +87,8 @@ def command(
         n_permutations=draws,
         seed=seed,
     )
+    if between:  # a domain's target sets stand among those of all: nothing is to be pooled
+        table = replace(table, pooled=())
     rows, pooled = ([asdict(row) for row in part] for part in (table.rows, table.pooled))
     if form == "json":
         noise = [asdict(row) for row in table.noise]
