@@ -257,10 +257,11 @@ class OfConfigurations(HeldOut):
     """Left-out configurations, with their ids."""
 
     configurations: list[Name]
+    measured: Numbers = []
 
     @model_validator(mode="after")
     def _named(self) -> OfConfigurations:
-        _aligned(self, "configurations", "residuals")
+        _aligned(self, "configurations", "residuals", *(["measured"] if self.measured else []))
         return self
 
 
@@ -275,6 +276,54 @@ class OfTargetSets(HeldOut):
         if missing := {"new_target_set", "new_domain"} - spread.keys():
             raise ValueError(f"has no {min(missing)}")
         return spread
+
+
+class ProbeMapping(Part):
+    """How level and slope of a probe become accuracies: see `predictor.models.probed`."""
+
+    constant: float
+    level: float
+    growth: float
+    stretch: float
+    slope: float
+    image_steps: Annotated[float, Field(gt=0)] | None
+
+
+class ProbeBlock(Part):
+    """What probes bring to left-out target sets, or domains."""
+
+    mapping: ProbeMapping
+    residuals: Numbers
+    predicted: list[Annotated[float, Field(ge=0, le=1)]]
+    groups: list[Name]
+    left_out: list[Name]
+    fold: list[int]
+    doubt: list[Annotated[float, Field(ge=0)]]
+    doubt_weight: Annotated[float, Field(ge=0)]
+    tail: float
+    covered: dict[str, Pair | None]
+    spread: dict[str, Spread]
+    mae: float
+    mae_without: float
+    width: float | None
+
+    @model_validator(mode="after")
+    def _shape(self) -> ProbeBlock:
+        _aligned(self, "residuals", "predicted", "groups", "left_out", "fold", "doubt")
+        if missing := {"new_target_set", "new_domain"} - self.spread.keys():
+            raise ValueError(f"spread has no {min(missing)}")
+        return self
+
+
+class Probed(Part):
+    """What a fit learnt from probes of images. target_sets : {name: level}; classes : weight and correlation"""
+
+    method: Name
+    family: Name
+    target_sets: dict[str, float]
+    classes: Annotated[Numbers, Field(min_length=2, max_length=2)]
+    new_target_set: ProbeBlock | None = None
+    new_domain: ProbeBlock | None = None
 
 
 class Quantiles(Part):
@@ -342,6 +391,7 @@ class Outcome(Part):
     tested: dict[str, list[Name]]
     families: Annotated[dict[str, Model], Field(min_length=1)]
     models: list[Name] = []
+    n_tested: dict[str, Annotated[float, Field(gt=0)]] = {}
     configuration: OfConfigurations
     target_set: OfTargetSets
     extrapolation: HeldOut | None
@@ -351,10 +401,12 @@ class Outcome(Part):
         ]
         | None
     ) = None
+    probed: Probed | None = None
 
     @model_validator(mode="after")
     def _named(self) -> Outcome:
         used = {self.configuration.family, self.target_set.family, *self.models}
+        used |= {self.probed.family} if self.probed else set()
         used |= {self.extrapolation.family} if self.extrapolation else set()
         if missing := sorted(used - self.families.keys()):
             raise ValueError(f"names the family {missing[0]!r}, of which it holds no parameters")
