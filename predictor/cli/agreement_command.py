@@ -38,7 +38,7 @@ from predictor.render.tables import json_text, rows_text
 )  # fmt: skip
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
 @click.option(
-    "--draws", type=click.IntRange(100, 10**6), default=10_000, show_default=True, help="Of bootstrap and permutation."
+    "--draws", type=click.IntRange(100, 10**5), default=10_000, show_default=True, help="Of bootstrap and permutation."
 )
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of bootstrap and permutation."
