@@ -80,7 +80,7 @@ def above_chance(accuracy: Floats, chance: Floats | float) -> Floats:
 def from_above(eta: Floats, chance: Floats | float) -> Floats:
     """The accuracy whose `above_chance` is eta.
 
-    >>> from_above(np.array([0.0]), 0.2).tolist()
+    >>> from_above(np.array([0.0]), 0.2).round(6).tolist()
     [0.6]
     """
     return np.asarray(chance) + (1 - np.asarray(chance)) * expit(eta)
