@@ -131,6 +131,13 @@ def test_splits_of_boxes(tmp_path) -> None:
     assert counts(tmp_path / "c/*.json", split="val") == {"dog": 1}
 
 
+def test_boxes_are_found_beside_many_images(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("predictor.manifest.readers.files.ENTRIES", 5)
+    for make in (yolo, lambda root, boxes: yolo(root, boxes, before=False), voc):
+        path = make(tmp_path / f"d{len(list(tmp_path.iterdir()))}", {f"{i}.jpg": ["cat"] for i in range(40)})
+        assert counts(path) == {"cat": 40}
+
+
 def test_classes_without_names_are_called_by_their_numbers(tmp_path) -> None:
     path = yolo(tmp_path, BOXES)
     (path / "data.yaml").unlink()
@@ -165,6 +172,9 @@ def test_boxes_that_are_none(tmp_path) -> None:
         path.write_text(json.dumps({**content, "annotations": rows}))
         with pytest.raises(ManifestError, match=problem):
             open_manifest(path)
+    path.write_text(json.dumps({**content, "images": [*content["images"], content["images"][0]]}))
+    with pytest.raises(ManifestError, match=r"images\[4\] has the id of another image, '0'"):
+        open_manifest(path)
     path.write_text(json.dumps({**content, "annotations": [{"image_id": 0, "caption": "a cat"}]}))
     with pytest.raises(ManifestError, match="its annotations name no 'category_id'"):
         open_manifest(path)

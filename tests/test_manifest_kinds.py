@@ -334,6 +334,19 @@ def test_json_that_is_one_object_is_no_row(tmp_path, text, problem) -> None:
         open_manifest(tmp_path / "m.json")
 
 
+@pytest.mark.parametrize("option", ["header", "sheet", "one_hot", "several_separator", "instances"])
+def test_an_option_that_changes_nothing_is_refused(tmp_path, option) -> None:
+    value = {"header": False, "sheet": "x", "several_separator": "|"}.get(option, True)
+    said = "--no-header" if option == "header" else f"--{option.replace('_', '-')}"
+    touch(tmp_path / "d", "cat/1.jpg", "dog/1.jpg")
+    (tmp_path / "m.jsonl").write_text('{"label": "a"}\n')
+    (tmp_path / "l.txt").write_text("1.jpg 0\n")
+    for path in (tmp_path / "d", tmp_path / "m.jsonl", tmp_path / "l.txt", shard(tmp_path / "a.tar", ("0.cls", "1"))):
+        if path.is_dir() or option in ("header", "sheet", "instances"):
+            with pytest.raises(ManifestError, match=rf"{said} says nothing about .* leave {said} out"):
+                open_manifest(path, **{option: value})
+
+
 def test_the_options_are_options_of_the_command(tmp_path) -> None:
     path = made("csv", tmp_path, {"path": ["1.jpg", "2.jpg"], "label": ["a|b", "a"]})
     code, said = run(path)

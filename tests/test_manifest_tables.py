@@ -125,6 +125,12 @@ def test_every_column_of_boxes_is_counted_by_image_unless_asked(form, tmp_path) 
     assert counts(path, several="first") == {"cat": 2}
     assert any(note.startswith("rows of one image taken together") for note in open_manifest(path).notes)
     assert counts(path, instances=True) == {"cat": 3, "dog": 1}
+    blanks = {**columns, "label": ["cat", "cat ", "dog", "cat"]}
+    assert counts(made(form, tmp_path, blanks)) == {"cat": 2, "dog": 1}
+    numbers = {**columns, "label": ["1", "1.0", "2", "1"]}
+    assert counts(made(form, tmp_path, numbers)) == {"1": 2, "2": 1}
+    with pytest.raises(ManifestError, match="--instances says nothing about a table without boxes"):
+        open_manifest(made(form, tmp_path, {"path": ["1", "2"], "label": ["a", "b"]}), instances=True)
 
 
 # splits
@@ -188,6 +194,7 @@ def test_a_manifest_without_splits_has_none_to_take(form, tmp_path) -> None:
         ([-1.0, 0.0, 1e3], {"-1": 1, "0": 1, "1000": 1}),
         (["1", "1.0", "2"], {"1": 2, "2": 1}),
         ([True, False, True], {"true": 2, "false": 1}),
+        (["TRUE", "False", "true"], {"true": 2, "false": 1}),
         (["cat", None, "dog"], {"cat": 1, "dog": 1}),
         (["007", "7", "n01440764"], {"007": 1, "7": 1, "n01440764": 1}),
         (["['a', 'b']", "['a']", "['b']"], {"a": 2, "b": 2}),
@@ -204,6 +211,7 @@ def test_cells_are_labels_in_the_same_way(form, tmp_path, cells, expected) -> No
 @pytest.mark.parametrize(
     ("cells", "problem"),
     [
+        (["2024-03-01 00:00:00", "cat", "dog"], "is a time, no class"),
         ([0.98, 0.5, 1.0], "0.98.? is a number with a fraction, no class"),
         (["0.98", "cat", "dog"], "0.98.? is a number with a fraction, no class"),
         (["{'id': 3}", "cat", "dog"], "is no label"),

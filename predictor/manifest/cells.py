@@ -21,7 +21,7 @@ from predictor.text import MAX_NAME
 MAX_CELL = 100_000  # characters of a cell that holds several labels
 NO_SEPARATOR = "none"
 REMEDY = "a class is a name or a whole number; name another column with --label"
-TRUTH = ("True", "False")
+TRUTH = ("True", "False", "TRUE", "FALSE")  # as Python and Excel write them
 SIMPLE = re.compile(
     rf"(?!\d+e-)(?:\w[\w \-]{{0,{MAX_NAME - 2}}}\w|\w)"
 ).fullmatch  # a name without a mark that could mean more
@@ -29,6 +29,7 @@ _WHOLE = re.compile(r"([+-]?\d+)\.(?:0{0,2}|0{4,})")  # 2.000 may be two thousan
 _FRACTION = re.compile(r"[+-]?(?:(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?|\d+e-\d+)")
 _NUMPY = re.compile(r"""['"]\s+['"]""")  # how numpy prints an array of texts
 _WORD = re.compile(r"\[\w+\]")  # a name in brackets, as [unknown]
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?([+-]\d\d:?\d\d|Z)?")
 _LISTS = ("[", "(", "{")
 _BITS = frozenset((0, 1))
 VECTOR = re.compile(r"[\[(]?\s*[01](?:\.0*)?(?:[\s,;]+[01](?:\.0*)?)*\s*[\])]?")
@@ -131,6 +132,8 @@ class Cells:
                 return _behind(text, names)
             if "." in text or "e-" in text:
                 return self._number(text, named)
+            if ":" in text and _TIME.fullmatch(text):
+                raise ValueError(f"{text!r} is a time, no class")
             if text in TRUTH:  # as Python writes what other formats write small
                 return text.lower()
             return text

@@ -17,7 +17,23 @@ ALWAYS = "|"  # no name of a class holds it
 SEPARATORS = (";", ",", "/", "+", "&", " ")  # a name may hold these
 PAIRS = 5  # names that look alike, shown
 NOTHING = frozenset(
-    ("nan", "none", "null", "n/a", "na", "<na>", "nat", "#n/a", "nil", "undefined", "unlabeled", "unlabelled", "?", "-")
+    (
+        "nan",
+        "none",
+        "null",
+        "n/a",
+        "na",
+        "<na>",
+        "nat",
+        "#n/a",
+        "nil",
+        "undefined",
+        "\\n",
+        "unlabeled",
+        "unlabelled",
+        "?",
+        "-",
+    )
 )
 _PLACE = re.compile(r"[01](?:\.0*)?")
 _APART = re.compile(r"[\s_\-]+")

@@ -146,6 +146,10 @@ def roles_of(table: Table, request: Request) -> Roles:
         )
     split, source, image = (None if name in (label, count, weight) else name for name in (split, source, image))
     boxes = bool(image) and not count and _has_boxes(name for name in table.columns if name not in (label, image))
+    if request.instances and not (boxes or open_images):
+        raise ManifestError(
+            "--instances says nothing about a table without boxes", where=where, remedy="leave --instances out"
+        )
     notes += _near(table, {label, count, weight, split, source, image}, split, count)
     return Roles(
         label=label,
@@ -156,7 +160,7 @@ def roles_of(table: Table, request: Request) -> Roles:
         image=image,
         group=usual("group"),
         one_hot=one_hot,
-        by_image=(open_images or boxes) and not request.instances,
+        by_image=(open_images or boxes) and not request.instances and not weight,
         confidence=CONFIDENCE if open_images and CONFIDENCE in table.columns else None,
         notes=tuple(notes),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
@@ -22,6 +23,12 @@ from predictor.text import MAX_NAME
 FILE_IDS = 100  # that many sources, a new one in most rows: the column holds file ids, not sources
 FILE_END = r"(?i)\.(jpe?g|png|webp|bmp|gif|tiff?|ppm|pgm)$"
 CHUNK = 100_000  # rows fetched at once
+
+
+class Label(str):
+    """A label that was read before."""
+
+    __slots__ = ()
 
 
 class TablePart:
@@ -76,7 +83,27 @@ class TablePart:
             self.taken = f"{self.taken} AND NOT ({headers})"
             found = list(self._pairs() if self.roles.by_image else self._groups())
         self._check_classes(found, labels)
-        return found
+        return self._once(found, labels) if self.roles.by_image else found
+
+    def _once(self, found: list[Cell], labels: Labels) -> list[Cell]:
+        """The same, where a label of an image may be written in two ways: the image counts once for it all the same."""
+        try:
+            read = {cell: labels(cell) for cell in dict.fromkeys(cell for cell, *_ in found)}
+        except ValueError:  # told by the one who asks for all cells
+            return found
+        written = Counter(name for names in read.values() for name in names)
+        if not written or max(written.values()) == 1:
+            return found
+        engine = self.table.connection
+        engine.execute("CREATE OR REPLACE TEMP TABLE readings (cell VARCHAR, label VARCHAR)")
+        engine.executemany(
+            "INSERT INTO readings VALUES (?, ?)", [[cell, name] for cell, names in read.items() for name in names]
+        )
+        cells = f"SELECT {self._cut('cell', 0)}, image, source, split FROM pairs"
+        counts = engine.execute(
+            f"SELECT label, source, split, count(DISTINCT image) FROM ({cells}) JOIN readings USING (cell) GROUP BY ALL"
+        ).fetchall()
+        return [*((Label(label), source, split, n) for label, source, split, n in counts), *self._missing]
 
     def _groups(self) -> Iterator[Cell]:
         n = f"sum(TRY_CAST({quoted_name(self.roles.weight)} AS DOUBLE))" if self.roles.weight else "count(*)"
@@ -101,9 +128,10 @@ class TablePart:
 
     def _pairs(self) -> Iterator[Cell]:
         """Every label of an image once; the engine keeps the pairs where memory does not suffice."""
+        cell = self.cell if self.kind == JSON else f"trim({self.cell})"
         image, row = f"trim({quoted_name(self.roles.image)}::VARCHAR)", "row_number() OVER ()"
         rows = (
-            f"SELECT {image} AS image, {self.cell} AS cell, {self._source} AS source, {self._split} AS split, "
+            f"SELECT {image} AS image, {cell} AS cell, {self._source} AS source, {self._split} AS split, "
             f"{row} AS row FROM {self.table.relation} WHERE {self.taken}"
         )
         filled = (
@@ -143,6 +171,8 @@ class TablePart:
         return f"left({key}, {(MAX_CELL if several else MAX_NAME) + 1}) AS {key}"
 
     def labels(self, cell: object, cells: Cells) -> tuple[str, ...]:
+        if isinstance(cell, Label):
+            return (str(cell),)
         if self.roles.one_hot:
             return cells.of_names(decoded(cell))
         if self.table.refused and isinstance(cell, str) and cell.startswith(self.table.refused):

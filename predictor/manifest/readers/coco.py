@@ -15,7 +15,7 @@ from predictor.manifest.counted import Request
 from predictor.manifest.parts import ListedPart, Opened
 from predictor.manifest.readers.boxes import Boxed, box_rows, instances_note
 from predictor.manifest.readers.files import ChosenFile, chosen_files
-from predictor.manifest.readers.limits import Faults, refuse
+from predictor.manifest.readers.limits import NO_TABLE, Faults, refuse
 from predictor.manifest.readers.paths import files_of, head_of
 from predictor.manifest.readers.text import check_unpacked, compression, text_head
 from predictor.manifest.readers.text import opened as opened_text
@@ -58,7 +58,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 
     Raises ManifestError for text that is no such JSON, and for annotations of images or categories that are not there.
     """
-    refuse(request, "COCO annotations", str(path), "label", "count", "weight", "where")
+    refuse(request, "COCO annotations", str(path), *NO_TABLE)
     files, notes = chosen_files(path, files_of(path), request)
     parts = [_part(file, request) for file in files]
     yield Opened(parts, [*notes, instances_note(request)], "image")
@@ -101,11 +101,15 @@ def _read(path: Path) -> _Annotations:
             faults.add(f"{where} is no object")
         elif array == "categories":
             name = element.get("name")
-            found.classes[_key(element.get("id"))] = str(name if name is not None else element.get("id"))
+            key, name = _key(element.get("id")), str(name if name is not None else element.get("id"))
+            if found.classes.setdefault(key, name) != name:
+                faults.add(f"{where} has the id of {found.classes[key]!r}")
         elif array == "images":
             split = str(element.get("split") or "")
             found.has_splits |= bool(split)
             key = _key(element.get("id"))
+            if key in found.images:
+                faults.add(f"{where} has the id of another image, {key!r}")
             found.images[key] = str(element.get("file_name") or key), split
         else:
             objects = element.get("segments_info") if "segments_info" in element else [element]

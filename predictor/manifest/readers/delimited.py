@@ -14,6 +14,7 @@ from predictor.manifest.counted import Request
 from predictor.manifest.engine import TABLES, connected, quoted, quoted_name, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.files import ChosenFile, chosen_files
+from predictor.manifest.readers.limits import refuse
 from predictor.manifest.readers.paths import files_of, head_of
 from predictor.manifest.readers.text import (
     UTF8,
@@ -47,6 +48,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 
     Raises ManifestError for a header, row or cell that cannot be used.
     """
+    refuse(request, "a delimited text", str(path), "sheet")
     files, notes = chosen_files(path, files_of(path), request)
     import duckdb
 

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,18 +14,14 @@ from predictor.errors import ManifestError
 from predictor.manifest.counted import Request
 from predictor.manifest.splits import chosen_splits, is_split, split_in
 
+ENTRIES, FOLDERS, DEPTH = 100, 50, 3  # names of a folder, folders, and folders below, that show a few files
 LOOKED_AT = 20_000  # names, nearest first: an image folder of millions is known as quickly as a small one
 
 
 def first_file(folder: Path, endings: tuple[str, ...]) -> Path | None:
     """A file whose name ends so, in the folder or below it, as near as possible; hidden ones do not count."""
-    return next(near_files(folder, endings), None)
-
-
-def near_files(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
-    """Files whose names end so, the nearest first, among the first names that are met; hidden ones do not count."""
     waiting, seen = deque([str(folder)]), 0
-    while waiting and seen <= LOOKED_AT:
+    while waiting:
         current = waiting.popleft()
         found = []
         try:
@@ -43,7 +40,38 @@ def near_files(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
             raise ManifestError(
                 f"cannot be listed: {error.strerror}", where=current, remedy="make it readable"
             ) from None
-        yield from map(Path, sorted(found))
+        if found:
+            return Path(min(found))
+        if seen > LOOKED_AT:
+            break
+    return None
+
+
+def some_files(folder: Path, ending: str, named: str) -> Iterator[Path]:
+    """A few files that end so, in the folder or up to three folders below, those in folders called `named` first.
+
+    Only the first names of each folder are looked at, so that a folder of millions of images costs no more than others.
+    """
+    waiting = deque([(str(folder), 0)])
+    opened = 0
+    while waiting and opened < FOLDERS:
+        current, depth = waiting.popleft()
+        opened += 1
+        below: list[str] = []
+        try:
+            with os.scandir(current) as entries:
+                for entry in islice(entries, ENTRIES if depth else LOOKED_AT):
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.name.lower().endswith(ending):
+                        yield Path(entry.path)
+                    elif depth < DEPTH and entry.is_dir():
+                        below.append(entry.path)
+        except OSError:
+            continue  # who reads the folder says so
+        first = [path for path in sorted(below) if os.path.basename(path).lower() == named]
+        waiting.extendleft((path, depth + 1) for path in reversed(first))
+        waiting.extend((path, depth + 1) for path in sorted(below) if path not in first)
 
 
 def stems(file: Path, base: Path) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from predictor.manifest.parts import Opened
 from predictor.manifest.readers.arrow import arrow_table, check_pyarrow, unreadable
 from predictor.manifest.readers.features import KEY, class_names, label_column, of_json, of_schema
 from predictor.manifest.readers.files import common_folder, first_file, stems
+from predictor.manifest.readers.limits import refuse
 from predictor.manifest.readers.parquet import check_size
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.splits import chosen_splits, is_split, split_in
@@ -65,6 +66,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 
     Raises ManifestError for a folder that is not whole, several configurations, and a column that holds no labels.
     """
+    refuse(request, "a Hugging Face data set", str(path), "header", "sheet")
     files = list(_files(path))
     if not files:
         raise ManifestError("holds no data", where=str(path), remedy="name the folder that save_to_disk wrote")

@@ -12,7 +12,7 @@ from predictor.errors import ManifestError, listed
 from predictor.manifest.counted import Request
 from predictor.manifest.parts import Cell, ListedPart, Opened, Row
 from predictor.manifest.readers.folder_tree import Folder, Seen, files_below, text, tree
-from predictor.manifest.readers.limits import refuse
+from predictor.manifest.readers.limits import NO_TABLE, refuse
 from predictor.manifest.splits import chosen_splits, is_split
 
 CONTAINERS = frozenset(
@@ -76,7 +76,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
     like classes: a single one that is nested or called 'images', splits without classes in them, or folders that all
     hold the same folders.
     """
-    refuse(request, "an image folder", str(path), "label", "count", "weight", "where")
+    refuse(request, "an image folder", str(path), *NO_TABLE, "instances")
     seen = Seen()
     root = tree(str(path), request.split, seen)
     tops, notes = _tops(root, request, path)

@@ -14,6 +14,7 @@ from predictor.manifest.counted import Request
 from predictor.manifest.engine import connected, quoted, quoted_name, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.files import ChosenFile, chosen_files
+from predictor.manifest.readers.limits import refuse
 from predictor.manifest.readers.paths import HEAD_BYTES, files_of, head_of
 from predictor.manifest.readers.text import check_unpacked, compression, filled_lines, text_head
 from predictor.manifest.table import JSON, TEXT, Table, is_file, shown
@@ -43,6 +44,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 
     Raises ManifestError for text that is no JSON, and for a key or cell that cannot be used.
     """
+    refuse(request, "JSON lines", str(path), "header", "sheet")
     files, notes = chosen_files(path, files_of(path), request)
     import duckdb
 

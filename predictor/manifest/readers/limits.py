@@ -17,9 +17,13 @@ def refuse(request: Request, format: str, where: str, *options: str) -> None:
     predictor.errors.ManifestError: data: --where says nothing about an image folder. leave --where out
     """
     for option in options:
-        if getattr(request, option) is not None:
-            name = f"--{option}"
+        if getattr(request, option) != getattr(_DEFAULT, option):
+            name = "--no-header" if option == "header" else "--" + option.replace("_", "-")
             raise ManifestError(f"{name} says nothing about {format}", where=where, remedy=f"leave {name} out")
+
+
+_DEFAULT = Request()
+NO_TABLE = ("label", "count", "weight", "where", "one_hot", "several_separator", "header", "sheet")  # has no columns
 
 
 @dataclass

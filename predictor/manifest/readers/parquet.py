@@ -13,6 +13,7 @@ from predictor.manifest.counted import Request
 from predictor.manifest.engine import connected, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.files import ChosenFile, chosen_files, joined_folders
+from predictor.manifest.readers.limits import refuse
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.text import check_growth
 from predictor.manifest.table import Table
@@ -42,6 +43,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 
     Raises ManifestError for a file that cannot be read, and for a column that cannot be used.
     """
+    refuse(request, "Parquet", str(path), "header", "sheet")
     files, notes = chosen_files(path, files_of(path, ENDING), request)
     if joined := joined_folders(path, [file.path for file in files]):
         notes.append(f"folders joined: {listed(list(map(repr, joined)))}")

@@ -70,7 +70,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 
     Raises ManifestError for text that cannot be read, and for lines with more, or less, than a path and a label.
     """
-    refuse(request, "a list of paths and labels", str(path), "label", "count", "weight")
+    refuse(request, "a list of paths and labels", str(path), "label", "count", "weight", "header", "sheet", "instances")
     files, notes = chosen_files(path, files_of(path), request)
     with connected(
         [f.path for f in files], str(path), "list of paths and labels", "it is UTF-8 text, 'path label' a line"

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 from predictor.manifest.counted import Request
 from predictor.manifest.parts import ListedPart, Opened
 from predictor.manifest.readers.boxes import Boxed, box_rows, instances_note
-from predictor.manifest.readers.files import near_files
-from predictor.manifest.readers.limits import Faults, refuse
+from predictor.manifest.readers.files import some_files
+from predictor.manifest.readers.limits import NO_TABLE, Faults, refuse
 from predictor.manifest.splits import chosen_splits, split_in
 from predictor.reading import opened as opened_file
 from predictor.reading import read_bytes
@@ -27,7 +27,9 @@ SPLITS = ("train", "val", "test")
 
 def recognises(path: Path, head: bytes) -> bool:
     """A folder of such files at any depth."""
-    return path.is_dir() and any(_is_annotation(file) for file in islice(near_files(path, (".xml",)), TRIED))
+    return path.is_dir() and any(
+        _is_annotation(file) for file in islice(some_files(path, ".xml", "annotations"), TRIED)
+    )
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 
     Raises ManifestError for files that are no such XML.
     """
-    refuse(request, "Pascal VOC annotations", str(path), "label", "count", "weight", "where")
+    refuse(request, "Pascal VOC annotations", str(path), *NO_TABLE)
     splits: dict[str, list[Path]] = {}
     sets = _sets(path)
     for folder, inner, files in os.walk(path, followlinks=True):

@@ -79,7 +79,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
     Raises ManifestError for a shard that cannot be read to its end, for labels that cannot be used, and where two
     origins say different labels and only some samples have both.
     """
-    refuse(request, "WebDataset shards", str(path), "count", "weight", "where")
+    refuse(request, "WebDataset shards", str(path), "count", "weight", "where", "header", "sheet", "instances")
     found = _shards(path)
     if not found:
         raise ManifestError("no shard found", where=str(path), remedy="name .tar files, a folder or a pattern of them")

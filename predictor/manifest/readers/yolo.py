@@ -19,9 +19,9 @@ from predictor.errors import ManifestError
 from predictor.manifest.counted import Request
 from predictor.manifest.parts import ListedPart, Opened
 from predictor.manifest.readers.boxes import Boxed, box_rows, instances_note
-from predictor.manifest.readers.files import near_files
+from predictor.manifest.readers.files import some_files
 from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
-from predictor.manifest.readers.limits import Faults, refuse
+from predictor.manifest.readers.limits import NO_TABLE, Faults, refuse
 from predictor.manifest.splits import chosen_splits, split_in
 from predictor.reading import MIB, opened_text, read_text
 
@@ -43,7 +43,7 @@ def recognises(path: Path, head: bytes) -> bool:
     """A folder of such files, or the data.yaml in it."""
     if path.is_file():
         return path.suffix.lower() in YAML and b"names" in head and recognises(path.parent, b"")
-    return path.is_dir() and any(_holds_boxes(file) for file in islice(near_files(path, (".txt",)), TRIED))
+    return path.is_dir() and any(_holds_boxes(file) for file in islice(some_files(path, ".txt", "labels"), TRIED))
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 
     Raises ManifestError for lines that are no boxes, and for numbers of classes without a name.
     """
-    refuse(request, "a YOLO folder", str(path), "label", "count", "weight", "where")
+    refuse(request, "a YOLO folder", str(path), *NO_TABLE)
     root = path if path.is_dir() else path.parent
     names, said = _names(path)
     images, orphans = _images(root)
