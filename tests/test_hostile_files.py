@@ -1,0 +1,67 @@
+"""What is read goes through the one opener: every kind of file, where a pipe or a device has its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from predictor.errors import PredictorError
+from predictor.grids import load_grid
+from predictor.images.listing import digest_of
+from predictor.images.results import read_probe
+from predictor.manifest import read_manifest, read_targets
+from predictor.models.fit import load_fit
+from predictor.render.report import _card
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "fit": load_fit,
+    "targets": read_targets,
+    "grid": load_grid,
+    "manifest": read_manifest,
+    "digest": digest_of,
+    "probes": read_probe,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("kind", ["pipe", "zero", "loop", "nothing", "holes"])
+def test_nothing_hangs_and_the_file_is_named(tmp_path: Path, reader: str, kind: str):
+    path = tmp_path / "x"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "holes":
+        with open(path, "wb") as file:
+            file.truncate(1 << 40)
+    else:
+        path.symlink_to({"zero": "/dev/zero", "loop": "x", "nothing": "nothing"}[kind])
+    if kind == "holes" and reader in ("digest", "manifest"):
+        pytest.skip("a file of that size may be what is meant")
+    with pytest.raises(PredictorError, match=str(path)):
+        READERS[reader](path)
+
+
+def test_a_data_card_shows_nothing_from_outside(tmp_path: Path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    card = tmp_path / "runs/README.md"
+    card.symlink_to(tmp_path / "secret")
+    assert _card(tmp_path / "runs") is None
+    card.unlink()
+    os.mkfifo(card)
+    assert _card(tmp_path / "runs") is None
+    card.unlink()
+    card.write_text("# Runs\n")
+    assert _card(tmp_path / "runs") == "# Runs\n"
+
+
+def test_an_image_that_never_ends_is_named(tmp_path: Path):
+    for name in ("a/1.png", "b/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "a/1.png").unlink()
+    os.mkfifo(tmp_path / "a/1.png")
+    with pytest.raises((PredictorError, OSError), match=r"a/1\.png"):
+        digest_of(tmp_path)
