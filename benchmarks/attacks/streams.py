@@ -83,7 +83,9 @@ def growing() -> Iterator[Attack]:
 
         def prepare(folder: Path, name: str = name, head: bytes = head, piece: bytes = piece) -> None:
             (folder / name).write_bytes(head + piece * 1_000)
-            subprocess.Popen([sys.executable, "-c", GROW.format(name=name, piece=piece)], cwd=folder)
+            subprocess.Popen(
+                [sys.executable, "-c", GROW.format(name=name, piece=piece)], cwd=folder, stderr=subprocess.DEVNULL
+            )
 
         yield Attack(
             kind="two at once",
