@@ -30,6 +30,7 @@ def frame(
     indicators: Sequence[str] | None = None,
     *,
     studies: Sequence[str] | None = None,
+    probes: Mapping[str, Probe] | None = None,
 ) -> pd.DataFrame:
     """One row per run: of a registry, sorted by study and run id; of records, in the order given.
 
@@ -38,8 +39,9 @@ def frame(
     (standard deviation of an accuracy that comes from its finite test images), env_*. A cell that does not apply is
     missing.
     runs : a folder of records, without a record in memory for each of them, or records
-    indicators : these alone; None: all of them; those of a probe of the images where the folder holds `probes.json`
+    indicators : these alone; None: all of them, those of a probe of the images where there are probes
     studies : of a folder, only these
+    probes : {key: probe} of training images; None: those of the folder's `probes.json`, none of records
     `.attrs["reasons"]` says why indicators are missing: {column: {reason: number of runs}}.
 
     Indicators are computed once per distinct label distribution; reported ones are taken as they are.
@@ -62,7 +64,8 @@ def frame(
             values = {name: pd.Series([row.get(name) for row in rows], dtype=kind) for name in names}
             return {f"{prefix}{name}": column.take(like).reset_index(drop=True) for name, column in values.items()}
 
-        probes = probes_of(runs) if isinstance(runs, str | Path) else {}
+        if probes is None:
+            probes = probes_of(runs) if isinstance(runs, str | Path) else {}
         values, reasons = _indicators(examples, indicators, probes)
         outcomes = list(dict.fromkeys(name for number in order for name in examples[number].outcomes))
         noises = [name for name in outcomes if own[f"noise_{name}"].notna().any()]
