@@ -21,8 +21,9 @@ from predictor.manifest import open_manifest
 from predictor.spec import target_counts
 from trainer.data.cache import write_cache
 from trainer.data.opening import read_source
-from trainer.launch.command import _warn
+from trainer.launch.command import warn_of
 from trainer.run import run_spec
+from trainer.status import standing
 
 TRAIN = {"cat": 5, "dog": 4, "7": 3}  # images of each class; one is called by a number
 TEST = 2
@@ -203,7 +204,7 @@ def test_what_was_left_out_is_said_by_the_plan_and_before_training(tmp_path) -> 
     assert "hidden files and folders left out" in text and "not counted left out: 2 .heic" in text
     told: list[str] = []
     grid = load_grid(tmp_path / "grid.yaml")
-    _warn(grid, tmp_path / "data", tmp_path / "runs", (), (), told.append)
+    warn_of(grid, tmp_path / "data", tmp_path / "runs", standing(grid, tmp_path / "runs"), told.append)
     assert told == [f"note: pets: {note}" for note in said]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from predictor.errors import DataError, PredictorError
 from predictor.grids import load_grid
-from trainer.checking import check_rendered, no_files
+from trainer.checking import check_lists, check_rendered, no_files
 from trainer.launch.command import Options, train_file, warn_of
 from trainer.launch.keep_grid import keep_grid
 from trainer.status import open_runs, standing
@@ -71,6 +71,8 @@ def launch(
     if data_dir is None:
         raise DataError("no image folder named", remedy="name the folder of the sources' files with --data DIR")
     check_rendered(grid)
+    if options.inside:
+        check_lists(grid, data_dir)
     now = standing(grid, runs_dir)
     warn_of(grid, data_dir, runs_dir, now, say)
     left = open_runs(grid, now, only_failed=options.only_failed).runs
