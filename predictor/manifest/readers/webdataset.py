@@ -179,6 +179,7 @@ def _samples(shard: Shard, request: Request) -> dict[str, tuple[Sample, str]]:
     """{key: (labels, name of a member that is no label)}, in the order of their first members."""
     ending, keys = _origins(request.label)
     samples: dict[str, tuple[Sample, str]] = {}
+    cells = Cells(Request(several_separator=NO_SEPARATOR))
     seen: set[tuple[str, str]] = set()
     for name, size, content in members(shard.path, lambda name: name.lower().endswith((f".{ending}", ".json"))):
         folder, slash, file = name.rpartition("/")
@@ -200,10 +201,10 @@ def _samples(shard: Shard, request: Request) -> dict[str, tuple[Sample, str]]:
             if content is None:
                 raise ValueError(f"holds {size:,} bytes; the limit is {MAX_READ:,}")
             if end == ending:
-                if text := _checked(content.decode("utf-8-sig").strip()):
+                if text := _checked(content.decode("utf-8-sig").strip(), cells):
                     labels[f".{ending}"] = text
             else:
-                _add_json(shard, labels, content, keys)
+                _add_json(shard, labels, content, keys, cells)
         except (ValueError, RecursionError) as error:
             shard.faults.add(f"{shard.path.name}: {name!r} {_problem(error)}")
     return samples
@@ -218,24 +219,24 @@ def _of_key(key: str) -> str:
     return f"key {key!r} of .json"
 
 
-def _add_json(shard: Shard, labels: Sample, content: bytes, keys: tuple[str, ...]) -> None:
+def _add_json(shard: Shard, labels: Sample, content: bytes, keys: tuple[str, ...], cells: Cells) -> None:
     values = json.loads(content)
     if not isinstance(values, dict):
         raise ValueError("holds no keys and values")
     for key in keys:
         if key in values:
-            if text := _checked(values[key]):
+            if text := _checked(values[key], cells):
                 labels[_of_key(key)] = text
             return
     if len(shard.keys) < MANY:
         shard.keys.update(key for key in list(values)[:20])
 
 
-def _checked(value: object) -> str:
+def _checked(value: object, cells: Cells) -> str:
     """The value as JSON, '' where it is missing. Raises ValueError where it is no label."""
     if value in (None, "", []):
         return ""
-    Cells(Request(several_separator=NO_SEPARATOR)).of(value)
+    cells.of(value)
     return json.dumps(value)
 
 
