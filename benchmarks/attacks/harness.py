@@ -212,4 +212,8 @@ def tried(attacks: Sequence[Attack], base: Path, say: Callable[[str], None]) -> 
 def _remove(place: Path) -> None:
     for folder in (place, *(path for path in _files(place) if path.is_dir() and not path.is_symlink())):
         folder.chmod(0o755)
-    shutil.rmtree(place)
+    for _ in range(100):  # somebody may still write there
+        shutil.rmtree(place, ignore_errors=True)
+        if not place.exists():
+            return
+        time.sleep(0.1)

@@ -66,7 +66,8 @@ import time
 end = time.monotonic() + 4
 while time.monotonic() < end:
     with open({name!r}, "ab") as file:
-        file.write({piece!r} * 20_000)
+        file.write({piece!r} * 2_000)
+    time.sleep(0.02)
 """
 
 
