@@ -23,8 +23,9 @@ from functools import cache
 
 import numpy as np
 
-from predictor.fitting.calibration import UNKNOWN_SD, predict_rows
+from predictor.fitting.calibration import UNKNOWN_SD
 from predictor.fitting.configurations import configurations
+from predictor.fitting.held_out import predict_rows
 from predictor.fitting.rows import rows_for, select
 from predictor.models import Row, families
 from predictor.models.links import expit, logit

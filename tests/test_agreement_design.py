@@ -217,7 +217,7 @@ def test_target_sets_are_pooled_as_estimates(several: pd.DataFrame) -> None:
     without = {key[0]: row.value for key, row in rows.items() if "without" in key[0] and key[1] == "spearman"}
     assert len(without) == 5 and max(without, key=without.get) == "(without t4)" and without["(without t4)"] > 0.75
     (summary,) = table.pooled_rows()
-    assert summary["without_one"] == (min(without.values()), max(without.values()))
+    assert summary["without_one"] == (min(without.values()), max(without.values())) and summary["n_target_sets"] == 5
     assert summary["verdict"] == "undecided: few target sets", "the fifth target set forbids to say more"
     agreeing = agreement(several[several["target_set"].ne("t4")], indicators=["a"], **DRAWS)
     (summary,) = agreeing.pooled_rows()

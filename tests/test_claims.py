@@ -19,6 +19,8 @@ from predictor.grids import load_grid
 from predictor.records import RunRecord, write_record
 from predictor.spec import RunSpec
 
+NAMES = ["C1", "C2", "C2-none", *(f"C{n}" for n in range(3, 8))]
+
 
 def grid_runs(report: ClaimsReport, folder: Path):
     path = folder / "missing.yaml"
@@ -41,7 +43,7 @@ def verdicts(report: ClaimsReport) -> dict[str, str]:
 def test_nothing_is_decided_before_and_all_is_planned(tmp_path) -> None:
     records = trained(start(), as_the_paper)
     before = claims(records)
-    assert set(verdicts(before).values()) == {"undecided"} and list(verdicts(before)) == [f"C{n}" for n in range(1, 8)]
+    assert set(verdicts(before).values()) == {"undecided"} and list(verdicts(before)) == NAMES
     assert all(result.missing and result.missing.n_runs and result.reason for result in before.results)
     assert all(result.missing.further_target_sets == 0 for result in before.results)
     runs = grid_runs(before, tmp_path)
@@ -60,6 +62,7 @@ def test_the_planned_runs_decide_every_claim_as_planted(whole) -> None:
     assert verdicts(report) == {
         "C1": "supported",
         "C2": "contradicted",  # a doubling of size gives 9 points, as many other classes 5
+        "C2-none": "supported",
         "C3": "supported",
         "C4": "supported",
         "C5": "supported",
@@ -191,7 +194,7 @@ def test_holm_is_over_all_claims_whichever_are_asked_for(whole) -> None:
     tested = claims(half).results  # C6 and C7 have no runs: they count with p = 1, so that no verdict falls later
     first = min((result for result in tested if result.p is not None), key=lambda result: result.p)
     assert sum(result.p is None for result in tested) == 2
-    assert first.p_adjusted == pytest.approx(7 * first.p)
+    assert first.p_adjusted == pytest.approx(8 * first.p)
 
 
 def test_unknown_claim() -> None:
@@ -205,13 +208,13 @@ def test_command(whole, tmp_path) -> None:
     grid = tmp_path / "m.yaml"
     done = CliRunner().invoke(command, [str(tmp_path / "runs"), "--missing", str(grid), "--claim", "C7"])
     assert done.exit_code == 0 and f"{grid}: written" in done.stderr
-    assert "C7     undecided" in done.stdout and "36 runs on set-0" in done.stdout
-    assert len(load_grid(grid).runs) == 36
+    assert "C7     undecided" in done.stdout and "54 runs on set-0" in done.stdout
+    assert len(load_grid(grid).runs) == 54
     told = CliRunner().invoke(command, [str(tmp_path / "runs"), "--format", "json"])
     rows = json.loads(told.stdout)["claims"]
-    assert [row["claim"] for row in rows] == [f"C{n}" for n in range(1, 8)]
+    assert [row["claim"] for row in rows] == NAMES
     assert {"target_set", "effect", "low", "high", "margin", "verdict", "n_runs", "run_ids", "missing"} <= set(rows[0])
-    assert rows[6]["missing"]["n_runs"] == 36
+    assert rows[-1]["missing"]["n_runs"] == 54
     everything = CliRunner().invoke(command, [str(tmp_path / "runs"), "--all"]).stdout
     assert "truncated against deleted in proportion" in everything and max(map(len, everything.splitlines())) < 200
     for form in ("csv", "markdown"):
@@ -247,7 +250,7 @@ def test_an_own_claim_from_a_file(whole, tmp_path, monkeypatch) -> None:
     effect = float(done.stdout.splitlines()[1].split()[2])
     assert effect == pytest.approx(2.0, abs=0.2)  # points
     with pytest.raises(PredictorError, match="a claim 'C1' exists already"):
-        registry.register(registry.PAPER[0].CLAIM)
+        registry.register(registry.PAPER[0])
 
 
 def _planned(record: RunRecord, spec: RunSpec | None = None):

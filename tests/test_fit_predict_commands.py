@@ -49,7 +49,7 @@ def manifests(tmp_path):
 def test_fit_prints_the_table_and_writes_the_fit(runs, table):
     assert (runs / "fit.json").exists()
     for word in (
-        "classwise *",
+        "average *",
         "log_n_log_h",
         "configuration",
         "extrapolation",

@@ -39,7 +39,13 @@ def row(fit, outcome="accuracy", split="configuration", **wanted):
 
 def test_validation_rows_keep_the_contract(fit):
     assert {r["outcome"] for r in fit.validation} == {"accuracy", "robustness", "shift:noise"}
-    assert {r["split"] for r in fit.validation} == {"configuration", "target_set", "domain", "extrapolation"}
+    assert {r["split"] for r in fit.validation} == {
+        "configuration",
+        "new_draws",
+        "target_set",
+        "domain",
+        "extrapolation",
+    }
     for r in fit.validation:
         assert set(r) >= KEYS
         assert set(r["skill"]) == {"mean", "log_n", "log_n_log_h", "nearest"}
@@ -165,7 +171,7 @@ def test_bad_input_is_refused_in_words(records, arguments, message):
 def test_one_target_set_fits_and_says_what_it_cannot_measure():
     one = tuple(list(TARGET_SETS.items())[:1])
     fit = fit_registry(registry(n_configurations=20, target_sets=one), ["accuracy"], ["linear"])
-    assert {r["split"] for r in fit.validation} <= {"configuration", "extrapolation"}
+    assert {r["split"] for r in fit.validation} <= {"configuration", "new_draws", "extrapolation"}
     assert any("at least 3 are needed to leave one out" in line for line in fit.content["left_out"])
     assert (
         "one target set cannot tell"
@@ -186,7 +192,7 @@ def test_an_indicator_that_some_runs_lack_is_not_used_and_a_baseline_that_needs_
 
 def test_fit_json_is_plain_data(fit):
     content = json.loads(fit.to_json())
-    assert content["digest"] == fit.digest and content["schema_version"] == 2
+    assert content["digest"] == fit.digest and content["schema_version"] == 3
 
 
 def test_intervals_cover_exchangeable_residuals_at_every_accuracy():

@@ -14,7 +14,7 @@ from predictor.errors import FitError
 from predictor.models.fit import Fit, content_digest, load_fit
 from predictor.models.links import counted_logit, logit
 from predictor.prediction import predict
-from predictor.statistics.conformal import error_scale
+from predictor.statistics.error_scale import ErrorScale, Signs
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 
@@ -56,7 +56,7 @@ def test_an_interval_is_as_wide_as_the_models_disagree(fit):
     entry = json.loads(
         json.dumps(fit.content["outcomes"]["accuracy"])
     )  # a copy with a weight, whatever the small world chose
-    entry["configuration"]["doubt_weight"] = 100.0
+    entry["configuration"]["scale"] |= {"doubt": 1.0, "typical": 0.1}
     own = Fit({**fit.content, "outcomes": {**fit.content["outcomes"], "accuracy": entry}})
     designs = {"even": EVEN, "small": manifest([40] * 10), "skewed": TAIL}
     halves, doubts = [], []
@@ -68,7 +68,7 @@ def test_an_interval_is_as_wide_as_the_models_disagree(fit):
         n = entry["n_tested"]["cifar100/a"]
         half = float(counted_logit(accuracy.high, n) - counted_logit(accuracy.low, n)) / 2
         assert found.status == "in_domain", found.outside
-        halves.append(half / error_scale(accuracy.value, entry["configuration"]["tail"], doubt, 100.0))
+        halves.append(half / float(ErrorScale.stored(entry["configuration"]["scale"])(accuracy.value, Signs(doubt))))
         doubts.append(doubt)
     assert max(doubts) > 1.5 * min(doubts)
     assert np.allclose(halves, halves[0], rtol=1e-6)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from synthetic import LAW, registry
 
 from predictor.errors import FitError
-from predictor.fitting import fit_registry
-from predictor.fitting.calibration import calibrate
 from predictor.fitting.configurations import configurations
 from predictor.fitting.folds import configuration_folds
+from predictor.fitting.held_out import calibrate
 from predictor.fitting.rows import rows_for, select
-from predictor.models import Family, Row, families
+from predictor.models import Family, Row, families, gaussian_process
+from predictor.models.average import stacked
+from predictor.models.by_shift import by_shift
 from predictor.models.case import Case
 from predictor.models.classwise import slopes
 from predictor.models.elastic_net import Terms
@@ -22,6 +24,7 @@ from predictor.models.evaluate import evaluate
 from predictor.models.features import direction
 from predictor.models.glm import Groups, fit_pooled
 from predictor.models.linear import FEATURES, fit_linear
+from predictor.models.links import expit, logit
 
 
 @pytest.fixture(scope="module")
@@ -75,43 +78,81 @@ def test_every_family_gives_plain_parameters_that_predict_inside_0_and_1(rows, n
     assert again == parameters
 
 
-def test_the_gaussian_process_is_scikit_learns():
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
-
-    from predictor.models.corrections import correction
-    from predictor.models.links import expit, logit
-
+def test_the_gaussian_process_is_that_of_its_kernel(monkeypatch):
+    """The stated weights are those of the stated kernel, noise and points, computed here from their definition."""
     own = rows_for(select(registry(n_configurations=40, n_seeds=2)), "accuracy")
     found = families()["gaussian_process"].fit(own)
-    left = correction(own, "test", fewest=1)
-    x = (left.x - found["center"]) / np.array(found["scale"])
-    kernel = ConstantKernel(found["amplitude"]) * RBF(found["lengths"])
-    noises = [np.exp(value) for value in np.linspace(np.log(1e-4), np.log(4), 400)]
-    likelihood = [
-        GaussianProcessRegressor(kernel + WhiteKernel(noise), optimizer=None)
-        .fit(x, left.working - found["mean"]).log_marginal_likelihood_value_ for noise in noises
-    ]  # fmt: skip
-    best = kernel + WhiteKernel(noises[int(np.argmax(likelihood))])
-    reference = GaussianProcessRegressor(best, optimizer=None).fit(x, left.working - found["mean"])
-    cases = [row.case for row in own[::2]]
-    assert len({row.configuration_id for row in own}) == len(cases)
-    moved = logit(evaluate(found["base"], cases) / 1.0)  # chance enters below
-    chance = np.array([case.chance for case in cases])
-    linear = logit((expit(moved) - chance) / (1 - chance))
-    values = np.array([case.features(found["gp_features"]) for case in cases])
-    by = found["mean"] + reference.predict((values - found["center"]) / np.array(found["scale"]))
-    assert evaluate(found, cases) == pytest.approx(chance + (1 - chance) * expit(linear + by), abs=2e-3)
+    one = [own[i] for i in configurations(own).first]
+    assert len(one) == len(found["weights"]) == 40
+    points, variances = np.array(found["points"]), found["variances"]
+    level, domain = np.array(found["level_of"]), np.array(found["domain_of"])
+
+    def kernel(i, j):
+        near = np.exp(-0.5 * np.sum((points[i] - points[j]) ** 2))
+        same_level, same_domain = level[i] == level[j], domain[i] == domain[j]
+        smooth = variances["shared"] + variances["target_set"] * same_level + variances["domain"] * same_domain
+        return smooth * near + variances["target_set_level"] * same_level + variances["domain_level"] * same_domain
+
+    covariance = np.array([[kernel(i, j) for j in range(40)] for i in range(40)])
+    order = [
+        next(k for k, name in enumerate(configurations(own).ids) if name.startswith(row.configuration_id))
+        for row in one
+    ]
+    start = logit(np.clip(evaluate(found["base"], [row.case for row in one]), 0.02, 0.999))
+    measured = configurations(own).measured[order]
+    left = logit(np.clip(measured, 0.02, 0.999)) - start
+    p = np.clip(expit(start), 0.05, 0.995)
+    noise = found["noise"] / (4 * p * (1 - p)) / 2  # two seeds
+    by = covariance @ np.linalg.solve(covariance + np.diag(noise), left)
+    assert logit(evaluate(found, [row.case for row in one])) == pytest.approx(start + by, abs=1e-4)
+    new = replace(one[0].case, level=None, domain=None)  # of another target set only what all share is known
+    alone = np.array([variances["shared"] * np.exp(-0.5 * np.sum((points[0] - point) ** 2)) for point in points])
+    base = logit(np.clip(evaluate(found["base"], [new]), 0.02, 0.999))
+    if variances["shared"] == 0:
+        assert logit(evaluate(found, [new])) == pytest.approx(base, abs=1e-9)
+    else:
+        assert np.isfinite(alone).all()
+    monkeypatch.setattr(gaussian_process, "EXACT", 30)
+    monkeypatch.setattr(gaussian_process, "INDUCING", 30)
+    few = families()["gaussian_process"].fit(own)
+    assert len(few["weights"]) == 30
+    cases = [row.case for row in one]
+    assert np.abs(logit(evaluate(few, cases)) - logit(evaluate(found, cases))).mean() < 0.1
 
 
-def test_the_gaussian_process_competes_where_named_and_up_to_300_configurations():
-    few = registry(n_configurations=24, n_seeds=1)
-    assert "gaussian_process" not in fit_registry(few, ["accuracy"]).content["outcomes"]["accuracy"]["families"]
-    named = fit_registry(few, ["accuracy"], ["gaussian_process", "linear"])
-    assert "gaussian_process" in named.content["outcomes"]["accuracy"]["families"]
-    many = rows_for(select(registry(n_configurations=301, n_seeds=1)), "accuracy")
-    with pytest.raises(FitError, match="at most 300 configurations; found 301"):
-        families()["gaussian_process"].fit(many)
+def test_the_gaussian_process_finds_what_differs_between_domains_and_no_neighbour_is_better():
+    own = rows_for(select(registry(n_configurations=60, n_seeds=2)), "accuracy")
+    found = families()["gaussian_process"].fit(own)
+    assert set(found["variances"]) == set(gaussian_process.KINDS)
+    assert found["noise"] in gaussian_process.NOISES
+    again = families()["gaussian_process"].fit(own[::-1])
+    assert (again["variances"], again["noise"], again["lengths"]) == tuple(
+        found[name] for name in ("variances", "noise", "lengths")
+    )
+    assert again["weights"] == pytest.approx(found["weights"], rel=1e-4, abs=1e-3)
+    with pytest.raises(FitError, match="needs 20 configurations; found 12"):
+        families()["gaussian_process"].fit(rows_for(select(registry(n_configurations=12, n_seeds=1)), "accuracy"))
+
+
+def test_the_weights_of_an_average_are_those_of_held_out_predictions():
+    generator = np.random.default_rng(0)
+    truth = generator.normal(size=400)
+    good, bad = truth + generator.normal(0, 0.1, 400), truth + generator.normal(0, 1.0, 400)
+    other = truth + generator.normal(0, 0.1, 400)
+    weights = stacked(np.column_stack([bad, good, other]), truth)
+    assert weights.sum() == pytest.approx(1) and weights[0] == 0 and abs(weights[1] - weights[2]) < 0.3
+    assert stacked(np.column_stack([good, good]), truth).tolist() == [1, 0]  # as good: the first, and no half of each
+    assert stacked(np.column_stack([good, good]), truth, 1).tolist() == [0, 1]
+
+
+def test_robustness_is_the_mean_of_the_shifts_that_a_case_has():
+    one = {"kind": "linear", "features": [], "center": [], "scale": [], "coefficients": [], "low": [], "high": [],
+           "levels": {}}  # fmt: skip
+    model = by_shift({"shift:a": {**one, "intercept": 0.0}, "shift:b": {**one, "intercept": 2.0}}, {})
+    both, first, none = (Case(None, {}, shifts=shifts) for shifts in (("shift:a", "shift:b"), ("shift:a",), ()))
+    values = evaluate(model, [both, first, none])
+    assert values[:2] == pytest.approx([(0.5 + expit(2.0)) / 2, 0.5]) and np.isnan(values[2])
+    assert np.isnan(evaluate(model, [Case(None, {}, shifts=("shift:c",))])).all()
 
 
 def test_the_elastic_net_goes_with_every_direction(rows):

@@ -20,6 +20,7 @@ from predictor.prediction.differences import differences
 from predictor.prediction.intervals import Question
 from predictor.prediction.request import resolve
 from predictor.statistics.conformal import Residuals
+from predictor.statistics.error_scale import Signs
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 LEVELS = st.floats(0.01, 0.9999)
@@ -97,7 +98,7 @@ def test_less_known_is_never_narrower(world, question, value, doubt, level, only
     fit, _ = fit_of(world)
     request = resolve(fit, **{"target_set": "new", "domain": "new"} | question, model=None, image_size=None,
                       image_steps=None)  # fmt: skip
-    own = Question(fit.outcomes["accuracy"], request, level, doubt)
+    own = Question(fit.outcomes["accuracy"], request, level, Signs(doubt))
     inside, outside = own.interval(value), own.outside(value, only_larger=only_larger)
     assert outside.low <= inside.low and inside.high <= outside.high
     if request.basis == "new_domain":

@@ -15,8 +15,8 @@ from synthetic import registry, reported
 from predictor.agreements import agreement
 from predictor.cli.report_command import command
 from predictor.fitting import rows_for, select
-from predictor.fitting.calibration import calibrate
 from predictor.fitting.configurations import configurations
+from predictor.fitting.held_out import calibrate
 from predictor.models import families
 from predictor.records import RunRecord, frame, write_record
 from predictor.render.report import headline, held_out_points, report_html, try_fit

@@ -103,7 +103,7 @@ class AgreementTable(Result):
         return _wide(self.rows, self.level)
 
     def pooled_rows(self) -> list[dict[str, Any]]:
-        """One row per outcome and indicator over all target sets, with I^2 and the range without one target set."""
+        """One row per outcome and indicator over all target sets: how many, I^2 and the range without one of them."""
         without: dict[tuple[str, str, str], list[float]] = {}
         for row in self.pooled:
             if row.target_set != POOLED and row.statistic == "spearman" and row.value is not None:
@@ -112,6 +112,7 @@ class AgreementTable(Result):
         for entry in wide:
             values = without.get((entry["study"], entry["outcome"], entry["indicator"]))
             entry["without_one"] = (min(values), max(values)) if values else None
+            entry["n_target_sets"] = len(values) if values else 2  # of two, none can be left out
         return wide
 
 
@@ -167,7 +168,8 @@ def verdict(raw: Agreement, fixed: Agreement | None, level: float, few: str = "n
         return ONLY_GIVEN.format(given=given)
     if not counts:
         return _nothing(raw, few)
-    gone = fixed.low is not None and fixed.high is not None and not fixed.low <= raw.value <= fixed.high
+    low, high = fixed.low, fixed.high
+    gone = low is not None and high is not None and low <= 0 <= high and not low <= raw.value <= high
     return (ONLY_SIZE if gone else PERHAPS_SIZE).format(given=given)
 
 

@@ -12,6 +12,7 @@ from predictor.claims.target_sets import FRACTALS, Site
 from predictor.errors import SpecError
 from predictor.grids import plan_grid
 from predictor.grids.compose import compose, recipe_of, source, target_set_of
+from predictor.spec import target_counts
 
 STUDY = "missing"
 SEEDS = (0, 1, 2)
@@ -126,6 +127,9 @@ def _open_blocks(
         if isinstance(others := block.get("others"), list):
             block["others"] = [others]  # a list would be several levels: these groups are one
         runs = plan_grid(grid_content([block], places, files)).runs
+        largest = max((max(target_counts(run.spec).values(), default=0) for run in runs), default=0)
+        if largest > site.largest:
+            raise SpecError(f"{largest} images of one class; the largest that a run has had is {site.largest}")
         open_runs = {run.spec.run_id for run in runs} - finished
         if open_runs and block not in found:
             found.append(block)

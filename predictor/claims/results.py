@@ -18,6 +18,7 @@ from predictor.grids import load_grid, near
 from predictor.grids.write import grid_text
 from predictor.records import RunRecord, read_registry
 from predictor.results import Result
+from predictor.statistics.equivalence import p_differs
 from predictor.statistics.multiplicity import adjusted
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class ClaimResult:
     p : for the verdict that the effects speak for (all parts together to support, one part to contradict);
         p_adjusted : Holm's over all registered claims
     missing : runs that would decide it; None where every part has its target sets
+    domain : None: all domains together; else the verdict on the target sets of one domain
+    differs : p that the effect of the first part is the same in every domain (Welch's test over target sets); None
+        where fewer than two domains have two target sets
     """
 
     claim: str
@@ -55,6 +59,8 @@ class ClaimResult:
     parts: tuple[PartResult, ...]
     note: str | None
     missing: Missing | None
+    domain: str | None = None
+    differs: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -81,7 +87,7 @@ class ClaimsReport(Result):
         import pandas as pd
 
         names = (
-            "claim", "question", "verdict", "effect", "low", "high", "level", "margin", "p", "p_adjusted",
+            "claim", "domain", "question", "verdict", "effect", "low", "high", "level", "margin", "p", "p_adjusted",
             "n_target_sets", "n_pairs", "n_runs", "reason",
         )  # fmt: skip
         return pd.DataFrame([{name: getattr(result, name) for name in names} for result in self.results])
@@ -115,7 +121,12 @@ def claims(
     files, digests = _grid_sources(Path(runs)) if isinstance(runs, str | Path) else ({}, {})
     places = _independent(sites(found, digests), found)
     finished = {record.run_id for record in records}
-    judged = _judged([_result(claim, found, places, finished, files) for claim in known.values()])
+    raw = [_result(claim, found, places, finished, files) for claim in known.values()]
+    judged = [
+        row
+        for result in _judged(raw)
+        for row in (result, *_by_domain(known[result.claim], result, raw, found, places, finished, files))
+    ]
     results = tuple(result for name in wanted for result in judged if result.claim == name)
     return ClaimsReport(results=results, unused=unused, _places=tuple(places), _files=files)
 
@@ -124,8 +135,9 @@ def part_rows(results: Sequence[ClaimResult]) -> list[dict[str, object]]:
     """A row for each part of each claim."""
     return [
         {
-            "claim": result.claim, "verdict": result.verdict, "part": part.name, "outcome": part.outcome,
-            "expects": part.expects, "effect": part.effect, "low": part.low, "high": part.high, "level": part.level,
+            "claim": result.claim, "domain": result.domain, "verdict": result.verdict, "part": part.name,
+            "outcome": part.outcome, "expects": part.expects, "effect": part.effect, "low": part.low,
+            "high": part.high, "level": part.level,
             "p_supports": part.supports, "p_contradicts": part.contradicts, "n_target_sets": part.n_target_sets,
             "n_pairs": part.n_bases, "n_runs": len(part.run_ids), "reason": part.reason,
         }
@@ -154,6 +166,10 @@ def _result(
     else:
         p, verdict = for_it, UNDECIDED if for_it is None else SUPPORTED
     effects = {part.name: part.target_sets for part in parts if part.outcome == "accuracy"}
+    home = {c.target_set: c.domain for group in found for c in group}
+    by_domain: dict[str, list[float]] = {}
+    for name, value in parts[0].target_sets.items():
+        by_domain.setdefault(home[name], []).append(value)
     return ClaimResult(
         claim=claim.name,
         question=claim.question,
@@ -173,7 +189,33 @@ def _result(
         parts=tuple(parts),
         note=claim.describe(effects) if claim.describe else None,
         missing=missing(claim, parts, places, finished, files),
+        differs=p_differs(list(by_domain.values())),
     )
+
+
+def _by_domain(
+    claim: Claim,
+    pooled: ClaimResult,
+    raw: Sequence[ClaimResult],
+    found: Sequence[Sequence[Configuration]],
+    places: Sequence[Site],
+    finished: set[str],
+    files: Mapping[str, str],
+) -> list[ClaimResult]:
+    """A verdict for each domain, where the effect differs between them; Holm's adjustment is over domains as well."""
+    if pooled.differs is None or pooled.differs >= ALPHA:
+        return []
+    domains = sorted({c.domain for group in found for c in group if c.target_set in pooled.parts[0].target_sets})
+    others = [result for result in raw if result.claim != pooled.claim]
+    rows = []
+    for name in domains:
+        own = [[c for c in group if c.domain == name] for group in found]
+        there = [site for site in places if site.domain == name]
+        one = _result(claim, [group for group in own if group], there, finished, files)
+        p = None if one.p is None else min(1.0, one.p * len(domains))
+        (judged,) = _judged([replace(one, p=p), *others])[:1]
+        rows.append(replace(judged, p=one.p, domain=name, differs=None))
+    return rows
 
 
 def _judged(raw: Sequence[ClaimResult]) -> list[ClaimResult]:

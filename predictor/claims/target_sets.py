@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,11 +26,13 @@ class Site:
     configurations : those of this target set in one context (protocol, network, recipe)
     sources : {name: digest} of every source that the registry knows
     capacity : {source: other classes that a run has taken from it}
+    taken : {source: {(classes, images of each) that a run has taken from it}}: what exists is what was trained on
     """
 
     configurations: Sequence[Configuration]
     sources: Mapping[str, str]
     capacity: Mapping[str, int]
+    taken: Mapping[str, Set[tuple[int, int]]] = field(default_factory=dict)
 
     @cached_property
     def spec(self) -> RunSpec:
@@ -96,9 +99,17 @@ class Site:
         together : the classes may come from several sources, each as far as a run has taken it
         Raises SpecError where no source of these kinds is known.
         """  # fmt: skip
-        ranked = [name for kind in kinds for name in self._of_kind(kind, keep_shifts)]
-        if not ranked:
+        known = [name for kind in kinds for name in self._of_kind(kind, keep_shifts)]
+        if not known:
             raise SpecError(f"no run takes other classes from {' or '.join(kinds)} sources", where=self.target_set)
+        most = {name: self._images(name, n_classes) for name in known}
+        ranked = [name for name in known if most[name] >= samples_per_class]
+        if not ranked:
+            best = max(known, key=most.__getitem__)
+            raise SpecError(
+                f"no run shows {samples_per_class} images of each other class; {best} gave {most[best]:g}",
+                where=self.target_set,
+            )
         if not together:
             return {"source": ranked[0], "n_classes": n_classes, "samples_per_class": samples_per_class}
         level, left = [], n_classes
@@ -123,6 +134,22 @@ class Site:
         ]
         return sorted(names, key=lambda name: (keep_shifts and origin(name) in tests, -self.capacity[name], name))
 
+    def _images(self, name: str, n_classes: int) -> float:
+        """Images of each of so many other classes that a run has had from the source; of drawn ones as many as wanted.
+
+        Where no run took so many classes: of as many as any did.
+        """
+        if name == FRACTALS[0] or synthetic(self.sources.get(name, "")):
+            return math.inf
+        taken = self.taken.get(name, set())
+        enough = min(n_classes, max((classes for classes, _ in taken), default=0))
+        return max((images for classes, images in taken if classes >= enough), default=0)
+
+    @cached_property
+    def largest(self) -> int:
+        """Images of the largest target class that a run of this target set has had."""
+        return max((max(c.counts) for c in self.configurations if c.counts), default=0)
+
     def _near(self, name: str) -> bool:
         """Whether a run of this target set has taken classes from the source: another domain's would be no answer."""
         return any(other.source == name for c in self.configurations for s in c.spec.stages for other in s.data.others)
@@ -135,6 +162,7 @@ def sites(groups: Sequence[Sequence[Configuration]], known: Mapping[str, str]) -
     """
     contexts: dict[str, dict[str, list[Configuration]]] = defaultdict(lambda: defaultdict(list))
     sources, capacity = dict(known), Counter[str]()
+    taken: dict[str, set[tuple[int, int]]] = defaultdict(set)
     every = [configuration for group in groups for configuration in group]
     protocols = compared_as([configuration.spec for configuration in every])
     for configuration, protocol in zip(every, protocols, strict=True):
@@ -144,10 +172,14 @@ def sites(groups: Sequence[Sequence[Configuration]], known: Mapping[str, str]) -
         for stage in spec.stages:
             for other in stage.data.others:
                 capacity[other.source] = max(capacity[other.source], other.n_classes)
+                taken[other.source].add((other.n_classes, other.samples_per_class))
+        if configuration.counts:  # classes of the target's own source are as large as those of other target sets
+            size = min(configuration.counts)
+            taken[configuration.data.source].add((len(configuration.counts), size))
     if not contexts:
         return []
     chosen = max(contexts.values(), key=lambda own: (len(own), sum(map(len, own.values()))))
-    found = [Site(own, sources, capacity) for own in chosen.values() if any(c.size for c in own)]
+    found = [Site(own, sources, capacity, taken) for own in chosen.values() if any(c.size for c in own)]
     return sorted(found, key=lambda site: (not site.shifts, site.target_set))
 
 

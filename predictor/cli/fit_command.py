@@ -15,6 +15,7 @@ from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, check_writable
 @STUDIES
 @OUTCOMES
 @click.option("--family", "families", multiple=True, metavar="NAME", help="Only this model; may be repeated.")
+@click.option("--all", "everything", is_flag=True, help="Also how often P(a is better) was right, in ten bins.")
 @FORMAT
 def command(
     runs: Path,
@@ -22,6 +23,7 @@ def command(
     studies: tuple[str, ...],
     outcomes: tuple[str, ...],
     families: tuple[str, ...],
+    everything: bool,
     form: str,
 ) -> None:
     """Learn from the registry RUNS to predict accuracies from labels; print how well that works on held-out runs."""
@@ -48,4 +50,4 @@ def command(
         rows = [flat_row(row) for row in fit.validation]
         click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
     else:
-        click.echo(validation_text(fit, form, scored=scored, written=written))
+        click.echo(validation_text(fit, form, scored=scored, written=written, everything=everything))

@@ -2,112 +2,169 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.errors import FitError
-from predictor.fitting.configurations import Configurations, Indices, configurations, take
-from predictor.fitting.folds import Fold
-from predictor.models.average import averaged
-from predictor.models.base import Family, Floats, fitted
-from predictor.models.case import CLASS_FEATURES, RECIPE, check_features
-from predictor.models.evaluate import evaluate
-from predictor.models.links import disagreement, expit, logit, measured_within
-from predictor.models.rows import Row, Sample
-from predictor.statistics.conformal import (
-    Residuals,
-    fitted_scale,
-    grouped_quantile,
-    outside,
-)
+from predictor.fitting.configurations import Configurations, Indices
+from predictor.models.base import Family, Floats
+from predictor.models.links import logit, measured_within
+from predictor.statistics.conformal import Residuals, grouped_quantile, outside
+from predictor.statistics.error_scale import NOTHING, ErrorScale, Signs
 
 LEVELS = (0.8, 0.9, 0.95)
 UNKNOWN_SD = 1.5  # logits between target sets, where one target set cannot tell: from 20 % to 80 % in +- 1 sd
+DIGITS = 6  # decimals of what fit.json keeps of each configuration
+ENOUGH = 30  # representative configurations from which they alone calibrate
+PULL, MOST_INFLATION = 100, 1.5
 
 
-def models_of(fits: Mapping[str, Calibrated]) -> list[str]:
-    """Names of the models whose disagreement is the `doubt`: all but baselines and averages."""
-    return [name for name, item in fits.items() if not (item.family.baseline or item.family.averages)]
+@dataclass(frozen=True, eq=False)
+class NewDraws:
+    """What a family said of held-out configurations on data seeds that its fit did not use.
 
-
-def predict_rows(parameters: dict[str, Any], rows: Sequence[Row]) -> Floats:
-    """(n,) predicted accuracies of the rows."""
-    cases, index = Sample.of(rows).cases()
-    return evaluate(parameters, cases)[index]
-
-
-def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
-    """Parameters of the family, refused where it uses what is only known after training.
-
-    Raises FitError for such a predictor, and for one that no run has.
+    held : (m,) configurations; predicted, residuals, measured : (m,) of the runs with those seeds
+    seeds : (m,) how many runs; fold : (m,) the fold that held them out
     """
-    parameters = fitted(family, rows)
-    known = {*rows[0].case.indicators, *CLASS_FEATURES, *RECIPE}
-    if any(name.rpartition(" ")[2] not in known for name in parameters["features"]):  # rarely: of other runs, or none
-        known.update(name for row in rows for name in row.case.indicators)
-    check_features(parameters["features"], sorted(known))
-    return parameters
+
+    held: Indices
+    predicted: Floats
+    residuals: Floats
+    measured: Floats
+    seeds: Indices
+    fold: Indices
 
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
     """A family fitted to all rows, and to the rows without each fold.
 
-    predicted : (n,) accuracy of each configuration, predicted by the fit without it; nan where none held it out
+    of_all : (n,) the configurations, by their number among all
+    predicted : (n,) accuracy of each configuration, predicted by the fit without it
     residuals : (n,) measured - predicted, in logits
-    groups, fold : (n,) target set of each configuration, and the fold that held it out
-    doubt : (n,) how far the models disagree, see `error_scale`; 0 of a baseline
+    groups, domains, fold : (n,) target set and domain of each configuration, and the fold that held it out
+    doubt, haste : (n,) see `predictor.statistics.error_scale`; doubt is 0 of a baseline
+    representative : (n,) of a study whose configurations were drawn as a user's would be
+    run_sd : (n,) standard deviation of one run of the configuration, in logits; nan where it has one
     """
 
     family: Family
     parameters: dict[str, Any]
+    of_all: Indices
     predicted: Floats
     residuals: Floats
     groups: NDArray[Any]
+    domains: NDArray[Any]
     fold: Indices
     measured: Floats
+    seeds: Indices
     doubt: Floats
-    fold_parameters: tuple[dict[str, Any], ...] = ()  # of the fits without each fold; none of an average
+    haste: Floats
+    representative: NDArray[np.bool_]
+    run_sd: Floats
+    fold_parameters: tuple[dict[str, Any], ...] = ()  # of the fits without each fold
+    new_draws: NewDraws | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)  # of an average: {model: weight}
 
-    def held(self) -> Calibrated:
-        """Only the configurations that some fold held out."""
-        keep = np.isfinite(self.predicted)
-        own = (self.predicted, self.residuals, self.groups, self.fold, self.measured, self.doubt)
-        parts = (item[keep] for item in own)
-        return Calibrated(self.family, self.parameters, *parts, self.fold_parameters)
+    @classmethod
+    def of(
+        cls,
+        family: Family,
+        parameters: dict[str, Any],
+        configs: Configurations,
+        predicted: Floats,
+        fold: Indices,
+        fold_parameters: tuple[dict[str, Any], ...],
+        new_draws: NewDraws | None,
+    ) -> Calibrated:
+        """Those configurations that some fold held out; predicted : (all,) nan of the others."""
+        keep = np.flatnonzero(np.isfinite(predicted))
+        slope = np.maximum(configs.measured * (1 - configs.measured), 0.005)
+        share_sd = np.sqrt(configs.sd2) if configs.scale.is_share else np.full(len(predicted), np.nan)
+        residuals = configs.logits - logit(predicted)
+        return cls(
+            family, parameters, keep, predicted[keep], residuals[keep], configs.target_sets[keep],
+            configs.domains[keep], fold[keep], configs.measured[keep], configs.seeds[keep], np.zeros(len(keep)),
+            configs.haste[keep], configs.representative[keep], (share_sd / slope)[keep], fold_parameters, new_draws,
+        )  # fmt: skip
+
+    def part(self, chosen: NDArray[np.bool_] | Indices) -> Calibrated:
+        """Some of the configurations, as if there were no others; what it learnt from them all stays."""
+        names = ("of_all", "predicted", "residuals", "groups", "domains", "fold", "measured", "seeds", "doubt", "haste")
+        own = {name: getattr(self, name)[chosen] for name in (*names, "representative", "run_sd")}
+        return replace(self, **own)
 
     @property
     def batches(self) -> list[str]:
         """What was held out together: configurations of one target set and fold share what is wrong with its fit."""
         return [f"{group} {fold}" for group, fold in zip(self.groups, self.fold, strict=True)]
 
+    @property
+    def signs(self) -> Signs:
+        """What tells how large each error was likely to be."""
+        return Signs(self.doubt, self.haste, self.domains)
+
     @cached_property
-    def scale(self) -> tuple[float, float]:
-        """(tail, doubt_weight), see `fitted_scale`."""
-        return fitted_scale(self.residuals, self.predicted, self.doubt)
+    def calibrates(self) -> NDArray[np.bool_]:
+        """(n,) those whose errors make intervals: representative ones, where they are enough, else all."""
+        enough = int(self.representative.sum()) >= ENOUGH
+        return self.representative if enough else np.ones(len(self.predicted), dtype=bool)
+
+    @cached_property
+    def scale(self) -> ErrorScale:
+        """How errors grow, of those that calibrate."""
+        own = self.calibrates
+        return ErrorScale.fitted(self.residuals[own], self.predicted[own], self.signs.part(own))
+
+    @cached_property
+    def inflation(self) -> float:
+        """By how much errors on new draws of the images are larger: what a model remembers of a draw helps it here.
+
+        Squares of the errors, over their scale: those on new draws hold more noise of single runs, which is taken off.
+        """
+        new = self.new_draws
+        if new is None:
+            return 1.0
+        position = {number: i for i, number in enumerate(self.of_all.tolist())}
+        known = np.array([number in position for number in new.held.tolist()], dtype=bool)
+        at = np.array([position[number] for number in new.held[known].tolist()], dtype=np.int64)
+        use = self.calibrates[at] & np.isfinite(self.run_sd[at])
+        at = at[use]
+        if len(at) < ENOUGH:
+            return 1.0
+        signs = self.signs.part(np.arange(len(self.predicted)))
+        size = self.scale(self.predicted, signs)[at]
+        extra = 1 / new.seeds[known][use] - 1 / self.seeds[at]
+        here = np.mean(np.square(self.residuals[at] / size))
+        there = np.mean(np.square(new.residuals[known][use] / size) - extra * np.square(self.run_sd[at] / size))
+        if not here > 0:
+            return 1.0
+        excess = max(there / here - 1, 0.0) * len(at) / (len(at) + PULL)  # few pairs of errors cannot tell much
+        return float(min(np.sqrt(1 + excess), MOST_INFLATION))
 
     @property
     def errors(self) -> Residuals:
         """The residuals as intervals are made of them."""
-        tail, weight = self.scale
         return Residuals(
-            residuals=self.residuals, predicted=self.predicted, groups=np.array(self.batches), doubt=self.doubt,
-            tail=tail, doubt_weight=weight,
+            residuals=self.residuals, predicted=self.predicted, groups=np.array(self.batches), signs=self.signs,
+            scale=self.scale, calibrates=self.calibrates, inflation=self.inflation,
         )  # fmt: skip
 
     def stored(self) -> dict[str, Any]:
         """The same as plain data."""
         return {
-            "residuals": self.residuals.tolist(),
-            "predicted": self.predicted.tolist(),
-            "doubt": self.doubt.tolist(),
-            "tail": self.scale[0],
-            "doubt_weight": self.scale[1],
+            "residuals": np.round(self.residuals, DIGITS).tolist(),
+            "predicted": np.round(self.predicted, DIGITS).tolist(),
+            "doubt": np.round(self.doubt, DIGITS).tolist(),
+            "haste": np.round(self.haste, DIGITS).tolist(),
+            "domains": self.domains.tolist(),
+            "calibrates": None if self.calibrates.all() else self.calibrates.tolist(),
+            "scale": self.scale.plain(),
+            "inflation": self.inflation,
         }
 
     def score(self, *, without_level: bool) -> float:
@@ -122,115 +179,31 @@ class Calibrated:
         predicted: Floats,
         level: float,
         kind: str,
-        doubt: Floats | float = 0.0,
+        signs: Signs = NOTHING,
         tested: Floats | float = np.inf,
         growing: Calibrated | None = None,
     ) -> tuple[Floats, Floats] | None:
         """(low, high) around the predicted accuracies of new configurations; None where the evidence is too little.
 
-        kind : of question: configuration | extrapolation | target_set (whose errors are those of its level)
-        doubt : (n,) how far the models disagree about them; a baseline has none
+        kind : of question: configuration | extrapolation | target_set | domain (whose errors are those of its level)
+        signs : (n,) of them
         tested : (n,) test images that they will be measured on
         growing : the same family on the largest runs from smaller ones, for an extrapolation
         """
-        if kind == "target_set":
-            half = grouped_quantile(self.residuals, self.groups.tolist(), level)
+        half: Floats | float | None
+        if kind in ("target_set", "domain"):
+            groups = self.groups if kind == "target_set" else self.domains
+            half = grouped_quantile(self.residuals, groups.tolist(), level)
         else:
-            doubt = 0.0 if self.family.baseline else doubt
-            half = self.errors.half_width(predicted, level, doubt=doubt)
+            half = self.errors.half_width(predicted, level, signs=signs)
         if kind == "extrapolation":
-            half = outside(half, None if growing is None else growing.errors, predicted, level, doubt)
+            half = outside(half, None if growing is None else growing.errors, predicted, level, signs)
         return None if half is None else measured_within(predicted, half, tested)
 
 
-def calibrate(
-    family: Family,
-    rows: Sequence[Row],
-    configs: Configurations,
-    folds: Sequence[Indices | Fold],
-) -> Calibrated:
-    """Fit the family to all rows and to all but each fold (or to what the fold says)."""
-    return _calibrate(family, rows, configs, _parts(rows, configs, folds))
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """One fold: rows to fit on; configurations held out, and their rows."""
-
-    fit_on: Sample
-    held: Indices
-    rows: Sample
-    configs: Configurations
-
-
-def _parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices | Fold]) -> list[_Part]:
-    everything = np.arange(len(configs.ids))
-    made = []
-    for fold in folds:
-        fit_on, held = fold if isinstance(fold, tuple) else (np.setdiff1d(everything, fold), fold)
-        own = take(rows, configs, held)
-        made.append(_Part(take(rows, configs, fit_on), held, own, configurations(own)))
-    return made
-
-
-def _calibrate(family: Family, rows: Sequence[Row], configs: Configurations, parts: Sequence[_Part]) -> Calibrated:
-    predicted = np.full(len(configs.ids), np.nan)
-    number = np.zeros(len(configs.ids), dtype=np.int64)
-    made = []
-    for k, part in enumerate(parts):
-        number[part.held] = k
-        parameters = fit_checked(family, part.fit_on)
-        made.append(parameters)
-        predicted[part.held] = part.configs.mean(predict_rows(parameters, part.rows))
-    return Calibrated(
-        family=family,
-        parameters=fit_checked(family, rows),
-        predicted=predicted,
-        residuals=configs.logits - logit(predicted),
-        groups=configs.target_sets,
-        fold=number,
-        measured=configs.measured,
-        doubt=np.zeros(len(predicted)),
-        fold_parameters=tuple(made),
-    ).held()
-
-
-def calibrate_all(
-    families: Sequence[Family],
-    rows: Sequence[Row],
-    configs: Configurations,
-    folds: Sequence[Indices | Fold],
-) -> tuple[dict[str, Calibrated], dict[str, str]]:
-    """({family: calibrated}, {family that could not be fitted to every fold: why}).
-
-    A family of `parts` is the mean of the other models that compete: it costs no fit of its own.
-    """
-    fits: dict[str, Calibrated] = {}
-    failed: dict[str, str] = {}
-    parts = _parts(rows, configs, folds)
-    for family in families:
-        try:
-            if not family.averages:
-                fits[family.name] = _calibrate(family, rows, configs, parts)
-        except FitError as fault:
-            failed[family.name] = fault.problem
-    models = [item for item in fits.values() if not item.family.baseline]
-    if models:
-        doubt = disagreement([item.predicted for item in models])
-        models = [replace(item, doubt=doubt) for item in models]
-        fits |= {item.family.name: item for item in models}
-    for family in families:
-        if family.averages:
-            if len(models) < 2:
-                failed[family.name] = f"{len(models)} model(s) to average; 2 are needed"
-                continue
-            predicted = expit(np.mean([logit(item.predicted) for item in models], axis=0))
-            residuals = np.mean([item.residuals for item in models], axis=0)
-            parameters = averaged([item.parameters for item in models])
-            fits[family.name] = Calibrated(
-                family, parameters, predicted, residuals, models[0].groups, models[0].fold, models[0].measured, doubt
-            )  # fmt: skip
-    return fits, failed
+def models_of(fits: Mapping[str, Calibrated]) -> list[str]:
+    """Names of the models whose disagreement is the `doubt`: all but baselines and averages."""
+    return [name for name, item in fits.items() if not (item.family.baseline or item.family.averages)]
 
 
 def spread(

@@ -10,7 +10,7 @@ same; for a new target set those of its classes, each weighing the same, with u_
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -259,12 +259,9 @@ def outcome_half(
     """(P,) half-width in logits of the interval of each point's configuration, from the configurations in `use`."""
     chosen = np.zeros(len(configs.ids), dtype=bool)
     chosen[data.config[use]] = True
-    own = replace(
-        whole, predicted=whole.predicted[chosen], residuals=whole.residuals[chosen], groups=whole.groups[chosen],
-        fold=whole.fold[chosen], measured=whole.measured[chosen], doubt=whole.doubt[chosen],
-    )  # fmt: skip
+    own = whole.part(chosen)
     if not new:
-        half = own.errors.half_width(whole.predicted, level, doubt=whole.doubt)
+        half = own.errors.half_width(whole.predicted, level, signs=whole.signs)
         return None if half is None else half[data.config]
     found = grouped_quantile(own.residuals, own.groups.tolist(), level)
     if found is None:

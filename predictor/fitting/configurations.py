@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from predictor.models.base import Floats
 from predictor.models.links import counted_logit
 from predictor.models.rows import Row, Sample
 from predictor.models.scales import ACCURACY, Scale
+from predictor.statistics.error_scale import haste
 
 Indices = NDArray[np.int64]
 UNKNOWN_TESTED = 1000  # test images of a result that does not state them
@@ -25,7 +27,10 @@ class Configurations:
     index : (n_rows,) configuration of each row
     measured : (n,) mean share over seeds
     values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
+    replicates : (n,) how many runs sd2 is of
     tested : (n,) test images behind it; infinite where it counts none
+    haste : (n,) how much shorter than usual it is trained, log(median image-steps / its own); 0 where it is not
+    representative : (n,) of a study whose configurations were drawn as a user's would be
     """
 
     ids: list[str]
@@ -40,6 +45,20 @@ class Configurations:
     seeds: Indices
     target_sets: NDArray[Any]
     domains: NDArray[Any]
+    studies: NDArray[Any]
+    representative: NDArray[np.bool_]
+    steps: Floats
+    replicates: Indices
+
+    @cached_property
+    def usual_steps(self) -> float | None:
+        """Median image-steps; None where they are not known."""
+        return float(np.median(self.steps)) if len(self.steps) and np.isfinite(self.steps).all() else None
+
+    @property
+    def haste(self) -> Floats:
+        """(n,) see above."""
+        return haste(self.steps, self.usual_steps)
 
     def mean(self, values: Floats) -> Floats:
         """(n,) mean over the rows of each configuration."""
@@ -71,6 +90,10 @@ def configurations(rows: Sequence[Row]) -> Configurations:
         seeds=seeds,
         target_sets=np.array([rows[i].target_set for i in first]),
         domains=np.array([rows[i].domain for i in first]),
+        studies=np.array([rows[i].study for i in first]),
+        representative=np.array([rows[i].representative for i in first], dtype=bool),
+        steps=rows.numbers("image_steps", lambda row: row.case.recipe.get("image_steps", np.nan))[first],
+        replicates=seeds,
     )
 
 

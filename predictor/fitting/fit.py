@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,21 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError, listed, package_version
-from predictor.fitting.calibration import Calibrated, calibrate_all, models_of, spread
+from predictor.fitting.calibration import Calibrated, models_of, spread
 from predictor.fitting.classes import per_class
 from predictor.fitting.configurations import Configurations, configurations
+from predictor.fitting.draws import crossed_parts
 from predictor.fitting.folds import group_folds
+from predictor.fitting.held_out import calibrate_all
 from predictor.fitting.parallel import processes_for, side_by_side
 from predictor.fitting.probes import probed
 from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for, select, training_digest
-from predictor.fitting.validation import choose, size_folds, splits, validate
+from predictor.fitting.shifts import ROBUSTNESS, SHIFT, robustness_by_shift
+from predictor.fitting.validation import Split, choose, splits, validate, validate_draws
 from predictor.grids.probes import spec_key
 from predictor.images.results import Probe
 from predictor.models.base import Family, families, feature_matrix, forget, usable
+from predictor.models.by_shift import BY_SHIFT
 from predictor.models.case import level_key
 from predictor.models.fit import KIND, SCHEMA_VERSION, Fit, rounded
 from predictor.models.probed import Told
@@ -91,6 +95,8 @@ def fit_registry(
     made: dict[str, _Made] = {}
     for one in _made(selection, names, competing, _told(selection, probes), tell, processes):
         made[one.name] = one
+    if family_names is None:
+        made |= _with_shifts(selection, made)
     for name in names:
         if made[name].problem is not None:
             if outcomes is not None:
@@ -119,13 +125,17 @@ def fit_registry(
 
 @dataclass(frozen=True)
 class _Made:
-    """One outcome: what fit.json holds of it, its validation rows, notes on what was left out; or what was wrong."""
+    """One outcome: what fit.json holds of it, its validation rows, notes on what was left out; or what was wrong.
+
+    held : the families on held-out configurations
+    """
 
     name: str
     entry: dict[str, Any]
     table: list[dict[str, Any]]
     notes: list[str]
     problem: str | None = None
+    held: Mapping[str, Calibrated] = field(default_factory=dict)
 
 
 def _told(selection: Selection, probes: Mapping[str, Probe]) -> dict[str, Told]:
@@ -209,11 +219,17 @@ def _fit_outcome(
     competing: Sequence[Family],
     told: Mapping[str, Told],
     tell: Progress,
-) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
-    """(what fit.json holds for the outcome, its validation rows, notes on what was left out)."""
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[str], None, dict[str, Calibrated]]:
+    """(what fit.json holds for the outcome, its validation rows, notes on what was left out, no problem, families)."""
     made, notes = splits(rows, configs)
     by_name = {split.name: split for split in made}
-    fits, failed = calibrate_all(competing, rows, configs, by_name["configuration"].outer)
+    total = len(made)
+    tell(f"{name}: configuration", 0.0)
+    inside = by_name["configuration"].folds
+    draws = crossed_parts(rows, configs, [fold for fold in inside if not isinstance(fold, tuple)])
+    if draws is None:
+        notes.append("new_draws: the runs share one data seed, or do not say theirs; new draws were not tested")
+    fits, failed = calibrate_all(competing, rows, configs, inside, draws=draws)
     notes += [f"family {key} left out: {problem.removeprefix(f'family {key} ')}" for key, problem in failed.items()]
     models = [family.name for family in competing if not family.baseline]
     named = any(item.default and not item.baseline and item.name not in models for item in families().values())
@@ -221,34 +237,36 @@ def _fit_outcome(
         raise FitError(listed([f"{key}: {failed[key].removeprefix(f'family {key} ')}" for key in models] or notes))
     working = [family for family in competing if family.name in fits]
     chosen_new = chosen = choose(fits, without_level=False)
-    by_set = by_domain = None
-    across: dict[str, Calibrated] = {}
-    over_domains: dict[str, Calibrated] = {}
-    if len(np.unique(configs.target_sets)) > 1:
-        across, _ = calibrate_all(working, rows, configs, group_folds(configs.target_sets))
-        chosen_new = choose(across, without_level=True) if "target_set" in by_name else chosen
-        by_set = across.get(chosen_new)
-    if "domain" in by_name:
-        over_domains, _ = calibrate_all(working, rows, configs, group_folds(configs.domains))
-        by_domain = over_domains.get(chosen_new)
-    growing = calibrate_all(working, rows, configs, size_folds(rows, configs))[0] if "extrapolation" in by_name else {}
-    larger = growing.get(chosen)  # the family that predicts inside the range goes on beyond it
-    table = []
-    done, total = 0, sum(len(split.outer) for split in made)
-    for split in made:
-
-        def fold(number: int, title: str = f"{name}: {split.name}", before: int = done) -> None:
-            tell(title, (before + number) / total)
-
-        done += len(split.outer)
-        pick = chosen if split.name in ("configuration", "extrapolation") else chosen_new
+    table = validate(name, rows, configs, fits, by_name["configuration"], chosen)
+    table += validate_draws(name, rows, configs, fits, chosen)
+    weights = next((item.weights for item in fits.values() if item.weights), None)
+    found: dict[str, dict[str, Calibrated]] = {"configuration": fits}
+    for number, split in enumerate(made[1:], start=1):
+        tell(f"{name}: {split.name}", number / total)
+        growing = split.name == "extrapolation"
         try:
-            found, lost = validate(name, rows, configs, working, split, pick, fold)
+            own, lost = calibrate_all(
+                working, rows, configs, split.folds, without_level=split.without_level,
+                weights=weights if growing else None,
+            )  # fmt: skip
+            if not own:
+                raise FitError(next(iter(lost.values())))
         except FitError as fault:
             notes.append(f"split {split.name} left out: {fault.problem}")
-        else:
-            table += found
-            notes += [f"{split.name}: family {key} left out: {problem}" for key, problem in lost.items()]
+            continue
+        notes += [f"{split.name}: family {key} left out: {problem}" for key, problem in lost.items()]
+        found[split.name] = own
+        pick = chosen if growing else choose(own, without_level=split.without_level)
+        chosen_new = pick if split.name == "target_set" else chosen_new
+        if pick in own:
+            table += validate(name, rows, configs, own, split, pick, fits if growing else None)
+    across = found.get("target_set", {})
+    if not across and len(np.unique(configs.target_sets)) > 1:
+        across, _ = calibrate_all(working, rows, configs, group_folds(configs.target_sets), without_level=True)
+    by_set = across.get(chosen_new)
+    over_domains = found.get("domain", {})
+    by_domain = over_domains.get(chosen_new)
+    larger = found.get("extrapolation", {}).get(chosen)  # the family that predicts inside the range goes on beyond it
     entry = {
         "scale": configs.scale.plain(),
         "target_sets": sorted(set(configs.target_sets.tolist())),
@@ -256,13 +274,7 @@ def _fit_outcome(
         "tested": {row.target_set: sorted(row.case.tested) for row in rows if row.case.tested is not None},
         "families": {key: item.parameters for key, item in fits.items()},
         "models": models_of(fits),
-        "configuration": {
-            "family": chosen,
-            "configurations": [key.split(" ", 1)[0] for key in configs.ids],
-            **_residuals(fits[chosen]),
-            "measured": configs.values.tolist(),
-            "covered": _covered(table, "configuration"),
-        },
+        "configuration": _of_configurations(fits[chosen], configs, table),
         "target_set": {
             "family": chosen_new,
             **_residuals(by_set or fits[chosen_new]),
@@ -277,14 +289,60 @@ def _fit_outcome(
         }
         if larger is not None
         else None,
+        "domain": {
+            "family": chosen_new,
+            **_residuals(by_domain),
+            "groups": by_domain.domains.tolist(),
+            "covered": _covered(table, "domain"),
+        }
+        if by_domain is not None and by_name["domain"].no_intervals is None
+        else None,
         "n_tested": _n_tested(configs),
+        "usual_steps": configs.usual_steps,
         "per_class": per_class(rows, configs, fits, chosen, across, chosen_new),
     }
     if told:
         entry["probed"] = probed(rows, configs, across, over_domains, chosen_new, told, entry["per_class"])
     if by_set is None:  # residuals inside the only target set calibrate comparisons, never a level
         entry["target_set"]["groups"] = ["only target set"] * len(configs.ids)
-    return entry, table, notes
+    return entry, table, notes, None, {key: replace(item, fold_parameters=()) for key, item in fits.items()}
+
+
+def _with_shifts(selection: Selection, made: Mapping[str, _Made]) -> dict[str, _Made]:
+    """Robustness again, predicted shift by shift, where every shift was fitted; else nothing."""
+    one = made.get(ROBUSTNESS)
+    shifts = {name: item for name, item in made.items() if name.startswith(SHIFT) and item.problem is None}
+    if one is None or one.problem is not None or not shifts:
+        return {}
+    rows = Sample.of(rows_for(selection, ROBUSTNESS))
+    configs = configurations(rows)
+    told, tested = {}, {}
+    for name, item in shifts.items():
+        own = Sample.of(rows_for(selection, name))
+        told[name] = configurations(own), item.held[item.entry["configuration"]["family"]]
+        tested[name] = {row.case.level or "": sorted(row.case.tested) for row in own if row.case.tested is not None}
+    found = robustness_by_shift(rows, configs, one.held[one.entry["configuration"]["family"]], told, tested)
+    if found is None:
+        return {ROBUSTNESS: replace(one, notes=[*one.notes, "by_shift: some shift of some configuration has no model"])}
+    fits = {**one.held, BY_SHIFT.name: found}
+    table = validate(ROBUSTNESS, rows, configs, fits, Split("configuration", ()), BY_SHIFT.name)
+    table += validate_draws(ROBUSTNESS, rows, configs, fits, BY_SHIFT.name)
+    table += [row for row in one.table if row["split"] not in ("configuration", "new_draws")]
+    entry = {**one.entry, "families": {**one.entry["families"], BY_SHIFT.name: found.parameters}}
+    entry["configuration"] = _of_configurations(found, configs, table)
+    return {ROBUSTNESS: replace(one, entry=entry, table=table)}
+
+
+def _of_configurations(item: Calibrated, configs: Configurations, table: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What fit.json holds of held-out configurations."""
+    return {
+        "family": item.family.name,
+        "configurations": [configs.ids[i].split(" ", 1)[0] for i in item.of_all.tolist()],
+        **_residuals(item),
+        "measured": configs.values[item.of_all].tolist(),
+        "covered": _covered(table, "configuration"),
+        "covered_on": _covered_on(table),
+    }
 
 
 def _residuals(item: Calibrated) -> dict[str, Any]:
@@ -311,6 +369,12 @@ def _covered(table: Sequence[dict[str, Any]], split: str) -> dict[str, Any]:
     return {level: pair for level, pair in rows[0]["covered"].items() if pair} if rows else {}
 
 
+def _covered_on(table: Sequence[dict[str, Any]]) -> list[str]:
+    """Studies whose configurations the coverage was counted on."""
+    rows = [row for row in table if row["split"] == "configuration" and row["chosen"]]
+    return rows[0]["covered_studies"] if rows else []
+
+
 def _description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
     """What the fit was made of: studies, target sets, recipes, ranges."""
     studies: dict[str, dict[str, Any]] = {}
@@ -333,6 +397,8 @@ def _description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
                 *(key.removeprefix("shift:") for key in record.outcomes if key.startswith("shift:")),
             }
         )
+        sources = (record.spec or {}).get("target", {}).get("shifts", {})
+        known.setdefault("shift_sources", {}).update({name: test["source"] for name, test in sources.items()})
     for name, entry in target_sets.items():
         entry["n_configurations"] = len(configuration_sets[name])
         entry["recipe"] = _recipe(recipes[name])

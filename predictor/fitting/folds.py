@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,20 @@ from numpy.typing import NDArray
 
 from predictor.fitting.configurations import Configurations, Indices
 from predictor.models.base import MINIMUM, Floats
+from predictor.models.rows import Sample
 from predictor.statistics.ties import at_least, same
 
 Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One fold: rows to fit on; configurations held out, their rows, and these grouped."""
+
+    fit_on: Sample
+    held: Indices
+    rows: Sample
+    configs: Configurations
 
 
 def configuration_folds(configs: Configurations, k: int) -> list[Indices]:

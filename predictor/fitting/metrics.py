@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -69,6 +70,21 @@ def decision_accuracy(
     >>> decision_accuracy(np.array([0.1, 0.2, 0.3]), np.array([1.0, 1.0, 2.0]), np.array(["a"] * 3)).__round__(3)
     0.833
     """
+    right, pairs = _decided(measured, predicted, groups, sizes, standard_errors)
+    return right / pairs if pairs else None
+
+
+def n_decided(
+    measured: Floats, groups: NDArray[Any], sizes: Floats | None = None, standard_errors: Floats | None = None
+) -> int:
+    """How many pairs `decision_accuracy` is a share of."""
+    return _decided(measured, measured, groups, sizes, standard_errors)[1]
+
+
+def _decided(
+    measured: Floats, predicted: Floats, groups: NDArray[Any], sizes: Floats | None, standard_errors: Floats | None
+) -> tuple[float, int]:
+    """(pairs that are ordered correctly, pairs that count)"""
     right, pairs = 0.0, 0
     for name in np.unique(groups):
         own = np.flatnonzero(groups == name)
@@ -82,7 +98,7 @@ def decision_accuracy(
             keep &= np.abs(measured[own][i] - measured[own][j]) > 2 * apart
         right += float(np.sum(0.5 * (1 + truth[keep] * guess[keep])))
         pairs += int(keep.sum())
-    return right / pairs if pairs else None
+    return right, pairs
 
 
 def interval_quality(measured: Floats, low: Floats, high: Floats, level: float) -> dict[str, Any]:
@@ -103,23 +119,40 @@ def interval_quality(measured: Floats, low: Floats, high: Floats, level: float) 
     }
 
 
-def noise(configs: Configurations) -> tuple[float | None, float | None]:
+def counted(labels: NDArray[Any], inside: NDArray[np.bool_]) -> dict[str, list[int]]:
+    """{label: [covered, n]}
+
+    >>> counted(np.array(["a", "b", "a"]), np.array([True, False, False]))
+    {'a': [1, 2], 'b': [0, 1]}
+    """
+    return {str(name): [int(inside[labels == name].sum()), int((labels == name).sum())] for name in np.unique(labels)}
+
+
+def noise(configs: Configurations, chosen: NDArray[np.int64] | None = None) -> tuple[float | None, float | None]:
     """(noise ceiling, noise floor): the best rank agreement and the least MAE that seed noise allows.
 
+    chosen : of these configurations; None: of all
     Ceiling: square root of the reliability of a configuration's mean inside its target set (Spearman 1904).
-    Floor: mean absolute deviation of a normal with the standard error of that mean. None without replicates.
+    Floor: mean absolute deviation of a normal with each configuration's own standard error, whose small sample is
+    corrected for (c4); of those with replicates. None without any.
     """
-    known = np.isfinite(configs.sd2)
+    own = np.arange(len(configs.ids)) if chosen is None else chosen
+    sd2, seeds, values, sets = (item[own] for item in (configs.sd2, configs.seeds, configs.values, configs.target_sets))
+    known = np.isfinite(sd2)
     if not known.any():
         return None, None
-    weight = (configs.seeds - 1)[known]
-    one_run = float(np.average(configs.sd2[known], weights=weight))
-    of_mean = float(np.mean(one_run / configs.seeds))
-    inside = [
-        configs.values[configs.target_sets == name] - configs.values[configs.target_sets == name].mean()
-        for name in np.unique(configs.target_sets)
-    ]
-    size = float(np.abs(configs.values).max())  # what the deviations inside are the rest of
-    total = float(np.sum(np.concatenate(inside) ** 2)) / max(len(configs.ids) - len(inside), 1)
-    ceiling = float(np.sqrt(max(0.0, 1 - of_mean / total))) if varies(np.concatenate(inside), of=size) else None
-    return ceiling, float(np.sqrt(2 / np.pi * of_mean))
+    replicates = configs.replicates[own][known]
+    one_run = float(np.average(sd2[known], weights=replicates - 1))
+    of_mean = float(np.mean(one_run / seeds))
+    inside = np.concatenate([values[sets == name] - values[sets == name].mean() for name in np.unique(sets)])
+    size = float(np.abs(values).max())  # what the deviations inside are the rest of
+    total = float(np.sum(inside**2)) / max(len(own) - len(np.unique(sets)), 1)
+    ceiling = float(np.sqrt(max(0.0, 1 - of_mean / total))) if varies(inside, of=size) else None
+    correction = np.array([_c4(int(n)) for n in replicates])
+    deviations = np.sqrt(sd2[known]) / correction / np.sqrt(seeds[known])
+    return ceiling, float(np.sqrt(2 / np.pi) * np.mean(deviations))
+
+
+def _c4(n: int) -> float:
+    """Mean of the standard deviation of n normal numbers, over the true one."""
+    return math.sqrt(2 / (n - 1)) * math.exp(math.lgamma(n / 2) - math.lgamma((n - 1) / 2))

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from predictor.fitting.calibration import LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
 from predictor.images.results import METHOD
-from predictor.models.average import averaged
 from predictor.models.base import Floats
 from predictor.models.evaluate import Model
 from predictor.models.links import expit, logit
@@ -138,7 +137,7 @@ def _pairs(
     f20 = np.full(len(there), np.nan)
     for k in np.unique(held.fold[there]).tolist():
         own = np.flatnonzero(held.fold[there] == k)
-        model = Model(_fold_parameters(fits, family, k))
+        model = Model(fits[family].fold_parameters[k])
         f20[own] = at_reference(model, [cases[i] for i in own.tolist()], image_steps)
     names, domains = configs.target_sets[there], configs.domains[there]
     home = dict(zip(names.tolist(), domains.tolist(), strict=True))
@@ -162,13 +161,6 @@ def _pairs(
         ),
         there,
     )
-
-
-def _fold_parameters(fits: Mapping[str, Calibrated], family: str, fold: int) -> dict[str, Any]:
-    if not fits[family].family.averages:
-        return fits[family].fold_parameters[fold]
-    models = [item for item in fits.values() if not (item.family.baseline or item.family.averages)]
-    return averaged([item.fold_parameters[fold] for item in models])
 
 
 def learn(pairs: Pairs, image_steps: float | None, *, new_domain: bool) -> dict[str, Any]:
@@ -216,15 +208,9 @@ def _block(
         mapping = learn(pairs.take(~own), image_steps, new_domain=new_domain) if (~own).any() else None
         predicted[own] = applied(mapping or _prior(image_steps), pairs.take(own), new_domain=new_domain)
     residuals = configs.logits[there] - logit(predicted)
+    own = held.part(there)
     calibrated = replace(
-        held,
-        predicted=predicted,
-        residuals=residuals,
-        groups=pairs.target_sets,
-        fold=held.fold[there],
-        measured=held.measured[there],
-        doubt=np.zeros(len(there)),
-        fold_parameters=(),
+        own, predicted=predicted, residuals=residuals, doubt=np.zeros(len(there)), fold_parameters=(), new_draws=None
     )
     told = spread(calibrated, None, calibrated, len(np.unique(groups)))
     if new_domain:  # what left-out domains miss is all there is to know of another one

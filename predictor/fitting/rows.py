@@ -82,18 +82,20 @@ class Selection:
             self._shared[key] = tuple(sorted(rows))
         return record.target_set, self._shared[key], recipe_of(record), _recipe_text(record)
 
-    def case(self, record: RunRecord, chance: float, tested: frozenset[str] | None) -> Case:
+    def case(
+        self, record: RunRecord, chance: float, tested: frozenset[str] | None, shifts: tuple[str, ...] = ()
+    ) -> Case:
         """A run as models see it, one object for all runs that they cannot tell apart."""
         model, size, steps = recipe_of(record)
         level = level_key(record.target_set, model, size)
         distribution, indicators = self.distribution(record), self.indicators(record)
         made = Case(
             distribution, indicators, {"image_steps": float(steps)} if steps else {}, level, chance, tested,
-            record.domain,
+            record.domain, shifts,
         )  # fmt: skip
         if distribution is None:
             return made
-        key = (id(distribution), id(indicators), steps, level, chance, tested, record.domain)
+        key = (id(distribution), id(indicators), steps, level, chance, tested, record.domain, shifts)
         return self._shared.setdefault(key, made)
 
     def indicators(self, record: RunRecord) -> dict[str, float]:
@@ -203,6 +205,12 @@ def recipe_of(record: RunRecord) -> tuple[str | None, int | None, int | None]:
     return network_name(model), model.get("image_size", DEFAULT_IMAGE_SIZE), steps
 
 
+def data_seed_of(record: RunRecord) -> int | None:
+    """The seed that drew the images; None where the record does not say."""
+    seed = (record.spec or {}).get("seeds", {}).get("data")
+    return seed if isinstance(seed, int) else None
+
+
 def scale_of(selection: Selection, outcome: str) -> Scale:
     """The scale that the runs declare for the outcome.
 
@@ -229,7 +237,7 @@ def rows_for(selection: Selection, outcome: str, scale: Scale | None = None) -> 
         tested, correct, subset = _per_class(record, outcome, measured, distribution)
         rows.append(
             Row(
-                case=selection.case(record, _chance(measured, distribution), subset),
+                case=selection.case(record, _chance(measured, distribution), subset, _shifts(record, outcome)),
                 run_id=record.run_id,
                 configuration_id=selection.units[record.configuration_id],
                 study=record.study,
@@ -239,6 +247,8 @@ def rows_for(selection: Selection, outcome: str, scale: Scale | None = None) -> 
                 tested=tested,
                 correct=correct,
                 scale=scale,
+                data_seed=data_seed_of(record),
+                representative=record.representative,
             )
         )
     return rows
@@ -248,6 +258,13 @@ def _chance(measured: Outcome, distribution: LabelDistribution | None) -> float:
     if measured.chance is not None:
         return measured.chance
     return 1 / len(distribution.target_names) if distribution is not None else 0.0
+
+
+def _shifts(record: RunRecord, outcome: str) -> tuple[str, ...]:
+    """The outcomes that robustness is the mean of."""
+    if outcome != "robustness":
+        return ()
+    return tuple(sorted(name for name in record.outcomes if name.startswith("shift:")))
 
 
 def _per_class(

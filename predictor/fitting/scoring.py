@@ -7,9 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from predictor.fitting.calibration import predict_rows
 from predictor.fitting.configurations import Configurations, configurations
-from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
+from predictor.fitting.held_out import predict_rows
+from predictor.fitting.metrics import (
+    counted,
+    decision_accuracy,
+    errors,
+    interval_quality,
+    n_decided,
+    noise,
+    spearman_within,
+)
 from predictor.fitting.rows import Selection, rows_for
 from predictor.fitting.validation import config_sizes
 from predictor.models.base import Floats
@@ -17,7 +25,9 @@ from predictor.models.fit import Fit
 from predictor.models.links import disagreement, measured_within
 from predictor.models.outcome import OutcomeFit
 from predictor.models.rows import Row, Sample
+from predictor.prediction.differences import binned, differences
 from predictor.records.schema import Counted, RunRecord
+from predictor.statistics.error_scale import Signs, haste
 from predictor.statistics.ties import same
 
 LEVEL = 0.9
@@ -83,11 +93,17 @@ def _row(
     sizes = config_sizes(rows, configs)
     ceiling, floor = noise(configs)
     quality: dict[str, Any] = {}
+    compared: dict[str, Any] = {"pairs_covered": None, "pairs_covered_by_domain": None, "pairs_reliability": []}
+    by: dict[str, Any] | None = None
     if chosen:
-        half = fitted.configuration.half_width(share, LEVEL, doubt=doubt)
+        signs = Signs(doubt, haste(configs.steps, fitted.usual_steps), configs.domains)
+        half = fitted.configuration.half_width(share, LEVEL, signs=signs)
         if half is not None:
             low, high = scale.interval(*measured_within(share, half, configs.tested))
             quality = interval_quality(measured, low, high, LEVEL)
+            inside = (low <= measured) & (measured <= high)
+            by = {"domain": counted(configs.domains, inside)}
+            compared = _compared(fitted, share, configs, signs)
     skills = {
         base: skill_with_bound(measured, own, scale.values(predicted[base])) for base in BASELINES if base in predicted
     }
@@ -102,14 +118,30 @@ def _row(
         "decision_accuracy": decision_accuracy(measured, order, sets),
         "decision_accuracy_equal_n": decision_accuracy(measured, order, sets, sizes),
         "decision_accuracy_equal_n_2se": decision_accuracy(measured, order, sets, sizes, standard_errors(configs)),
+        "n_pairs_equal_n_2se": n_decided(measured, sets, sizes, standard_errors(configs)),
         **{key: quality.get(key) for key in ("covered", "coverage", "coverage_low", "coverage_high", "width")},
         "interval_score": quality.get("interval_score"),
+        "covered_by": by,
+        **compared,
         "skill": {base: pair[0] for base, pair in skills.items()},
         "skill_low": {base: pair[1] for base, pair in skills.items()},
         "noise_ceiling": ceiling,
         "noise_floor": floor,
         "n_configurations": len(configs.ids),
         "n_runs": len(rows),
+    }
+
+
+def _compared(fitted: OutcomeFit, share: Floats, configs: Configurations, signs: Signs) -> dict[str, Any]:
+    """What the intervals of the differences of all pairs inside target sets hold, and how often P was right."""
+    if len(np.unique(configs.target_sets)) == len(configs.ids):
+        return {"pairs_covered": None, "pairs_covered_by_domain": None, "pairs_reliability": []}
+    errors = differences(fitted.configuration, known=True)
+    inside, stated, right, first = errors.judged(share, configs.logits, signs, configs.target_sets, LEVEL)
+    return {
+        "pairs_covered": [int(inside.sum()), len(inside)],
+        "pairs_covered_by_domain": counted(configs.domains[first], inside),
+        "pairs_reliability": binned(stated, right),
     }
 
 

@@ -1,61 +1,60 @@
-"""The validation table: every family on held-out configurations, target sets, domains, and on the largest runs.
+"""The validation table: every family on held-out configurations, new draws, target sets, domains, and the largest runs.
 
-The row of the chosen family holds what the whole procedure gives: in every fold the family is chosen again from the
-runs of that fold's training part, so its figures include what choosing costs. The other rows hold their own family's.
+What a fold holds out is predicted by fits without it. What is chosen beyond that comes from the other folds' held-out
+predictions: the weights of an average, the family of the chosen row, and the intervals (cross-validation+, Barber,
+Candès, Ramdas & Tibshirani 2021, Predictive inference with the jackknife+). The other rows hold their own family's
+figures.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from predictor.errors import FitError
-from predictor.fitting.calibration import LEVELS, Calibrated, calibrate_all, models_of, predict_rows
-from predictor.fitting.configurations import Configurations, Indices, configurations, take
+from predictor.fitting.calibration import LEVELS, Calibrated
+from predictor.fitting.configurations import Configurations, Indices
 from predictor.fitting.folds import Fold, configuration_folds, group_folds, growing_folds, largest
-from predictor.fitting.metrics import decision_accuracy, errors, interval_quality, noise, spearman_within
-from predictor.models.base import MINIMUM, Family, Floats
-from predictor.models.links import disagreement
+from predictor.fitting.metrics import counted, decision_accuracy, errors, interval_quality, noise, spearman_within
+from predictor.models.base import Floats
+from predictor.models.by_shift import BY_SHIFT
 from predictor.models.rows import Row, Sample
 from predictor.models.scales import Scale
-from predictor.statistics.ties import first_least, same
+from predictor.statistics.ties import same
 
 OUTER, INNER = 10, 5  # folds
-MANY = 150  # configurations from which 5 outer folds leave as much to fit on as 10 do of fewer
+MANY = 150  # configurations from which 5 folds leave as much to fit on as 10 do of fewer
+MOST_SETS = 20  # target sets that are left out one at a time; of more, so many folds of whole target sets
+CALIBRATED_DOMAINS = 9  # left-out domains that a 90 % interval for another one needs
 LARGEST = 0.2  # share of the configurations that the extrapolation split holds out
 SKILLS = {"mean": "mean", "log_n": "log_n", "log_n_log_h": "log_n_log_h", "nearest": "nearest"}
-
-FoldMaker = Callable[[Sequence[Row], Configurations], Sequence[Indices | Fold]]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """A way to hold out configurations.
 
-    outer : configurations that are held out together
-    inner : folds of the training part, for choosing and for intervals
-    growing : more of them, for intervals beyond the fitted sizes
+    folds : configurations that are held out together, or what to fit on and what to hold out
+    scored : folds that stand in the table; None: all. The others are there to choose and to make intervals by
     without_level : choose by what remains when each target set's level is removed
-    kind : of intervals: of a new configuration, of one beyond the fitted sizes, of a new target set
-    intervals : None, or why none can be made
+    kind : of intervals: of a new configuration, of one beyond the fitted sizes, of a new target set or domain
+    no_intervals : None, or why none can be made
     """
 
     name: str
-    outer: list[Indices]
-    inner: FoldMaker
+    folds: Sequence[Indices | Fold]
+    scored: tuple[int, ...] | None = None
     without_level: bool = False
     kind: str = "configuration"
-    growing: FoldMaker | None = None
     no_intervals: str | None = None
 
 
 @dataclass(eq=False)
 class _Held:
-    """Held-out predictions of one family."""
+    """Held-out predictions of one family, and the intervals around them."""
 
     predicted: Floats
     low: dict[float, Floats]
@@ -71,47 +70,31 @@ class _Held:
 def splits(rows: Sequence[Row], configs: Configurations) -> tuple[list[Split], list[str]]:
     """The splits that the runs allow, and in words those that they do not allow."""
     sets, domains = np.unique(configs.target_sets), np.unique(configs.domains)
-    outer = configuration_folds(configs, OUTER if len(configs.ids) < MANY else INNER)
-    made = [Split("configuration", outer, lambda rows, own: configuration_folds(own, INNER))]
+    made = [Split("configuration", configuration_folds(configs, OUTER if len(configs.ids) < MANY else INNER))]
     missing = []
     if len(sets) >= 3:
-        made.append(
-            Split(
-                "target_set", group_folds(configs.target_sets), target_set_folds, without_level=True, kind="target_set"
-            )
-        )
+        folds = group_folds(configs.target_sets, MOST_SETS)
+        made.append(Split("target_set", folds, without_level=True, kind="target_set"))
     else:
         missing.append(f"target_set: {len(sets)} target set(s); at least 3 are needed to leave one out")
     if len(domains) >= 2:
-        why = f"{len(domains)} domains: too few groups to calibrate another one"
-        made.append(
-            Split("domain", group_folds(configs.domains), target_set_folds, without_level=True, no_intervals=why)
-        )
+        few = len(domains) <= CALIBRATED_DOMAINS  # each is covered by intervals of the others
+        why = f"{len(domains)} domains: too few groups to calibrate another one" if few else None
+        folds = group_folds(configs.domains)
+        made.append(Split("domain", folds, without_level=True, kind="domain", no_intervals=why))
     else:
         missing.append(f"domain: {len(domains)} domain; at least 2 are needed to leave one out")
     held = largest(config_sizes(rows, configs), configs.target_sets, LARGEST)
     if len(held) >= 5:
-        made.append(
-            Split(
-                "extrapolation", [held], lambda rows, own: configuration_folds(own, INNER), kind="extrapolation",
-                growing=size_folds,
-            )
-        )  # fmt: skip
+        made.append(Split("extrapolation", size_folds(rows, configs), (0,), kind="extrapolation"))
     else:
         missing.append(f"extrapolation: {len(held)} configurations in the largest fifth; at least 5 are needed")
     return made, missing
 
 
-def target_set_folds(rows: Sequence[Row], configs: Configurations) -> Sequence[Indices | Fold]:
-    """Folds of whole target sets; of configurations where there is only one."""
-    folds = group_folds(configs.target_sets, INNER)
-    return folds if len(folds) > 1 else configuration_folds(configs, INNER)
-
-
-def size_folds(rows: Sequence[Row], configs: Configurations) -> Sequence[Indices | Fold]:
-    """Folds forward in size; of configurations where too few are left to fit on."""
-    folds = growing_folds(config_sizes(rows, configs), configs.target_sets)
-    return folds if sum(len(held) for _, held in folds) >= 9 else configuration_folds(configs, INNER)
+def size_folds(rows: Sequence[Row], configs: Configurations) -> list[Fold]:
+    """Folds forward in size, the largest fifth first; that alone where too few are left to fit the others on."""
+    return growing_folds(config_sizes(rows, configs), configs.target_sets)
 
 
 def config_sizes(rows: Sequence[Row], configs: Configurations) -> Floats:
@@ -120,75 +103,96 @@ def config_sizes(rows: Sequence[Row], configs: Configurations) -> Floats:
 
 
 def choose(fits: Mapping[str, Calibrated], *, without_level: bool) -> str:
-    """The family with the least held-out error; a baseline only where no model could be fitted."""
+    """The mean over shifts, or the average, whose weights are the choice; else the family with the least error.
+
+    A baseline only where no model could be fitted.
+    """
     models = {name: item for name, item in fits.items() if not item.family.baseline} or fits
-    names = sorted(models)
-    return names[int(first_least([models[name].score(without_level=without_level) for name in names]))]
+    averages = [name for name, item in models.items() if item.family.averages]
+    if BY_SHIFT.name in models or averages:
+        return BY_SHIFT.name if BY_SHIFT.name in models else averages[0]
+    return min(models, key=lambda name: (models[name].score(without_level=without_level), name))
 
 
 def validate(
     outcome: str,
     rows: Sequence[Row],
     configs: Configurations,
-    families: Sequence[Family],
+    fits: Mapping[str, Calibrated],
     split: Split,
     chosen: str,
-    progress: Callable[[int], None] | None = None,
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Rows of the validation table for one outcome and split, and the families that some fold could not feed.
+    inside: Mapping[str, Calibrated] | None = None,
+    sizes: Floats | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of the validation table for one outcome and split.
 
+    fits : the families, held out by the split's folds
     chosen : family that was chosen on all runs
-    progress : called with the number of each outer fold
+    inside : the families held out by configuration, for an extrapolation
+    sizes : (n,) images of the configurations, where they are not those of the rows
     """
-    lost: dict[str, str] = {}
     n = len(configs.ids)
-    held = {family.name: _Held.empty(n) for family in families}
-    nested = _Held.empty(n)
-    everything = np.arange(n)
-    for number, test in enumerate(split.outer):
-        if progress is not None:
-            progress(number)
-        train_rows = take(rows, configs, np.setdiff1d(everything, test))
-        train = configurations(train_rows)
-        if len(train.ids) < MINIMUM:
-            raise FitError(f"{len(train.ids)} configurations remain to fit on; {MINIMUM} are needed")
-        test_rows = take(rows, configs, test)
-        test_configs = configurations(test_rows)
-        folds = split.inner(train_rows, train)
-        fits, failed = calibrate_all(families, train_rows, train, folds)
-        if not fits:
-            raise FitError(f"no family can be fitted: {next(iter(failed.values()))}")
-        lost |= failed
-        growing: dict[str, Calibrated] = {}
-        if split.growing is not None:
-            growing, _ = calibrate_all(families, train_rows, train, split.growing(train_rows, train))
-        best = choose(fits, without_level=split.without_level)
-        found = {name: test_configs.mean(predict_rows(item.parameters, test_rows)) for name, item in fits.items()}
-        models = models_of(fits)
-        doubt = disagreement([found[name] for name in models]) if models else 0.0
-        for name, fitted in fits.items():
-            targets = [held[name], nested] if name == best else [held[name]]
-            predicted = found[name]
+    held = {name: _Held.empty(n) for name in fits}
+    picked = _Held.empty(n)
+    first = next(iter(fits.values()))
+    scored = sorted(set(first.fold.tolist())) if split.scored is None else list(split.scored)
+    for k in scored:
+        test = first.fold == k
+        at = first.of_all[test]
+        rest = {name: item.part(~test) for name, item in fits.items()}
+        best = choose(rest, without_level=split.without_level) if (~test).any() else chosen
+        for name, item in fits.items():
+            targets = [held[name], picked] if name == best else [held[name]]
             for target in targets:
-                target.predicted[test] = predicted
+                target.predicted[at] = item.predicted[test]
                 target.chosen[best] += 1
-                target.orders |= bool(fitted.parameters["features"])
+                target.orders |= bool(item.parameters["features"])
+            if split.no_intervals:
+                continue
+            signs, growing, own = item.signs.part(test), None, rest[name]
+            if inside is not None:  # intervals as inside the range, and never narrower than those of growing sizes
+                own = inside[name].part(~np.isin(inside[name].of_all, at))
+                growing = rest[name] if (~test).any() else None
             for level in LEVELS:
-                if split.no_intervals:
-                    continue
-                bounds = fitted.around(predicted, level, split.kind, doubt, test_configs.tested, growing.get(name))
+                bounds = own.around(item.predicted[test], level, split.kind, signs, configs.tested[at], growing)
                 for target in targets if bounds is not None else []:
-                    target.low[level][test], target.high[level][test] = bounds
-    families = [family for family in families if family.name not in lost]
-    if chosen in lost:  # the fold's choice was made among the others
-        chosen = nested.chosen.most_common(1)[0][0]
-    tested = np.sort(np.concatenate(split.outer))
-    sizes = config_sizes(rows, configs)
+                    target.low[level][at], target.high[level][at] = bounds
+    tested = np.sort(np.concatenate([first.of_all[first.fold == k] for k in scored]))
+    sizes = config_sizes(rows, configs) if sizes is None else sizes
     return [
-        _row(outcome, split, family.name, nested if family.name == chosen else held[family.name],
-             family.name == chosen, rows, configs, held, tested, sizes)
-        for family in families
-    ], lost  # fmt: skip
+        _row(outcome, split, name, picked if name == chosen else result, name == chosen, configs, held, tested, sizes,
+             len(scored), first)
+        for name, result in held.items()
+    ]  # fmt: skip
+
+
+def validate_draws(
+    outcome: str, rows: Sequence[Row], configs: Configurations, fits: Mapping[str, Calibrated], chosen: str
+) -> list[dict[str, Any]]:
+    """The same on data seeds that the fit did not use, where some model was held out so: single runs, mostly."""
+    item = fits[chosen]
+    if item.new_draws is None:
+        return []
+    held = item.new_draws.held
+    there = replace(
+        configs, ids=[configs.ids[i] for i in held], measured=item.new_draws.measured,
+        values=configs.scale.values(item.new_draws.measured), sd2=configs.sd2[held], tested=configs.tested[held],
+        seeds=item.new_draws.seeds, target_sets=configs.target_sets[held], domains=configs.domains[held],
+        studies=configs.studies[held], representative=configs.representative[held], steps=configs.steps[held],
+    )  # fmt: skip
+    found = {}
+    for name, own in fits.items():
+        if own.new_draws is not None:
+            new = own.new_draws
+            found[name] = replace(
+                own, of_all=np.arange(len(held)), predicted=new.predicted, residuals=new.residuals,
+                groups=there.target_sets, domains=there.domains, fold=new.fold, measured=new.measured, seeds=new.seeds,
+                doubt=own.doubt[np.searchsorted(own.of_all, held)], haste=own.haste[np.searchsorted(own.of_all, held)],
+                representative=there.representative, run_sd=own.run_sd[np.searchsorted(own.of_all, held)],
+                new_draws=None,
+            )  # fmt: skip
+    sizes = config_sizes(rows, configs)[held]
+    return validate(outcome, rows, there, found, Split("new_draws", ()), chosen, sizes=sizes)
 
 
 def _row(
@@ -197,26 +201,36 @@ def _row(
     name: str,
     result: _Held,
     chosen: bool,
-    rows: Sequence[Row],
     configs: Configurations,
     held: Mapping[str, _Held],
     tested: Indices,
     sizes: Floats,
+    n_groups: int,
+    first: Calibrated,
 ) -> dict[str, Any]:
     measured, groups = configs.values[tested], configs.target_sets[tested]
     predicted = configs.scale.values(result.predicted[tested])
     order = predicted if result.orders else np.zeros(len(tested))
     mse = float(np.mean((measured - predicted) ** 2))
-    quality = {}
+    # intervals are for designs as a user's would be: what they cover is counted on those, where there are enough
+    usual = np.zeros(len(configs.ids), dtype=bool)
+    usual[first.of_all[first.calibrates]] = split.kind == "configuration"
+    asked = usual[tested] if usual[tested].any() else np.ones(len(tested), dtype=bool)
+    quality, by = {}, {}
     for level in LEVELS:
         low, high = configs.scale.interval(result.low[level][tested], result.high[level][tested])
         if np.isfinite(low).all():
-            quality[f"{level:g}"] = interval_quality(measured, low, high, level)
+            quality[f"{level:g}"] = interval_quality(measured[asked], low[asked], high[asked], level)
+            inside = (low <= measured) & (measured <= high)
+            by[f"{level:g}"] = {
+                kind: counted(labels[tested], inside)
+                for kind, labels in (("study", configs.studies), ("domain", configs.domains))
+            }
 
     def by_level(key: str) -> dict[str, Any]:
         return {f"{level:g}": quality.get(f"{level:g}", {}).get(key) for level in LEVELS}
 
-    ceiling, floor = noise(configs)
+    ceiling, floor = noise(configs, tested)
     equal = decision_accuracy(measured, order, groups, sizes[tested]) if np.isfinite(sizes).all() else None
     return {
         "outcome": outcome,
@@ -234,6 +248,8 @@ def _row(
         "covered": by_level("covered"),
         "coverage_low": by_level("coverage_low"),
         "coverage_high": by_level("coverage_high"),
+        "covered_by": by.get("0.9") if chosen else None,
+        "covered_studies": sorted(set(configs.studies[tested][asked].tolist())) if "0.9" in quality else [],
         "coverage_reason": None if "0.9" in quality else _why_no_coverage(split, configs),
         "width": by_level("width"),
         "interval_score": quality.get("0.9", {}).get("interval_score"),
@@ -242,7 +258,7 @@ def _row(
         "noise_floor": floor,
         "n_configurations": len(tested),
         "n_runs": int(configs.seeds[tested].sum()),
-        "n_groups": len(split.outer),
+        "n_groups": n_groups,
     }
 
 

@@ -5,11 +5,21 @@
 ['average', 'boosting', 'classwise', 'elastic_net', 'gaussian_process', 'linear']
 """
 
-from predictor.models import average, baselines, boosting, classwise, elastic_net, gaussian_process, linear, nearest
+from predictor.models import (
+    average,
+    baselines,
+    boosting,
+    by_shift,
+    classwise,
+    elastic_net,
+    gaussian_process,
+    linear,
+    nearest,
+)
 from predictor.models.base import Family, families, family
 from predictor.models.rows import Row
 
 __all__ = [
-    "Family", "Row", "average", "baselines", "boosting", "classwise", "elastic_net", "families", "family",
-    "gaussian_process", "linear", "nearest",
+    "Family", "Row", "average", "baselines", "boosting", "by_shift", "classwise", "elastic_net", "families",
+    "family", "gaussian_process", "linear", "nearest",
 ]  # fmt: skip

@@ -27,8 +27,23 @@ CLASS_FEATURES = (
     "log1p_other_share",  # log(1 + images of others / images of targets)
     "log_image_steps",
     "log1p_scarce_steps",  # log(1 + 20 N / image-steps): each image was seen too rarely
+    "log_unevenness",  # log(mean of squared counts / squared mean) of the targets: 0 where they are balanced
+    "steps_unevenness",  # the same times log(image-steps / 15,000): a short training learns the prior first
+    "blend_share",  # of the class's images, from other sources than most images of the targets
 )
-SMALL, FEW_PASSES = 10.0, 20.0
+DESIGN_FEATURES = (  # of a whole design, from the class counts
+    "mean_log_target",
+    "log_mean_target",
+    "log_imbalance",  # their difference: 0 where the targets are balanced
+    "log_head",  # log(largest target / mean target)
+    "log_image_steps",
+    "log1p_other_classes",
+    "log1p_foreign_classes",
+    "log1p_other_share",
+    "root_blend_share",
+    "log_effective_classes",  # entropy of the images over all classes
+)
+SMALL, FEW_PASSES, STEPS = 10.0, 20.0, 15_000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +57,12 @@ class Case:
     domain : image domain, None: a new one
     chance : accuracy of a guess, 1 / number of targets
     tested : target classes that the test set covers; None: all of them
+    shifts : names of the outcomes that robustness is the mean of, e.g. ("shift:tiny",)
 
     >>> d = LabelDistribution.from_counts({"cat": 100, "dog": 10})
     >>> case = Case(d, {"n_samples": 110.0}, {"image_steps": 1000.0})
     >>> round(case.feature("log n_samples"), 3), case.class_features().shape
-    (4.7, (2, 8))
+    (4.7, (2, 11))
     """
 
     distribution: LabelDistribution | None
@@ -56,10 +72,13 @@ class Case:
     chance: float = 0.0
     tested: frozenset[str] | None = None
     domain: str | None = None
+    shifts: tuple[str, ...] = ()
     _known: dict[tuple[str, ...], list[float]] = field(default_factory=dict, repr=False)  # asked for in every fold
 
     def feature(self, name: str) -> float:
-        """Value of 'indicator', 'log indicator' or 'log1p indicator'; nan where the case lacks it."""
+        """Value of 'indicator', 'log indicator', 'log1p indicator' or a design feature; nan where the case lacks it."""
+        if name in DESIGN_FEATURES:
+            return float(self.design[DESIGN_FEATURES.index(name)])
         transform, _, base = name.rpartition(" ")
         value = self.recipe.get(base, self.indicators.get(base, math.nan))
         if base == "passes":
@@ -95,14 +114,34 @@ class Case:
         return class_features(self, self._tested_counts)
 
     def class_features(self) -> Floats:
-        """(T, 8) the columns CLASS_FEATURES for every tested target class."""
+        """(T, 11) the columns CLASS_FEATURES for every tested target class."""
         return self._class_features
+
+    @cached_property
+    def design(self) -> Floats:
+        """(10,) the numbers DESIGN_FEATURES; nan where class counts or image-steps are not known."""
+        if self.distribution is None or not len(self.distribution.target_counts):
+            return np.full(len(DESIGN_FEATURES), math.nan)
+        targets = np.maximum(self.distribution.target_counts.astype(np.float64), 0.5)
+        others = self.distribution.other_counts.astype(np.float64)
+        steps = self.recipe.get("image_steps")
+        mean, mean_log = math.log(targets.mean()), float(np.log(targets).mean())
+        share = np.concatenate([targets, others[others > 0]])
+        share = share / share.sum()
+        blend = _blend_shares(self.distribution)
+        return np.array([
+            mean_log, mean, mean - mean_log, math.log(targets.max()) - mean, math.log(steps) if steps else math.nan,
+            math.log1p(len(others)), math.log1p(_foreign_classes(self.distribution)),
+            math.log1p(float(others.sum()) / float(targets.sum())),
+            math.sqrt(float(blend.mean())), -float(np.sum(share * np.log(share))),
+        ])  # fmt: skip
 
 
 def class_features(case: Case, counts: NDArray[np.int64]) -> Floats:
-    """(T, 8) columns CLASS_FEATURES. A class without images has -inf as its log count.
+    """(T, 11) columns CLASS_FEATURES. A class without images has -inf as its log count.
 
-    Only `case.distribution` and `case.recipe` matter.
+    counts : (T,) images of the tested target classes, in the order of the target names
+    Only `case.distribution`, `case.recipe` and `case.tested` matter.
     """
     rows = np.empty((len(counts), len(CLASS_FEATURES)))
     distribution, steps = case.distribution, case.recipe.get("image_steps")
@@ -118,7 +157,30 @@ def class_features(case: Case, counts: NDArray[np.int64]) -> Floats:
     rows[:, 5] = math.log1p(float(others.sum()) / max(float(targets.sum()), 1.0))
     rows[:, 6] = math.log(steps) if steps else math.nan
     rows[:, 7] = math.log1p(FEW_PASSES * distribution.n_samples / steps) if steps else math.nan
+    inside = np.maximum(targets.astype(np.float64), 0.5)
+    rows[:, 8] = math.log(float(np.mean(inside**2)) / float(inside.mean()) ** 2)
+    rows[:, 9] = rows[:, 8] * math.log(steps / STEPS) if steps else math.nan
+    blend = _blend_shares(distribution)
+    keep = [case.tested is None or name in case.tested for name in distribution.target_names]
+    rows[:, 10] = blend if all(keep) else blend[np.array(keep)]
     return rows
+
+
+def _blend_shares(distribution: LabelDistribution) -> Floats:
+    """(C,) share of each target's images that comes from other sources than most images of the targets do."""
+    targets = distribution.target_names
+    if len(set(distribution.sources)) == 1:
+        return np.zeros(len(targets))
+    number = {name: i for i, name in enumerate(targets)}
+    by_source: dict[str, Floats] = {}
+    for name, source, n in distribution.rows():
+        if name in number:
+            by_source.setdefault(source, np.zeros(len(targets)))[number[name]] += n
+    if len(by_source) < 2:
+        return np.zeros(len(targets))
+    home = max(sorted(by_source), key=lambda source: float(by_source[source].sum()))
+    total = np.sum(list(by_source.values()), axis=0)
+    return np.asarray(1 - by_source[home] / np.maximum(total, 1.0)) * (total > 0)
 
 
 def _foreign_classes(distribution: LabelDistribution) -> int:
@@ -150,7 +212,7 @@ def check_features(names: Sequence[str], known: Sequence[str]) -> None:
             )
         if transform and transform not in TRANSFORMS:
             raise FitError(f"unknown transform {transform!r} in feature {name!r}", remedy="Use log or log1p")
-        if base not in known and base not in RECIPE:
+        if base not in known and base not in RECIPE and name not in DESIGN_FEATURES:
             near = difflib.get_close_matches(base, [*known, *RECIPE], n=3)
             hint = f"Near: {', '.join(near)}" if near else "List them with predictor indicators --list"
             raise FitError(f"unknown indicator {base!r} in feature {name!r}", remedy=hint)

@@ -1,4 +1,4 @@
-"""What a regression leaves: the part of an outcome that boosting and the Gaussian process learn."""
+"""What a regression leaves: the part of an outcome that boosting learns, and the regression itself."""
 
 from __future__ import annotations
 
@@ -39,21 +39,19 @@ class Correction:
         return [*self.names, *(name for name in self.base["features"] if name not in self.names)]
 
 
-def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int | None = None) -> Correction:
+def correction(rows: Sequence[Row], family_name: str, *, fewest: int) -> Correction:
     """Seeds averaged, the regression below fitted, and what it leaves.
 
-    Raises FitError for fewer or more configurations than the family takes, and where no indicator varies.
+    Raises FitError for fewer configurations than the family takes, and where no indicator varies.
     """
     rows = Sample.of(rows)
     _, first, index = rows.labelled("configuration, level")
     if len(first) < fewest:
         raise FitError(f"family {family_name} needs {fewest} configurations; found {len(first)}")
-    if most is not None and len(first) > most:
-        raise FitError(f"family {family_name} takes at most {most} configurations; found {len(first)}")
     names = features_of(rows)
     if not names:
         raise FitError(f"family {family_name} finds no indicator that every run has and that varies")
-    base = _below(rows)
+    base = below(rows)
     measured = np.bincount(index, weights=rows.values) / np.bincount(index)
     chance = rows.chance[first]
     p = np.clip(evaluate(base, [rows[i].case for i in first.tolist()]), chance + 0.01, 0.99)
@@ -62,7 +60,7 @@ def correction(rows: Sequence[Row], family_name: str, *, fewest: int, most: int 
     return Correction(base, names, feature_matrix(rows, names)[first], working, weight)
 
 
-def _below(rows: Sequence[Row]) -> dict[str, Any]:
+def below(rows: Sequence[Row]) -> dict[str, Any]:
     """The first regression that these runs can feed: by class counts, by indicators, by a few of them."""
     known = families()
     for name in BELOW[:-1]:

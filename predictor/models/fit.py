@@ -7,7 +7,7 @@ import importlib.resources
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,11 +17,12 @@ import numpy as np
 from predictor.errors import FitError, listed
 from predictor.files import replace_file
 from predictor.models.case import Case, Floats, level_key, recipe_name
+from predictor.models.fit_text import unpacked, written
 from predictor.models.outcome import Level, OutcomeFit
 from predictor.reading import MIB, read_text
 from predictor.results import Result
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 KIND = "predictor-fit"
 MAX_FIT = 256 * MIB  # bytes; the fit of 2,571 runs has 2 MiB
 FIT_AGAIN = "Fit again: predictor fit RUNS --output FIT"
@@ -38,13 +39,17 @@ class KnownRecipe:
 
 @dataclass(frozen=True)
 class KnownTargetSet:
-    """A target set of the fit: its domain, classes, tested shifts, most frequent recipe and configurations."""
+    """A target set of the fit: its domain, classes, tested shifts, most frequent recipe and configurations.
+
+    shift_sources : {shift: source of its test images}, where the runs say so
+    """
 
     domain: str
     classes: tuple[str, ...]
     shifts: tuple[str, ...]
     recipe: KnownRecipe
     n_configurations: int
+    shift_sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,7 @@ class Fit(Result):
         return {
             name: KnownTargetSet(
                 stored["domain"], tuple(stored["classes"]), tuple(stored["shifts"]), KnownRecipe(**stored["recipe"]),
-                stored["n_configurations"],
+                stored["n_configurations"], stored.get("shift_sources", {}),
             )
             for name, stored in self.content["target_sets"].items()
         }  # fmt: skip
@@ -164,8 +169,8 @@ class Fit(Result):
         return content_digest(self.content)
 
     def to_json(self) -> str:
-        """The text of fit.json: sorted keys, one value a line, so that two fits can be compared by diff."""
-        return json.dumps({**self.content, "digest": self.digest}, sort_keys=True, indent=1, allow_nan=False) + "\n"
+        """The text of fit.json: sorted keys, an entry a line, so that two fits can be compared by diff."""
+        return written({**self.content, "digest": self.digest})
 
     def save(self, path: str | Path) -> Path:
         """Write fit.json, whole or not at all.
@@ -248,7 +253,10 @@ Fit again: predictor fit RUNS --output FIT
         raise FitError(problem, where=where, remedy=FIT_AGAIN)
     stated = content.pop("digest", None)
     try:
+        content = unpacked(content)
         found = content_digest(content)
+    except (KeyError, RecursionError, TypeError):
+        raise FitError("refers to a model that it does not hold", where=where, remedy=FIT_AGAIN) from None
     except ValueError:
         raise FitError("holds a number that is not finite", where=where, remedy=FIT_AGAIN) from None
     if stated != found:

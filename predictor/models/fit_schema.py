@@ -146,26 +146,52 @@ class Process(Part):
     lengths: Numbers
     points: list[Numbers]
     weights: Numbers
-    amplitude: float
-    mean: float
+    low: Numbers
+    high: Numbers
+    variances: dict[str, Annotated[float, Field(ge=0)]]
+    levels: list[Name]
+    level_of: list[Count]
+    domains: list[Name]
+    domain_of: list[Count]
     base: Model
 
     @model_validator(mode="after")
     def _shape(self) -> Process:
-        _aligned(self, "gp_features", "center", "scale", "lengths")
-        _aligned(self, "points", "weights")
-        if any(len(point) != len(self.gp_features) for point in self.points):
-            raise ValueError(f"a point has not {len(self.gp_features)} entries")
+        _aligned(self, "center", "scale", "lengths", "low", "high")
+        _aligned(self, "points", "weights", "level_of", "domain_of")
+        n = len(self.gp_features) + 1  # and what the regression says
+        if len(self.center) != n or any(len(point) != n for point in self.points):
+            raise ValueError(f"the centre or a point has not {n} entries")
+        if max(self.level_of, default=0) >= len(self.levels) or max(self.domain_of, default=0) >= len(self.domains):
+            raise ValueError("a point belongs to a level or domain that is not among those stated")
+        if missing := sorted(set(VARIANCES) - self.variances.keys()):
+            raise ValueError(f"states no variance {missing[0]!r}")
         _check_scale([*self.scale, *self.lengths])
         return self
 
 
 class Average(Part):
-    """The mean of several models."""
+    """The weighted mean of several models."""
 
     kind: Literal["average"]
     features: list[Name]
     parts: Annotated[list[Model], Field(min_length=1)]
+    weights: list[Annotated[float, Field(ge=0, le=1)]] = []
+
+    @model_validator(mode="after")
+    def _shape(self) -> Average:
+        if self.weights:
+            _aligned(self, "parts", "weights")
+        return self
+
+
+class ByShift(Part):
+    """Robustness as the mean over shifts, each with a model of its own."""
+
+    kind: Literal["by_shift"]
+    features: list[Name]
+    parts: Annotated[dict[Name, Model], Field(min_length=1)]
+    tested: dict[Name, dict[str, list[Name]]]
 
 
 class Nearest(Part):
@@ -210,7 +236,8 @@ def _kind(value: Any) -> str:
 
 
 OWN = "own"
-KINDS = ("linear", "classwise", "boosted", "elastic_net", "gaussian_process", "average", "nearest")
+VARIANCES = ("shared", "target_set", "domain", "target_set_level", "domain_level")  # of a Gaussian process
+KINDS = ("linear", "classwise", "boosted", "elastic_net", "gaussian_process", "average", "by_shift", "nearest")
 Model = Annotated[
     Annotated[Pooled, Tag("linear")]
     | Annotated[Pooled, Tag("classwise")]
@@ -218,6 +245,7 @@ Model = Annotated[
     | Annotated[ElasticNet, Tag("elastic_net")]
     | Annotated[Process, Tag("gaussian_process")]
     | Annotated[Average, Tag("average")]
+    | Annotated[ByShift, Tag("by_shift")]
     | Annotated[Nearest, Tag("nearest")]
     | Annotated[Own, Tag(OWN)],
     Discriminator(_kind),
@@ -234,6 +262,18 @@ class Spread(Part):
     reason: str
 
 
+class Sizes(Part):
+    """How errors grow: see `predictor.statistics.error_scale`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tail: float = 0.5
+    doubt: float = 0.0
+    haste: float = 0.0
+    typical: Annotated[float, Field(ge=0)] = 0.0
+    factors: dict[Name, Annotated[float, Field(gt=0)]] = {}
+
+
 class HeldOut(Part):
     """What was predicted of configurations that a fit had not seen, and how far off it was (in logits)."""
 
@@ -243,13 +283,18 @@ class HeldOut(Part):
     groups: list[Name]
     fold: list[int] = []
     doubt: list[Annotated[float, Field(ge=0)]] = []
-    doubt_weight: Annotated[float, Field(ge=0)] = 0.0
-    tail: float
+    haste: list[Annotated[float, Field(ge=0)]] = []
+    domains: list[Name] = []
+    calibrates: list[bool] | None = None
+    scale: Sizes = Field(default_factory=lambda: Sizes())
+    inflation: Annotated[float, Field(ge=1)] = 1.0
     covered: dict[str, Pair | None]
+    covered_on: list[Name] = []
 
     @model_validator(mode="after")
     def _shape(self) -> HeldOut:
-        _aligned(self, "residuals", "predicted", "groups", *(name for name in ("fold", "doubt") if getattr(self, name)))
+        stated = (name for name in ("fold", "doubt", "haste", "domains", "calibrates") if getattr(self, name))
+        _aligned(self, "residuals", "predicted", "groups", *stated)
         return self
 
 
@@ -299,8 +344,11 @@ class ProbeBlock(Part):
     left_out: list[Name]
     fold: list[int]
     doubt: list[Annotated[float, Field(ge=0)]]
-    doubt_weight: Annotated[float, Field(ge=0)]
-    tail: float
+    haste: list[Annotated[float, Field(ge=0)]] = []
+    domains: list[Name] = []
+    calibrates: list[bool] | None = None
+    scale: Sizes = Field(default_factory=lambda: Sizes())
+    inflation: Annotated[float, Field(ge=1)] = 1.0
     covered: dict[str, Pair | None]
     spread: dict[str, Spread]
     mae: float
@@ -395,6 +443,8 @@ class Outcome(Part):
     configuration: OfConfigurations
     target_set: OfTargetSets
     extrapolation: HeldOut | None
+    domain: HeldOut | None = None
+    usual_steps: Annotated[float, Field(gt=0)] | None = None
     per_class: (
         Annotated[
             Annotated[PerClass, Tag("per_class")] | Annotated[NoClasses, Tag("reason")], Discriminator(_classes_kind)
@@ -438,6 +488,7 @@ class TargetSet(Part):
     shifts: list[Name]
     n_configurations: Count
     recipe: Recipe
+    shift_sources: dict[Name, Name] = {}
 
 
 class Joint(Part):

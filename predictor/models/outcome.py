@@ -19,6 +19,7 @@ from predictor.models.links import disagreement
 from predictor.models.nearest import Neighbours
 from predictor.models.scales import Scale
 from predictor.statistics.conformal import Residuals
+from predictor.statistics.error_scale import Signs, haste
 
 STAND_INS = ("classwise", "linear", "log_n_log_h", "log_n", "mean")  # where the chosen family cannot be evaluated
 UNKNOWN_TESTED = 1000  # test images of a fit that does not state them
@@ -48,6 +49,7 @@ class HeldOut(Residuals):
     """What one kind of held-out runs showed: the family chosen for it, its errors, and what its intervals covered.
 
     covered : {level as text: (covered, n)}
+    covered_on : studies whose configurations that was counted on; (): of all
     fold, configurations, measured : (n,) the fold that held each configuration out, its id, and its value
     spread : {basis: how far levels of new target sets or domains lie apart}
     """
@@ -58,6 +60,7 @@ class HeldOut(Residuals):
     configurations: tuple[str, ...]
     measured: Floats
     spread: Mapping[str, Spread]
+    covered_on: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> HeldOut:
@@ -70,6 +73,7 @@ class HeldOut(Residuals):
             configurations=tuple(stored.get("configurations", ())),
             measured=np.array(stored.get("measured", ()), dtype=np.float64),
             spread={basis: Spread(**entry) for basis, entry in stored.get("spread", {}).items()},
+            covered_on=tuple(stored.get("covered_on", ())),
         )
 
     def covered_at(self, level: float) -> Covered | None:
@@ -155,11 +159,13 @@ class OutcomeFit:
     target_sets, domains : on which it was measured
     tested : {target set: the target classes that its test set covers}, where these are not all
     families : {name: model}, baselines too; models : names of those whose disagreement is the `doubt`
-    configuration, target_set, extrapolation : held-out runs by the kind of question; the last None where nothing was
+    configuration, target_set, extrapolation, domain : held-out runs by the kind of question; the last two None where
+        nothing was held out so, or too little to calibrate intervals
     classes : what is known of single classes; None, with the reason
     levels : {key of a level: what it stands for}
     n_tested : {target set, or 'new': test images of a run}; empty where a fit does not state them
     domain : held-out runs of left-out domains, where these calibrate a new one
+    usual_steps : median image-steps of the configurations; None where they are not known
     """
 
     name: str
@@ -177,6 +183,7 @@ class OutcomeFit:
     levels: Mapping[str, Level]
     n_tested: Mapping[str, float]
     domain: HeldOut | None = None
+    usual_steps: float | None = None
 
     @classmethod
     def of(cls, name: str, stored: Mapping[str, Any], levels: Mapping[str, Level]) -> OutcomeFit:
@@ -198,6 +205,7 @@ class OutcomeFit:
             levels=levels,
             n_tested=stored.get("n_tested", {}),
             domain=HeldOut.of(stored["domain"]) if stored.get("domain") else None,
+            usual_steps=stored.get("usual_steps"),
         )
 
     def __repr__(self) -> str:
@@ -212,7 +220,7 @@ class OutcomeFit:
 
     def candidates(self, basis: str) -> list[str]:
         """The family chosen for this kind of question first, then what can stand in where it cannot be evaluated."""
-        names = dict.fromkeys([self.split(basis).family, *STAND_INS])
+        names = dict.fromkeys([self.split(basis).family, "average", *STAND_INS])
         return [name for name in names if name in self.families]
 
     def ask(self, case: Case) -> Asked:
@@ -264,6 +272,11 @@ class Asked:
         """How far the models disagree, in logits; 0 where fewer than two can be evaluated."""
         found = [value for value in map(self.of, self.outcome.models) if math.isfinite(value)]
         return float(disagreement(np.array(found)[:, None])[0]) if found else 0.0
+
+    def signs(self) -> Signs:
+        """What tells how large the error of the prediction is likely to be."""
+        steps = self.case.recipe.get("image_steps", math.nan)
+        return Signs(self.doubt(), float(haste(steps, self.outcome.usual_steps)), [self.case.domain])
 
     def baselines(self) -> Iterator[dict[str, Any]]:
         """What the baselines that are always shown say, in the outcome's own unit."""

@@ -24,6 +24,8 @@ class Row:
 
     value : class-balanced accuracy, a fraction; of an outcome on another scale its share, see `scale`
     tested, correct : (T,) per class, in the order of `case.tested_counts`; empty where unknown
+    data_seed : which images were drawn; None where that is not known
+    representative : of a study whose configurations were drawn as a user's would be
     """
 
     case: Case
@@ -36,6 +38,8 @@ class Row:
     tested: Floats
     correct: Floats
     scale: Scale = ACCURACY
+    data_seed: int | None = None
+    representative: bool = False
 
     @cached_property
     def n_tested(self) -> float:

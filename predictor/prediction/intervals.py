@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from predictor.models.links import measured_within
 from predictor.models.outcome import HeldOut, OutcomeFit
 from predictor.prediction.request import Request
@@ -19,6 +21,7 @@ from predictor.statistics.conformal import (
     outside,
     t_quantile,
 )
+from predictor.statistics.error_scale import Signs
 
 UNCALIBRATED = "outside the fitted range: the interval is uncalibrated"
 
@@ -38,13 +41,13 @@ class Question:
     """One outcome, asked at a level.
 
     fitted : the outcome's own part of the fit
-    doubt : how far the models disagree, in logits
+    signs : what tells how large the error is likely to be
     """
 
     fitted: OutcomeFit
     request: Request
     level: float
-    doubt: float
+    signs: Signs
 
     @cached_property
     def tested(self) -> float:
@@ -60,12 +63,12 @@ class Question:
         """Around a value outside of it; only_larger: with more images than any run, and else like them."""
         half, _, reason = self._inside(value)
         own = self.fitted.extrapolation if only_larger and self.request.level is not None else None
-        wide = outside(half, own, value, self.level, self.doubt)
+        wide = outside(half, own, value, self.level, self.signs)
         if half is None:
             return self._made(value, None, None, reason)
         if own is None:
             return self._made(value, wide, None, f"{UNCALIBRATED}, twice as wide as inside")
-        covered = own.covered_at(self.level)
+        wide, covered = float(np.ravel(wide)[0]), own.covered_at(self.level)
         told = f"{covered[0]} of {covered[1]} covered" if covered else "coverage not measured"
         how = "made as for the largest fifth of the runs from smaller ones"
         return self._made(value, wide, None, f"{UNCALIBRATED} this far out; {how}: {told}")
@@ -81,15 +84,11 @@ class Question:
         basis, level = self.request.basis, self.level
         if basis == "in_domain":
             own = self.fitted.configuration
-            half = own.half_width(value, level, doubt=self.doubt)
+            half = own.half_width(value, level, signs=self.signs)
             if half is None:
-                return None, None, f"{len(own.residuals)} configurations are too few for a {level:.0%} interval"
-            return float(half), *self._evidence(own)
-        domain = self.fitted.domain
-        if basis == "new_domain" and domain is not None:
-            half = grouped_quantile(domain.residuals, domain.groups, level)
-            if half is not None:
-                return half, *self._evidence(domain)
+                n = len(own.calibrating().residuals)
+                return None, None, f"{n} configurations are too few for a {level:.0%} interval"
+            return float(np.ravel(half)[0]), *self._evidence(own)
         half, calibrated = self._of_target_set()
         if basis == "new_target_set" and calibrated:
             return half, *self._evidence(self.fitted.target_set)
@@ -97,6 +96,10 @@ class Question:
         reason = f"coverage not measured: {spread.reason}"
         if basis == "new_target_set":
             return half, None, reason
+        if self.fitted.domain is not None:  # left-out domains, each of them one error
+            found = grouped_quantile(self.fitted.domain.residuals, self.fitted.domain.groups, level)
+            if found is not None:
+                return max(half, found), *self._evidence(self.fitted.domain)
         return max(half, t_quantile(0.5 + level / 2, spread.df) * spread.sd), None, reason
 
     def _of_target_set(self) -> tuple[float, bool]:

@@ -12,6 +12,7 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.images.results import Probe
+from predictor.models.by_shift import NAME as BY_SHIFT
 from predictor.models.case import Case
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
@@ -19,9 +20,9 @@ from predictor.models.outcome import BASELINES, Asked, OutcomeFit
 from predictor.models.scales import Scale
 from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
-from predictor.prediction.differences import differences
+from predictor.prediction.differences import Side, differences
 from predictor.prediction.fewer import fewer_is_better
-from predictor.prediction.intervals import Question
+from predictor.prediction.intervals import Interval, Question
 from predictor.prediction.probed import check_classes, with_probe
 from predictor.prediction.request import (
     NEW,
@@ -39,6 +40,7 @@ NEAREST = 3  # real runs that are shown beside a prediction
 WORST = 3  # classes that are named where not all are asked for
 ALL_PAIRS = 20  # more manifests than this are compared with the best one only
 SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ranges: those that grow with the images
+EMPTY = "target classes without images"
 TOGETHER = "all indicators together"
 SLACK = 1.1  # a design as far out as the farthest run is still inside
 SHRINK = ("power_difficulty@0.5",)  # and those that shrink with them
@@ -169,6 +171,10 @@ def _outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
         slack = 1e-9 * max(abs(low), abs(high), 1.0)  # stored ranges are rounded
         if math.isfinite(value) and not low - slack <= value <= high + slack:
             outside.append({"indicator": indicator, "value": value, "low": low, "high": high})
+    counts = case.distribution.target_counts if case.distribution is not None else np.empty(0)
+    empty = int((counts == 0).sum())
+    if 2 * empty > len(counts):  # no run left more than a few targets without images
+        outside.append({"indicator": EMPTY, "value": float(empty), "low": 0.0, "high": 0.0})
     return outside or _jointly_outside(fit, case)
 
 
@@ -217,7 +223,7 @@ def _predict_one(
         why = [{"outcome": first.name, "name": key, "value": points} for key, points in found if math.isfinite(points)]
     return Prediction(
         manifest=manifest.name,
-        status="outside" if manifest.outside else request.basis,
+        status="outside" if manifest.outside or request.unknown else request.basis,
         basis=request.basis,
         target_set=request.target_set,
         domain=request.domain,
@@ -228,6 +234,7 @@ def _predict_one(
         baselines=tuple(whole.baselines()) if explain else (),
         nearest=tuple(whole.nearest(NEAREST)) if explain else (),
         outside=manifest.outside,
+        unknown=request.unknown,
         warnings=tuple(warnings),
         classes=tuple(_classes(manifest, request, outcomes if all_classes else outcomes[:1], all_classes))
         if explain
@@ -272,21 +279,36 @@ def _outcome(fitted: OutcomeFit, manifest: _Manifest, request: Request, level: f
         return nothing("your shift was never tested")
     if request.target_set != NEW and request.target_set not in fitted.target_sets:
         return nothing(f"{fitted.name} was never measured on {request.target_set}")
+    if fitted.name in request.shifts and fitted.name not in request.tested_shifts(manifest.distribution):
+        return nothing(f"its source, {request.shifts[fitted.name]}, gives training images: it is no test of them")
     asked = manifest.asked[fitted.name]
     value, family = asked.value(fitted.candidates(request.basis))
     if not math.isfinite(value):
         return nothing("no model of the fit can be evaluated: indicators are missing")
-    question = Question(fitted, request, level, asked.doubt())
+    judge = _judge(manifest, asked, family)
+    question = Question(judge.outcome, request, level, judge.signs())
     found, edge = question.interval(value), None
     if manifest.outside:
         at_edge = question.interval(asked.of(family, clip=True))
         edge = (asked.of(family, clip=True), at_edge.low, at_edge.high)
         found = question.outside(value, only_larger=_only_larger(manifest.outside))
         found = replace(found, low=min(found.low, at_edge.low), high=max(found.high, at_edge.high))
+    if request.unknown is not None:  # nothing held out says how far another network or resolution is off
+        reason = f"no interval: no run had {request.unknown.partition(' (')[0]}; runs with it, as pilots, give one"
+        found, edge = Interval(0.0, 1.0, None, reason), None
     return OutcomePrediction(
         outcome=fitted.name, value=value, low=found.low, high=found.high, level=level, reason=found.reason,
         family=family, covered=found.covered, edge=edge,
+        covered_on=judge.outcome.configuration.covered_on if found.covered and request.basis == "in_domain" else (),
+        shifts=tuple(name.removeprefix("shift:") for name in asked.case.shifts) if family == BY_SHIFT else (),
     )  # fmt: skip
+
+
+def _judge(manifest: _Manifest, asked: Asked, family: str) -> Asked:
+    """Whose errors say how far off a value is: of robustness that is one shift alone, those of the shift."""
+    if family == BY_SHIFT and len(asked.case.shifts) == 1:
+        return manifest.asked.get(asked.case.shifts[0], asked)
+    return asked
 
 
 def _only_larger(outside: Sequence[Mapping[str, Any]]) -> bool:
@@ -308,11 +330,15 @@ def _compare(
             continue
         if request.target_set != NEW and request.target_set not in fitted.target_sets:
             continue
-        errors = differences(fitted.split(request.basis), known=request.basis == "in_domain")
-        covered = errors.covered(level)
         names = fitted.candidates(request.basis)
-        found = [item.asked[fitted.name].value(names)[0] for item in ranked]
-        values = logit(np.array(found)).tolist()
+        found = [item.asked[fitted.name].value(names) for item in ranked]
+        values = logit(np.array([value for value, _ in found])).tolist()
+        judges = [_judge(item, item.asked[fitted.name], own) for item, (_, own) in zip(ranked, found, strict=True)]
+        if len({judge.outcome.name for judge in judges}) > 1:  # of robustness with other shifts: its own errors
+            judges = [item.asked[fitted.name] for item in ranked]
+        errors = differences(judges[0].outcome.split(request.basis), known=request.basis == "in_domain")
+        covered = errors.covered(level)
+        sides = [Side(x, judge.signs()) for x, judge in zip(values, judges, strict=True)]
         heads = range(len(ranked)) if against is not None or len(ranked) <= ALL_PAIRS else range(1)
         for i in heads:
             for j in range(i + 1, len(ranked)):
@@ -321,7 +347,7 @@ def _compare(
                 difference = values[i] - values[j]
                 if not math.isfinite(difference):
                     continue
-                half = errors.half_width(values[i], values[j], level)
+                half = errors.half_width(sides[i], sides[j], level)
                 at = {base: float(expit(logit(base) + difference)) - base for base in (0.5, 0.9)}
                 rows.append(
                     Comparison(
@@ -331,7 +357,7 @@ def _compare(
                         logit_difference=difference,
                         low=None if half is None else difference - half,
                         high=None if half is None else difference + half,
-                        p_a_better=errors.probability(values[i], values[j]),
+                        p_a_better=errors.probability(sides[i], sides[j]),
                         level=level,
                         covered=covered,
                         points_at_half=at[0.5],

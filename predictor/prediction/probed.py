@@ -65,11 +65,11 @@ def _told(
     block = own[basis]
     centre = float(np.mean(levels)) if basis == "new_target_set" else None
     made = parameters(entry["families"][own["family"]], block["mapping"], told, centre)
-    held = {key: block[key] for key in ("residuals", "predicted", "doubt", "doubt_weight", "tail", "groups", "fold")}
+    held = {key: value for key, value in block.items() if key not in ("mapping", "left_out", "mae")}
     changed = {
         **entry,
         "families": {**entry["families"], KIND: made},
-        "target_set": {**held, "family": KIND, "covered": block["covered"], "spread": block["spread"]},
+        "target_set": {**held, "family": KIND},
         "per_class": _classes(entry.get("per_class"), own["classes"], told),
     }
     if basis == "new_domain":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Request:
     basis : in_domain | new_target_set | new_domain
     level : key of the level, None where the fit does not know it
     only : outcomes that are wanted; (): all
+    unknown : what no run had, so that nothing says how far off a level is: a network or an image size; None
+    shifts : {outcome of a shift that the target set was tested on: source of its test images, '' where not known}
     """
 
     basis: str
@@ -35,6 +37,13 @@ class Request:
     classes: tuple[str, ...]
     warnings: tuple[str, ...]
     only: tuple[str, ...] = ()
+    unknown: str | None = None
+    shifts: Mapping[str, str] = field(default_factory=dict)
+
+    def tested_shifts(self, distribution: LabelDistribution) -> tuple[str, ...]:
+        """The shifts that remain a test: those whose source gives no training image."""
+        used = set(distribution.sources)
+        return tuple(sorted(name for name, source in self.shifts.items() if not source or source not in used))
 
     def with_steps(self, image_steps: int | None) -> Request:
         """The same question of a run of so many image-steps; None: as it is."""
@@ -70,21 +79,31 @@ def resolve(
         "image_steps": image_steps or default.image_steps,
         "assumed": model is None and image_size is None and image_steps is None,
     }
-    warnings = []
+    warnings: list[str] = []
+    unknown = None
     level = level_key(target_set, recipe["model"], recipe["image_size"]) if target_set != NEW else None
     seen = [(item.model, item.image_size) for item in fit.recipes]
     if (recipe["model"], recipe["image_size"]) not in seen:
         shown = ", ".join(f"{name} {size} px" for name, size in seen)
         asked = f"{recipe['model']} {recipe['image_size']} px"
         warnings.append(f"recipe {asked} is new; the fit saw {shown}; the level is a guess; runs with it fix that")
+        unknown = f"recipe {asked} (fit saw {shown})"
     basis = "in_domain" if level else "new_target_set" if domain != NEW else "new_domain"
     if level is not None and level not in fit.levels:
         basis, level = "new_target_set", None
     classes = known[target_set].classes if target_set != NEW else ()
     return Request(
         basis=basis, target_set=target_set, domain=domain, recipe=recipe, level=level, classes=classes,
-        warnings=tuple(warnings),
+        warnings=tuple(warnings), unknown=unknown, shifts=_shifts(fit, target_set),
     )  # fmt: skip
+
+
+def _shifts(fit: Fit, target_set: str) -> dict[str, str]:
+    """Outcomes of the shifts that a known target set was tested on, and the sources of their test images."""
+    if target_set == NEW:
+        return {}
+    known = fit.target_sets[target_set]
+    return {f"shift:{name}": known.shift_sources.get(name, "") for name in known.shifts}
 
 
 def whole_number(name: str, value: Any, *, remedy: str, least: int = 1) -> None:
@@ -207,6 +226,6 @@ def make_case(
     recipe: Mapping[str, float] = {"image_steps": float(steps)} if steps else {}
     case = Case(
         distribution, values, recipe, level=request.level, chance=1 / len(distribution.target_names), tested=tested,
-        domain=None if request.domain == NEW else request.domain,
+        domain=None if request.domain == NEW else request.domain, shifts=request.tested_shifts(distribution),
     )  # fmt: skip
     return case, computed

@@ -16,6 +16,8 @@ class OutcomePrediction:
 
     scale : accuracy, or the scale that the runs declare; value and interval are in its own unit
     covered : [covered, n] held-out configurations (or target sets) inside intervals made in the same way
+    covered_on : studies whose configurations those were: drawn as a user's would be; (): all
+    shifts : of robustness, the shifts that it is the mean of
     edge : (value, low, high) at the edge of the fitted range, where the manifest lies outside of it
     """
 
@@ -29,6 +31,8 @@ class OutcomePrediction:
     covered: tuple[int, int] | None = None
     edge: tuple[float, float, float] | None = None
     scale: str = "accuracy"
+    covered_on: tuple[str, ...] = ()
+    shifts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,7 @@ class Prediction:
     status : in_domain | new_target_set | new_domain | pilot | outside
     basis : the status apart from the range: which kind of interval the outcomes carry
     outside : indicators outside the range that the fit saw: {indicator, value, low, high}
+    unknown : what no run of the fit had, a network or an image size: status outside, and no interval; None
     contributions : {outcome, name, value}: points (as a fraction) against balanced targets alone at the same N
     baselines : {outcome, family, value, configuration_id}
     probe : {key, level, slope, n_images} of the probe of the images that the level rests on, or None
@@ -91,6 +96,7 @@ class Prediction:
     baselines: tuple[dict[str, Any], ...]
     outside: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...]
+    unknown: str | None = None
     pilots: dict[str, Any] | None = None
     probe: dict[str, Any] | None = None
     classes: tuple[ClassPredictions, ...] = ()

@@ -207,6 +207,7 @@ class RunRecord(_Part):
     """One run: spec + label distribution + outcomes + cost + environment + provenance. Immutable.
 
     started_at, ended_at : ISO times with zone: when the run, or its last try, began, and when its record was made
+    representative : of a study that says so in its grid; set where a registry is read, and no part of a stored record
 
     >>> record = RunRecord(
     ...     run_id="0" * 16, configuration_id="0" * 16, study="demo", provenance="published", target_set="in100",
@@ -239,6 +240,7 @@ class RunRecord(_Part):
     ended_at: str | None = None
     data_report: DataReport = DataReport()
     citation: str | None = None
+    representative: Annotated[bool, Field(exclude=True)] = False
 
     @property
     def distribution(self) -> LabelDistribution | None:

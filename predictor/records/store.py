@@ -27,6 +27,7 @@ from predictor.records.schema import RUN_ID, RunRecord
 NOT_RECORDS = {"fit.json"}  # `predictor fit` writes its result beside the runs
 GRID = "grid.yaml"
 WHOLE = b"}\n"  # how a record ends that was written whole
+REPRESENTATIVE = re.compile(r"^representative:\s*true\b", re.MULTILINE)  # a grid whole would take longer than its runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,9 @@ def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> lis
             for part in part_files(study_dir):  # after the JSON files, as in stored_records; a part wins
                 for stored in stored_part(part):
                     _parse(stored, found, problems, shared)
+        if is_representative(study_dir):
+            for record in found.values():
+                record.__dict__["representative"] = True  # known of the study's folder, not of the record
         records += (found[run_id] for run_id in sorted(found))
     if len(problems) == 1:
         raise problems[0]
@@ -99,6 +103,14 @@ def inside(folder: Path, root: Path) -> Path:
                 remedy="copy it in, or name that folder itself",
             ) from None
     return folder
+
+
+def is_representative(study_dir: Path) -> bool:
+    """Whether the study's grid says that its configurations were drawn as a user's would be."""
+    try:
+        return REPRESENTATIVE.search((study_dir / GRID).read_text(encoding="utf-8")) is not None
+    except (OSError, UnicodeDecodeError):  # no grid, or one that `runs check` reports
+        return False
 
 
 def _parse(stored: Stored, found: dict[str, RunRecord], problems: list[RegistryError], shared: SharedParser) -> None:

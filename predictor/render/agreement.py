@@ -117,6 +117,8 @@ def _pooled_line(row: Row, shown: dict[str, str]) -> dict[str, str]:
     verdict = shown.pop("verdict")
     del shown["ties"], shown["runs"]  # of each target set; here they leave no room for what is said
     without = row["without_one"]
+    del shown["n"]  # the evidence of what is pooled: target sets, whose configurations stand below
+    shown["sets"] = str(row["n_target_sets"])
     shown["I2"] = "-" if row.get("i_squared@spearman") is None else f"{row['i_squared@spearman']:.0%}"
     shown["without one"] = f"{without[0]:+z.2f}..{without[1]:+z.2f}" if without else "-"
     return {**shown, "verdict": verdict}

@@ -22,12 +22,12 @@ def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> 
     report = shown(report)
     lines = [_line(result) for result in report.results]
     blocks = [rows_text(lines, fmt)]
-    blocks.append("\n".join(_wrapped(f"{r.claim}  {r.question} {_sentence(r)}", fmt) for r in report.results))
+    blocks.append("\n".join(_wrapped(f"{_name(r)}  {r.question} {_sentence(r)}", fmt) for r in report.results))
     if everything:
         parts = [_part_line(result, part) for result in report.results for part in result.parts]
         blocks.append(rows_text(parts, fmt))
         sets = [
-            {"claim": r.claim, "part": p.name, "outcome": p.outcome}
+            {"claim": _name(r), "part": p.name, "outcome": p.outcome}
             | {name: _points(value) for name, value in p.target_sets.items()}
             for r in report.results
             for p in r.parts
@@ -57,9 +57,13 @@ def claims_json(report: ClaimsReport) -> dict[str, Any]:
     return {"schema_version": 1, "claims": rows, "unused": dict(report.unused)}
 
 
+def _name(result: ClaimResult) -> str:
+    return result.claim if result.domain is None else f"{result.claim} {result.domain}"
+
+
 def _line(result: ClaimResult) -> dict[str, object]:
     return {
-        "claim": result.claim,
+        "claim": _name(result),
         "verdict": result.verdict,
         "effect": _points(result.effect),
         "interval": _interval(result.low, result.high, result.level),
@@ -76,6 +80,9 @@ def _sentence(result: ClaimResult) -> str:
     parts = [f"{result.verdict}{': ' + result.reason if result.reason else ''}"]
     if result.note:
         parts.append(result.note)
+    if result.differs is not None:
+        word = "differs" if result.differs < 0.05 else "no difference shown"
+        parts.append(f"between domains: {word} (Welch's test over target sets, p {p_value(result.differs)})")
     if result.missing:
         parts.append(f"missing: {result.missing}")
     text = "; ".join(parts)
@@ -84,7 +91,7 @@ def _sentence(result: ClaimResult) -> str:
 
 def _part_line(result: ClaimResult, part: Any) -> dict[str, object]:
     return {
-        "claim": result.claim,
+        "claim": _name(result),
         "part": part.name,
         "outcome": part.outcome,
         "expects": part.expects,

@@ -143,7 +143,9 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
         lines.append(line("baselines", "; ".join(shown)))
     if item.nearest:
         lines.append(line("nearest runs", "; ".join(_nearest(entry, item.target_set) for entry in item.nearest)))
-    if item.outside:
+    if item.unknown:
+        lines.append(line("range", f"OUTSIDE {item.unknown}"))
+    elif item.outside:
         parts = [f"{e['indicator']} {e['value']:.4g} (fit saw {e['low']:.4g} to {e['high']:.4g})" for e in item.outside]
         lines.append(line("range", "OUTSIDE " + "; ".join(parts)))
         lines.append(
@@ -175,8 +177,11 @@ def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:
         }
         place = held.get(basis, "on configurations of left-out target sets")
         note += f"; {place} {outcome.covered[0]} of {outcome.covered[1]} covered"
+        note += f" ({', '.join(outcome.covered_on)})" if outcome.covered_on else ""
     elif outcome.reason:
         note += f"; {outcome.reason}"
+    if outcome.shifts:
+        note += f"; mean of {', '.join(outcome.shifts)}"
     lines = [line(outcome.outcome, f"{value}   {note}")]
     if outcome.edge:
         edge, low, high = outcome.edge
@@ -192,8 +197,12 @@ def _comparisons(found: Predictions) -> list[str]:
 
 def _comparison(item: Comparison) -> str:
     bounds = f" [{item.low:+z.2f}, {item.high:+z.2f}]" if item.low is not None and item.high is not None else ""
+    covered = ""
+    if bounds and item.covered:
+        level = f"{item.level:.0%}".replace("%", " %")
+        covered = f" {level}, of held-out pairs {item.covered[0]:,} of {item.covered[1]:,} covered"
     return (
-        f"{item.a} - {item.b}   {item.outcome} {item.logit_difference:+z.2f} logit{bounds}; "
+        f"{item.a} - {item.b}   {item.outcome} {item.logit_difference:+z.2f} logit{bounds}{covered}; "
         f"P({item.a} beats {item.b}) {item.p_a_better:.2f}; {100 * item.points_at_half:+z.0f} points if {item.b} "
         f"reaches 50 %, {100 * item.points_at_ninety:+z.0f} if 90 %"
     )

@@ -21,6 +21,7 @@ CHOSEN = "*"
 LEVEL = "0.9"  # of the coverage and widths that are printed
 SPLITS = {
     "configuration": "held-out configurations of known target sets",
+    "new_draws": "the same on data seeds that the fit did not use: images and design are both new; single runs",
     "target_set": "left-out target sets",
     "domain": "left-out image domains",
     "extrapolation": "the largest fifth of each target set, by images",
@@ -52,7 +53,7 @@ def foot(fit: Fit, written: str | Path | None) -> str:
     other = "" if all(row["scale"] in SHARES for row in fit.validation) else ", on another scale in the outcome's unit"
     lines = [
         "",
-        f"{CHOSEN} chosen; its row repeats the choice inside every fold. Seeds of a configuration are averaged.",
+        f"{CHOSEN} chosen; weights and intervals of a fold come from the others. Seeds are averaged.",
         *(f"{split}: {SPLITS[split]}" for split in present),
         f"MAE, RMSE, width and interval score in points{other}; ranks and decisions inside target sets; covered: "
         "nominal 90 %, with the exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
@@ -76,8 +77,49 @@ def blocks(validation: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict
             f"{outcome.upper()}   {split}   n = {first['n_configurations']} configurations, {first['n_runs']} runs   "
             f"noise: rank ceiling {_number(first['noise_ceiling'], 3)}, least MAE {least}"
         )
-        made.append((title, [shown_row(row) for row in own]))
+        lines = [line for row in own if row["chosen"] for line in _where_covered(row)]
+        made.append(("\n".join([title, *lines]), [shown_row(row) for row in own]))
     return made
+
+
+def _where_covered(row: Mapping[str, Any]) -> list[str]:
+    """By study and by domain, how many of how many intervals held."""
+    by = row.get("covered_by")
+    if not by:
+        return []
+    lines = [f"covered by {kind}: {_counts(by[kind])}" for kind in ("study", "domain") if by.get(kind)]
+    studies = row.get("covered_studies", [])
+    if studies and set(studies) != set(by.get("study", {})):
+        lines.append(f"calibrated and counted on {', '.join(studies)}: drawn as a user would draw designs")
+    elif row["split"] == "configuration":
+        lines.append("no study with 30 representative configurations: all configurations calibrate")
+    return lines
+
+
+def _counts(counts: Mapping[str, Sequence[int]]) -> str:
+    return ", ".join(f"{name} {inside}/{n}" for name, (inside, n) in counts.items())
+
+
+def comparison_blocks(fit: Fit) -> list[tuple[str, list[dict[str, str]]]]:
+    """How comparisons of held-out configurations of one target set came out: intervals, and P(a is better)."""
+    from predictor.prediction.differences import differences
+
+    made = []
+    for name, fitted in fit.outcomes.items():
+        errors = differences(fitted.configuration, known=True)
+        covered = errors.covered(0.9)
+        if covered is None:
+            continue
+        title = (
+            f"{name.upper()}   comparisons of held-out configurations of one target set   90 %: {covered[0]:,} of "
+            f"{covered[1]:,} pairs covered, every target set judged by the others"
+        )
+        made.append((title, [_reliability_row(row) for row in errors.reliability()]))
+    return made
+
+
+def _reliability_row(row: Mapping[str, float]) -> dict[str, str]:
+    return {"P stated": _number(row["stated"], 2), "right": _number(row["observed"], 2), "pairs": f"{int(row['n']):,}"}
 
 
 def held_out_blocks(scored: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, str]]]]:
@@ -94,8 +136,22 @@ def held_out_blocks(scored: Sequence[Mapping[str, Any]]) -> list[tuple[str, list
             f"{first['n_configurations']} configurations, {first['n_runs']} runs   least MAE by noise "
             f"{points(first['noise_floor'], first['scale'])}{rest}"
         )
-        made.append((title, [_scored_row(row) for row in own]))
+        lines = [line for row in own if row["chosen"] for line in _pairs_told(row)]
+        made.append(("\n".join([title, *lines]), [_scored_row(row) for row in own]))
     return made
+
+
+def _pairs_told(row: Mapping[str, Any]) -> list[str]:
+    lines = [f"covered by domain: {_counts(row['covered_by']['domain'])}"] if row.get("covered_by") else []
+    if row.get("pairs_covered"):
+        inside, n = row["pairs_covered"]
+        bins = row["pairs_reliability"]
+        apart = sum(abs(one["stated"] - one["observed"]) for one in bins) / len(bins)
+        lines.append(
+            f"comparisons inside target sets: {inside:,}/{n:,} covered ({_counts(row['pairs_covered_by_domain'])}); "
+            f"P(a is better): mean |stated - observed| {apart:.3f} in {len(bins)} bins"
+        )
+    return lines
 
 
 def _scored_row(row: Mapping[str, Any]) -> dict[str, str]:
@@ -143,7 +199,7 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """One row with plain columns and full precision."""
     flat: dict[str, Any] = {}
     for key, value in row.items():
-        if key in ("chosen_in_folds", "covered"):
+        if key in ("chosen_in_folds", "covered", "covered_by", "covered_studies"):
             continue
         if isinstance(value, Mapping):
             flat |= {f"{key}_{name}": item for name, item in value.items()}
@@ -175,15 +231,20 @@ def probe_lines(fit: Fit) -> list[str]:
 
 
 def validation_text(
-    fit: Fit, fmt: str, *, scored: Sequence[Mapping[str, Any]] = (), written: str | Path | None = None
+    fit: Fit,
+    fmt: str,
+    *,
+    scored: Sequence[Mapping[str, Any]] = (),
+    written: str | Path | None = None,
+    everything: bool = False,
 ) -> str:
     """The validation table in 'table' or 'markdown': what was fitted, a block for each split, how to read it.
 
-    scored : rows of `score_held_out`; written : where the fit was written
+    scored : rows of `score_held_out`; written : where the fit was written; everything : how often P was right as well
     """
-    tables = [
-        f"{title}\n{rows_text(rows, fmt)}\n" for title, rows in [*blocks(fit.validation), *held_out_blocks(scored)]
-    ]
+    compared = comparison_blocks(fit) if everything else []
+    shown = [*blocks(fit.validation), *compared, *held_out_blocks(scored)]
+    tables = [f"{title}\n{rows_text(rows, fmt)}\n" for title, rows in shown]
     return "\n".join([head(fit), *tables, *probe_lines(fit), foot(fit, written)])
 
 
@@ -214,7 +275,7 @@ def held_out_points(fit: Fit, outcome: str) -> Any:
     half = np.full(len(held.fold), np.inf)  # where the other folds are too few
     for own in np.unique(held.fold):
         here = held.fold == own
-        found = held.part(~here).half_width(held.predicted[here], float(LEVEL), doubt=held.part(here).doubt)
+        found = held.part(~here).half_width(held.predicted[here], float(LEVEL), signs=held.part(here).signs)
         half[here] = np.inf if found is None else found
     images = np.array([fitted.n_tested.get(name, np.inf) for name in held.groups])
     low, high = fitted.scale.interval(*measured_within(held.predicted, half, images))

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.statistics.error_scale import DEFAULT, NOTHING, ErrorScale, Signs
 from predictor.statistics.ties import first_least
 
 Floats = NDArray[np.float64]
 
-WEIGHTS = (0.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the models' disagreement, to choose from
 
-
-def error_scale(p: Floats | float, tail: float, doubt: Floats | float = 0.0, doubt_weight: float = 0.0) -> Floats:
-    """How large errors in logits are, against those at an accuracy of one half without doubt.
-
-    They grow towards accuracies of 0 and 1, and where the models disagree: far from the runs they were fitted to, each
-    goes on in its own way (the idea of query by committee, Seung, Opper & Sompolinsky 1992).
+def error_scale(p: Floats | float, tail: float) -> Floats:
+    """How large errors in logits are, against those at an accuracy of one half: they grow towards 0 and 1.
 
     tail : 0: not at all; 1: like binomial noise, 1 / sqrt(4 p (1 - p))
-    doubt : standard deviation of the models' predictions, in logits; the variance grows by doubt_weight doubt^2
 
     >>> error_scale(0.5, 1.0).item(), error_scale(0.9, 1.0).round(2).item(), error_scale(0.9, 0.0).item()
     (1.0, 1.67, 1.0)
-    >>> error_scale(0.5, 1.0, 0.1, 300.0).item()
-    2.0
     """
     inside = np.clip(np.asarray(p, dtype=np.float64), 0.002, 0.998)
-    return np.sqrt((1 - tail) + tail / (4 * inside * (1 - inside)) + doubt_weight * np.square(doubt))
+    return np.sqrt((1 - tail) + tail / (4 * inside * (1 - inside)))
 
 
 def fitted_tail(residuals: Floats, predicted: Floats) -> float:
@@ -42,26 +35,15 @@ def fitted_tail(residuals: Floats, predicted: Floats) -> float:
     >>> fitted_tail(np.tile([0.1, -0.1], 10), np.linspace(0.05, 0.95, 20))
     0.0
     """
-    return fitted_scale(residuals, predicted, np.zeros(len(residuals)))[0]
-
-
-def fitted_scale(residuals: Floats, predicted: Floats, doubt: Floats) -> tuple[float, float]:
-    """(tail, doubt_weight) under which normal errors are most likely; (0.5, 0) for too few residuals to tell.
-
-    >>> doubt = np.tile([0.0, 0.3], 20)
-    >>> fitted_scale(np.where(doubt > 0, 0.4, 0.1), np.full(40, 0.5), doubt)
-    (0.0, 100.0)
-    """
     if len(residuals) < 20:
-        return 0.5, 0.0
+        return 0.5
 
-    def deviance(shape: tuple[float, float]) -> float:
-        scale = error_scale(predicted, shape[0], doubt, shape[1])
+    def deviance(tail: float) -> float:
+        scale = error_scale(predicted, tail)
         return float(np.log(np.mean((residuals / scale) ** 2) + 1e-12) / 2 + np.mean(np.log(scale)))
 
-    weights = WEIGHTS if np.any(doubt > 0) else WEIGHTS[:1]
-    shapes = [(step / 10, weight) for weight in weights for step in range(11)]
-    return shapes[int(first_least([deviance(shape) for shape in shapes]))]
+    tails = [step / 10 for step in range(11)]
+    return tails[int(first_least([deviance(tail) for tail in tails]))]
 
 
 def split_conformal(scores: Floats, level: float) -> float | None:
@@ -114,9 +96,12 @@ class Residuals:
     residuals : (n,) measured - predicted, in logits
     predicted : (n,) accuracies
     groups : (n,) what was held out together and shares its error
-    doubt, tail, doubt_weight : see `error_scale`; doubt is (n,)
+    signs : (n,) what tells how large each was likely to be
+    scale : how errors grow with that
+    calibrates : (n,) those that intervals are made of: designs as a user's would be; None: all
+    inflation : of the widths, for new draws of the images
 
-    >>> own = Residuals.of({"residuals": [0.1] * 9, "predicted": [0.5] * 9, "tail": 0.0})
+    >>> own = Residuals.of({"residuals": [0.1] * 9, "predicted": [0.5] * 9, "scale": {"tail": 0.0}})
     >>> own.half_width(0.9, 0.9).item(), own.half_width(0.9, 0.95)
     (0.1, None)
     """
@@ -124,9 +109,10 @@ class Residuals:
     residuals: Floats
     predicted: Floats
     groups: NDArray[np.str_]
-    doubt: Floats | float = 0.0
-    tail: float = 0.0
-    doubt_weight: float = 0.0
+    signs: Signs = NOTHING
+    scale: ErrorScale = DEFAULT
+    calibrates: NDArray[np.bool_] | None = None
+    inflation: float = 1.0
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
@@ -136,50 +122,61 @@ class Residuals:
     @staticmethod
     def numbers(stored: Mapping[str, Any]) -> dict[str, Any]:
         """The fields, from plain data."""
+        calibrates, domains = stored.get("calibrates"), stored.get("domains")
         return {
             "residuals": np.array(stored["residuals"], dtype=np.float64),
             "predicted": np.array(stored.get("predicted", ()), dtype=np.float64),
             "groups": np.array(stored.get("groups", ()), dtype=str),
-            "doubt": np.array(stored.get("doubt", 0.0), dtype=np.float64),
-            "tail": float(stored.get("tail", 0.0)),
-            "doubt_weight": float(stored.get("doubt_weight", 0.0)),
+            "signs": Signs(
+                np.array(stored.get("doubt", 0.0), dtype=np.float64),
+                np.array(stored.get("haste", 0.0), dtype=np.float64),
+                None if domains is None else np.array(domains, dtype=str),
+            ),
+            "scale": ErrorScale.stored(stored.get("scale", {})),
+            "calibrates": None if calibrates is None else np.array(calibrates, dtype=bool),
+            "inflation": float(stored.get("inflation", 1.0)),
         }
 
     def part(self, chosen: NDArray[np.bool_]) -> Residuals:
         """Some of the configurations."""
-        doubt = np.broadcast_to(self.doubt, len(self.residuals))[chosen]
         return Residuals(
-            residuals=self.residuals[chosen], predicted=self.predicted[chosen], groups=self.groups[chosen], doubt=doubt,
-            tail=self.tail, doubt_weight=self.doubt_weight,
+            residuals=self.residuals[chosen], predicted=self.predicted[chosen], groups=self.groups[chosen],
+            signs=self.signs.part(chosen), scale=self.scale, inflation=self.inflation,
+            calibrates=None if self.calibrates is None else self.calibrates[chosen],
         )  # fmt: skip
+
+    def calibrating(self) -> Residuals:
+        """Those that intervals are made of."""
+        return self if self.calibrates is None else replace(self.part(self.calibrates), calibrates=None)
 
     @cached_property
     def scores(self) -> Floats:
-        """(n,) residuals over their scale."""
-        return self.residuals / error_scale(self.predicted, self.tail, self.doubt, self.doubt_weight)
+        """(m,) residuals over their scale, of those that calibrate."""
+        own = self.calibrating()
+        return own.residuals / own.scale(own.predicted, own.signs)
 
-    def half_width(self, value: Floats | float, level: float, *, doubt: Floats | float = 0.0) -> Floats | None:
+    def half_width(self, value: Floats | float, level: float, *, signs: Signs = NOTHING) -> Floats | None:
         """Half the width in logits of intervals around predicted accuracies; None where the residuals are too few.
 
-        doubt : of the new predictions
+        signs : of the new predictions
         """
         half = split_conformal(self.scores, level)
-        return None if half is None else half * error_scale(value, self.tail, doubt, self.doubt_weight)
+        return None if half is None else half * self.inflation * self.scale(value, signs)
 
-    def beyond(self, value: Floats | float, level: float, least: Floats, *, doubt: Floats | float = 0.0) -> Floats:
+    def beyond(self, value: Floats | float, level: float, least: Floats, *, signs: Signs = NOTHING) -> Floats:
         """The same beyond the fitted range, where these are errors of the largest runs predicted from smaller ones.
 
         least : half the width inside the range; it is never less
         """
-        scale = error_scale(value, self.tail, doubt, self.doubt_weight)
-        half = grouped_quantile(self.scores, self.groups, level)
+        scale = self.scale(value, signs)
+        half = grouped_quantile(self.scores, self.calibrating().groups, level)
         if half is None:  # no less than any of those errors, so that levels stay nested
             return np.maximum(2 * least, float(np.abs(self.scores).max(initial=0.0)) * scale)
         return np.maximum(least, half * scale)
 
 
 def outside(
-    inside: Floats | None, own: Residuals | None, value: Floats | float, level: float, doubt: Floats | float = 0.0
+    inside: Floats | None, own: Residuals | None, value: Floats | float, level: float, signs: Signs = NOTHING
 ) -> Floats | None:
     """Half the width beyond the fitted range, in logits; never less than inside it. None where that has none.
 
@@ -188,7 +185,7 @@ def outside(
     """
     if inside is None:
         return None
-    return 2 * inside if own is None else own.beyond(value, level, inside, doubt=doubt)
+    return 2 * inside if own is None else own.beyond(value, level, inside, signs=signs)
 
 
 @lru_cache(maxsize=256)

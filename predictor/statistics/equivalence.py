@@ -83,6 +83,22 @@ class MeanTest:
         return DescrStatsW(np.asarray(self.values, float))
 
 
+def p_differs(groups: Sequence[Sequence[float]]) -> float | None:
+    """p of equal means of independent groups whose variances may differ (Welch 1951); None where it cannot be tested.
+
+    That is so with fewer than two groups of at least two values that are not all the same.
+
+    >>> round(p_differs([[0.1, 0.2, 0.15], [0.5, 0.6, 0.4]]), 4), p_differs([[0.1], [0.5, 0.6]])
+    (0.0128, None)
+    """
+    own = [np.asarray(group, float) for group in groups if len(group) > 1 and varies(group, of=1.0)]
+    if len(own) < 2:
+        return None
+    from statsmodels.stats.oneway import anova_oneway
+
+    return _possible(anova_oneway(own, use_var="unequal").pvalue)
+
+
 def ratio_interval(part: Sequence[float], whole: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
     """Fieller's (1954) interval of mean(part) / mean(whole), paired; None where it is not bounded.
 

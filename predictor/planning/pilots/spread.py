@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.models.links import expit, logit
-from predictor.prediction.differences import GRID
 from predictor.statistics.conformal import Residuals, error_scale, fitted_tail, grouped_quantile, nested, t_quantile
 
 Floats = NDArray[np.float64]
+GRID = np.concatenate([np.arange(0, 0.995, 0.01), [0.995, 0.999]])  # levels
 ROUNDS = 300
 NEW_DOMAIN = 2.0  # times as wide: nothing calibrates what a fit says of a domain that it does not know
 FEWEST = 9  # left-out target sets from which their quantiles make intervals of 90 %

@@ -1,0 +1,106 @@
+"""The text of fit.json: numbers of an array on one line, and each model once.
+
+A model stands in several places: alone, below one that corrects it, as a part of an average, as a part of robustness.
+The file keeps those that stand in several under `models`, by a name that follows from what they are, and a reference in
+each place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+MODELS, REFERENCE = "models", "model"
+LEAST = 400  # characters: shorter models are written where they stand
+
+
+def written(content: Mapping[str, Any]) -> str:
+    """The text of plain data.
+
+    >>> print(written({"b": [1, 2], "a": {"c": [[1], [2]]}}), end="")
+    {
+     "a": {
+      "c": [
+       [1],
+       [2]]},
+     "b": [1, 2]}
+    """
+    return _text(packed(content), 0) + "\n"
+
+
+def packed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same data, with models that stand in several places kept once."""
+    texts: dict[int, str] = {}
+    seen: Counter[str] = Counter()
+
+    def count(value: Any) -> None:
+        if isinstance(value, Mapping):
+            if "kind" in value and "features" in value:
+                texts[id(value)] = json.dumps(value, sort_keys=True, allow_nan=False)
+                seen[texts[id(value)]] += 1
+            for item in value.values():
+                count(item)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                if isinstance(item, Mapping | list | tuple):
+                    count(item)
+
+    count(content)
+    names = {
+        text: hashlib.sha256(text.encode()).hexdigest()[:12] for text, n in seen.items() if n > 1 and len(text) >= LEAST
+    }
+    kept: dict[str, Any] = {}
+
+    def replaced(value: Any, *, whole: bool = False) -> Any:
+        if isinstance(value, Mapping):
+            name = names.get(texts.get(id(value), ""))
+            if name is not None and not whole:
+                if name not in kept:
+                    kept[name] = replaced(value, whole=True)
+                return {REFERENCE: name}
+            return {key: replaced(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [replaced(item) if isinstance(item, Mapping | list | tuple) else item for item in value]
+        return value
+
+    made = replaced(content)
+    return {**made, MODELS: kept} if kept else made
+
+
+def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The data that `packed` made this of. Raises KeyError for a reference to a model that is not there.
+
+    >>> model = {"kind": "mine", "features": ["x" * 400]}
+    >>> content = {"a": model, "b": {"base": dict(model)}}
+    >>> packed(content)["a"].keys(), unpacked(packed(content)) == content
+    (dict_keys(['model']), True)
+    """
+    models = stored.get(MODELS, {})
+    whole: dict[str, Any] = {}
+
+    def restored(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            if value.keys() == {REFERENCE}:
+                name = value[REFERENCE]
+                if name not in whole:
+                    whole[name] = restored(models[name])
+                return whole[name]
+            return {key: restored(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [restored(item) if isinstance(item, dict | list) else item for item in value]
+        return value
+
+    return {key: restored(value) for key, value in stored.items() if key != MODELS}
+
+
+def _text(value: Any, depth: int) -> str:
+    inner = "\n" + " " * (depth + 1)
+    if isinstance(value, Mapping) and value:
+        items = (f"{json.dumps(str(key))}: {_text(value[key], depth + 1)}" for key in sorted(value))
+        return "{" + inner + f",{inner}".join(items) + "}"
+    if isinstance(value, list | tuple) and any(isinstance(item, Mapping | list | tuple) for item in value):
+        return "[" + inner + f",{inner}".join(_text(item, depth + 1) for item in value) + "]"
+    return json.dumps(value, sort_keys=True, allow_nan=False)
