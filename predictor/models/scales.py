@@ -53,7 +53,7 @@ class Scale:
         if name in SHARES:
             return cls(name)
         g = np.log(y) if name in LOGS else y
-        return cls(name, float(g.mean()), float(g.std()) if varies(g) else 1.0)
+        return cls(name, float(g.mean()), float(g.std()) if varies(y) else 1.0)
 
     @property
     def is_share(self) -> bool:
