@@ -113,8 +113,8 @@ class _Reading:
 
     def _counted(self, notes: tuple[str, ...]) -> Counted:
         request = self.request
-        said = [*self.opened.notes]
-        for part in self.opened.parts:
+        said, parts = [*self.opened.notes], self.opened.parts
+        for part in parts:
             said += part.notes
         said += notes
         counts: Counts = {}
@@ -133,7 +133,7 @@ class _Reading:
         )
         n_labels = sum(n for *_, n in rows)
         said += self._check_vectors()
-        said += check_names({name for name, _ in counts}, self.cells, self.where)
+        said += check_names({name for name, _ in counts}, self.cells, self.where, all(part.named for part in parts))
         if self.several:
             said.append(several_note(n_labels, n_samples, request))
         if self.cells.repeated:

@@ -39,10 +39,13 @@ _PLACE = re.compile(r"[01](?:\.0*)?")
 _APART = re.compile(r"[\s_\-]+")
 
 
-def check_names(names: Collection[str], cells: Cells, where: str) -> Iterator[str]:
-    """Notes on the names of a manifest. Raises ManifestError where cells seem to hold several labels each."""
+def check_names(names: Collection[str], cells: Cells, where: str, named: bool = False) -> Iterator[str]:
+    """Notes on the names of a manifest. Raises ManifestError where cells seem to hold several labels each.
+
+    named : they are names beyond doubt
+    """
     request = cells.request
-    if request.several_separator is None and not request.one_hot:
+    if request.several_separator is None and not request.one_hot and not named:
         _check_vectors(names, where)
         yield from _check_separators(names, where)
     if nothing := sorted(name for name in names if name.casefold() in NOTHING):

@@ -25,6 +25,7 @@ class Part(Protocol):
     """A file of a manifest, or a piece of one, in one split as far as its name tells.
 
     where : in messages; file : for samples; split : of the file's name; has_splits : its rows name splits
+    named : its cells are names beyond doubt, of folders or from a list of classes: none is cut or refused
     cells : different cells with their numbers of rows, in any order
     rows : every row in order
     labels : a cell's labels. Raises ValueError for what is none; row_labels : those of one of `rows`
@@ -37,6 +38,7 @@ class Part(Protocol):
     file: Path
     split: str
     has_splits: bool
+    named: bool
     notes: list[str]
     remedy: str
 

@@ -47,6 +47,7 @@ class TablePart:
             self.taken = self._confident()
         self.kind, self.cell = self.table.labels(roles.label)
         self.names = table.names.get(roles.label, ())
+        self.named = bool(self.names)
         self.has_splits = roles.split is not None
         self._split = _text(roles.split)
         self._source = self._sources()
