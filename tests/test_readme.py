@@ -61,6 +61,14 @@ def test_the_validation_table_is_the_shipped_fits() -> None:
         ) in README
 
 
+def test_what_a_probe_brings_is_the_shipped_fits() -> None:
+    own = shipped_fit().content["outcomes"]["accuracy"]["probed"]
+    for basis in ("new_target_set", "new_domain"):
+        block = own[basis]
+        assert f"from {100 * block['mae_without']:.1f} to {100 * block['mae']:.1f}" in README
+        assert f"on {len(set(block['left_out']))} left-out" in README.lower()
+
+
 def test_there_is_a_real_prediction() -> None:
     assert any("predictor predict" in block for block in CONSOLE)
     assert "TODO" not in README
