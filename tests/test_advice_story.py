@@ -87,7 +87,7 @@ def test_plans_curve_and_reach_tell_one_story(way, manifest, budget, wanted):
     for low, high in ((reach.low, reach.images), (reach.images, reach.high)):
         assert high is None or low <= high
     if advice.five_points is not None and advice.five_points.images is not None and advised.value > now.value + 0.051:
-        assert advice.five_points.images <= advised.collected or advised.other_classes or advised.outside
+        assert advice.five_points.images <= budget or advised.other_classes or advised.outside
 
 
 @given(MANIFESTS, st.integers(1, 2000))
@@ -122,7 +122,7 @@ def test_prices_are_kept_to_and_what_is_cheap_is_bought(counts, prices, budget):
     values = [point.value for point in advice.curve]
     assert values == sorted(values) and all(point.cost <= point.spend + 1e-9 for point in advice.curve)
     cheap = asked(("a curve", 0, None), manifest, budget, prices={name: p / 2 for name, p in table.items()})
-    assert cheap.plan("advised").value >= advice.plan("advised").value - 2e-3, "half the price buys no less"
+    assert cheap.plan("advised").value >= advice.plan("advised").value - 5e-3, "half the price buys no less"
 
 
 def test_cuts_are_tried_where_they_are_asked_for():
