@@ -244,6 +244,15 @@ def test_level_and_slope_of_known_figures(probe: Probe) -> None:
     assert replace(made, sizes=sizes[:1]).slope is None and replace(made, sizes=()).level(20) is None
 
 
+def test_growth_is_that_of_the_same_classes(probe: Probe) -> None:
+    """At 40 images two of ten classes are left, which are told apart: no growth."""
+    shares = ((5, 10, 0.3), (10, 10, 0.4), (20, 10, 0.5), (40, 2, 0.99))
+    sizes = [replace(probe.sizes[0], samples_per_class=n, n_classes=c, accuracy=share) for n, c, share in shares]
+    made, without = replace(probe, sizes=tuple(sizes)), replace(probe, sizes=tuple(sizes[:3]))
+    assert made.slope == without.slope and made.level(20) == without.level(20) and made.level(80) == without.level(80)
+    assert replace(probe, sizes=(sizes[0], sizes[3])).slope is not None
+
+
 def test_a_class_that_cannot_be_tested_is_named_with_the_reason(tmp_path: Path) -> None:
     few = rows_of(["cat", "dog"], N) + rows_of(["cat", "dog", "eel", "fly"], 6)[12:]
     for row in few:

@@ -104,8 +104,7 @@ class Probe:
             return None
         import numpy as np
 
-        x = [math.log(size.samples_per_class) for size in self.sizes]
-        y = [size.level for size in self.sizes]
+        x, y = self._growth()
         at = math.log(samples_per_class)
         if x[0] <= at <= x[-1]:
             return float(np.interp(at, x, y))
@@ -118,10 +117,18 @@ class Probe:
         """Least-squares growth of the level with the logarithm of the images a class; None below two sizes."""
         if len(self.sizes) < 2:
             return None
-        x = [math.log(size.samples_per_class) for size in self.sizes]
-        y = [size.level for size in self.sizes]
+        x, y = self._growth()
         mean = sum(x) / len(x)
         return sum((a - mean) * b for a, b in zip(x, y, strict=True)) / sum((a - mean) ** 2 for a in x)
+
+    def _growth(self) -> tuple[list[float], list[float]]:
+        """(log images a class, level) of the sizes that all classes of the smallest one have; of all where that is one.
+
+        Where small classes drop out, what is left is another question.
+        """
+        same = [size for size in self.sizes if size.n_classes == self.sizes[0].n_classes]
+        chosen = same if len(same) > 1 else self.sizes
+        return [math.log(size.samples_per_class) for size in chosen], [size.level for size in chosen]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, with a schema version."""
