@@ -133,6 +133,12 @@ def test_every_column_of_boxes_is_counted_by_image_unless_asked(form, tmp_path) 
         open_manifest(made(form, tmp_path, {"path": ["1", "2"], "label": ["a", "b"]}), instances=True)
 
 
+def test_images_that_stand_in_several_rows_are_named(form, tmp_path) -> None:
+    path = made(form, tmp_path, {"image_id": ["a", "a", "b"], "label": ["cat", "dog", "cat"]})
+    assert counts(path) == {"cat": 2, "dog": 1}
+    assert open_manifest(path).notes == ("column 'image_id' names 1 images again: every row counts as an image",)
+
+
 # splits
 
 

@@ -111,7 +111,7 @@ class Cells:
         """The positions of the ones."""
         self.lists += 1
         if isinstance(value, str):
-            if not VECTOR.fullmatch(value):
+            if not VECTOR.fullmatch(value) or value.isdigit():
                 raise ValueError(f"{_shown(value)} is no vector of 0 and 1")
             value = re.findall(r"[01](?:\.0*)?", value)
         bits = [_bit(each) for each in value] if isinstance(value, list | tuple) else [None]

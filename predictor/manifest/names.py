@@ -98,7 +98,7 @@ def _form(name: str) -> str:
         return name.lower()
     if not name.isascii():
         name = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    return _APART.sub(" ", name.casefold()).strip(" .,;:")
+    return _APART.sub(" ", name.casefold()).strip(" .,;:'\"")
 
 
 def _check_vectors(names: Collection[str], where: str) -> None:

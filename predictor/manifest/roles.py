@@ -12,7 +12,7 @@ from predictor.manifest.counted import Request
 from predictor.manifest.engine import quoted_name
 from predictor.manifest.one_hot import bit_columns
 from predictor.manifest.splits import is_split
-from predictor.manifest.table import LOOKED_AT, Table
+from predictor.manifest.table import LOOKED_AT, USUAL, Table
 
 NO_COUNT = "none"  # of --count: rows are samples
 IMAGES = (
@@ -175,7 +175,8 @@ def _label(table: Table, request: Request, own: str | None, usual: Callable[...,
         return table.default_label
     if label := usual("label"):
         return label
-    bits = bit_columns(table, [name for name in table.columns if name.lower() not in KNOWN])
+    free = [name for name in table.columns if name.lower() not in KNOWN]
+    bits = bit_columns(table, free) if not any(name.lower() in USUAL for name in table.columns) else []
     if len(bits) > 1:
         raise ManifestError(
             f"missing column 'label'; columns of 0 and 1: {listed(list(map(repr, bits)))}",

@@ -94,7 +94,7 @@ def chosen_splits(sizes: Mapping[str, int | None], request: Request, where: str)
             remedy="choose one with --split, or 'all'",
         )
     left = [name for name in names if name not in taken]
-    note = f"split {_quoted(sorted(taken), {})} taken"
+    note = f"split {_quoted(sorted(taken), {})} taken" if taken != {""} else f"{_quoted([''], sizes)} taken"
     if len(taken) > 1:
         note = f"splits joined: {_quoted(sorted(taken), sizes)}"
     return taken, (f"{note}; left out: {_quoted(left, sizes)}",) if left else (note,) if len(taken) > 1 else ()

@@ -53,6 +53,8 @@ class TablePart:
         self._source = self._sources()
         if roles.weight:
             self._check_weights()
+        if not (roles.by_image or roles.count or roles.weight or request.instances):
+            self._repeated_images()
         if roles.by_image:
             self.notes.append(
                 "rows of one image taken together: each of its classes counts once; with --instances, every row"
@@ -241,6 +243,18 @@ class TablePart:
                 self.notes.append("column 'source' differs in nearly every row: taken for file names, not for sources")
                 return "''"
         return _text(source)
+
+    def _repeated_images(self) -> None:
+        """Note that images are named in several rows, as far as the first rows show it."""
+        image = self.roles.image
+        if image is None or image.lower() in WEAK or not self._is_text(image):
+            return
+        ((n, different),) = self.table.fetch(
+            f"SELECT count(image), count(DISTINCT image) FROM (SELECT {quoted_name(image)} AS image "
+            f"FROM {self.table.relation} WHERE {self.taken} LIMIT {LOOKED_AT})"
+        )
+        if different < n:
+            self.notes.append(f"column {image!r} names {n - different:,} images again: every row counts as an image")
 
     def _confident(self) -> str:
         """SQL of the rows whose label is there. Raises ManifestError for confidences that are no numbers."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MAX_REJECTS = 100_000  # bad rows that are counted
-DELIMITERS = (b",", b"\t", b";")
+DELIMITERS = (b",", b"\t", b";", b"|")
 
 
 def recognises(path: Path, head: bytes) -> bool:
