@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,17 @@ def start_training(grid: Path, runs: Path) -> subprocess.Popen[str]:
     return process
 
 
+def workers_of(runs: Path, process: subprocess.Popen[str]) -> set[int]:
+    """Process ids of the two workers, as the leases name them."""
+    found: set[int] = set()
+    while len(found) < 2:
+        for lease in runs.glob("tiny/checkpoints/*.lease"):
+            with suppress(ValueError, FileNotFoundError):  # half written, or released by now
+                found |= {pid for pid, _ in json.loads(lease.read_text())["processes"]} - {process.pid}
+        assert process.poll() is None
+    return found
+
+
 def results(runs: Path) -> dict[str, object]:
     """What must not depend on who was killed."""
     return {r.run_id: (r.spec, r.data, r.outcomes, r.status) for r in read_registry(runs)}
@@ -57,8 +70,10 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(
     assert len(list(folder.glob("*.pt"))) == 2 and not list(folder.glob("*.lease")) and "Traceback" not in printed
 
     process = start_training(grid, runs)
+    for worker in workers_of(runs, process):
+        os.kill(worker, signal.SIGSTOP)  # so that none has stopped by itself when the second signal comes
     os.killpg(process.pid, signal.SIGINT)  # so does a terminal
-    time.sleep(0.03)
+    assert "stopping" in process.stderr.readline()
     os.kill(process.pid, signal.SIGINT)
     printed = process.communicate()[1]
     assert process.returncode == 130 and "Traceback" not in printed and "stopped" not in printed, printed

@@ -83,8 +83,8 @@ def test_run_trains_the_others_and_names_the_torn_one(tmp_path: Path, length: in
     assert "tiny: 1 of 3 runs are in the registry already" in done.stderr
     assert f"2/3 {grid.runs[2].spec.run_id} completed" in done.stderr
     assert last == (
-        f"{torn.parent}: 1 run was not trained, because a record is there that is cut: {torn.name}. delete these "
-        "files, and the same command trains the runs"
+        f"error: {torn.parent}: 1 run was not trained, because a record is there that is cut: {torn.name}. delete "
+        "these files, and the same command trains the runs"
     )
     assert torn.read_bytes() == left and not (torn.parent / "attempts").exists()
     status = json.loads(command("status", tmp_path / "grid.yaml", "--runs", runs, "--format", "json").stdout)
@@ -101,7 +101,8 @@ def test_run_ends_with_the_torn_ones_where_all_else_is_finished(tmp_path: Path) 
     done = command("run", tmp_path / "grid.yaml", "--runs", tmp_path / "runs", "--device", "cpu")
     assert done.returncode == 2 and done.stderr.count("warning: ") == 2
     assert done.stderr.splitlines()[-1] == (
-        f"{files[0].parent}: 2 runs were not trained, because a record is there that is cut: {names[0]}, {names[1]}. "
+        f"error: {files[0].parent}: 2 runs were not trained, because a record is there that is cut: "
+        f"{names[0]}, {names[1]}. "
         "delete these files, and the same command trains the runs"
     )
 
@@ -117,7 +118,7 @@ def test_failures_and_torn_records_are_both_named_at_the_end(tmp_path: Path) -> 
     done = command("run", file, "--runs", tmp_path / "runs", "--workers", 1, "--threads", 1, "--device", "cpu")
     assert done.returncode == 2
     failed, torn = done.stderr.splitlines()[-2:]
-    assert failed.startswith(f"{job.study_dir / 'attempts'}: 1 of 2 runs failed, first: ")
+    assert failed.startswith(f"error: {job.study_dir / 'attempts'}: 1 of 2 runs failed, first: ")
     assert torn.startswith(
         f"{job.study_dir}: 1 run was not trained, because a record is there that is cut: {third.name}"
     )
