@@ -67,7 +67,7 @@ def test_classwise_levels_are_partly_pooled(rows):
     assert parameters["levels"]["characters/b | small-net 32 px"] > parameters["levels"]["cifar100/c | small-net 32 px"]
 
 
-@pytest.mark.parametrize("name", list(families()))
+@pytest.mark.parametrize("name", [name for name, item in families().items() if item.fit])
 def test_every_family_gives_plain_parameters_that_predict_inside_0_and_1(rows, name):
     parameters = families()[name].fit(rows)
     assert json.loads(json.dumps(parameters, allow_nan=False)) == parameters

@@ -109,6 +109,7 @@ def test_left_out_domains_calibrate_the_interval(fit) -> None:
     assert with_one.covered is not None and with_one.reason is None
     assert with_one.covered[1] == 96 and with_one.covered[0] >= 80
     assert with_one.high - with_one.low < 0.5 * (without.high - without.low)
+    assert without.covered is not None and without.covered[1] == 96  # twelve left-out domains calibrate a thirteenth
 
 
 def test_few_domains_calibrate_none(records, probes) -> None:
