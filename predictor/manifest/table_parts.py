@@ -251,7 +251,7 @@ class TablePart:
             return
         ((n, different),) = self.table.fetch(
             f"SELECT count(image), count(DISTINCT image) FROM (SELECT {quoted_name(image)} AS image "
-            f"FROM {self.table.relation} WHERE {self.taken} LIMIT {LOOKED_AT})"
+            f"FROM {self.table.relation} WHERE {self.taken} LIMIT {CHUNK // 10})"
         )
         if different < n:
             self.notes.append(f"column {image!r} names {n - different:,} images again: every row counts as an image")
