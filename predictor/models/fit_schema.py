@@ -288,7 +288,7 @@ class HeldOut(Part):
     calibrates: list[bool] | None = None
     scale: Sizes = Field(default_factory=lambda: Sizes())
     inflation: Annotated[float, Field(ge=1)] = 1.0
-    covered: dict[str, Pair | None]
+    covered: dict[str, Pair]
     covered_on: list[Name] = []
 
     @model_validator(mode="after")
