@@ -16,6 +16,7 @@ from predictor.agreements import agreement
 from predictor.distribution import LabelDistribution
 from predictor.fitting import validation
 from predictor.fitting.configurations import configurations
+from predictor.fitting.folds import largest
 from predictor.fitting.rows import rows_for, select
 from predictor.models.base import families
 from predictor.models.fit import Fit
@@ -133,3 +134,12 @@ def test_a_new_domain_is_never_narrower_than_a_new_target_set(synthetic_fit) -> 
     )
     widths = [float(logit(item.value) - logit(item.low)) for item in (new, known)]
     assert widths[0] > 0.9 * widths[1] > 0  # of another accuracy, but for which they are equal
+
+
+@pytest.mark.parametrize(
+    ("sizes", "held"),
+    [([1.0, 2.0, 0.3, 0.1 + 0.2], [1]), ([1.0, 2.0, 3.0, 3.0 + 4e-16], [2, 3]), ([3.0, 3.0, 3.0, 1.0], [])],
+)
+def test_the_largest_configurations_go_out_together_with_their_equals(sizes, held) -> None:
+    """But no more than half of a group: it keeps smaller ones to learn its level from."""
+    assert largest(np.array(sizes), np.array(["a"] * 4), 0.25).tolist() == held
