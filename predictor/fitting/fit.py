@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,19 +15,19 @@ from predictor.errors import FitError, listed, package_version
 from predictor.fitting.calibration import Calibrated, models_of, spread
 from predictor.fitting.classes import per_class
 from predictor.fitting.configurations import Configurations, configurations
+from predictor.fitting.description import description
 from predictor.fitting.draws import crossed_parts
 from predictor.fitting.folds import group_folds
 from predictor.fitting.held_out import calibrate_all
 from predictor.fitting.parallel import processes_for, side_by_side
 from predictor.fitting.probes import probed
-from predictor.fitting.rows import Selection, outcome_names, recipe_of, rows_for, select, training_digest
+from predictor.fitting.rows import Selection, outcome_names, rows_for, select
 from predictor.fitting.shifts import ROBUSTNESS, SHIFT, robustness_by_shift
 from predictor.fitting.validation import Split, choose, splits, validate, validate_draws
 from predictor.grids.probes import spec_key
 from predictor.images.results import Probe
-from predictor.models.base import Family, families, feature_matrix, forget, usable
+from predictor.models.base import Family, families, forget
 from predictor.models.by_shift import BY_SHIFT
-from predictor.models.case import level_key
 from predictor.models.fit import KIND, SCHEMA_VERSION, Fit, rounded
 from predictor.models.probed import Told
 from predictor.models.rows import Row, Sample
@@ -36,15 +35,6 @@ from predictor.records import RunRecord, read_registry
 from predictor.statistics.ties import varies
 
 FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
-RANGES = (
-    "n_samples", "n_target_classes", "n_target_samples", "n_other_classes", "mean_log_count", "power_difficulty@0.5",
-    "left_skew@5", "image_steps",
-)  # fmt: skip
-JOINT = (
-    "log n_samples", "log n_target_classes", "mean_log_count", "power_difficulty@0.5", "left_skew@5",
-    "log1p n_other_classes", "log image_steps",
-)  # fmt: skip
-RIDGE = 0.01  # of a variance: two features that always went together may still differ a little
 ENOUGH = 2000  # runs and outcomes from which more processes bring more than their start costs
 NO_PROBES: Mapping[str, Probe] = {}
 Progress = Callable[[str, float], None]
@@ -115,7 +105,7 @@ def fit_registry(
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
         "versions": {"predictor": package_version("predictor"), "numpy": np.__version__},
-        **_description(selection, rows_for(selection, next(iter(fitted)))),
+        **description(selection, rows_for(selection, next(iter(fitted)))),
         "left_out": left_out + reasons,
         "outcomes": fitted,
         "validation": validation,
@@ -373,78 +363,3 @@ def _covered_on(table: Sequence[dict[str, Any]]) -> list[str]:
     """Studies whose configurations the coverage was counted on."""
     rows = [row for row in table if row["split"] == "configuration" and row["chosen"]]
     return rows[0]["covered_studies"] if rows else []
-
-
-def _description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
-    """What the fit was made of: studies, target sets, recipes, ranges."""
-    studies: dict[str, dict[str, Any]] = {}
-    recipes: dict[str, Counter[tuple[Any, Any, Any]]] = defaultdict(Counter)
-    target_sets: dict[str, dict[str, Any]] = {}
-    configuration_sets = defaultdict(set)
-    for record in selection.records:
-        entry = studies.setdefault(
-            record.study, {"n_runs": 0, "provenance": record.provenance, "held_out": record.held_out}
-        )
-        entry["n_runs"] += 1
-        recipes[record.target_set][recipe_of(record)] += 1
-        configuration_sets[record.target_set].add(selection.units[record.configuration_id])
-        distribution = selection.distribution(record)
-        classes = list(distribution.target_names) if distribution else []
-        known = target_sets.setdefault(record.target_set, {"domain": record.domain, "classes": classes})
-        known["shifts"] = sorted(
-            {
-                *known.get("shifts", ()),
-                *(key.removeprefix("shift:") for key in record.outcomes if key.startswith("shift:")),
-            }
-        )
-        sources = (record.spec or {}).get("target", {}).get("shifts", {})
-        known.setdefault("shift_sources", {}).update({name: test["source"] for name, test in sources.items()})
-    for name, entry in target_sets.items():
-        entry["n_configurations"] = len(configuration_sets[name])
-        entry["recipe"] = _recipe(recipes[name])
-    everywhere: Counter[tuple[Any, Any, Any]] = sum(recipes.values(), Counter())
-    seen = sorted({(model, size) for model, size, _ in everywhere}, key=str)
-    ranges = {}
-    for name in RANGES:
-        values = [row.case.feature(name) for row in rows]
-        if np.isfinite(values).all():
-            ranges[name] = [min(values), max(values)]
-    return {
-        "training": {
-            "digest": training_digest(selection),
-            "n_runs": len(selection.records),
-            "n_configurations": len({selection.units[record.configuration_id] for record in selection.records}),
-            "studies": studies,
-            "named": list(selection.named),
-        },
-        "target_sets": target_sets,
-        "levels": sorted({level_key(name, m, s) for name, counter in recipes.items() for m, s, _ in counter}),
-        "recipe": _recipe(everywhere),
-        "recipes": [{"model": model, "image_size": size} for model, size in seen],
-        "ranges": ranges,
-        "joint": _joint(rows),
-    }
-
-
-def _joint(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """Mean, inverse covariance and largest squared Mahalanobis distance of the runs' features, taken together."""
-    names = usable(rows, JOINT)
-    if not names:
-        return None
-    values = feature_matrix(rows, names)
-    scale = values.std(axis=0)
-    z = (values - values.mean(axis=0)) / scale
-    precision = np.linalg.inv(np.atleast_2d(np.cov(z.T, bias=True)) + RIDGE * np.eye(len(names)))
-    return {
-        "features": names,
-        "center": values.mean(axis=0).tolist(),
-        "scale": scale.tolist(),
-        "precision": precision.tolist(),
-        "largest": float(np.einsum("ij,jk,ik->i", z, precision, z).max()),
-    }
-
-
-def _recipe(counter: Counter[tuple[Any, Any, Any]]) -> dict[str, Any]:
-    """The most frequent recipe; among equally frequent ones the first by name."""
-    model, size, steps = min(counter, key=lambda key: (-counter[key], str(key)))
-    return {"model": model, "image_size": size, "image_steps": steps}
