@@ -6,6 +6,7 @@ one of its files alone, would execute it a second time.
 
 import os
 
+import pytest
 from hypothesis import settings
 
 import predictor.claims
@@ -15,3 +16,8 @@ import predictor.models  # noqa: F401
 settings.register_profile("default", deadline=None)  # a busy machine is no fault of the code
 settings.register_profile("ci", deadline=None, derandomize=True)  # the same examples every time
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes bear the name of their argument: packed ones hold the time, and both processes must find the same tests."""
+    return argname if isinstance(val, bytes) else None
