@@ -87,3 +87,14 @@ def write_many(runs: Path, seeds: range) -> None:
     """Write a record for each seed; here, where a spawned process can import it."""
     for seed in seeds:
         write_record(runs, made_record(seed))
+
+
+BARRIER_SECONDS = 120  # a process that never comes is an error, not a wait for ever
+
+
+def pack_together(runs: Path, study: str, barrier: Any) -> None:
+    """Pack a study as soon as all others are there too. It stands here, where a new process can import it."""
+    from predictor.records import pack
+
+    barrier.wait(BARRIER_SECONDS)
+    pack(runs, study)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from records_made import write_many
+from records_made import BARRIER_SECONDS, pack_together, write_many
 
 from predictor.errors import RegistryError
 from predictor.files import locked
@@ -135,16 +135,14 @@ def test_deep_or_strange_json_is_a_damaged_record(runs: Path, text: str):
     finished_ids(study(runs))
 
 
-def _pack(runs: Path, barrier) -> None:
-    barrier.wait()
-    pack(runs, study(runs).name)
-
-
 def test_two_packs_at_once_pack_every_run_once(tmp_path: Path):
     write_many(tmp_path / "runs", range(60))
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(4)
-    processes = [context.Process(target=_pack, args=(tmp_path / "runs", barrier)) for _ in range(4)]
+    processes = [
+        context.Process(target=pack_together, args=(tmp_path / "runs", study(tmp_path / "runs").name, barrier))
+        for _ in range(4)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -160,9 +158,9 @@ def test_a_pack_waits_for_the_lock(runs: Path):
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(2)
     with locked(study(runs), "pack"):
-        process = context.Process(target=_pack, args=(runs, barrier))
+        process = context.Process(target=pack_together, args=(runs, study(runs).name, barrier))
         process.start()
-        barrier.wait()
+        barrier.wait(BARRIER_SECONDS)
         process.join(0.3)
         assert process.is_alive() and not list(study(runs).glob("*.parquet"))
     process.join()
