@@ -145,9 +145,9 @@ def test_damage_that_no_checksum_covers_cannot_be_seen() -> None:
 
 def test_images_of_a_folder_are_named_below_it_wherever_it_lies(tmp_path) -> None:
     """Errors and records must not tell where a user keeps the images, and be the same on every machine."""
-    (tmp_path / "set" / "a").mkdir(parents=True)
-    (tmp_path / "else").mkdir()
-    for place in ("set/a/good.png", "set/a/bad.png", "else/far.png"):
+    for folder in ("set/a", "set/b", "else"):
+        (tmp_path / folder).mkdir(parents=True)
+    for place in ("set/a/good.png", "set/a/bad.png", "set/b/good.png", "else/far.png"):
         (tmp_path / place).write_bytes(b"torn" if "good" not in place else encoded(STILL, "PNG"))
     lines = ["path,label", f"{tmp_path}/set/a/bad.png,a", "a/good.png,b", f"{tmp_path}/else/far.png,a"]
     (tmp_path / "set" / "list.csv").write_text("\n".join(lines) + "\n")
