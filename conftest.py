@@ -5,6 +5,7 @@ one of its files alone, would execute it a second time.
 """
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,11 @@ from hypothesis import settings
 import predictor.claims
 import predictor.indicators
 import predictor.models  # noqa: F401
+
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # in the background of a shell; programs under test would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", deadline=None)  # a busy machine is no fault of the code
 settings.register_profile("ci", deadline=None, derandomize=True)  # the same examples every time

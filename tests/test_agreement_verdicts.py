@@ -30,9 +30,9 @@ def given(*numbers, name: str = "n_samples"):
         (row(0.8, 0.5, 0.9, 0.01), None, "predicts"),
         (row(-0.8, -0.9, -0.5, 0.01), given(-0.7, -0.9, -0.3, 0.02), "predicts"),
         (row(0.8, 0.5, 0.9, 0.01), given(0.1, -0.3, 0.4, 0.7), "predicts only through size"),
-        (row(0.8, 0.5, 0.9, 0.01), given(0.4, -0.1, 0.85, 0.2), "predicts, maybe through size"),
-        (row(0.8, 0.5, 0.9, 0.01), given(0.4, None, None, 0.2), "predicts, maybe through size"),
-        (row(0.8, 0.5, 0.9, 0.01), given(0.3, 0.1, 0.6, 0.2), "predicts, maybe through size"),  # 0 is not inside
+        (row(0.8, 0.5, 0.9, 0.01), given(0.4, -0.1, 0.85, 0.2), "predicts, maybe by size"),
+        (row(0.8, 0.5, 0.9, 0.01), given(0.4, None, None, 0.2), "predicts, maybe by size"),
+        (row(0.8, 0.5, 0.9, 0.01), given(0.3, 0.1, 0.6, 0.2), "predicts, maybe by size"),  # 0 is not inside
         (row(0.8, 0.5, 0.9, 0.01), given(-0.6, -0.8, -0.2, 0.03), "sign reverses given size"),
         (row(0.8, 0.5, 0.9, 0.01), given(None, None, None, None), "predicts only through size"),
         (row(0.8, 0.5, 0.9, 0.01), given(0.1, -0.3, 0.4, 0.7, name="gini"), "predicts only through gini"),

@@ -17,6 +17,7 @@ from predictor.distribution import LabelDistribution
 from predictor.fitting import validation
 from predictor.fitting.configurations import configurations
 from predictor.fitting.folds import largest
+from predictor.fitting.held_out import calibrate_all
 from predictor.fitting.rows import rows_for, select
 from predictor.models.base import families
 from predictor.models.fit import Fit
@@ -32,33 +33,39 @@ NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 EVEN = LabelDistribution.from_counts(dict.fromkeys(NAMES, 100), targets=NAMES)
 
 
-def test_the_family_is_chosen_anew_in_every_fold() -> None:
-    """A choice made on all runs would know the ones that are held out."""
+@pytest.fixture(scope="module")
+def held_out() -> SimpleNamespace:
+    """Two families, held out by configuration."""
     rows = Sample.of(rows_for(select(registry(n_configurations=30, n_seeds=1)), "accuracy"))
     configs = configurations(rows)
     split = next(item for item in validation.splits(rows, configs)[0] if item.name == "configuration")
-    competing = [families()["linear"], families()["log_n"]]
+    fits, failed = calibrate_all([families()["linear"], families()["log_n"]], rows, configs, split.folds)
+    assert not failed and len(split.folds) > 2
+    return SimpleNamespace(rows=rows, configs=configs, split=split, fits=fits)
+
+
+def test_the_family_is_chosen_anew_in_every_fold(held_out) -> None:
+    """A choice made on all runs would know the ones that are held out."""
+    one = held_out
     with patch.object(validation, "choose", lambda fits, without_level: "log_n"):
-        table, lost = validation.validate("accuracy", rows, configs, competing, split, "linear")
+        table = validation.validate("accuracy", one.rows, one.configs, one.fits, one.split, "linear")
     by_name = {row["family"]: row for row in table}
-    assert not lost and by_name["linear"]["chosen"]
-    assert by_name["linear"]["chosen_in_folds"] == {"log_n": len(split.outer)}
+    assert by_name["linear"]["chosen"] and not by_name["log_n"]["chosen"]
+    assert by_name["linear"]["chosen_in_folds"] == {"log_n": len(one.split.folds)}
     assert by_name["linear"]["mae"] == by_name["log_n"]["mae"], "the row of the chosen one is what its folds chose"
 
 
-def test_the_choice_of_a_fold_sees_no_run_that_is_held_out() -> None:
-    rows = Sample.of(rows_for(select(registry(n_configurations=30, n_seeds=1)), "accuracy"))
-    configs = configurations(rows)
-    split = next(item for item in validation.splits(rows, configs)[0] if item.name == "configuration")
-    seen = []
+def test_the_choice_of_a_fold_sees_no_run_that_is_held_out(held_out) -> None:
+    one, seen = held_out, []
 
     def choose(fits, without_level):
-        seen.append(len(fits["linear"].measured))
+        seen.append(set(fits["linear"].of_all.tolist()))
         return "linear"
 
     with patch.object(validation, "choose", choose):
-        validation.validate("accuracy", rows, configs, [families()["linear"]], split, "linear")
-    assert seen == [len(configs.ids) - len(test) for test in split.outer]
+        validation.validate("accuracy", one.rows, one.configs, one.fits, one.split, "linear")
+    every = set(range(len(one.configs.ids)))
+    assert seen == [every - set(np.asarray(test).tolist()) for test in one.split.folds]
 
 
 @pytest.mark.parametrize(("p", "advised"), [(0.89, "targets"), (0.91, "targets and cuts"), (None, "targets")])

@@ -124,7 +124,7 @@ def test_effects_are_per_doubling_and_of_all_seeds() -> None:
 
 
 def test_what_is_missing_is_planned_with_three_seeds(tmp_path) -> None:
-    runs = start(grid=[{"target_set": [f"set-{n}" for n in range(6)], "samples_per_class": [20, 40]}], seeds=[0])
+    runs = start(grid=[{"target_set": [f"set-{n}" for n in range(6)], "samples_per_class": [20, 80]}], seeds=[0])
     planned = grid_runs(claims(trained(runs, as_the_paper), names=["C2"]), tmp_path)
     by_configuration: dict[str, set[int]] = {}
     for run in planned:

@@ -64,7 +64,9 @@ def test_there_is_one_builder_and_one_writer() -> None:
     sources = {path: path.read_text() for path in (ROOT / "predictor").rglob("*.py")}
     writers = [path.name for path, text in sources.items() if re.search(r"yaml\.dump|\.dump\(styled", text)]
     assert writers == ["write.py"]
-    builders = [path.name for path, text in sources.items() if re.search(r"\"protocol\": protocol", text)]
+    builders = [
+        path.name for path, text in sources.items() if re.search(r"\"study\": study, \"protocol\": protocol", text)
+    ]
     assert builders == ["compose.py"]
 
 

@@ -97,7 +97,7 @@ def test_trainer_without_torch_says_what_to_install(tmp_path) -> None:
     words = ["trainer", "run", str(tmp_path / "grid.yaml"), "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
     done = python(f"{block}\nsys.argv = {words!r}\nfrom trainer.cli import main\nmain()")
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "training needs torch, which is not installed. pip install 'predictor[train]'" in done.stderr
+    assert "this needs torch, which is not installed. pip install 'predictor[train]'" in done.stderr
     assert not (tmp_path / "runs").exists()
 
 

@@ -114,7 +114,7 @@ def planted(power: float, levels: dict[str, float], *, seeds: int = 2) -> list[R
         for steps in (1_000, 4_000, 16_000):
             best = level * (steps / 4_000) ** power
             for rate in (0.0075, 0.015, 0.03, 0.06, 0.12):
-                accuracy = 0.8 - 0.05 * math.log(rate / best) ** 2
+                accuracy = 0.8 - 0.03 * math.log(rate / best) ** 2
                 records += [reached(name, steps, rate, seed, accuracy) for seed in range(seeds)]
     return records
 

@@ -42,9 +42,11 @@ def test_a_study_holds_what_its_grid_plans(study, trained) -> None:
         assert (record.study, record.held_out) == (study, grid.held_out)
         assert (record.target_set, record.domain, record.axes) == (run.target_set, run.domain, run.axes)
         assert record.provenance == "trained" and record.environment.device_name
-        assert record.seconds.train > 1 and "+changed" not in record.environment.commit
+        assert "+changed" not in record.environment.commit
+        assert record.seconds.train > (0 if run.spec.model.frozen else 1)
     seeds = Counter(record.configuration_id for record in trained[study])
-    assert sum(n == len({r.spec.seeds for r in grid.runs}) for n in seeds.values()) >= len(seeds) - 2, "seeds first"
+    wanted = Counter(run.spec.configuration_id for run in grid.runs)
+    assert sum(n == wanted[name] for name, n in seeds.items()) >= len(seeds) - 2, "seeds first"
 
 
 def test_first_look_is_whole_and_spread_out(trained) -> None:
@@ -95,8 +97,9 @@ def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
     own = {**shipped, "outcomes": {outcome: shipped["outcomes"][outcome]}, "validation": rows}
     for part in ("outcomes", "validation", "training", "target_sets", "levels", "recipes"):
         assert_same_fit(own[part], again[part])
-    held_out = {study for study in STUDIES if load_grid(RUNS / study / "grid.yaml").held_out}
-    assert set(shipped["training"]["studies"]) == set(STUDIES) - held_out  # nor do reported tables enter it
+    grids = {study: load_grid(RUNS / study / "grid.yaml") for study in STUDIES}
+    apart = {study for study, grid in grids.items() if grid.held_out or grid.runs[0].spec.model.weights}
+    assert set(shipped["training"]["studies"]) == set(STUDIES) - apart  # nor do reported tables enter it
 
 
 def test_skill_over_the_baselines() -> None:

@@ -59,8 +59,7 @@ def part_results(claim: Claim, groups: Sequence[Sequence[Configuration]]) -> lis
     for group in groups:
         for comparison in claim.find(group):
             found[comparison.contrast].append(comparison)
-    together = clusters([configuration for group in groups for configuration in group])
-    return [_part(part, found[part.contrast], together, claim.margin) for part in claim.parts]
+    return [_part(part, found[part.contrast], claim.margin) for part in claim.parts]
 
 
 def effect(comparison: Contrast, outcome: str) -> tuple[float, tuple[str, ...]] | None:
@@ -100,7 +99,7 @@ def clusters(configurations: Sequence[Configuration]) -> dict[str, str]:
     return first
 
 
-def _part(part: Part, comparisons: Sequence[Contrast], together: Mapping[str, str], margin: float) -> PartResult:
+def _part(part: Part, comparisons: Sequence[Contrast], margin: float) -> PartResult:
     found = _Found()
     for comparison in comparisons:
         measured = effect(comparison, part.outcome)
@@ -111,6 +110,8 @@ def _part(part: Part, comparisons: Sequence[Contrast], together: Mapping[str, st
             found.runs[name].update(measured[1])
     kept = [name for name in sorted(found.effects) if len(found.sizes[name]) >= part.sizes]
     means = {name: _mean([_mean(each) for each in found.effects[name].values()]) for name in kept}
+    # among those that give evidence: one without any joins no others, whatever classes it shares with them
+    together = clusters([comparison.base for comparison in comparisons if comparison.base.target_set in means])
     by_cluster: dict[str, list[float]] = defaultdict(list)
     for name, value in means.items():
         by_cluster[together[name]].append(value)

@@ -119,7 +119,7 @@ def claims(
     records = read_registry(runs, list(studies) if studies else None) if isinstance(runs, str | Path) else list(runs)
     found, unused = groups(records)
     files, digests = _grid_sources(Path(runs)) if isinstance(runs, str | Path) else ({}, {})
-    places = _independent(sites(found, digests), found)
+    places = _independent(sites(found, digests))
     finished = {record.run_id for record in records}
     raw = [_result(claim, found, places, finished, files) for claim in known.values()]
     judged = [
@@ -260,9 +260,9 @@ def _why(result: ClaimResult) -> str:
     return f"the interval holds both answers: {names}{more}"
 
 
-def _independent(places: Sequence[Site], found: Sequence[Sequence[Configuration]]) -> list[Site]:
+def _independent(places: Sequence[Site]) -> list[Site]:
     """One site of those that share classes: together they are one piece of evidence. The one with most runs stays."""
-    together = clusters([configuration for group in found for configuration in group])
+    together = clusters([configuration for site in places for configuration in site.configurations])
     best: dict[str, Site] = {}
     for site in places:
         rival = best.get(together[site.target_set])

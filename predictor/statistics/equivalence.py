@@ -89,7 +89,7 @@ def p_differs(groups: Sequence[Sequence[float]]) -> float | None:
     That is so with fewer than two groups of at least two values that are not all the same.
 
     >>> round(p_differs([[0.1, 0.2, 0.15], [0.5, 0.6, 0.4]]), 4), p_differs([[0.1], [0.5, 0.6]])
-    (0.0128, None)
+    (0.013, None)
     """
     own = [np.asarray(group, float) for group in groups if len(group) > 1 and varies(group, of=1.0)]
     if len(own) < 2:
