@@ -165,7 +165,7 @@ def _along(rows: Sequence[Row], by: Sequence[str], fmt: str) -> str | None:
 
 
 def _axis(name: str) -> str:
-    return f"along {name.removeprefix(ALONG)}"
+    return f"by {name.removeprefix(ALONG)}"
 
 
 def _with_p(row: Row, name: str) -> str:
