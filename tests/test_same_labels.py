@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -124,6 +127,66 @@ def parquet(folder: Path, *, nulls: tuple[object, ...] = (), nested: bool = Fals
     return folder / "pets.parquet"
 
 
+def shards(folder: Path) -> Path:
+    """WebDataset: `.cls` and a caption beside each image, the splits in the names of the shards."""
+    (folder / "pets").mkdir(parents=True)
+    packed: dict[str, tarfile.TarFile] = {}
+    for number, (split, label, image) in enumerate(each_image()):
+        name = f"pets-{split}-{number % 2:06d}.tar"
+        if name not in packed:
+            packed[name] = tarfile.open(folder / "pets" / name, "w")  # noqa: SIM115
+        for ending, content in (("cls", label.encode()), ("caption", b"a pet"), ("png", image)):
+            member = tarfile.TarInfo(f"{number:05d}.{ending}")
+            member.size = len(content)
+            packed[name].addfile(member, io.BytesIO(content))
+    for shard in packed.values():
+        shard.close()
+    return folder / "pets"
+
+
+def hugging_face_rows(split: str) -> pa.Table:
+    names = list(TRAIN)
+    features = {"img": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}
+    rows = [
+        {"img": {"bytes": image, "path": None}, "label": names.index(label)}
+        for own, label, image in each_image()
+        if own == split
+    ]
+    return pa.Table.from_pylist(rows).replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+
+
+def saved_to_disk(folder: Path) -> Path:
+    """As `DatasetDict.save_to_disk` writes it: numbers as labels, their names in the features."""
+    for split in ("train", "test"):
+        (folder / "pets" / split).mkdir(parents=True)
+        rows = hugging_face_rows(split)
+        with pa.ipc.new_stream(folder / "pets" / split / "data-00000-of-00001.arrow", rows.schema) as writer:
+            writer.write_table(rows, max_chunksize=2)
+        state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_split": split}
+        (folder / "pets" / split / "state.json").write_text(json.dumps(state))
+    (folder / "pets/dataset_dict.json").write_text(json.dumps({"splits": ["train", "test"]}))
+    return folder / "pets"
+
+
+def parquet_of_the_hub(folder: Path) -> Path:
+    (folder / "pets/data").mkdir(parents=True)
+    for split in ("train", "test"):
+        rows = hugging_face_rows(split)
+        pq.write_table(rows, folder / f"pets/data/{split}-00000-of-00001.parquet", row_group_size=2)
+    return folder / "pets"
+
+
+def workbook(folder: Path) -> Path:
+    """As JANuS comes: paths and labels in a sheet."""
+    book = openpyxl.Workbook()
+    for row in [("path", "split", "label"), *files(folder)]:
+        book.active.append(row)
+    book.save(folder / "pets.xlsx")
+    return folder / "pets.xlsx"
+
+
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "folders": split_folders,
     "littered folders": littered_folders,
@@ -137,6 +200,10 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "Parquet": parquet,
     "Parquet with null and empty labels": lambda folder: parquet(folder, nulls=(None, "", " ")),
     "Parquet as Hugging Face writes it": lambda folder: parquet(folder, nested=True),
+    "WebDataset shards": shards,
+    "Hugging Face on disk": saved_to_disk,
+    "Hugging Face's Parquet files": parquet_of_the_hub,
+    "a workbook": workbook,
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.errors import DataError, PredictorError, SpecError, listed
 from predictor.grids import Grid, PlannedRun
-from predictor.images.listing import below
+from predictor.images.listing import below, lists_files
 from predictor.indicators.sources import SYNTHETIC
 from predictor.spec import PROTOCOLS, Model, RunSpec
 
@@ -239,14 +239,17 @@ def no_files(grid: Grid) -> Path | None:
 
 def check_lists(grid: Grid, data_dir: Path) -> None:
     """Raise DataError for lists that name images outside of the list's own folder, which is allowed otherwise."""
+    from predictor.images.readers import view
     from predictor.images.readers.rows import rows_of
 
     for source in grid.sources.values():
-        path = below(data_dir, source.file) if source.file else None
-        if path is None or path.is_dir() or path.suffix == ".parquet":
+        path, label = below(data_dir, source.file) if source.file else None, None
+        if path is not None and view.recognises(path):
+            path, label = view.images_at(path)
+        if path is None or not path.is_file() or not lists_files(path):
             continue
         outside = []
-        for sample in rows_of(path).samples:
+        for sample in rows_of(path, label).samples:
             try:
                 below(path.parent, sample.image)
             except DataError:

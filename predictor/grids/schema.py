@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WrapValidator, field_validator
 
+from predictor.class_lists import class_list
+from predictor.errors import SpecError
 from predictor.grids.faults import near
 from predictor.profiles import Part
 from predictor.spec import Model, Recipe, RunSpec, Seeds, TestSet, seeded
@@ -59,12 +61,24 @@ def _test_set(value: Any) -> Any:
     return {"source": value} if isinstance(value, str) else value
 
 
+def _class_list(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return class_list(value)
+    except SpecError as error:
+        raise ValueError(f"{error.problem}; {error.remedy}, or list the classes") from None
+
+
 class GridTargetSet(Part):
-    """A target set as a grid states it. `flip` overrides the recipe's: characters must not be mirrored."""
+    """A target set as a grid states it. `flip` overrides the recipe's: characters must not be mirrored.
+
+    classes : their names, or the name of a list that ships (`predictor.class_lists`)
+    """
 
     domain: Name
     source: Name
-    classes: tuple[Name, ...]
+    classes: Annotated[tuple[Name, ...], BeforeValidator(_class_list)]
     train_split: Name = "train"
     test_split: Name = "test"
     shifts: dict[Name, Annotated[TestSet, BeforeValidator(_test_set)]] = Field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from predictor.reading import opened
@@ -22,4 +22,15 @@ def files_digest(files: Sequence[Path], words: Sequence[str]) -> str:
         with opened(file) as stream:
             digest = hashlib.file_digest(stream, "sha256").digest()
         state.update(digest + word.encode())
+    return "sha256:" + state.hexdigest()
+
+
+def packed_digest(files: Sequence[Path], names: Sequence[str], words: Iterable[str]) -> str:
+    """Digest of files that hold many images: each one's digest and name, then what is read from them for each image."""
+    state = hashlib.sha256()
+    for file, name in zip(files, names, strict=True):
+        with opened(file) as stream:
+            state.update(hashlib.file_digest(stream, "sha256").digest() + name.encode())
+    for word in words:
+        state.update(word.encode() + b"\n")
     return "sha256:" + state.hexdigest()

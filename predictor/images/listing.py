@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.errors import DataError
+from predictor.errors import DataError, ManifestError
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,40 @@ def below(folder: Path, file: str) -> Path:
     return folder / file
 
 
-def open_images(path: Path) -> Images:
-    """List what lies at a path, whatever its content: a folder, a Parquet file, else a CSV list.
+def open_images(path: Path, *, label: str | None = None) -> Images:
+    """List what lies at a path, whatever its content: a folder of images, a Parquet file, WebDataset shards, a Hugging
+    Face data set, a view (`readers.view`), else a list of paths.
 
+    label : column, key or member of the labels, where it has another name than usual
     Raises DataError where nothing is there or it is none of these.
     """
-    from predictor.images.readers import folder, manifest, parquet  # they need Images from here
+    from predictor.images.readers import arrow, folder, manifest, parquet, shards, view  # they need Images from here
+    from predictor.manifest import readers as formats
 
     if not path.exists():
         raise DataError("no such file or folder", where=str(path), remedy="name a folder, a Parquet file or a CSV list")
-    if path.is_dir():
-        return folder.read(path)
-    return (parquet if path.suffix == ".parquet" else manifest).read(path)
+    if view.recognises(path):
+        return view.read(path)
+    if path.is_file() and path.suffix == ".parquet" and label is None:
+        return parquet.read(path)
+    try:
+        found = formats.reader_of(path)
+    except ManifestError as error:
+        raise DataError(error.problem, where=error.where, remedy=error.remedy) from None
+    if found in (formats.hugging_face, formats.parquet):
+        return arrow.read(path, label)
+    if found is formats.webdataset:
+        return shards.read(path, label)
+    return folder.read(path) if path.is_dir() else manifest.read(path, label=label)
+
+
+def lists_files(path: Path) -> bool:
+    """Whether a source is a list that names files by their paths, wherever these lie."""
+    from predictor.manifest import readers as formats
+
+    if path.is_dir() or path.suffix == ".parquet":
+        return False
+    return formats.reader_of(path) not in (formats.hugging_face, formats.parquet, formats.webdataset)
 
 
 def digest_of(path: Path) -> str:

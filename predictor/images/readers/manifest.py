@@ -11,15 +11,19 @@ from predictor.errors import DataError, listed
 from predictor.images.listing import Images
 from predictor.images.readers.folder import of_files
 from predictor.images.readers.rows import rows_of
+from predictor.manifest.readers.folder_tree import Seen, files_below, tree
 from predictor.reading import opened_text
 
 
-def read(path: Path, folder: Path | None = None) -> Images:
+def read(path: Path, folder: Path | None = None, *, label: str | None = None) -> Images:
     """Open the list. Raises DataError where it is none, names a file twice, or images that are not there.
 
-    folder : what the paths are relative to; None: where the list lies
+    A name without an ending, as Open Images and many tables have it, is the image file of that name at or below the
+    list's folder.
+
+    folder : what the paths are relative to; None: where the list lies; label : column of the labels
     """
-    rows = rows_of(path)
+    rows = rows_of(path, label)
     below = path.parent if folder is None else folder
     names = [sample.image for sample in rows.samples]
     places = [f"row {sample.row + 1}" for sample in rows.samples]
@@ -29,6 +33,7 @@ def read(path: Path, folder: Path | None = None) -> Images:
             where=str(path),
             remedy="name each image file in a column 'path'",
         )
+    names = _with_endings(path, below, names)
     files = [below / name for name in names]
     _check_once(path, files, names, places)
     found = zip(places, names, files, strict=True)
@@ -36,6 +41,25 @@ def read(path: Path, folder: Path | None = None) -> Images:
         raise DataError(f"{len(missing)} images are not there: {listed(missing)}", where=str(path))
     ids = [_below(name, below) for name in names]
     return of_files(path, files, rows.labels, rows.splits, ids, rows.groups, notes=rows.notes)
+
+
+def _with_endings(path: Path, below: Path, names: Sequence[str]) -> Sequence[str]:
+    """The names as files below the folder, where they are written without their ending."""
+    if all("." in name or (below / name).exists() for name in names):
+        return names
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+    for place in files_below(tree(str(below), None, Seen())):
+        stem = os.path.splitext(os.path.basename(place))[0]
+        twice |= {stem} & found.keys()
+        found[stem] = os.path.relpath(place, below)
+    if several := sorted(twice & set(names)):
+        raise DataError(
+            f"{len(several)} names fit several images: {listed(several)}",
+            where=str(path),
+            remedy="write their paths, with the ending",
+        )
+    return [name if "." in name else found.get(name, name) for name in names]
 
 
 def _check_once(path: Path, files: Sequence[Path], names: Sequence[str], places: Sequence[str]) -> None:

@@ -58,13 +58,14 @@ class Rows:
         return placed(self.labels), placed(self.splits), None if groups is None else placed(groups)
 
 
-def rows_of(path: Path) -> Rows:
+def rows_of(path: Path, label: str | None = None) -> Rows:
     """Every labelled image of a manifest, of all splits.
 
+    label : column of the labels; None: the format's own default
     Raises DataError for a manifest that cannot be read, lists no image, or gives an image several labels.
     """
     try:
-        listing = list_samples(path, split="all")
+        listing = list_samples(path, split="all", label=label)
     except ManifestError as error:
         raise DataError(error.problem, where=error.where, remedy=error.remedy) from None
     if not listing.samples:

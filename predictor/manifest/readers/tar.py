@@ -55,6 +55,29 @@ def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, in
         ) from None
 
 
+def places(path: Path) -> dict[str, tuple[int, int]]:
+    """{name: (where its content begins, bytes)} of every regular file of a plain tar file; of two, the last one.
+
+    Raises ManifestError as `members`, and for gzip: what is packed whole cannot be read in any order.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    try:
+        with opened(path) as file:
+            if file.read(2) == b"\x1f\x8b":
+                raise ManifestError(
+                    "is packed with gzip, so its members cannot be read in any order",
+                    where=str(path),
+                    remedy="unpack it: gunzip; images are compressed already",
+                )
+            file.seek(0)
+            reader = _Reader(path, file, None)
+            for name, size, _ in reader.members(lambda _: False):
+                found[name] = reader.begin, size
+    except OSError as error:
+        raise ManifestError(f"cannot be read: {error.strerror or error}", where=str(path), remedy=_REMEDY) from None
+    return found
+
+
 class _Inflated:
     """A gzip stream that ends with an error where it grows out of proportion."""
 
@@ -88,6 +111,7 @@ class _Reader:
         self.size = os.fstat(file.fileno()).st_size
         self.read_bytes = inflated.read if inflated else file.read
         self.name = ""  # of the member that is read, for messages
+        self.begin = 0  # of its content, in a file that is not packed
 
     def members(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, int, bytes | None]]:
         pending: dict[bytes, bytes] = {}  # what an extended header says of the next member
@@ -110,6 +134,7 @@ class _Reader:
             self.name = name.decode("utf-8", "backslashreplace")
             if kind in _WITHOUT_CONTENT:
                 continue
+            self.begin = 0 if self.inflated else self.file.tell()
             if kind in _REGULAR and wanted(self.name):
                 yield self.name, size, self._content(size) if size <= MAX_READ else self._skip(size)
             else:

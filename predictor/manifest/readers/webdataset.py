@@ -24,6 +24,7 @@ from predictor.manifest.cells import NO_SEPARATOR, Cells, decoded
 from predictor.manifest.counted import Request
 from predictor.manifest.parts import Cell, ListedPart, Opened, Row
 from predictor.manifest.readers.files import chosen_files, first_file
+from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
 from predictor.manifest.readers.limits import Faults, refuse
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.tar import MAX_READ, is_tar, members
@@ -176,7 +177,7 @@ def read_shard(path: Path, request: Request) -> Shard:
 
 
 def _samples(shard: Shard, request: Request) -> dict[str, tuple[Sample, str]]:
-    """{key: (labels, name of a member that is no label)}, in the order of their first members."""
+    """{key: (labels, name of the image, or of a member that is no label)}, in the order of their first members."""
     ending, keys = _origins(request.label)
     samples: dict[str, tuple[Sample, str]] = {}
     cells = Cells(Request(several_separator=NO_SEPARATOR))
@@ -189,7 +190,7 @@ def _samples(shard: Shard, request: Request) -> dict[str, tuple[Sample, str]]:
         key, end = folder + slash + stem, end.lower()
         labels, image = samples.setdefault(key, ({}, ""))
         if end not in (ending, "json"):
-            if not image:
+            if not image or (_is_image(name) and not _is_image(image)):  # captions and masks may lie before it
                 samples[key] = labels, name
             if len(shard.endings) < MANY:
                 shard.endings.add(end)
@@ -208,6 +209,10 @@ def _samples(shard: Shard, request: Request) -> dict[str, tuple[Sample, str]]:
         except (ValueError, RecursionError) as error:
             shard.faults.add(f"{shard.path.name}: {name!r} {_problem(error)}")
     return samples
+
+
+def _is_image(name: str) -> bool:
+    return name.rpartition(".")[2].lower() in IMAGE_ENDINGS
 
 
 def _origins(label: str | None) -> tuple[str, tuple[str, ...]]:
