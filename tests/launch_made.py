@@ -114,3 +114,8 @@ def takes_a_while(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
 def deaf(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
     """A run without a sign of life: it hears of no signal."""
     return train_nothing(run, job, lambda step, steps: None)
+
+
+def unwritable_text(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
+    """A record with a text that no file can hold."""
+    return train_nothing(run, job, progress).model_copy(update={"axes": {"name": "\udce9"}})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from images import pattern
-from launch_made import made_grid, made_job
+from launch_made import made_grid, made_job, unwritable_text
 from PIL import Image
 from trainer_command import trainer_command
 
@@ -78,14 +78,6 @@ def test_a_class_whose_name_is_no_text_is_written_out_as_it_is_counted(tmp_path,
     (latin / "train/cat").rename(latin / "train" / os.fsdecode(b"caf\xe9"))
     source = read_source("pets", latin)
     assert source.classes("train") == ["caf\\xe9", "dog"] == list(read_manifest(latin).class_names)
-
-
-def unwritable_text(run, job, progress):
-    """A record with a text that no file can hold."""
-    from dry import train_nothing
-
-    record = train_nothing(run, job, progress)
-    return record.model_copy(update={"axes": {"name": "\udce9"}})
 
 
 def test_a_record_that_cannot_be_written_is_kept_in_the_attempt(tmp_path) -> None:

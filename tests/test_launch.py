@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from dry import train_nothing
 from launch_made import fails_first, made_grid, made_job, takes_a_while, wrong_for_seed_1
 
 from predictor.errors import RegistryError
-from predictor.records import check, finished_ids, pack, read_attempts, read_registry
+from predictor.records import check, finished_ids, pack, read_attempts, read_registry, write_record
 from trainer.launch import lease as leases
 from trainer.launch.job import Outcome
 from trainer.launch.lease import Watch, claim, held, machine, started
@@ -43,6 +44,22 @@ def test_runs_of_one_network_stand_together(tmp_path: Path) -> None:
     grid = type(grid)(**{**vars(grid), "runs": mixed})
     queue = [run.spec.recipe.batch_size for run in Schedule(grid, made_job(grid, tmp_path))._queue]
     assert queue == [32] * 6 + [64]
+
+
+def test_each_configuration_has_its_first_seed_before_any_has_its_second(tmp_path: Path) -> None:
+    """Stopped half-way, a grid has seen as many configurations as it can; continued, it goes on in that order."""
+    grid = made_grid(tmp_path, [2, 4, 8], [5, 6, 7])
+    job = made_job(grid, tmp_path)
+
+    def order() -> list[tuple[int | None, int]]:
+        queue = Schedule(grid, job)._queue
+        return [(run.spec.stages[0].data.samples_per_class, run.spec.seeds.training) for run in queue]
+
+    whole = [(size, seed) for seed in (5, 6, 7) for size in (2, 4, 8)]
+    assert order() == whole
+    for run in grid.runs[1:3]:  # the second and third seed of the first configuration are there
+        write_record(job.runs_dir, train_nothing(run, job, lambda *_: None))
+    assert order() == [one for one in whole if one not in [(2, 6), (2, 7)]]
 
 
 @pytest.fixture(scope="module")

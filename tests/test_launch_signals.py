@@ -115,10 +115,10 @@ def test_twice_is_at_once_also_while_the_first_worker_is_made(tmp_path: Path) ->
     }
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=slow, start_new_session=True)
     while not list(logs.glob("trainer-logs-*/lock")):
-        assert process.poll() is None
+        assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     while not (tmp_path / "imports").exists():
-        assert process.poll() is None
+        assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     for _ in range(2):
         os.killpg(process.pid, signal.SIGINT)

@@ -288,14 +288,17 @@ def write_record(runs_dir: str | Path, record: RunRecord) -> Path:
     where = Path(runs_dir, record.study, f"{record.run_id}.json")
     if faults:
         raise RegistryError(f"the record contradicts itself: {listed(faults)}", where=str(where))
-    if not add_file(where, f"{record.to_json()}\n".encode()):
+    while not add_file(where, f"{record.to_json()}\n".encode()):
         try:
             before = parse_record(read_bytes(where, limit=MAX_RECORD, root=where.parent), str(where))
+        except FileNotFoundError:  # packed since; the next pack compares this one with it
+            continue
         except OSError as error:
             raise unreadable(where, error) from None
         if result(before) != result(record):
             attempt = {"status": DUPLICATE, "message": f"{where.name} was there already", "record": _plain(record)}
             write_attempt(runs_dir, study=record.study, run_id=record.run_id, attempt=attempt)
+        break
     return where
 
 

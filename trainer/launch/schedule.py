@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from predictor.grids import Grid, PlannedRun
@@ -25,8 +25,7 @@ class Schedule:
     def __init__(self, grid: Grid, job: Job):
         self.job = job
         self._finished = Finished(job.study_dir)
-        runs = [run for run in grid.runs if run.spec.run_id not in self._finished]
-        self._queue = deque(_by_network(runs))
+        self._queue = deque(run for run in _ordered(grid.runs) if run.spec.run_id not in self._finished)
         self._aside: deque[PlannedRun] = deque()
         self._done_elsewhere: list[str] = []
         self._watch = Watch()
@@ -78,10 +77,18 @@ class Schedule:
         return False
 
 
-def _by_network(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
-    """Runs of one compiled network together, else in their order: all seeds of a configuration before the next."""
-    groups: dict[object, list[PlannedRun]] = {}
+def _ordered(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+    """Runs of one compiled network together; in them the first seed of every configuration before any second one.
+
+    Evidence counts in configurations: a grid that is stopped half-way has seen as many of them as it can.
+    """
+    groups: dict[object, list[list[PlannedRun]]] = {}
+    seen: Counter[str] = Counter()
     for run in runs:
         spec = run.spec
-        groups.setdefault((spec.model, spec.recipe.batch_size), []).append(run)
-    return [run for group in groups.values() for run in group]
+        rounds = groups.setdefault((spec.model, spec.recipe.batch_size), [])
+        if (turn := seen[spec.configuration_id]) == len(rounds):
+            rounds.append([])
+        rounds[turn].append(run)
+        seen[spec.configuration_id] += 1
+    return [run for rounds in groups.values() for turn in rounds for run in turn]
