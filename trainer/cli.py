@@ -1,4 +1,4 @@
-"""`trainer plan | run | status | cache | fractals`: parse, one library call, print."""
+"""`trainer plan | run | status | cache | fractals | export`: parse, one library call, print."""
 
 from __future__ import annotations
 
@@ -311,6 +311,25 @@ def fractals(
     click.echo(rows_text([row], fmt))
     if fmt == "table":
         click.echo(f'sources: {{fractaldb: {{digest: "{asked.digest}"}}}}')
+
+
+@trainer.command()
+@click.argument("kind", metavar="mlflow|tensorboard|wandb", type=click.Choice(["mlflow", "tensorboard", "wandb"]))
+@click.argument("runs_dir", metavar="RUNS", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUTPUT")
+@click.option("--study", "studies", multiple=True, metavar="NAME", help="Only this; may be repeated.")
+def export(kind: str, runs_dir: Path, output: str, studies: tuple[str, ...]) -> None:
+    """Show runs of the registry RUNS in a tracker, after they were trained.
+
+    OUTPUT: a folder; of MLflow also the URI of a server. Runs that are there already are not added again. W&B runs are
+    written offline: `wandb sync` uploads them.
+    """
+    from predictor.records import read_registry
+    from trainer.exporters import exporter
+
+    records = read_registry(runs_dir, studies or None)
+    added = exporter(kind)(records, output)
+    click.echo(f"{output}: {added:,} runs added, {len(records) - added:,} were there already")
 
 
 def main() -> None:

@@ -15,13 +15,14 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
     "design": "Which configurations to train next, for each hour, as a grid.",
     "digest": "The digest of a source of images, as a grid states it.",
     "fit": "Fit and validate the models on a registry; writes fit.json.",
+    "import": "Other people's runs: a table, timm's results or a tracker's files become run records.",
     "indicators": "Indicators of one or more manifests.",
     "pilots": "Which cheap subsamples of a manifest to train first, as a grid.",
     "predict": "Accuracy and robustness of manifests before training, with intervals.",
     "probe": "How far the classes of images are apart, before anything is trained.",
     "rates": "Which learning rate a grid shall have, on validation splits of its training data.",
     "report": "One self-contained HTML file about a registry.",
-    "runs": "List, show, check, pack and unpack run records.",
+    "runs": "List, show, check, pack, unpack and merge run records.",
 }
 
 

@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 
 @click.group(name="runs")
 def command() -> None:
-    """List, show, check, pack and unpack the run records of a registry."""
+    """List, show, check, pack, unpack and merge the run records of registries."""
 
 
 @command.command(name="list")
@@ -104,6 +104,18 @@ def unpack_command(runs: Path, studies: tuple[str, ...], form: str) -> None:
     for folder in map(Path.resolve, study_folders(runs, studies or None)):
         rows.append({"study": folder.name, "n_runs": len(unpack(folder.parent, folder.name))})
     _print(rows, form, {"studies": rows}, ["study", "n_runs"])
+
+
+@command.command(name="merge")
+@click.argument("registries", nargs=-1, required=True, metavar="RUNS RUNS...", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="The new registry.")
+@FORMAT
+def merge_command(registries: tuple[Path, ...], output: Path, form: str) -> None:
+    """Every run of several registries, once, in a new one; where they contradict each other nothing is written."""
+    from predictor.records.merge import merge
+
+    rows = [vars(item) for item in merge(registries, output)]
+    _print(rows, form, {"studies": rows}, ["study", "n_runs", "n_shared"])
 
 
 def _find(records: Sequence[RunRecord], begin: str, runs: Path) -> RunRecord:

@@ -36,6 +36,7 @@ from predictor.grids.schema import (
 from predictor.reading import read_text
 from predictor.spec import Recipe, RunSpec, Seeds, Stage, StageData, TargetSet, planned_counts
 
+HOLDS = {"grid": "it needs study, sources, target_sets, model, ..."}
 DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
 
 
@@ -56,6 +57,11 @@ def load_grid(path: str | Path, *, most: int = MAX_RUNS) -> Grid:
 def read_grid(path: str | Path) -> dict[str, Any]:
     """What a grid file holds, as plain data, unchecked. Raises SpecError where it is no YAML mapping."""
     return _plain(_read(Path(path)))
+
+
+def read_mapping(path: str | Path, kind: str) -> dict[str, Any]:
+    """What another YAML file holds, as plain data; kind: what it is, in messages. Raises SpecError as `read_grid`."""
+    return _plain(_read(Path(path), kind))
 
 
 def plan_grid(content: dict[str, Any], where: str = "grid") -> Grid:
@@ -86,19 +92,23 @@ def _grid(content: dict[str, Any], faults: Faults) -> Grid:
     )
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, kind: str = "grid") -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
         text = read_text(path, limit=MAX_FILE)
     except FileNotFoundError:
-        raise SpecError("no such grid file", where=str(path), remedy="name an existing YAML file") from None
+        raise SpecError(f"no such {kind} file", where=str(path), remedy="name an existing YAML file") from None
     except IsADirectoryError:
-        raise SpecError("is a folder", where=str(path), remedy="name a grid file, such as GRID.yaml") from None
+        raise SpecError(
+            "is a folder", where=str(path), remedy=f"name a {kind} file, such as {kind.upper()}.yaml"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise SpecError(f"cannot be read: {reason}", where=str(path), remedy="name a grid file of UTF-8 text") from None
+        raise SpecError(
+            f"cannot be read: {reason}", where=str(path), remedy=f"name a {kind} file of UTF-8 text"
+        ) from None
     check_depth(text, str(path))
     try:
         document = YAML(typ="rt").load(text)  # YAML 1.2: 'NO' is a label, 1e-3 is a number; keeps line numbers
@@ -111,7 +121,7 @@ def _read(path: Path) -> Any:
         raise SpecError(DEEP, where=str(path), remedy=BRACKETS) from None
     check_nodes(document, str(path))
     if not isinstance(document, dict):
-        raise SpecError("holds no grid", where=str(path), remedy="it needs study, sources, target_sets, model, ...")
+        raise SpecError(f"holds no {kind}", where=str(path), remedy=HOLDS.get(kind))
     if twice := list(same_keys(document)):
         raise SpecError(listed(twice), where=str(path), remedy='give each a name of its own: as text 1 is "1"')
     return document

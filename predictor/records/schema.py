@@ -262,3 +262,19 @@ def content_id(
     """
     row = {"study": study, "axes": dict(axes), "indicators": dict(indicators), "outcomes": dict(outcomes)}
     return spec_id(canonical_json(row))
+
+
+def imported_id(
+    *, study: str, target_set: str, domain: str, axes: Mapping[str, Scalar], data: Counted | Reported
+) -> str:
+    """The id of an imported run: hash of everything that was known before its outcome.
+
+    A table that is imported again gives the ids that are there already, also where an outcome was mended.
+
+    >>> reported = Reported(indicators={"n_samples": 100}, citation="A paper")
+    >>> imported_id(study="demo", target_set="in100", domain="photographs", axes={}, data=reported)
+    'f2e136825129aa1d'
+    """
+    known = data.model_dump(mode="json", exclude={"citation"})
+    row = {"imported": study, "target_set": target_set, "domain": domain, "axes": dict(axes), "data": known}
+    return spec_id(canonical_json(row))

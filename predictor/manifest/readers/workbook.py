@@ -65,10 +65,10 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
 def _write(path: Path, text: Path, sheet: str | None) -> list[int]:
     """Write a sheet as CSV; the number of each row that is not empty."""
     numbers = []
-    with _workbook(path) as book, text.open("w", newline="", encoding="utf-8") as stream:
+    with workbook(path) as book, text.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
         width = 0
-        for number, cells in enumerate(_sheet(book, path, sheet).iter_rows(values_only=True), 1):
+        for number, cells in enumerate(sheet_of(book, path, sheet).iter_rows(values_only=True), 1):
             values = [_text(cell) for cell in cells]
             if not any(values):
                 continue
@@ -80,7 +80,8 @@ def _write(path: Path, text: Path, sheet: str | None) -> list[int]:
     return numbers
 
 
-def _sheet(book: object, path: Path, wanted: str | None) -> object:
+def sheet_of(book: object, path: Path, wanted: str | None) -> object:
+    """The sheet of that name, or the only one. Raises ManifestError where it has to be named, or is not there."""
     names = [sheet.title for sheet in book.worksheets]
     found = ", ".join(map(repr, names))
     if wanted is None and len(names) == 1:
@@ -97,7 +98,8 @@ def _sheet(book: object, path: Path, wanted: str | None) -> object:
 
 
 @contextmanager
-def _workbook(path: Path) -> Iterator[object]:
+def workbook(path: Path) -> Iterator[object]:
+    """A workbook of bounded size, open for reading. Raises ManifestError for a damaged one, and without openpyxl."""
     try:
         import openpyxl
     except ImportError:

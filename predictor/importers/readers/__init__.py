@@ -1,0 +1,1 @@
+"""Files of others -> tables: one format a file."""

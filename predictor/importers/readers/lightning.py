@@ -1,0 +1,43 @@
+"""Folders of Lightning's CSVLogger -> a table: hparams.NAME, and the last value of each column of metrics.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from predictor.errors import RegistryError
+from predictor.grids.expand import read_mapping
+from predictor.importers.readers.files import read_table
+from predictor.importers.readers.flat import MAX_RUNS, flat, folder_of
+from predictor.importers.table import Cell, Table, is_missing
+
+METRICS, HPARAMS = "metrics.csv", "hparams.yaml"
+
+
+def read(source: str | Path) -> Table:
+    """The table of the runs below a folder, such as lightning_logs/.
+
+    Raises RegistryError where there is none, and for a damaged metrics.csv; SpecError for a damaged hparams.yaml.
+    """
+    root = folder_of(Path(source), "a folder such as lightning_logs/")
+    found = sorted(root.rglob(METRICS))
+    if not found:
+        raise RegistryError(f"no {METRICS} in it", where=str(root), remedy="name the logger's folder")
+    if len(found) > MAX_RUNS:
+        raise RegistryError(f"more than {MAX_RUNS:,} runs", where=str(root), remedy="import them in parts")
+    return Table.of_records(str(root), [(f"run {_name(path, root)}", _cells(path, root)) for path in found])
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.parent.relative_to(root).as_posix() if path.parent != root else root.resolve().name
+
+
+def _cells(path: Path, root: Path) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {"run": _name(path, root)}
+    settings = path.parent / HPARAMS
+    if settings.is_file() and settings.stat().st_size > 3:  # '{}' where a run has none
+        cells |= flat("hparams", read_mapping(settings, HPARAMS))
+    metrics = read_table(path)
+    for position, name in enumerate(metrics.columns):
+        filled = [row[position] for row in metrics.rows if not is_missing(row[position])]
+        cells[f"metrics.{name}"] = filled[-1] if filled else None
+    return cells

@@ -1,0 +1,60 @@
+"""Many records at once: into one new part of a study, each run once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from predictor.errors import RegistryError, listed
+from predictor.files import locked, unwritable
+from predictor.records.pack import write_part
+from predictor.records.rules.record import contradictions
+from predictor.records.schema import RunRecord
+from predictor.records.store import Stored, result, stored_records
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came of it: runs that are new, that were there already, and those that were there with another result."""
+
+    part: Path | None
+    new: int
+    there: int
+    differing: tuple[str, ...]
+
+
+def add_records(runs_dir: str | Path, study: str, records: Sequence[RunRecord]) -> Added:
+    """Add records to a study as one part. A run that is there already stays as it is.
+
+    Raises RegistryError for a record that contradicts itself, for records of other studies, and where the folder
+    cannot be written; then nothing is.
+    """
+    faults = [f"{record.run_id}: {fault}" for record in records for fault in contradictions(record)]
+    faults += [f"{record.run_id}: is of study {record.study!r}" for record in records if record.study != study]
+    folder = Path(runs_dir, study)
+    if faults:
+        raise RegistryError(f"{len(faults)} faults: {listed(faults)}", where=str(folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, "pack"):
+            return _add(folder, study, records)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _add(folder: Path, study: str, records: Sequence[RunRecord]) -> Added:
+    wanted = {record.run_id: record for record in records}
+    differing, there = [], set()
+    for stored in stored_records(folder):
+        before = stored.parse()
+        now = wanted.get(before.run_id)
+        if now is None or before.run_id in there:
+            continue
+        there.add(before.run_id)
+        if result(before) != result(now):
+            differing.append(before.run_id)
+    new = [Stored(study, folder, None, record.to_json()) for run_id, record in sorted(wanted.items())
+           if run_id not in there]  # fmt: skip
+    part = write_part(folder, new) if new else None
+    return Added(part, len(new), len(there), tuple(sorted(differing)))

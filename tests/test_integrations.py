@@ -1,0 +1,157 @@
+"""Trackers' own files, written by their own libraries: runs go out and come back; nothing is added twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from records_made import made_record
+
+from predictor.cli.import_command import command
+from predictor.errors import RegistryError
+from predictor.importers.readers import lightning, mlflow, tensorboard, wandb
+from predictor.records import check, read_registry, write_record
+from trainer.cli import trainer
+
+pytestmark = [
+    pytest.mark.integrations,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the libraries' own
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:.*SADeprecationWarning.*"),
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+PREFIXES = {"mlflow": ("params", "metrics"), "wandb": ("config", "summary"), "tensorboard": ("hparams", "scalars")}
+N = 3
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for seed in range(N):
+        write_record(tmp_path / "runs", made_record(seed, right=10 + seed))
+    return tmp_path / "runs"
+
+
+def call(*words: str | Path, of=trainer) -> Result:
+    return CliRunner().invoke(of, [str(word) for word in words], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("kind", PREFIXES)
+def test_runs_go_out_and_come_back(kind: str, runs: Path, tmp_path: Path) -> None:
+    told = call("export", kind, runs, tmp_path / "out")
+    assert told.exit_code == 0 and told.output.endswith("3 runs added, 0 were there already\n"), told.output
+    assert call("export", kind, runs, tmp_path / "out").output.endswith("0 runs added, 3 were there already\n")
+    before, after = PREFIXES[kind]
+    plan = {
+        "study": "back", "target_set": {"column": f"{before}.target_set"}, "domain": {"column": f"{before}.domain"},
+        "seed": f"{before}.seeds.data", "recipe": {"learning_rate": f"{before}.recipe.learning_rate"},
+        "counts": {"columns": {name: f"{before}.count:{name}" for name in ("bee", "bus", "cat")}},
+        "image_steps": f"{before}.image_steps", "ignore": "rest",
+        "outcomes": {name: f"{after}.{name}" for name in ("accuracy", "robustness")},
+    }  # fmt: skip
+    (tmp_path / "map.yaml").write_text(json.dumps(plan))
+    words = (kind, tmp_path / "out", tmp_path / "back", "--map", tmp_path / "map.yaml")
+    assert "3 runs added" in call(*words, of=command).output
+    assert "0 runs added; 3 were there already" in call(*words, of=command).output
+    assert check(tmp_path / "back") == []
+    original = {r.axes["seed"]: r for r in read_registry(tmp_path / "back")}
+    for seed in range(N):
+        record, came = made_record(seed, right=10 + seed), original[seed]
+        assert came.provenance == "imported" and came.axes["learning_rate"] == 0.1
+        for name, outcome in came.outcomes.items():
+            assert outcome.value == pytest.approx(record.outcomes[name].value, abs=1e-6), name
+        assert dict(zip(came.data.stages[0].classes, came.data.stages[0].counts, strict=True)) == {
+            "bee": 10, "bus": 10, "cat": 10}  # fmt: skip
+        assert came.data.stages[0].image_steps == 600
+    assert len({r.configuration_id for r in original.values()}) == 1, "seeds are replicates"
+
+
+def test_mlflow_stores_of_both_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow.tracking import MlflowClient
+
+    tables = []
+    for uri in (f"sqlite:///{tmp_path}/mlflow.db", (tmp_path / "mlruns").as_uri()):
+        client = MlflowClient(tracking_uri=uri)
+        experiment = client.create_experiment("mine", artifact_location=(tmp_path / "artifacts").as_uri())
+        for number, status in enumerate(["FINISHED", "FINISHED", "FAILED"]):
+            run = client.create_run(experiment, run_name=f"run {number}")
+            client.log_param(run.info.run_id, "data/size", number)
+            for step, value in enumerate([0.1, 0.5 + number / 10]):
+                client.log_metric(run.info.run_id, "test/acc", value, step=step)
+            client.set_tag(run.info.run_id, "who", "me")
+            client.set_terminated(run.info.run_id, status)
+        before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
+        place = tmp_path / "mlflow.db" if uri.startswith("sqlite") else tmp_path / "mlruns"
+        tables.append(mlflow.read(place))
+        assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == before, "a store is only read"
+    for table in tables:
+        assert set(table.columns) == {
+            "run_id", "run_name", "experiment", "params.data/size", "metrics.test/acc", "tags.who"}  # fmt: skip
+        at = {name: table.columns.index(name) for name in table.columns}
+        rows = sorted((row[at["run_name"]], row[at["params.data/size"]], float(row[at["metrics.test/acc"]]))
+                      for row in table.rows)  # fmt: skip
+        assert rows == [("run 0", "0", 0.5), ("run 1", "1", 0.6)], "the value of the last step"
+        assert table.notes[0].startswith("1 runs left out, not finished")
+
+
+def test_wandb_logs_are_checked(tmp_path: Path) -> None:
+    import wandb as library
+
+    quiet = library.Settings(silent=True, console="off", disable_git=True, x_disable_stats=True, x_disable_meta=True)
+    run = library.init(
+        mode="offline", project="p", dir=str(tmp_path), config={"lr": 0.1, "data": {"k": 5}}, settings=quiet
+    )
+    for step in range(40):
+        run.log({"acc": step / 100, "text": "x" * 2000})  # over several blocks of the log
+    run.finish()
+    library.teardown()
+    table = wandb.read(tmp_path)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["config.lr"], row["config.data.k"], row["summary.acc"], row["project"]) == (0.1, 5, 0.39, "p")
+    (log,) = tmp_path.rglob("run-*.wandb")
+    content = log.read_bytes()
+    log.chmod(0o644)
+    log.write_bytes(content[: len(content) - 5])  # killed while it wrote
+    with pytest.raises(RegistryError, match="no finished run"):
+        wandb.read(tmp_path)
+    torn = bytearray(content)
+    torn[40_000] ^= 1
+    log.write_bytes(torn)
+    with pytest.raises(RegistryError, match=r"byte [\d,]+: a damaged record\. copy the run's folder again"):
+        wandb.read(tmp_path)
+    log.write_bytes(b"nothing")
+    with pytest.raises(RegistryError, match="is no log of an offline run"):
+        wandb.read(tmp_path)
+
+
+def test_tensorboard_takes_the_last_step(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(tmp_path / "one")) as writer:
+        for step, value in enumerate([0.1, 0.6]):
+            writer.add_scalar("acc", value, step)
+    table = tensorboard.read(tmp_path)
+    assert table.columns == ("run", "scalars.acc") and table.rows == (("one", 0.6),)
+
+
+def test_lightning_logs(tmp_path: Path) -> None:
+    os.environ.setdefault("PL_DISABLE_FORK", "1")
+    from lightning.pytorch.loggers import CSVLogger
+
+    for version, accuracy in enumerate([0.5, 0.7]):
+        logger = CSVLogger(str(tmp_path), name="mine", version=version)
+        logger.log_hyperparams({"lr": 0.1, "model": {"name": "resnet"}})
+        logger.log_metrics({"val_acc": accuracy - 0.1}, step=0)
+        logger.log_metrics({"val_acc": accuracy}, step=1)
+        logger.log_metrics({"train_loss": 0.3}, step=2)
+        logger.save()
+    table = lightning.read(tmp_path)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [row["run"] for row in rows] == ["mine/version_0", "mine/version_1"]
+    assert [float(row["metrics.val_acc"]) for row in rows] == [0.5, 0.7], "the last value that is filled"
+    assert {row["hparams.model.name"] for row in rows} == {"resnet"} and rows[0]["hparams.lr"] == 0.1
