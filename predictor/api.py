@@ -200,8 +200,16 @@ def design(runs: str | Path, n: int = 8, **options: Any) -> Design:
     return design_registry(runs, n, **options)
 
 
-def report(runs: str | Path, output: str | Path = "report.html", *, studies: Sequence[str] | None = None) -> Path:
+def report(
+    runs: str | Path,
+    output: str | Path = "report.html",
+    *,
+    studies: Sequence[str] | None = None,
+    fit: str | Path | None = None,
+) -> Path:
     """Write one self-contained HTML page about a folder of runs, whole or not at all; the path that was written.
+
+    fit : a fit.json to show; None: one that is stored and of exactly these runs, else a new one
 
     Raises RegistryError where there is no registry, PredictorError where the page cannot be written.
     """
@@ -209,7 +217,7 @@ def report(runs: str | Path, output: str | Path = "report.html", *, studies: Seq
     from predictor.render.report import registry_page
 
     path = Path(output)
-    page, _ = registry_page(Path(runs), studies)
+    page, _ = registry_page(Path(runs), studies, fit=None if fit is None else Path(fit))
     try:
         replace_file(path, page.encode())
     except OSError as fault:

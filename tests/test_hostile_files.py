@@ -14,7 +14,7 @@ from predictor.images.listing import digest_of
 from predictor.images.results import read_probe
 from predictor.manifest import read_manifest, read_targets
 from predictor.models.fit import load_fit
-from predictor.render.report import _card
+from predictor.render.report.material import _card
 
 READERS: dict[str, Callable[[Path], object]] = {
     "fit": load_fit,

@@ -1,8 +1,11 @@
-"""The HTML report: whole, self-contained, escaped."""
+"""The HTML report: whole, self-contained, escaped, its figures those of the runs and of the fit."""
 
 from __future__ import annotations
 
 import base64
+import csv
+import dataclasses
+import io
 import json
 import re
 
@@ -10,9 +13,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from markupsafe import escape
+from report_made import made as made_page
+from report_made import unfitted
 from synthetic import registry, reported
 
 from predictor.agreements import agreement
+from predictor.agreements.estimated import folded, pooled_estimates, rank_estimates
 from predictor.cli.report_command import command
 from predictor.fitting import rows_for, select
 from predictor.fitting.configurations import configurations
@@ -20,44 +26,173 @@ from predictor.fitting.draws import crossed_parts
 from predictor.fitting.held_out import calibrate_all
 from predictor.models import families
 from predictor.records import RunRecord, frame, write_record
-from predictor.render.report import headline, held_out_points, report_html, try_fit
+from predictor.render.report import Material, material, report_html
+from predictor.render.report.embedded import SURELY, Table, picture
+from predictor.render.report.scores import reliability_rows
+from predictor.render.report.story import headline, sentences
+from predictor.render.validation import held_out_points
 
 FEW = 24  # runs that make a whole page
 
 
 @pytest.fixture(scope="module")
-def made():
-    records = registry(n_configurations=28, n_seeds=2)
-    return records, agreement(frame(records), n_bootstrap=100, n_permutations=100), *try_fit(records)
+def about() -> Material:
+    return made_page(card="what was trained on what")
 
 
-def test_page_is_whole_and_fetches_nothing(made) -> None:
-    page = report_html(*made, "Registry test")
+@pytest.fixture(scope="module")
+def page(about: Material) -> str:
+    return report_html(about)
+
+
+def tables(page: str) -> list[tuple[list[str], list[list[str]]]]:
+    """(heads, rows of cells) of every table."""
+    found = []
+    for part in re.findall(r"<table>.*?</table>", page, flags=re.DOTALL):
+        rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in part.split("<tr")[2:]]
+        found.append((re.findall(r"<th[^>]*>(.*?)</th>", part), rows))
+    return found
+
+
+def test_page_is_whole_and_fetches_nothing(about: Material, page: str) -> None:
     assert page.lstrip().startswith("<!doctype html>") and page.rstrip().endswith("</html>")
-    assert not re.findall(r"""(?:src|href)=["'](?!data:)""", page) and "@import" not in page and "url(" not in page
-    images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
-    assert len(images) >= 3
-    assert all(base64.b64decode(image)[:4] == b"\x89PNG" for image in images)
-    for record in made[0]:
-        assert record.target_set in page
-    for row in made[2].validation:
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page) and "@import" not in page and "url(h" not in page
+    assert "<script" not in page
+    for target_set in {record.target_set for record in about.records}:
+        assert target_set in page
+    for row in about.fit.validation:
         assert row["outcome"] in page
+    assert "what was trained on what" in page
+
+
+def test_every_link_inside_the_page_leads_somewhere_and_no_id_stands_twice(page: str) -> None:
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    wanted = {*re.findall(r'href="#([^"]+)"', page), *re.findall(r"url\(#([^)]+)\)", page)}
+    assert wanted and wanted <= set(ids)
+
+
+def test_every_figure_says_in_words_what_it_shows(page: str) -> None:
+    figures = re.findall(r"<figure>.*?</figure>", page, flags=re.DOTALL)
+    assert len(figures) >= 5
+    for figure in figures:
+        (alt,) = re.findall(
+            r'<svg role="img" aria-label="([^"]+)"|<img src="data:image/png;base64,[^"]+" alt="([^"]+)"', figure
+        )
+        assert len("".join(alt)) > 40 and re.search(r"\d", "".join(alt)), "an alternative text has the figures"
+
+
+def test_every_cell_stands_below_its_head(page: str) -> None:
+    found = tables(page)
+    assert len(found) >= 8
+    for heads, rows in found:
+        assert rows and {len(row) for row in rows} == {len(heads)}
+
+
+def test_every_table_is_there_as_csv_with_full_precision(about: Material, page: str) -> None:
+    links = re.findall(r'download="([^"]+\.csv)" href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
+    assert len(links) == len(tables(page))
+    files = {name: list(csv.DictReader(io.StringIO(base64.b64decode(text).decode()))) for name, text in links}
+    scores = {(r["outcome"], r["split"], r["family"]): r for r in files["held-out-scores.csv"]}
+    for row in about.fit.validation:
+        assert float(scores[row["outcome"], row["split"], row["family"]]["mae"]) == row["mae"]
+    pooled = {(row.outcome, row.indicator): row.value for row in about.pooled}
+    for row in files["indicators-over-all-target-sets.csv"]:
+        assert float(row["value"]) == pooled[row["outcome"], row["indicator"]]
+    assert [int(row["runs"]) for row in files["studies.csv"]] == [48, 8]
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text() -> None:
+    table = Table("Names", [{"name": "=1+1"}])
+    assert base64.b64decode(table.csv.split(",", 1)[1]).decode() == "name\n'=1+1"
+
+
+def test_what_it_says_are_the_figures_of_the_fit_and_the_runs(about: Material) -> None:
+    told = dict(sentences(about))
+    assert list(told) == ["What was done", "How good", "How far it goes", "What predicts", "The claims"]
+    row = headline(about.fit, "accuracy")
+    simple = next(
+        r for r in about.fit.validation
+        if (r["outcome"], r["split"], r["family"]) == ("accuracy", "configuration", "log_n")
+    )  # fmt: skip
+    assert f"misses accuracy by {100 * row['mae']:.1f} points" in told["How good"]
+    assert f"the number of images alone: {100 * simple['mae']:.1f} points" in told["How good"]
+    covered = row["covered"]["0.9"]
+    assert f"held {covered[0]} of {covered[1]}" in told["How good"]
+    new = headline(about.fit, "accuracy", "target_set")
+    assert f"by {100 * new['mae']:.1f} points" in told["How far it goes"]
+    assert "56 image classifiers were trained in 32 configurations" in told["What was done"]
+    best = max((r for r in about.pooled if r.outcome == "accuracy"), key=lambda r: abs(r.value))
+    assert f"{best.indicator} (" in told["What predicts"] and f"{best.value:+.2f}" in told["What predicts"]
+    assert "undecided (C1, C2, C2-none, C3, C4, C5, C6, C7)" in told["The claims"]
+
+
+def test_estimates_are_those_of_agreement(about: Material) -> None:
+    """Without resampling, the same rho, the same mean over target sets and the same interval."""
+    runs = frame([record for record in about.records if not record.held_out])
+    names = ["n_samples", "left_skew@5", "power_difficulty@0.5", "n_other_classes"]
+    table = agreement(runs, indicators=names, outcomes=["accuracy"], statistics=["spearman"], n_bootstrap=20,
+                      n_permutations=20)  # fmt: skip
+    rhos = rank_estimates(runs, ["accuracy"])
+    single = {(r.target_set, r.indicator): r for r in rhos}
+    seen = 0
+    for row in table.rows:
+        if row.value is not None:
+            own = single[row.target_set, row.indicator]
+            value = own.value if row.statistic == "spearman" else own.given_size
+            assert value == pytest.approx(row.value, abs=1e-12)
+            assert (own.n_configurations, own.n_runs) == (row.n_configurations, row.n_runs)
+            seen += 1
+    assert seen > 15
+    pooled = {r.indicator: r for r in pooled_estimates(rhos)}
+    whole = [r for r in table.pooled if r.target_set == "(pooled)" and r.statistic in ("spearman", "partial_spearman")]
+    assert len(whole) >= 6
+    for row in whole:
+        own = pooled[row.indicator]
+        found = (own.value, own.low, own.high)
+        if row.statistic == "partial_spearman":
+            found = (own.given_size, own.given_low, own.given_high)
+        assert found == pytest.approx((row.value, row.low, row.high), abs=1e-9)
+
+
+def test_indicators_that_say_the_same_are_one_row(about: Material) -> None:
+    groups = about.groups("accuracy")
+    members = [name for row in groups for name in (row.indicator, *row.alike)]
+    assert len(members) == len(set(members)) == len([r for r in about.pooled if r.outcome == "accuracy"])
+    size = next(row for row in groups if "log_n_samples" in (row.indicator, *row.alike))
+    assert "n_samples" in (size.indicator, *size.alike), "a logarithm ranks as the number does"
+    apart = next(row for row in groups if "left_skew@5" in (row.indicator, *row.alike))
+    assert "n_samples" not in (apart.indicator, *apart.alike)
+    assert folded([], about.frame) == []
+
+
+def test_p_that_a_beats_b_is_shown_with_what_came_true(about: Material, page: str) -> None:
+    rows = reliability_rows(about)
+    assert {row["pairs"] for row in rows} >= {"apart"}
+    shown = next(rows_ for heads, rows_ in tables(page) if "P stated (mean)" in heads)
+    assert [row[2:] for row in shown] == [[f"{r['stated']:.2f}", f"{r['observed']:.2f}", f"{r['n']:,}"] for r in rows]
+    scored = next(r for r in about.scored if r["chosen"] and r["outcome"] == "accuracy")
+    assert (
+        sum(r["n"] for r in rows if r["outcome"] == "accuracy" and r["pairs"] == "apart") == scored["pairs_covered"][1]
+    )
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "'\"><img src=x onerror=alert(1)>"])
-def test_every_text_is_escaped(made, evil: str) -> None:
-    first = made[0][0].target_set
+def test_every_text_is_escaped(about: Material, evil: str) -> None:
+    first = about.records[0].target_set
     records = [  # the name of a study is a folder's, which is checked
         r.model_copy(update={"target_set": evil if r.target_set == first else r.target_set, "domain": evil})
-        for r in made[0][:FEW]
+        for r in about.records[:FEW]
     ]
-    table = agreement(frame(records), n_bootstrap=50, n_permutations=50)
-    page = report_html(records, table, None, f"because {evil}", evil, card=f"# {evil}")
+    shown = dataclasses.replace(
+        unfitted(records, evil, f"# {evil}", f"because {evil}"), claims=None, claims_reason=evil
+    )
+    page = report_html(shown)
     assert evil not in page and "<script" not in page and "<img src=x" not in page
-    assert page.count(str(escape(evil))) >= 5, "title, target set, reason and card show it as text"
+    assert page.count(str(escape(evil))) >= 5, "title, target set, domain, reason and card show it as text"
 
 
-def test_a_class_name_cannot_become_markup(made) -> None:
+def test_a_class_name_cannot_become_markup(about: Material) -> None:
     """Class names are not printed today; whatever prints them later has to escape them."""
     evil = "<script>alert(1)</script>"
 
@@ -65,67 +200,37 @@ def test_a_class_name_cannot_become_markup(made) -> None:
         name = record.data.stages[0].classes[0]
         return RunRecord.model_validate_json(record.to_json().replace(f'"{name}"', json.dumps(evil)))
 
-    records = [renamed(r) for r in made[0][:12]]
+    records = [renamed(r) for r in about.records[:12]]
     assert any(evil in r.data.stages[0].classes for r in records)
-    table = agreement(frame(records), n_bootstrap=50, n_permutations=50)
-    assert "<script" not in report_html(records, table, None, "no fit", "classes")
+    assert "<script" not in report_html(unfitted(records, "classes"))
 
 
 @pytest.mark.parametrize("name", ["$\\frac$", "a$b$c^", "数字", "_hidden"])
-def test_a_name_that_matplotlib_would_read_as_a_formula_is_drawn(made, name: str) -> None:
-    first = made[0][0].target_set
-    records = [r.model_copy(update={"target_set": name}) if r.target_set == first else r for r in made[0][:FEW]]
-    table = agreement(frame(records), n_bootstrap=50, n_permutations=50)
-    assert name in report_html(records, table, None, "no fit", "names")
+def test_a_name_that_matplotlib_would_read_as_a_formula_is_drawn(about: Material, name: str) -> None:
+    records = [r.model_copy(update={"domain": name}) for r in about.records[:FEW]]
+    assert name in report_html(unfitted(records, "names"))
 
 
-def test_every_cell_stands_below_its_head(made) -> None:
-    """Also where one indicator of a table, the one held fixed, has no value beside itself."""
-    records, _, *fit = made
-    table = agreement(frame(records), given="n_samples", n_bootstrap=50, n_permutations=50)
-    page = report_html(records, table, *fit, "Registry test")
-    widths = [
-        (part.count("<th>"), {row.count("<td") for row in part.split("</thead>")[1].split("<tr")[1:]})
-        for part in re.findall(r"<table>.*?</table>", page, flags=re.DOTALL)
-    ]
-    assert len(widths) > 10 and all(cells == {heads} for heads, cells in widths)
-    blocks = [part for part in re.findall(r"<table>.*?</table>", page, flags=re.DOTALL) if "given size" in part]
-    assert blocks
-    for part in blocks:
-        heads = re.findall(r"<th>(.*?)</th>", part)
-        rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in part.split("<tr")[2:]]
-        sized = next(row for row in rows if row[0] == "n_samples")
-        assert sized[heads.index("given size")] == "-" and sized[heads.index("q")][0] in ".1<&"
-
-
-def test_summary_and_notes_come_from_the_runs(made) -> None:
-    records, table, fit, _ = made
-    row = headline(fit, "accuracy")
-    page = report_html(records, table, fit, None, "Registry test", card="what was trained on what")
-    assert f"misses accuracy by {100 * row['mae']:.1f} points" in page
-    assert "what was trained on what" in page
-    assert "Data card" not in report_html(records, table, fit, None, "Registry test")
-
-
-def test_reported_rows_are_cited() -> None:
+def test_reported_rows_are_cited_and_not_called_trained() -> None:
     records = reported()
-    table = agreement(frame(records), n_bootstrap=50, n_permutations=50)
-    page = report_html(records, table, None, "no fit", "reported")
+    page = report_html(unfitted(records, "reported"))
     assert "published, not trained here" in page and str(escape(records[0].data.citation)) in page
+    assert "Nothing on this page was trained here; 12 further rows are as other people reported them." in page
 
 
-def test_one_run_makes_a_page_without_empty_sections(made) -> None:
-    records = made[0][:1]
-    page = report_html(records, agreement(frame(records)), *try_fit(records), "one")
-    assert "No rank agreement can be computed" in page and "<h2>Figures" not in page and "<h2>No fit" in page
+def test_one_run_makes_a_page_without_empty_sections(about: Material) -> None:
+    page = report_html(unfitted(list(about.records[:1]), "one"))
+    assert "No rank agreement can be pooled" in page and "No fit: " in page
+    assert "<tbody>\n</tbody>" not in page and "<figure" not in page
 
 
-def test_points_are_the_held_out_predictions_of_the_fit(made) -> None:
-    records, _, fit, _ = made
+def test_points_are_the_held_out_predictions_of_the_fit() -> None:
+    from predictor.fitting import fit_registry
+
+    records = registry(n_configurations=28, n_seeds=2)
+    fit = fit_registry(records)
     points = held_out_points(fit, "accuracy")
-    row = next(
-        r for r in fit.validation if r["outcome"] == "accuracy" and r["split"] == "configuration" and r["chosen"]
-    )
+    row = headline(fit, "accuracy")
     assert len(points) == row["n_configurations"]
     held = fit.content["outcomes"]["accuracy"]["configuration"]
     rows = rows_for(select(records), "accuracy")
@@ -140,11 +245,59 @@ def test_points_are_the_held_out_predictions_of_the_fit(made) -> None:
     assert ((points["low"] <= points["predicted"]) & (points["predicted"] <= points["high"])).all()
 
 
-def test_command_writes_one_file_or_nothing(made, tmp_path) -> None:
-    for record in made[0][:FEW]:
-        write_record(tmp_path / "runs", record)
-    done = CliRunner().invoke(command, [str(tmp_path / "runs"), "--output", str(tmp_path / "r.html")])
+def test_a_figure_is_what_is_smaller_and_takes_the_colours_of_the_page() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    def drawn(n: int) -> Figure:
+        figure = Figure()
+        FigureCanvasAgg(figure)
+        figure.subplots().scatter(*np.random.default_rng(0).random((2, n)), marker="*", color="#0b0c0d")
+        return figure
+
+    few, many = (picture(drawn(n), "dots", "caption", "what is seen").markup for n in (9, 4000))
+    assert few.startswith("<svg") and "currentColor" in few and "#0b0c0d" not in few
+    assert many.startswith('<img src="data:image/png') and len(many) > SURELY / 10
+    assert "<metadata" not in few and "<!--" not in few
+
+
+@pytest.fixture(scope="module")
+def folder(about: Material, tmp_path_factory: pytest.TempPathFactory):
+    place = tmp_path_factory.mktemp("registry") / "runs"
+    for record in about.records:
+        write_record(place, record)
+    return place
+
+
+def test_a_stored_fit_of_the_same_runs_is_not_made_again(about: Material, folder, monkeypatch) -> None:
+    import predictor.fitting
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("fitted again")
+
+    about.fit.save(folder / "fit.json")
+    monkeypatch.setattr(predictor.fitting, "fit_registry", refused)
+    told: list[tuple[str, float]] = []
+    found = material(folder, progress=lambda line, share: told.append((line, share)))
+    assert (
+        found.fit.digest == about.fit.digest
+        and found.fit_from == "the fit stored in runs/fit.json, of exactly these runs"
+    )
+    shares = [share for _, share in told]
+    assert len(told) >= 5 and shares == sorted(shares)
+    with pytest.raises(AssertionError, match="fitted again"):
+        material(folder, ["apart"])
+    named = material(folder, ["apart"], fit=folder / "fit.json")
+    assert named.fit_from == "fit.json, which was fitted on other runs than these"
+    (folder / "fit.json").unlink()
+
+
+def test_command_writes_one_file_or_nothing(about: Material, folder, tmp_path) -> None:
+    about.fit.save(tmp_path / "fit.json")
+    words = [str(folder), "--fit", str(tmp_path / "fit.json")]
+    done = CliRunner().invoke(command, [*words, "--output", str(tmp_path / "r.html")])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "r.html").read_text().count("<html") == 1
-    missing = CliRunner().invoke(command, [str(tmp_path / "runs"), "--output", str(tmp_path / "no" / "r.html")])
+    assert "report: claims" in done.stderr and done.stdout.endswith("56 runs\n")
+    missing = CliRunner().invoke(command, [*words, "--output", str(tmp_path / "no" / "r.html")])
     assert "cannot be written" in str(missing.exception) and not (tmp_path / "no").exists()

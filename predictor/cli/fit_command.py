@@ -15,7 +15,9 @@ from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, check_writable
 @STUDIES
 @OUTCOMES
 @click.option("--family", "families", multiple=True, metavar="NAME", help="Only this model; may be repeated.")
-@click.option("--all", "everything", is_flag=True, help="Also how often P(a is better) was right, in ten bins.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Every family on every kind of held-out run, and how often P was right."
+)
 @FORMAT
 def command(
     runs: Path,
@@ -27,11 +29,12 @@ def command(
     form: str,
 ) -> None:
     """Learn from the registry RUNS to predict accuracies from labels; print how well that works on held-out runs."""
-    from predictor.fitting import fit_registry, score_held_out
+    from predictor.fitting import fit_registry, score_held_out, select
     from predictor.records import read_registry
     from predictor.records.indicator_inputs import probes_of
     from predictor.render.tables import json_text, rows_text
     from predictor.render.validation import flat_row, validation_text
+    from predictor.render.validation_screen import screen_text
 
     records = read_registry(runs, studies or None)
     output = runs / "fit.json" if output is None else output
@@ -49,5 +52,8 @@ def command(
     elif form == "csv":
         rows = [flat_row(row) for row in fit.validation]
         click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
+    elif everything:
+        click.echo(validation_text(fit, form, scored=scored, written=written))
     else:
-        click.echo(validation_text(fit, form, scored=scored, written=written, everything=everything))
+        dropped = select(records, studies or None).dropped
+        click.echo(screen_text(fit, form, scored=scored, dropped=dropped, written=written))

@@ -29,11 +29,15 @@ DEFAULT_IMAGE_SIZE = 32  # what predictor.spec leaves out of a stored spec
 
 @dataclass(frozen=True)
 class Selection:
-    """The runs that enter a fit, and in words what did not and why."""
+    """The runs that enter a fit, and in words what did not and why.
+
+    dropped : (study, reason, number of runs) of what `left_out` says
+    """
 
     records: tuple[RunRecord, ...]
     left_out: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
+    dropped: tuple[tuple[str, str, int], ...] = ()
     _computed: dict[Hashable, dict[str, float]] = field(default_factory=dict, compare=False)
     _shared: dict[Hashable, Any] = field(default_factory=dict, compare=False)
 
@@ -144,7 +148,8 @@ def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -
         raise FitError(f"no run to fit on ({found})", remedy="Name studies with --study, or train some: trainer run")
     pass_gate(kept)
     named = tuple(study for study in sorted(set(studies or ())) if any(_special(r) for r in kept if r.study == study))
-    return Selection(tuple(kept), left_out, named)
+    counts = tuple((study, reason, n) for (study, reason), n in sorted(dropped.items()))
+    return Selection(tuple(kept), left_out, named, counts)
 
 
 def _of_one_recipe(records: Sequence[RunRecord]) -> tuple[list[RunRecord], list[RunRecord]]:

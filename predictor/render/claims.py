@@ -135,3 +135,13 @@ def plot(report: ClaimsReport) -> Figure:
     )
     points[["value", "low", "high"]] *= 100
     return intervals(points, "effect on accuracy (points)", against=0.0)
+
+
+def claim_lines(report: ClaimsReport) -> list[dict[str, object]]:
+    """The rows of the table, a claim each, and one for each domain where a claim differs between them."""
+    return [_line(result) for result in shown(report).results]
+
+
+def claim_sentence(result: ClaimResult) -> str:
+    """The verdict on a claim with its reason, and what is missing."""
+    return _sentence(shown(result))

@@ -151,6 +151,8 @@ def _pairs_told(row: Mapping[str, Any]) -> list[str]:
             f"comparisons inside target sets: {inside:,}/{n:,} covered ({_counts(row['pairs_covered_by_domain'])}); "
             f"P(a is better): mean |stated - observed| {apart:.3f} in {len(bins)} bins"
         )
+        told = (f"{one['stated']:.2f} {one['observed']:.2f} ({int(one['n']):,})" for one in bins)
+        lines.append(f"P stated, right (pairs): {', '.join(told)}")
     return lines
 
 
@@ -236,21 +238,21 @@ def validation_text(
     *,
     scored: Sequence[Mapping[str, Any]] = (),
     written: str | Path | None = None,
-    everything: bool = False,
 ) -> str:
-    """The validation table in 'table' or 'markdown': what was fitted, a block for each split, how to read it.
+    """Everything in 'table' or 'markdown': what was fitted, a block for each split, how often P was right, how to read.
 
-    scored : rows of `score_held_out`; written : where the fit was written; everything : how often P was right as well
+    scored : rows of `score_held_out`; written : where the fit was written
     """
-    compared = comparison_blocks(fit) if everything else []
-    shown = [*blocks(fit.validation), *compared, *held_out_blocks(scored)]
+    shown = [*blocks(fit.validation), *comparison_blocks(fit), *held_out_blocks(scored)]
     tables = [f"{title}\n{rows_text(rows, fmt)}\n" for title, rows in shown]
     return "\n".join([head(fit), *tables, *probe_lines(fit), foot(fit, written)])
 
 
-def summary(fit: Fit, fmt: str = "table") -> str:
-    """What was fitted, and how well it predicts held-out runs."""
-    return validation_text(fit, fmt)
+def summary(fit: Fit, fmt: str = "table", *, everything: bool = False) -> str:
+    """What was fitted, and how well it predicts held-out runs. everything : what `predictor fit --all` prints"""
+    from predictor.render.validation_screen import screen_text
+
+    return validation_text(fit, fmt) if everything else screen_text(fit, fmt)
 
 
 def rows(fit: Fit) -> list[dict[str, Any]]:

@@ -1,0 +1,199 @@
+"""What the page is made of: runs, their configurations, a fit with its validation, verdicts and rank agreement.
+
+A fit of exactly these runs is used as it is stored: its validation is not computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from predictor.errors import FitError, PredictorError
+from predictor.reading import MIB, read_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from predictor.agreements.estimated import PooledRho, Rho
+    from predictor.claims import ClaimsReport
+    from predictor.models.fit import Fit
+    from predictor.records import RunRecord
+
+MAX_CARD = MIB  # bytes of a registry's README.md that the page shows
+MAIN = ("accuracy", "robustness")
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Material:
+    """Everything that the sections show.
+
+    frame : a row a run; fit : None where the runs allow none, `fit_reason` then says why
+    fit_from : where the fit comes from, in words; scored : rows of `score_held_out`
+    claims : None where they cannot be judged, `claims_reason` then says why
+    rhos : agreement inside target sets; card : the registry's README.md
+    """
+
+    title: str
+    records: Sequence[RunRecord]
+    frame: pd.DataFrame
+    fit: Fit | None
+    fit_reason: str | None
+    fit_from: str
+    scored: Sequence[dict[str, Any]]
+    claims: ClaimsReport | None
+    claims_reason: str | None
+    rhos: Sequence[Rho]
+    card: str | None = None
+
+    @cached_property
+    def configurations(self) -> pd.DataFrame:
+        """A row a configuration: means over its seeds, and what it was trained on."""
+        frame = self.frame
+        keys = ["study", "target_set", "configuration_id"]
+        outcomes = [name for name in frame.columns if name.startswith("out_")]
+        found = frame.groupby(keys, sort=True)[outcomes].mean()
+        firsts = ["domain", "provenance", "held_out", "spec_model", "spec_image_steps", "axis_profile", "axis_stages",
+                  "ind_n_samples", "ind_n_other_classes"]  # fmt: skip
+        firsts = [name for name in firsts if name in frame]
+        found = found.join(frame.groupby(keys, sort=True)[firsts].first())
+        found["n_runs"] = frame.groupby(keys, sort=True).size()
+        for name in ("spec_model", "spec_image_steps", "axis_profile", "axis_stages", "ind_n_other_classes"):
+            if name not in found:
+                found[name] = None
+        return found.reset_index()
+
+    @cached_property
+    def trained(self) -> pd.DataFrame:
+        """Configurations that were trained, not reported."""
+        return self.configurations[self.configurations["provenance"].eq("trained")]
+
+    @cached_property
+    def domains(self) -> list[str]:
+        """Image domains, the one with most configurations first."""
+        return self.configurations.groupby("domain").size().sort_values(ascending=False, kind="stable").index.tolist()
+
+    @cached_property
+    def pooled(self) -> list[PooledRho]:
+        """Agreement of trained runs over target sets."""
+        from predictor.agreements.estimated import pooled_estimates
+
+        trained = {record.study for record in self.records if record.provenance == "trained"}
+        return pooled_estimates([row for row in self.rhos if row.study in trained])
+
+    def groups(self, outcome: str) -> list[PooledRho]:
+        """`pooled` of an outcome, indicators that say the same folded into one."""
+        from predictor.agreements.estimated import folded
+
+        own = [row for row in self.pooled if row.outcome == outcome]
+        return folded(own, self.frame[self.frame["provenance"].eq("trained")]) if own else []
+
+
+def material(
+    runs: Path, studies: Sequence[str] | None = None, *, fit: Path | None = None, progress: Progress | None = None
+) -> Material:
+    """Read a registry and compute what is not stored.
+
+    fit : a fit.json to show; None: RUNS/fit.json or the fit that ships, where it is of exactly these runs, else a new
+        one
+    Raises RegistryError where there is no registry, FitError for a fit that cannot be read.
+    """
+    from predictor.records import read_registry
+    from predictor.records.indicator_inputs import probes_of
+
+    tell = progress or (lambda line, share: None)
+    tell("reading runs", 0.0)
+    records = read_registry(runs, studies)
+    found, reason, where = _fit(records, runs, fit, probes_of(runs), tell)
+    title = f"Registry {runs.resolve().name}"
+    return material_of(records, found, reason, where, title=title, card=_card(runs), progress=tell)
+
+
+def material_of(
+    records: Sequence[RunRecord],
+    fit: Fit | None,
+    fit_reason: str | None,
+    fit_from: str = "a fit of these runs",
+    *,
+    title: str,
+    card: str | None = None,
+    progress: Progress | None = None,
+) -> Material:
+    """The same of records and their fit."""
+    from predictor.agreements.estimated import rank_estimates
+    from predictor.fitting import score_held_out
+    from predictor.records import frame
+
+    tell = progress or (lambda line, share: None)
+    tell("indicators", 0.3)
+    table = frame(records)
+    tell("agreement", 0.45)
+    outcomes = [name for name in MAIN if f"out_{name}" in table] or [
+        name.removeprefix("out_") for name in table if name.startswith("out_")
+    ]
+    rhos = rank_estimates(table, outcomes)
+    tell("held-out studies", 0.55)
+    scored = score_held_out(fit, records) if fit else []
+    tell("claims", 0.65)
+    report, why = _claims(records)
+    return Material(
+        title=title, records=records, frame=table, fit=fit, fit_reason=fit_reason, fit_from=fit_from, scored=scored,
+        claims=report, claims_reason=why, rhos=rhos, card=card,
+    )  # fmt: skip
+
+
+def _claims(records: Sequence[RunRecord]) -> tuple[ClaimsReport | None, str | None]:
+    from predictor.claims import claims
+
+    try:
+        return claims(records), None
+    except PredictorError as error:
+        return None, str(error)
+
+
+def _fit(
+    records: Sequence[RunRecord], runs: Path, named: Path | None, probes: Any, tell: Progress
+) -> tuple[Fit | None, str | None, str]:
+    """(the fit to show, why there is none, where it comes from)."""
+    from predictor.fitting import fit_registry
+    from predictor.models.fit import load_fit, shipped_fit
+
+    if named is not None:
+        found = load_fit(named)
+        same = found.training["digest"] == _digest(records)
+        return found, None, f"{named.name}{'' if same else ', which was fitted on other runs than these'}"
+    tell("stored fits", 0.1)
+    digest = _digest(records)
+    for where, read in ((f"{runs.name}/fit.json", lambda: load_fit(runs / "fit.json")), ("the package", shipped_fit)):
+        try:
+            found = read()
+        except FitError:
+            continue
+        if digest is not None and found.training["digest"] == digest:
+            return found, None, f"the fit stored in {where}, of exactly these runs"
+    tell("fitting, as no stored fit is of these runs", 0.15)
+    try:
+        return fit_registry(records, probes=probes), None, "a fit of these runs, made for this page"
+    except FitError as error:
+        return None, str(error), ""
+
+
+def _digest(records: Sequence[RunRecord]) -> str | None:
+    from predictor.fitting import select
+    from predictor.fitting.rows import training_digest
+
+    try:
+        return training_digest(select(records))
+    except FitError:
+        return None
+
+
+def _card(runs: Path) -> str | None:
+    """The registry's own data card, if it has a readable one."""
+    try:
+        return read_text(runs / "README.md", limit=MAX_CARD, root=runs)
+    except (OSError, UnicodeDecodeError):
+        return None
