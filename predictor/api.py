@@ -165,7 +165,7 @@ def load_fit(path: str | Path | None = None) -> Fit:
     Raises FitError where it is missing, cut, edited or of another schema.
     """
     found, where = fits.find_fit(path)
-    return Fit(found.content, where)
+    return Fit(found.content, where, found.made)
 
 
 def agreement(runs: Runs | pd.DataFrame, **options: Any) -> AgreementTable:

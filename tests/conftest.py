@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from report_made import made
 from synthetic import registry
 
 from predictor.fitting import fit_registry
 from predictor.models.fit import Fit
 from predictor.records import RunRecord
+from predictor.render.report import Material
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +22,9 @@ def synthetic_records() -> tuple[RunRecord, ...]:
 def synthetic_fit(synthetic_records: tuple[RunRecord, ...]) -> Fit:
     """A fit of it; nobody changes it."""
     return fit_registry(synthetic_records, family_names=["linear", "classwise", "average"])
+
+
+@pytest.fixture(scope="session")
+def about() -> Material:
+    """What a report shows of such a world with a held-out study; nobody changes it."""
+    return made(card="what was trained on what")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from report_made import made
 
 from predictor.fitting import select
 from predictor.models.fit import shipped_fit
@@ -13,11 +12,6 @@ from predictor.render.report import Material
 from predictor.render.tables import points
 from predictor.render.validation import validation_text
 from predictor.render.validation_screen import NAMES, screen_text
-
-
-@pytest.fixture(scope="module")
-def about() -> Material:
-    return made()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from markupsafe import escape
-from report_made import made as made_page
 from report_made import unfitted
 from synthetic import registry, reported
 
@@ -33,11 +32,6 @@ from predictor.render.report.story import headline, sentences
 from predictor.render.validation import held_out_points
 
 FEW = 24  # runs that make a whole page
-
-
-@pytest.fixture(scope="module")
-def about() -> Material:
-    return made_page(card="what was trained on what")
 
 
 @pytest.fixture(scope="module")

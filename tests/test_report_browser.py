@@ -10,9 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from report_made import made
 
-from predictor.render.report import registry_page, report_html
+from predictor.render.report import Material, registry_page, report_html
 
 ROOT = Path(__file__).parents[1]
 MOST = 3_000_000  # bytes of the page about the registry that ships
@@ -66,8 +65,8 @@ def told(browser: str, axe: str, page: str, place: Path, width: int, dark: bool)
 
 
 @pytest.fixture(scope="module")
-def page() -> str:
-    return report_html(made(card="what was trained on what"))
+def page(about: Material) -> str:
+    return report_html(about)
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (500, False), (500, True)])

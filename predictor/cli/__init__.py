@@ -14,6 +14,7 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
     "claims": "The paper's claims, tested on a registry; writes the runs that are missing.",
     "design": "Which configurations to train next, for each hour, as a grid.",
     "digest": "The digest of a source of images, as a grid states it.",
+    "doctor": "What is installed, what is missing for what, and which fit answers.",
     "fit": "Fit and validate the models on a registry; writes fit.json.",
     "import": "Other people's runs: a table, timm's results or a tracker's files become run records.",
     "indicators": "Indicators of one or more manifests.",
@@ -55,8 +56,28 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
 
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    from predictor.errors import package_version
+    from predictor.models.fit import shipped_fit
+
+    fit = shipped_fit()
+    click.echo(f"predictor {package_version('predictor')}")
+    n, runs, made = fit.training["n_configurations"], fit.training["n_runs"], fit.made or "on an unknown day"
+    click.echo(f"fit that ships: {fit.digest[:19]}, made {made}, {n:,} configurations, {runs:,} runs")
+    ctx.exit()
+
+
 @click.group(cls=LazyGroup)
-@click.version_option(package_name="predictor")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Version, and which fit ships.",
+)
 @click.option("--load", "own", multiple=True, metavar="FILE|MODULE", help="Own indicators: Python that registers them.")
 def predictor(own: tuple[str, ...]) -> None:
     """Predict accuracy and robustness of an image classifier from its data set's labels, before training."""

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -82,11 +83,12 @@ class Fit(Result):
     """A fitted predictor: what `fit_registry` returns and fit.json holds.
 
     content : plain data; see `predictor.fitting.fit` for what it holds
-    where : where it was found
+    where : where it was found; made : the day on which its file was written (YYYY-MM-DD), where the file says so
     """
 
     content: Mapping[str, Any]
     where: str = "a fit in memory"
+    made: str | None = None
     shown_by: ClassVar[str] = "validation"
 
     def __repr__(self) -> str:
@@ -173,13 +175,14 @@ class Fit(Result):
         return written({**self.content, "digest": self.digest})
 
     def save(self, path: str | Path) -> Path:
-        """Write fit.json, whole or not at all.
+        """Write fit.json with the day on it, whole or not at all.
 
         Raises FitError where the folder cannot be written to.
         """
         path = Path(path)
         try:
-            replace_file(path, self.to_json().encode())
+            text = written({**self.content, "digest": self.digest, "made": f"{date.today():%Y-%m-%d}"})
+            replace_file(path, text.encode())
         except OSError as fault:
             raise FitError(f"cannot write the fit: {fault.strerror}", where=str(path)) from fault
         return path
@@ -251,7 +254,10 @@ Fit again: predictor fit RUNS --output FIT
     if version != SCHEMA_VERSION:
         problem = f"schema version {version!r}; this predictor reads version {SCHEMA_VERSION}"
         raise FitError(problem, where=where, remedy=FIT_AGAIN)
-    stated = content.pop("digest", None)
+    stated, made = content.pop("digest", None), content.pop("made", None)
+    if made is not None and not _is_day(made):
+        problem = f"says that it was made on {str(made)[:40]!r}; needed: a day, YYYY-MM-DD"
+        raise FitError(problem, where=where, remedy=FIT_AGAIN)
     try:
         content = unpacked(content)
         found = content_digest(content)
@@ -267,7 +273,14 @@ Fit again: predictor fit RUNS --output FIT
 
         if faults := shape_faults(content):
             raise FitError(f"has not the shape of a fit: {listed(faults)}", where=where, remedy=FIT_AGAIN)
-    return Fit(content, where)
+    return Fit(content, where, made)
+
+
+def _is_day(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
 
 
 def shipped_fit() -> Fit:
