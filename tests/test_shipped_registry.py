@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fits_compared import assert_same_fit
 
+import predictor
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
 from predictor.grids.probes import spec_key, target_sets
@@ -97,9 +98,19 @@ def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
     own = {**shipped, "outcomes": {outcome: shipped["outcomes"][outcome]}, "validation": rows}
     for part in ("outcomes", "validation", "training", "target_sets", "levels", "recipes"):
         assert_same_fit(own[part], again[part])
+    frozen, anew = (content["recipe_families"]["frozen"] for content in (shipped, again))
+    assert_same_fit(frozen["outcomes"][outcome], anew["outcomes"][outcome])
+    for part in ("training", "target_sets", "levels", "recipes"):
+        assert_same_fit(frozen[part], anew[part])
     grids = {study: load_grid(RUNS / study / "grid.yaml") for study in STUDIES}
-    apart = {study for study, grid in grids.items() if grid.held_out or grid.runs[0].spec.model.weights}
-    assert set(shipped["training"]["studies"]) == set(STUDIES) - apart  # nor do reported tables enter it
+    apart = {study for study, grid in grids.items() if grid.held_out}
+    pretrained = {study for study, grid in grids.items() if grid.runs[0].spec.model.weights}
+    assert set(shipped["training"]["studies"]) == set(STUDIES) - apart - pretrained  # nor do reported tables enter it
+    assert set(frozen["training"]["studies"]) == pretrained - apart
+
+
+def test_the_fit_that_ships_is_small() -> None:
+    assert (Path(predictor.__file__).parent / "data" / "fit.json").stat().st_size < 3e6
 
 
 def test_skill_over_the_baselines() -> None:

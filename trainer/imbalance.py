@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor.recipes import POWERS, effective_number
 from predictor.spec import Recipe
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,7 @@ def loss_weights(recipe: Recipe, counts: NDArray[np.int64]) -> Floats:
         number = counts.astype(float)
     else:
         beta = float(recipe.class_weights.split(":")[1])
-        number = (1 - beta**counts) / (1 - beta)  # Cui et al. 2019, equation 2
+        number = effective_number(counts, beta)
     weights = np.divide(1.0, number, out=np.zeros(len(counts)), where=there)
     return weights * counts.sum() / (weights @ counts)
 
@@ -38,7 +39,7 @@ def draw_weights(recipe: Recipe, counts: NDArray[np.int64]) -> Floats:
     >>> draw_weights(Recipe(sampling="sqrt"), np.array([16, 4])).round(3).tolist()
     [0.833, 1.667]
     """
-    power = {"natural": 0.0, "sqrt": 0.5, "balanced": 1.0}[recipe.sampling]
+    power = POWERS[recipe.sampling]
     there = counts > 0
     weights = np.power(counts.astype(float), -power, out=np.zeros(len(counts)), where=there)
     return weights * counts.sum() / (weights @ counts)

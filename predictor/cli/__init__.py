@@ -22,6 +22,7 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
     "predict": "Accuracy and robustness of manifests before training, with intervals.",
     "probe": "How far the classes of images are apart, before anything is trained.",
     "rates": "Which learning rate a grid shall have, on validation splits of its training data.",
+    "recipes": "Which recipes the fit knows, and on how much each rests.",
     "report": "One self-contained HTML file about a registry.",
     "runs": "List, show, check, pack, unpack and merge run records.",
 }

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, check_writable, shown_progress
+from predictor.cli.common import FORMAT, OUTCOMES, STUDIES, check_writable, shown_progress
 
 
 @click.command(name="fit")
-@RUNS
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: RUNS/fit.json.")
+@click.argument("registries", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUNS...")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: fit.json in the first RUNS.")
+@click.option("--base", metavar="FIT|shipped", help="Only learn what the runs' own target sets add to this fit.")
+@click.option(
+    "--recipe", "take", multiple=True, metavar="SETTING=VALUE|all",
+    help="Take runs whose recipe differs in this setting, as a factor; may be repeated.",
+)  # fmt: skip
 @STUDIES
 @OUTCOMES
 @click.option("--family", "families", multiple=True, metavar="NAME", help="Only this model; may be repeated.")
@@ -20,35 +25,44 @@ from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, check_writable
 )
 @FORMAT
 def command(
-    runs: Path,
+    registries: tuple[Path, ...],
     output: Path | None,
+    base: str | None,
+    take: tuple[str, ...],
     studies: tuple[str, ...],
     outcomes: tuple[str, ...],
     families: tuple[str, ...],
     everything: bool,
     form: str,
 ) -> None:
-    """Learn from the registry RUNS to predict accuracies from labels; print how well that works on held-out runs."""
+    """Learn from registries to predict accuracies from labels; print how well that works on held-out runs.
+
+    Of several RUNS the first is the main one; target sets of the others enter with four configurations or more. Recipe
+    families (from scratch, frozen, fine-tuned) are fitted each for themselves.
+    """
     from predictor.fitting import fit_registry, score_held_out, select
-    from predictor.records import read_registry
-    from predictor.records.indicator_inputs import probes_of
+    from predictor.fitting.several import probes_of_several, read_several
     from predictor.render.tables import json_text, rows_text
     from predictor.render.validation import flat_row, validation_text
     from predictor.render.validation_screen import screen_text
 
-    records = read_registry(runs, studies or None)
-    output = runs / "fit.json" if output is None else output
+    output = registries[0] / "fit.json" if output is None else output
+    if base is not None:
+        _on_top(registries, output, base, studies, outcomes, form)
+        return
+    records, notes = read_several(registries, studies or None)
     check_writable(output)
     with shown_progress("fit") as progress:
         fit = fit_registry(
-            records, outcomes or None, families or None, studies or None, probes=probes_of(runs), progress=progress
-        )
+            records, outcomes or None, families or None, studies or None, take=take, notes=notes,
+            probes=probes_of_several(registries), progress=progress,
+        )  # fmt: skip
     written = fit.save(output)
     scored = score_held_out(fit, records)
     if form == "json":
-        click.echo(
-            json_text({"schema_version": 1, "rows": fit.validation, "held_out": scored, "left_out": fit.left_out})
-        )
+        apart = {name: own.validation for name, own in fit.recipe_families.items() if own is not fit}
+        found = {"rows": fit.validation, "recipe_families": apart, "held_out": scored, "left_out": fit.left_out}
+        click.echo(json_text({"schema_version": 1, **found}))
     elif form == "csv":
         rows = [flat_row(row) for row in fit.validation]
         click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
@@ -57,3 +71,29 @@ def command(
     else:
         dropped = select(records, studies or None).dropped
         click.echo(screen_text(fit, form, scored=scored, dropped=dropped, written=written))
+
+
+def _on_top(
+    registries: tuple[Path, ...], output: Path, base: str, studies: tuple[str, ...], outcomes: tuple[str, ...], form: str
+) -> None:
+    """A fit of own runs on top of another one: see `predictor.planning.pilots.based`."""
+    from predictor.errors import FitError
+    from predictor.models.fit import load_fit, shipped_fit
+    from predictor.planning.pilots.based import fit_on_top
+    from predictor.records import read_registry
+    from predictor.render.based import rows, summary
+    from predictor.render.tables import json_text, rows_text
+
+    if outcomes:
+        raise FitError("--base takes the outcomes of the base", remedy="Leave --outcome out")
+    fit = shipped_fit() if base == "shipped" else load_fit(base)
+    records = [record for registry in registries for record in read_registry(registry, studies or None)]
+    check_writable(output)
+    made, added, notes = fit_on_top(fit, records)
+    written = made.save(output)
+    if form == "json":
+        click.echo(json_text({"schema_version": 1, "base": fit.where, "added": rows(added), "left_out": notes}))
+    elif form == "table":
+        click.echo(summary(added, notes, fit.where, written))
+    else:
+        click.echo(rows_text(rows(added), form))

@@ -43,6 +43,7 @@ def command(
     model: str | None,
     image_size: int | None,
     image_steps: int | None,
+    recipe: str | None,
     pilot: Path | None,
     images: Path | None,
     probe_file: Path | None,
@@ -66,21 +67,32 @@ def command(
     read = read_manifests(manifests, targets=targets, how=how)
     fit, _ = find_fit(fit_path)
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
-             "image_steps": image_steps, "level": level}  # fmt: skip
+             "image_steps": image_steps, "recipe": recipe, "level": level}  # fmt: skip
     following = {}
     probe = None
+    own = None
+    if fit.content.get("own_runs") and target_set != NEW and pilot is None:
+        from predictor.planning.pilots.based import own_records
+
+        own = own_records(fit, target_set)
     if target_set == NEW and not no_probe:
         probe = _probe(fit, read, images, probe_file, how.get("split"))
     elif images or probe_file:
         told = "--no-probe says not to" if no_probe else f"the fit knows {target_set}: its runs say more"
         raise FitError(f"nothing to probe for: {told}", remedy="Leave --images and --probe out")
-    if pilot is None:
+    if own is not None:
+        from predictor.planning.pilots.based import predict_own
+
+        found = predict_own(fit, read, own, all_classes=all_classes, **asked)
+    elif pilot is None:
         found = predict(fit, read, all_classes=all_classes, probe=probe, **asked)
     else:
         from predictor.planning.pilots.plan import next_pilots
         from predictor.planning.pilots.predict import predict_with_pilots
         from predictor.records import read_registry
 
+        if asked.pop("recipe") is not None:
+            raise FitError("the pilots say their recipe", remedy="Leave --recipe out")
         records = read_registry(pilot)
         fit = fit if probe is None else with_probe(fit, probe, domain=domain)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)

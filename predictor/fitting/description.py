@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from predictor.fitting.rows import Selection, recipe_of, training_digest
+from predictor.fitting.rows import Selection, action_of, training_digest
 from predictor.models.base import feature_matrix, usable
 from predictor.models.case import level_key
 from predictor.models.rows import Row
+from predictor.recipes import short_name
+from predictor.records.schema import RunRecord
+from predictor.weights import known_weights
 
 RANGES = (
     "n_samples", "n_target_classes", "n_target_samples", "n_other_classes", "mean_log_count", "power_difficulty@0.5",
@@ -35,7 +38,7 @@ def description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
             record.study, {"n_runs": 0, "provenance": record.provenance, "held_out": record.held_out}
         )
         entry["n_runs"] += 1
-        recipes[record.target_set][recipe_of(record)] += 1
+        recipes[record.target_set][selection.recipe(record)] += 1
         configuration_sets[record.target_set].add(selection.units[record.configuration_id])
         distribution = selection.distribution(record)
         classes = list(distribution.target_names) if distribution else []
@@ -52,7 +55,6 @@ def description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
         entry["n_configurations"] = len(configuration_sets[name])
         entry["recipe"] = _recipe(recipes[name])
     everywhere: Counter[tuple[Any, Any, Any]] = sum(recipes.values(), Counter())
-    seen = sorted({(model, size) for model, size, _ in everywhere}, key=str)
     ranges = {}
     for name in RANGES:
         values = [row.case.feature(name) for row in rows]
@@ -69,10 +71,52 @@ def description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
         "target_sets": target_sets,
         "levels": sorted({level_key(name, m, s) for name, counter in recipes.items() for m, s, _ in counter}),
         "recipe": _recipe(everywhere),
-        "recipes": [{"model": model, "image_size": size} for model, size in seen],
+        "recipes": _recipes(selection),
         "ranges": ranges,
         "joint": _joint(rows),
     }
+
+
+def _recipes(selection: Selection) -> list[dict[str, Any]]:
+    """Each network and resolution: its name, the evidence behind it, its actions, and its weights with their origin."""
+    found: dict[tuple[str | None, int | None], list[RunRecord]] = defaultdict(list)
+    for record in selection.records:
+        found[selection.recipe(record)[:2]].append(record)
+    shorts = {key: _short(selection, own[0]) for key, own in found.items()}
+    taken = Counter(shorts.values())
+    made = []
+    for (model, size), own in sorted(found.items(), key=lambda item: str(item[0])):
+        actions: dict[str, set[str]] = defaultdict(set)
+        for record in own:
+            actions[action_of(record).name].add(selection.units[record.configuration_id])
+        short = shorts[model, size]
+        weights = (own[0].spec or {}).get("model", {}).get("weights")
+        known = known_weights(weights["digest"]) if weights else None
+        made.append(
+            {
+                "model": model,
+                "image_size": size,
+                "name": f"{short}-{size}px" if taken[short] > 1 else short,
+                "n_configurations": len({selection.units[record.configuration_id] for record in own}),
+                "n_runs": len(own),
+                "n_target_sets": len({record.target_set for record in own}),
+                "n_domains": len({record.domain for record in own}),
+                "actions": {name: len(units) for name, units in sorted(actions.items())},
+                "weights": weights
+                and {
+                    **weights,
+                    "licence": known.licence if known else None,
+                    "trained_on": known.trained_on if known else None,
+                },
+            }
+        )
+    return made
+
+
+def _short(selection: Selection, record: RunRecord) -> str:
+    variant = selection.variants.get(record.run_id)
+    name = short_name(record.spec["model"]) if record.spec else "unknown"
+    return f"{name}/{variant.replace(', ', '/').replace(' ', '=')}" if variant else name
 
 
 def _joint(rows: Sequence[Row]) -> dict[str, Any] | None:

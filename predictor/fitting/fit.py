@@ -21,7 +21,7 @@ from predictor.fitting.folds import group_folds
 from predictor.fitting.held_out import calibrate_all
 from predictor.fitting.parallel import processes_for, side_by_side
 from predictor.fitting.probes import probed
-from predictor.fitting.rows import Selection, outcome_names, rows_for, select
+from predictor.fitting.rows import Selection, outcome_names, record_family, rows_for, select
 from predictor.fitting.shifts import ROBUSTNESS, SHIFT, robustness_by_shift
 from predictor.fitting.validation import Split, choose, splits, validate, validate_draws
 from predictor.grids.probes import spec_key
@@ -36,6 +36,7 @@ from predictor.statistics.ties import varies
 
 FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
 ENOUGH = 2000  # runs and outcomes from which more processes bring more than their start costs
+APART = ("classwise", "gaussian_process", "average")  # compete for recipe families beside the main one: they know actions
 NO_PROBES: Mapping[str, Probe] = {}
 Progress = Callable[[str, float], None]
 _Job = tuple[
@@ -50,16 +51,20 @@ def fit_registry(
     family_names: Sequence[str] | None = None,
     studies: Sequence[str] | None = None,
     *,
+    take: Sequence[str] = (),
+    notes: Sequence[str] = (),
     probes: Mapping[str, Probe] = NO_PROBES,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> Fit:
-    """Fit, choose, validate and calibrate.
+    """Fit, choose, validate and calibrate; recipe families (`predictor.recipes`) each for themselves.
 
     records : runs, or the folder of a registry
     outcomes : names; all that were measured where left out
     family_names : models that compete, else all that do by default; the baselines are always fitted for comparison
     studies : only these; held-out studies and reported tables enter only when named here
+    take : settings of other recipes that become factors, see `predictor.fitting.select`
+    notes : what was left out of the records before
     probes : {key: probe} of training images, as `predictor.records.indicator_inputs.probes_of` reads them
     progress : called with what is being done and the share that is done, 0 to 1: after each held-out fold, or after
         each outcome where several are fitted side by side
@@ -70,22 +75,60 @@ def fit_registry(
     tell = progress or (lambda line, share: None)
     if isinstance(records, str | Path):
         records = read_registry(records)
-    selection = select(records, studies)
-    competing = _families(family_names)
-    available = outcome_names(selection)
+    records = list(records)
+    main = select(records, studies, take=take)
+    apart, reasons = {}, []
+    for family in sorted(set(map(record_family, records)) - {main.family}):
+        try:
+            apart[family] = select(records, studies, family=family, take=take)
+        except FitError as fault:
+            reasons.append(f"recipe family {family}: {fault.problem}")
+    selections = [main, *apart.values()]
+    available = dict.fromkeys(name for selection in selections for name in outcome_names(selection))
     unknown = sorted(set(outcomes or ()) - set(available))
     if unknown:
         shown = ", ".join(available) or "none"
         raise FitError(f"no run measured {', '.join(unknown)}; measured: {shown}", remedy="Check --outcome")
+    content = _content(main, outcomes, _families(family_names), family_names is None, probes, tell, processes)
+    families = {}
+    for family, selection in apart.items():
+
+        def within(line: str, share: float, family: str = family) -> None:
+            tell(f"{family}: {line}", share)
+
+        wanted = [name for name in outcomes or () if name in outcome_names(selection)] or None
+        if outcomes is not None and wanted is None:
+            continue
+        competing = _families(family_names or APART)
+        try:
+            families[family] = _content(selection, wanted, competing, True, probes, within, processes)
+        except FitError as fault:
+            reasons.append(f"recipe family {family}: {fault.problem}")
+    content["left_out"] += [*notes, *reasons]
+    if families:
+        content["recipe_families"] = families
+    return Fit(rounded(content))
+
+
+def _content(
+    selection: Selection,
+    outcomes: Sequence[str] | None,
+    competing: Sequence[Family],
+    with_shifts: bool,
+    probes: Mapping[str, Probe],
+    tell: Progress,
+    processes: int | None,
+) -> dict[str, Any]:
+    """What fit.json holds of one recipe family. Raises FitError where no outcome, or not one that is named, can be."""
     left_out = list(selection.left_out)
     fitted: dict[str, Any] = {}
     validation: list[dict[str, Any]] = []
     reasons = []
-    names = [name for name in available if outcomes is None or name in outcomes]
+    names = [name for name in outcome_names(selection) if outcomes is None or name in outcomes]
     made: dict[str, _Made] = {}
     for one in _made(selection, names, competing, _told(selection, probes), tell, processes):
         made[one.name] = one
-    if family_names is None:
+    if with_shifts:
         made |= _with_shifts(selection, made)
     for name in names:
         if made[name].problem is not None:
@@ -101,16 +144,16 @@ def fit_registry(
     if not fitted:
         raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured'})",
                        remedy="Train more configurations: trainer run GRID.yaml")  # fmt: skip
-    content = {
+    return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
         "versions": {"predictor": package_version("predictor"), "numpy": np.__version__},
+        "recipe_family": selection.family,
         **description(selection, rows_for(selection, next(iter(fitted)))),
         "left_out": left_out + reasons,
         "outcomes": fitted,
         "validation": validation,
     }
-    return Fit(rounded(content))
 
 
 @dataclass(frozen=True)

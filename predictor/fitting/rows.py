@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,9 +23,12 @@ from predictor.models.scales import ACCURACY, Scale
 from predictor.records.gate import pass_gate
 from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
-from predictor.spec import network_name
+from predictor.recipes import ACTION_FIELDS, FAMILIES, FROZEN, SCRATCH, Action, family_of
+from predictor.spec import Recipe, network_name
 
 DEFAULT_IMAGE_SIZE = 32  # what predictor.spec leaves out of a stored spec
+EVERY = "all"  # of `take`: every other recipe
+SETTINGS = {name: field.default for name, field in Recipe.model_fields.items() if name not in (*ACTION_FIELDS, "flip")}
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,16 @@ class Selection:
     """The runs that enter a fit, and in words what did not and why.
 
     dropped : (study, reason, number of runs) of what `left_out` says
+    family : of recipes, see `predictor.recipes`
+    variants : {run id: settings in which its recipe differs from most runs of its network}, of those that were asked for
     """
 
     records: tuple[RunRecord, ...]
     left_out: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     dropped: tuple[tuple[str, str, int], ...] = ()
+    family: str = SCRATCH
+    variants: Mapping[str, str] = field(default_factory=dict)
     _computed: dict[Hashable, dict[str, float]] = field(default_factory=dict, compare=False)
     _shared: dict[Hashable, Any] = field(default_factory=dict, compare=False)
 
@@ -86,20 +94,28 @@ class Selection:
             self._shared[key] = tuple(sorted(rows))
         return record.target_set, self._shared[key], recipe_of(record), _recipe_text(record)
 
+    def recipe(self, record: RunRecord) -> tuple[str | None, int | None, int | None]:
+        """(network, image size, image-steps), as `recipe_of`; settings that differ stand behind the network's name."""
+        model, size, steps = recipe_of(record)
+        variant = self.variants.get(record.run_id)
+        return f"{model} ({variant})" if variant else model, size, steps
+
     def case(
         self, record: RunRecord, chance: float, tested: frozenset[str] | None, shifts: tuple[str, ...] = ()
     ) -> Case:
         """A run as models see it, one object for all runs that they cannot tell apart."""
-        model, size, steps = recipe_of(record)
+        model, size, steps = self.recipe(record)
         level = level_key(record.target_set, model, size)
         distribution, indicators = self.distribution(record), self.indicators(record)
+        apart = self.family == SCRATCH and not self.variants  # each level then stands for itself, below its domain's
+        action = action_of(record)
         made = Case(
             distribution, indicators, {"image_steps": float(steps)} if steps else {}, level, chance, tested,
-            record.domain, shifts,
+            record.domain, shifts, action, None if apart else recipe_name(model, size),
         )  # fmt: skip
         if distribution is None:
             return made
-        key = (id(distribution), id(indicators), steps, level, chance, tested, record.domain, shifts)
+        key = (id(distribution), id(indicators), steps, level, chance, tested, record.domain, shifts, action)
         return self._shared.setdefault(key, made)
 
     def indicators(self, record: RunRecord) -> dict[str, float]:
@@ -115,33 +131,46 @@ class Selection:
         return self._computed[key]
 
 
-def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -> Selection:
+def select(
+    records: Iterable[RunRecord],
+    studies: Sequence[str] | None = None,
+    *,
+    family: str | None = None,
+    take: Sequence[str] = (),
+) -> Selection:
     """The runs to fit on: one stage each. Held-out studies and reported tables enter only when `studies` names them.
 
-    A prediction is for one recipe: of each network and image size those of its most frequent recipe are kept.
+    family : of recipes, which are fitted apart; None: from scratch, or the most frequent one where no run is
+    take : of each network and image size the runs of its most frequent recipe are kept, whatever they do about
+        imbalance; and those that differ from it in these settings alone, e.g. ("augmentation=none",) or ("all",)
 
-    Raises FitError where nothing is left, or a named study does not exist; RegistryError for outcomes that their scale
-    cannot hold.
+    Raises FitError where nothing is left, or a named study or setting does not exist; RegistryError for outcomes that
+    their scale cannot hold.
     """
     records = sorted(records, key=lambda record: (record.study, record.configuration_id, record.run_id))
     known = sorted({record.study for record in records})
     unknown = sorted(set(studies or ()) - set(known))
     if unknown:
         raise FitError(f"no study {', '.join(unknown)}; found: {', '.join(known) or 'none'}", remedy="Check --study")
+    check_settings(take)
+    reasons = [_reason(record, studies) for record in records]
+    if family is None:
+        family = main_family(record for record, reason in zip(records, reasons, strict=True) if reason is None)
     kept, dropped = [], Counter()
     seen: set[str] = set()
-    for record in records:
-        reason = _reason(record, studies)
+    for record, reason in zip(records, reasons, strict=True):
+        if reason is None and record_family(record) != family:
+            continue
         if reason is None and record.run_id in seen:
             reason = "listed already: a run counts once"
         seen |= {record.run_id} if reason is None else set()
         if reason is None:
             kept.append(record)
-        elif reason:
+        elif reason and record_family(record) == family:
             dropped[record.study, reason] += 1
-    kept, other_recipes = _of_one_recipe(kept)
-    for record in other_recipes:
-        dropped[record.study, "another recipe than most runs of that network; a prediction is for one"] += 1
+    kept, variants, others = _recipes(kept, take)
+    for record, reason in others:
+        dropped[record.study, reason] += 1
     left_out = tuple(f"{study}: {n} runs left out: {reason}" for (study, reason), n in sorted(dropped.items()))
     if not kept:
         found = "; ".join(left_out) or "no run"
@@ -149,28 +178,82 @@ def select(records: Iterable[RunRecord], studies: Sequence[str] | None = None) -
     pass_gate(kept)
     named = tuple(study for study in sorted(set(studies or ())) if any(_special(r) for r in kept if r.study == study))
     counts = tuple((study, reason, n) for (study, reason), n in sorted(dropped.items()))
-    return Selection(tuple(kept), left_out, named, counts)
+    return Selection(tuple(kept), left_out, named, counts, family, variants)
 
 
-def _of_one_recipe(records: Sequence[RunRecord]) -> tuple[list[RunRecord], list[RunRecord]]:
-    """Runs with the most frequent recipe of their network and image size, and the others; flips go by the images."""
-    recipes: dict[str, Counter[str]] = {}
+def main_family(records: Iterable[RunRecord]) -> str:
+    """From scratch, where any run is; else the most frequent family."""
+    found = Counter(map(record_family, records))
+    return SCRATCH if SCRATCH in found or not found else max(FAMILIES, key=lambda name: found[name])
+
+
+def record_family(record: RunRecord) -> str:
+    """The recipe family of a run; a reported one that does not say is taken for one from scratch."""
+    return family_of(record.spec["model"]) if record.spec else SCRATCH
+
+
+def action_of(record: RunRecord) -> Action:
+    """What a run's training did about imbalance."""
+    return Action.of((record.spec or {}).get("recipe", {}))
+
+
+def check_settings(take: Sequence[str]) -> None:
+    """Refuse settings that no recipe has.
+
+    >>> check_settings(["augment=none"])
+    Traceback (most recent call last):
+        ...
+    predictor.errors.FitError: --recipe augment=none: no such setting; near: augmentation. Say e.g. \
+augmentation=simclr-mild, or all
+    """
+    for item in take:
+        name, equals, _ = item.partition("=")
+        if item != EVERY and (not equals or name not in SETTINGS):
+            near = difflib.get_close_matches(name, SETTINGS, n=3) or list(SETTINGS)
+            raise FitError(
+                f"--recipe {item}: no such setting; near: {', '.join(near)}",
+                remedy="Say e.g. augmentation=simclr-mild, or all",
+            )
+
+
+def _recipes(
+    records: Sequence[RunRecord], take: Sequence[str]
+) -> tuple[list[RunRecord], dict[str, str], list[tuple[RunRecord, str]]]:
+    """(runs that are kept, the settings in which those that were asked for differ, the others with the reason).
+
+    Kept is the most frequent recipe of each network and image size; flips go by the images, actions are factors.
+    """
+    recipes: dict[str, Counter[str]] = defaultdict(Counter)
     keys = []
     for record in records:
         model, size, _ = recipe_of(record)
-        own = _recipe_text(record)
-        keys.append((recipe_name(model, size), own))
-        recipes.setdefault(keys[-1][0], Counter())[own] += 1
+        keys.append((recipe_name(model, size), _recipe_text(record, actions=False)))
+        recipes[keys[-1][0]][keys[-1][1]] += 1
     usual = {name: max(sorted(found), key=found.__getitem__) for name, found in recipes.items()}
-    kept = [record for record, (name, own) in zip(records, keys, strict=True) if own == usual[name]]
-    return kept, [record for record, (name, own) in zip(records, keys, strict=True) if own != usual[name]]
+    kept, variants, others = [], {}, []
+    for record, (name, own) in zip(records, keys, strict=True):
+        if own == usual[name]:
+            kept.append(record)
+            continue
+        mine, most = ({**SETTINGS, **json.loads(text)} for text in (own, usual[name]))
+        differing = sorted(key for key in mine if mine[key] != most.get(key))
+        asked = [f"{key}={mine[key]}" for key in differing]
+        if EVERY in take or all(item in take for item in asked):
+            variants[record.run_id] = ", ".join(f"{key} {mine[key]}" for key in differing)
+            kept.append(record)
+            continue
+        told = ", ".join(f"{key} {mine[key]} instead of {most.get(key)}" for key in differing)
+        options = " ".join(f"--recipe {item}" for item in asked)
+        others.append((record, f"another recipe than most runs of {name}: {told}; {options} takes them as a factor"))
+    return kept, variants, others
 
 
-def _recipe_text(record: RunRecord) -> str:
+def _recipe_text(record: RunRecord, *, actions: bool = True) -> str:
     """The recipe of a run; a change below a hundredth is none, and flips go by the images."""
     recipe = (record.spec or {}).get("recipe", {})
     told = {name: f"{value:.2g}" if isinstance(value, float) else value for name, value in recipe.items()}
-    return json.dumps({name: value for name, value in told.items() if name != "flip"}, sort_keys=True)
+    left = {"flip"} if actions else {"flip", *ACTION_FIELDS}
+    return json.dumps({name: value for name, value in told.items() if name not in left}, sort_keys=True)
 
 
 def _special(record: RunRecord) -> bool:
@@ -185,8 +268,6 @@ def _reason(record: RunRecord, studies: Sequence[str] | None) -> str | None:
         return f"status {record.status}"
     if not isinstance(record.data, Reported) and len(record.data.stages) > 1:
         return "trained in several stages: a manifest says what one stage trains on"
-    if not studies and record.spec is not None and record.spec["model"].get("weights"):
-        return "pretrained: other levels and slopes than from scratch (name it with --study to fit on such runs)"
     if not studies and record.held_out:
         return "held out for scoring (name it with --study to fit on it)"
     if not studies and isinstance(record.data, Reported):
@@ -202,10 +283,12 @@ def outcome_names(selection: Selection) -> list[str]:
 
 
 def recipe_of(record: RunRecord) -> tuple[str | None, int | None, int | None]:
-    """(network, image size, image-steps of the last stage); None where the record does not say."""
+    """(network, image size, image-steps of the last stage); None where the record does not say, or there are none."""
     steps = None if isinstance(record.data, Reported) else record.data.stages[-1].image_steps
     if record.spec is None:
         return None, None, steps
+    if record_family(record) == FROZEN:  # its head is solved for
+        steps = None
     model = record.spec["model"]
     return network_name(model), model.get("image_size", DEFAULT_IMAGE_SIZE), steps
 

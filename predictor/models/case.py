@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
+from predictor.recipes import NONE, PUSHES, Action
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +31,12 @@ CLASS_FEATURES = (
     "log_unevenness",  # log(mean of squared counts / squared mean) of the targets: 0 where they are balanced
     "steps_unevenness",  # the same times log(image-steps / 15,000): a short training learns the prior first
     "blend_share",  # of the class's images, from other sources than most images of the targets
+    *(f"push_{name}" for name in PUSHES),  # what an action adds to a class's logit, see `Action.pushes`
+    "push",  # of all actions together: what they share
+    "push_by_size",  # the same times log_mean_count
+    "push_by_classes",  # the same times log(number of targets)
+    "push_by_unevenness",  # the same times log_unevenness: it wears off where classes are far apart
+    "push_spread",  # its standard deviation over the targets: the same for every class
 )
 DESIGN_FEATURES = (  # of a whole design, from the class counts
     "mean_log_target",
@@ -42,6 +49,7 @@ DESIGN_FEATURES = (  # of a whole design, from the class counts
     "log1p_other_share",
     "root_blend_share",
     "log_effective_classes",  # entropy of the images over all classes
+    *(f"spread_{name}" for name in PUSHES),  # standard deviation of what an action adds to the logits of the targets
 )
 SMALL, FEW_PASSES, STEPS = 10.0, 20.0, 15_000.0
 
@@ -58,11 +66,13 @@ class Case:
     chance : accuracy of a guess, 1 / number of targets
     tested : target classes that the test set covers; None: all of them
     shifts : names of the outcomes that robustness is the mean of, e.g. ("shift:tiny",)
+    action : what training does about imbalance
+    network : network and resolution, where these are factors of the fit; else the level says them
 
     >>> d = LabelDistribution.from_counts({"cat": 100, "dog": 10})
     >>> case = Case(d, {"n_samples": 110.0}, {"image_steps": 1000.0})
     >>> round(case.feature("log n_samples"), 3), case.class_features().shape
-    (4.7, (2, 11))
+    (4.7, (2, 20))
     """
 
     distribution: LabelDistribution | None
@@ -73,6 +83,8 @@ class Case:
     tested: frozenset[str] | None = None
     domain: str | None = None
     shifts: tuple[str, ...] = ()
+    action: Action = NONE
+    network: str | None = None
     _known: dict[tuple[str, ...], list[float]] = field(default_factory=dict, repr=False)  # asked for in every fold
 
     def feature(self, name: str) -> float:
@@ -114,12 +126,12 @@ class Case:
         return class_features(self, self._tested_counts)
 
     def class_features(self) -> Floats:
-        """(T, 11) the columns CLASS_FEATURES for every tested target class."""
+        """(T, 20) the columns CLASS_FEATURES for every tested target class."""
         return self._class_features
 
     @cached_property
     def design(self) -> Floats:
-        """(10,) the numbers DESIGN_FEATURES; nan where class counts or image-steps are not known."""
+        """(14,) the numbers DESIGN_FEATURES; nan where class counts or image-steps are not known."""
         if self.distribution is None or not len(self.distribution.target_counts):
             return np.full(len(DESIGN_FEATURES), math.nan)
         targets = np.maximum(self.distribution.target_counts.astype(np.float64), 0.5)
@@ -134,16 +146,17 @@ class Case:
             math.log1p(len(others)), math.log1p(_foreign_classes(self.distribution)),
             math.log1p(float(others.sum()) / float(targets.sum())),
             math.sqrt(float(blend.mean())), -float(np.sum(share * np.log(share))),
+            *self.action.pushes(self.distribution.target_counts).std(axis=1).tolist(),
         ])  # fmt: skip
 
 
 def class_features(case: Case, counts: NDArray[np.int64]) -> Floats:
-    """(T, 11) columns CLASS_FEATURES. A class without images has -inf as its log count.
+    """(T, 20) columns CLASS_FEATURES. A class without images has -inf as its log count.
 
     counts : (T,) images of the tested target classes, in the order of the target names
-    Only `case.distribution`, `case.recipe` and `case.tested` matter.
+    Only `case.distribution`, `case.recipe`, `case.action` and `case.tested` matter.
     """
-    rows = np.empty((len(counts), len(CLASS_FEATURES)))
+    rows = np.zeros((len(counts), len(CLASS_FEATURES)))
     distribution, steps = case.distribution, case.recipe.get("image_steps")
     if distribution is None or not len(counts):
         return rows
@@ -161,8 +174,16 @@ def class_features(case: Case, counts: NDArray[np.int64]) -> Floats:
     rows[:, 8] = math.log(float(np.mean(inside**2)) / float(inside.mean()) ** 2)
     rows[:, 9] = rows[:, 8] * math.log(steps / STEPS) if steps else math.nan
     blend = _blend_shares(distribution)
-    keep = [case.tested is None or name in case.tested for name in distribution.target_names]
-    rows[:, 10] = blend if all(keep) else blend[np.array(keep)]
+    keep = np.array([case.tested is None or name in case.tested for name in distribution.target_names], dtype=bool)
+    rows[:, 10] = blend[keep]
+    if case.action != NONE:
+        pushes = case.action.pushes(targets)
+        push = pushes.sum(axis=0)
+        rows[:, 11:15] = pushes[:, keep].T
+        rows[:, 15] = push[keep]
+        for column, by in ((16, rows[:, 1]), (17, math.log(len(targets))), (18, rows[:, 8])):
+            rows[:, column] = push[keep] * by
+        rows[:, 19] = push.std()
     return rows
 
 

@@ -25,7 +25,7 @@ from predictor.models.pooled import Pooled, pooled_parameters
 from predictor.models.rows import Row, Sample
 from predictor.statistics.ties import varies
 
-VARYING = ("log_count", "log_mean_count", "log_image_steps")  # slopes that differ between target sets
+VARYING = ("log_count", "log_mean_count", "log_image_steps", "push")  # slopes that differ between target sets
 
 
 @family("classwise", needs_counts=True)

@@ -7,7 +7,7 @@ import importlib.resources
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from predictor.models.case import Case, Floats, level_key, recipe_name
 from predictor.models.fit_text import unpacked, written
 from predictor.models.outcome import Level, OutcomeFit
 from predictor.reading import MIB, read_text
+from predictor.recipes import SCRATCH
 from predictor.results import Result
 
 SCHEMA_VERSION = 3
@@ -36,6 +37,26 @@ class KnownRecipe:
     model: str | None
     image_size: int | None
     image_steps: int | None
+
+
+@dataclass(frozen=True)
+class RecipeEvidence:
+    """A network and resolution that the fit knows, and on how much it rests.
+
+    actions : {what was done about imbalance: configurations}
+    weights : name, digest, licence and trained_on of pretrained weights; None from scratch
+    """
+
+    family: str
+    name: str
+    model: str | None
+    image_size: int | None
+    n_configurations: int
+    n_runs: int
+    n_target_sets: int
+    n_domains: int
+    actions: Mapping[str, int]
+    weights: Mapping[str, str | None] | None
 
 
 @dataclass(frozen=True)
@@ -137,7 +158,28 @@ class Fit(Result):
     @cached_property
     def recipes(self) -> tuple[KnownRecipe, ...]:
         """Networks and resolutions of the runs."""
-        return tuple(KnownRecipe(**stored, image_steps=None) for stored in self.content["recipes"])
+        return tuple(KnownRecipe(stored["model"], stored["image_size"], None) for stored in self.content["recipes"])
+
+    @property
+    def recipe_family(self) -> str:
+        """The family of its recipes, see `predictor.recipes`."""
+        return self.content.get("recipe_family", SCRATCH)
+
+    @cached_property
+    def recipe_families(self) -> Mapping[str, Fit]:
+        """{recipe family: the fit of its runs}, this one first: each has levels, slopes and errors of its own."""
+        others = {name: replace(self, content=own) for name, own in self.content.get("recipe_families", {}).items()}
+        return {self.recipe_family: self, **others}
+
+    @cached_property
+    def evidence(self) -> tuple[RecipeEvidence, ...]:
+        """The recipes of all families, those with the most configurations of each family first."""
+        return tuple(
+            RecipeEvidence(family, **{name: own[name] for name in RecipeEvidence.__dataclass_fields__ if name != "family"})
+            for family, fit in self.recipe_families.items()
+            for own in sorted(fit.content["recipes"], key=lambda own: -own.get("n_configurations", 0))
+            if "name" in own
+        )
 
     @cached_property
     def ranges(self) -> Mapping[str, tuple[float, float]]:
@@ -261,7 +303,7 @@ Fit again: predictor fit RUNS --output FIT
     try:
         content = unpacked(content)
         found = content_digest(content)
-    except (KeyError, RecursionError, TypeError):
+    except (IndexError, KeyError, RecursionError, TypeError):
         raise FitError("refers to a model that it does not hold", where=where, remedy=FIT_AGAIN) from None
     except ValueError:
         raise FitError("holds a number that is not finite", where=where, remedy=FIT_AGAIN) from None

@@ -55,12 +55,15 @@ class Pooled(Part):
     domains: dict[str, float] = {}
     level_slopes: dict[str, Numbers] = {}
     domain_slopes: dict[str, Numbers] = {}
+    networks: dict[str, float] = {}
+    network_slopes: dict[str, Numbers] = {}
     level_sd: float | None = None
 
     @model_validator(mode="after")
     def _shape(self) -> Pooled:
         _aligned(self, "features", "center", "scale", "low", "high", "coefficients")
-        for slopes in (*self.level_slopes.values(), *self.domain_slopes.values()):
+        slopes_of = (self.level_slopes, self.domain_slopes, self.network_slopes)
+        for slopes in (row for own in slopes_of for row in own.values()):
             if len(slopes) != len(self.features):
                 raise ValueError(f"a slope has {len(slopes)} entries, there are {len(self.features)} features")
         _check_scale(self.scale)
@@ -478,6 +481,20 @@ class Network(Part):
 
     model: Name | None
     image_size: Annotated[int, Field(ge=0, le=10**6)] | None
+    name: Name | None = None
+    n_configurations: Count = 0
+    n_runs: Count = 0
+    n_target_sets: Count = 0
+    n_domains: Count = 0
+    actions: dict[Name, Count] = {}
+    weights: dict[Name, Name | None] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Network:
+        stated = {"n_configurations", "n_runs", "n_target_sets", "n_domains", "actions", "weights"}
+        if self.name is not None and (missing := sorted(stated - self.model_fields_set)):
+            raise ValueError(f"{self.name} states no {missing[0]}")
+        return self
 
 
 class TargetSet(Part):
@@ -543,6 +560,9 @@ class FitFile(Part):
     left_out: list[str]
     outcomes: Annotated[dict[str, Outcome], Field(min_length=1)]
     validation: list[dict[str, Any]]
+    recipe_family: Name = "scratch"
+    recipe_families: dict[Name, FitFile] = {}
+    own_runs: list[dict[str, Any]] = []
 
     @model_validator(mode="after")
     def _names(self) -> FitFile:
@@ -578,5 +598,5 @@ def _fault(fault: Any) -> str:
     return f"{place or 'the fit'}: {text}" + ("" if fault["type"] == "missing" else shown)
 
 
-for _part in (Boosted, Process, Average):
+for _part in (Boosted, Process, Average, FitFile):
     _part.model_rebuild()

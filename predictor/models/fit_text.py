@@ -2,7 +2,8 @@
 
 A model stands in several places: alone, below one that corrects it, as a part of an average, as a part of robustness.
 The file keeps those that stand in several under `models`, by a name that follows from what they are, and a reference in
-each place.
+each place. Long lists that repeat few names (the target set of every configuration) are kept as these names and a
+number each.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 MODELS, REFERENCE = "models", "model"
+WORDS, AT = "words", "at"
+MANY = 40  # names in a list, of which at most half are different: such a list is kept as words and numbers
 LEAST = 400  # characters: shorter models are written where they stand
 
 
@@ -26,7 +29,7 @@ def written(content: Mapping[str, Any]) -> str:
       "c": [
        [1],
        [2]]},
-     "b": [1, 2]}
+     "b": [1,2]}
     """
     return _text(packed(content), 0) + "\n"
 
@@ -63,6 +66,10 @@ def packed(content: Mapping[str, Any]) -> dict[str, Any]:
                 return {REFERENCE: name}
             return {key: replaced(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
+            if len(value) >= MANY and all(isinstance(item, str) for item in value):
+                words = {name: i for i, name in enumerate(dict.fromkeys(value))}
+                if 2 * len(words) <= len(value):
+                    return {WORDS: list(words), AT: [words[name] for name in value]}
             return [replaced(item) if isinstance(item, Mapping | list | tuple) else item for item in value]
         return value
 
@@ -71,7 +78,7 @@ def packed(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The data that `packed` made this of. Raises KeyError for a reference to a model that is not there.
+    """The data that `packed` made this of. Raises KeyError or TypeError for a reference to what is not there.
 
     >>> model = {"kind": "mine", "features": ["x" * 400]}
     >>> content = {"a": model, "b": {"base": dict(model)}}
@@ -88,6 +95,8 @@ def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
                 if name not in whole:
                     whole[name] = restored(models[name])
                 return whole[name]
+            if value.keys() == {WORDS, AT}:
+                return [value[WORDS][place] for place in value[AT]]
             return {key: restored(item) for key, item in value.items()}
         if isinstance(value, list):
             return [restored(item) if isinstance(item, dict | list) else item for item in value]
@@ -103,4 +112,4 @@ def _text(value: Any, depth: int) -> str:
         return "{" + inner + f",{inner}".join(items) + "}"
     if isinstance(value, list | tuple) and any(isinstance(item, Mapping | list | tuple) for item in value):
         return "[" + inner + f",{inner}".join(_text(item, depth + 1) for item in value) + "]"
-    return json.dumps(value, sort_keys=True, allow_nan=False)
+    return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))

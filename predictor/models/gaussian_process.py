@@ -32,6 +32,7 @@ from predictor.models.evaluate import Model, evaluate, evaluator, feature_values
 from predictor.models.features import features_of
 from predictor.models.links import expit, logit
 from predictor.models.rows import Row, Sample
+from predictor.recipes import PUSHES
 
 FEWEST = 20  # configurations
 EXACT, INDUCING = 2000, 1000  # configurations that are solved exactly; that stand for more
@@ -41,7 +42,7 @@ BASE = "regression"  # the feature that the regression below gives
 LENGTHS = {
     "mean_log_target": 5.6, "log_mean_target": 2.8, "log_imbalance": 2.0, "log_head": 2.8, "log_image_steps": 2.0,
     "log1p_other_classes": 5.6, "log1p_foreign_classes": 5.6, "log1p_other_share": 1.4, "root_blend_share": 4.0,
-    "log_effective_classes": 8.0, BASE: 1.0,
+    "log_effective_classes": 8.0, BASE: 1.0, **{f"spread_{name}": 2.8 for name in PUSHES},
 }  # fmt: skip
 LENGTH = 3.0  # of a reported column, of which nothing is known
 VARIANCES = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)  # squared logits

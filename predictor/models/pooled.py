@@ -38,8 +38,8 @@ def pooled_parameters(
     values : (n, p) features of the observations, not yet standardised unless center and scale are given
     owner : (n,) row of each observation; None: one observation a row
     trials, within, n_runs : see `fit_pooled`
-    Deviations of a target set (and recipe) hold those of its domain; a new target set of a known domain has the
-    domain's alone.
+    Deviations of a target set (and recipe) hold those of its domain, and where recipes are factors those of its recipe;
+    a new target set of a known domain has the domain's, and a known recipe's.
     """
     if center is None or scale is None:
         center, scale = values.mean(axis=0), values.std(axis=0)
@@ -48,16 +48,28 @@ def pooled_parameters(
     domains, _, domain = Sample.of(rows).labelled("domain")
     where = tuple(names.index(name) for name in varying if name in names)
     groups = [Groups(level[owner], len(levels), where)]
-    if 1 < len(domains) < len(levels):
-        groups.append(Groups(domain[owner], len(domains), where))
+    networks, _, network = Sample.of(rows).labelled("network")
+    shared = {}  # {what levels share: its names, each row's, its place among the groups}
+    for by, names_of, index in (("domain", domains, domain), ("network", networks, network)):
+        if 1 < len(names_of) < len(levels):
+            shared[by] = names_of, index, len(groups)
+            groups.append(Groups(index[owner], len(names_of), where))
     fitted = fit_pooled(
         (values - center) / scale, groups, y, weight, chance=chance, shrink=shrink, trials=trials, within=within,
         n_runs=n_runs,
     )  # fmt: skip
     by_level = fitted.deviations[0]
-    by_domain = fitted.deviations[1] if len(groups) > 1 else np.zeros((len(domains), by_level.shape[1]))
-    home = dict(zip(level.tolist(), domain.tolist(), strict=True))
-    by_level = by_level + by_domain[[home[i] for i in range(len(levels))]]
+    by_domain = fitted.deviations[shared["domain"][2]] if "domain" in shared else np.zeros((len(domains), len(names) + 1))
+    for names_of, index, place in shared.values():
+        home = dict(zip(level.tolist(), index.tolist(), strict=True))
+        by_level = by_level + fitted.deviations[place][[home[i] for i in range(len(levels))]]
+    own_network = {}
+    if "network" in shared:
+        by_network = fitted.deviations[shared["network"][2]]
+        own_network = {
+            "networks": dict(zip(networks, map(finite, by_network[:, 0]), strict=True)),
+            "network_slopes": _slopes(networks, by_network),
+        }
     return {
         "kind": kind,
         "features": list(names),
@@ -71,8 +83,8 @@ def pooled_parameters(
         "level_slopes": _slopes(levels, by_level),
         "domains": dict(zip(domains, map(finite, by_domain[:, 0]), strict=True)),
         "domain_slopes": _slopes(domains, by_domain),
-        "level_sd": finite(float(np.hypot(*(sds[0] for sds in (fitted.sds * 2)[:2])) if len(groups) > 1
-                                 else fitted.sds[0][0])),
+        **own_network,
+        "level_sd": finite(float(np.sqrt(sum(sds[0] ** 2 for sds in fitted.sds)))),
     }  # fmt: skip
 
 
@@ -108,8 +120,9 @@ class Pooled:
     """A partly pooled regression, ready to be evaluated.
 
     center, scale, low, high, coefficients : (p,) of the features
-    levels, domains : {target set and recipe, domain: what it adds to the intercept}
-    level_slopes, domain_slopes : {the same: (p,) what it adds to the slopes}
+    levels, domains, networks : {target set and recipe, domain, recipe: what it adds to the intercept}
+    level_slopes, domain_slopes, network_slopes : {the same: (p,) what it adds to the slopes}
+    What a level adds holds what its domain and its recipe add.
     """
 
     features: tuple[str, ...]
@@ -123,6 +136,8 @@ class Pooled:
     domains: Mapping[str, float]
     level_slopes: Mapping[str, Floats]
     domain_slopes: Mapping[str, Floats]
+    networks: Mapping[str, float]
+    network_slopes: Mapping[str, Floats]
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Pooled:
@@ -138,25 +153,30 @@ class Pooled:
             features=tuple(parameters["features"]), center=array("center"), scale=array("scale"), low=array("low"),
             high=array("high"), coefficients=array("coefficients"), intercept=float(parameters["intercept"]),
             levels=parameters["levels"], domains=parameters.get("domains", {}), level_slopes=arrays("level_slopes"),
-            domain_slopes=arrays("domain_slopes"),
+            domain_slopes=arrays("domain_slopes"), networks=parameters.get("networks", {}),
+            network_slopes=arrays("network_slopes"),
         )  # fmt: skip
 
     def own(self, cases: Sequence[Case]) -> tuple[Floats, Floats]:
         """(n,) intercept and (n, p) slopes of each case: its target set's where known, its domain's, or all's."""
-        places = {(case.level, case.domain): 0 for case in cases}  # few, of many cases
+        places = {(case.level, case.domain, case.network): 0 for case in cases}  # few, of many cases
         intercepts = np.full(len(places), self.intercept)
         slopes = np.tile(self.coefficients, (len(places), 1))
-        for i, (level, domain) in enumerate(places):
-            places[level, domain] = i
-            if level in self.levels:
-                intercepts[i] += self.levels[level]
-                if self.level_slopes:
-                    slopes[i] += self.level_slopes[level]
-            elif domain in self.domains:
-                intercepts[i] += self.domains[domain]
-                if self.domain_slopes:
-                    slopes[i] += self.domain_slopes[domain]
-        index = np.array([places[case.level, case.domain] for case in cases], dtype=np.int64)
+        for i, place in enumerate(places):
+            places[place] = i
+            level, domain, network = place
+            parts = ((level, self.levels, self.level_slopes),)
+            if level not in self.levels:
+                parts = (
+                    (domain, self.domains, self.domain_slopes),
+                    (network, self.networks, self.network_slopes),
+                )
+            for name, added, changed in parts:
+                if name in added:
+                    intercepts[i] += added[name]
+                    if changed:
+                        slopes[i] += changed[name]
+        index = np.array([places[case.level, case.domain, case.network] for case in cases], dtype=np.int64)
         return intercepts[index], slopes[index]
 
     def standardised(self, values: Floats, clip: bool) -> Floats:

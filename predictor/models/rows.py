@@ -51,6 +51,7 @@ LABELS: dict[str, Callable[[Row], str]] = {
     "configuration": lambda row: row.configuration_id,
     "level": lambda row: row.case.level or "",
     "domain": lambda row: row.domain,
+    "network": lambda row: row.case.network or "",
     "configuration, level": lambda row: f"{row.configuration_id} {row.case.level}",
     "configuration, target set": lambda row: f"{row.configuration_id} {row.target_set}",
 }
@@ -154,7 +155,7 @@ class Sample(Sequence[Row]):
         numbers: dict[Hashable, int] = {}
         configuration = self.labelled("configuration, level")[2].tolist()
         seen = [
-            (name, row.case.chance, tuple(row.case.recipe.items()), tuple(row.case.indicators.items()))
+            (name, row.case.chance, tuple(row.case.recipe.items()), row.case.action, tuple(row.case.indicators.items()))
             for name, row in zip(configuration, self.rows, strict=True)
         ]
         codes = np.array([numbers.setdefault(key, len(numbers)) for key in seen], dtype=np.int64)

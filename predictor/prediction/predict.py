@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import Side, differences
 from predictor.prediction.fewer import fewer_is_better
 from predictor.prediction.intervals import Interval, Question
-from predictor.prediction.probed import check_classes, with_probe
+from predictor.prediction.probed import check_classes, knows_probes, with_probe
+from predictor.prediction.recipes import Named, beside, named_recipe, weights_told
 from predictor.prediction.request import (
     NEW,
     Request,
@@ -34,7 +36,15 @@ from predictor.prediction.request import (
     with_roles,
     without_images,
 )
-from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
+from predictor.prediction.results import (
+    ClassPredictions,
+    Comparison,
+    OutcomePrediction,
+    Prediction,
+    Predictions,
+    RecipePrediction,
+)
+from predictor.recipes import NONE
 
 NEAREST = 3  # real runs that are shown beside a prediction
 WORST = 3  # classes that are named where not all are asked for
@@ -55,6 +65,7 @@ def predict(
     model: str | None = None,
     image_size: int | None = None,
     image_steps: int | None = None,
+    recipe: str | Path | Named | None = None,
     level: float = 0.9,
     all_classes: bool = False,
     steps: Mapping[str, int] | None = None,
@@ -68,6 +79,8 @@ def predict(
     manifests : {name: label distribution}, or one of them
     target_set, domain : names that the fit knows, or 'new'
     model, image_size, image_steps : recipe; the fit's most frequent one where left out
+    recipe : name of one that the fit knows, or a grid, see `predictor.prediction.recipes`; where neither it nor a
+        network is named, the main recipes of other families stand beside the answer
     level : nominal coverage of the intervals, inside (0, 1)
     all_classes : every class of every outcome; else those with the lowest accuracy
     steps : {name: its image-steps}, where they are not those of all
@@ -76,14 +89,17 @@ def predict(
     probe : of the training images of what the manifests list, where the target set is new
     against : names that every manifest is compared with; None: every pair, of more than 20 manifests the best with each
 
-    Raises FitError for names that the fit does not know, for manifests without any target class, and for a probe of
+    Raises FitError for names and recipes that the fit does not know, for manifests without any target class, and for a probe of
     other classes or of another kind than the fit learnt from.
     """
     share_between("level", level, remedy="Use e.g. --level 0.9")
     manifests = named_manifests(manifests)
     if not manifests:
         raise FitError("no manifest to predict", remedy="Name at least one")
-    request = replace(resolve(fit, target_set, domain, model, image_size, image_steps), only=tuple(outcomes))
+    whole = fit
+    named = named_recipe(fit, recipe, model=model, image_size=image_size, image_steps=image_steps)
+    fit = named.fit
+    request = replace(resolve(fit, target_set, domain, **named.asked), only=tuple(outcomes))
     told = None
     if probe is not None and request.basis != "in_domain":
         fit = with_probe(fit, probe, domain=request.domain)
@@ -97,6 +113,20 @@ def predict(
     by_name = {item.name: item for item in known}
     order = [by_name[item.manifest] for item in ranked]
     ranked = [replace(item, probe=told) for item in ranked]
+    if explain:
+        evidence = named.evidence or next((item for item in fit.evidence if item.model == request.recipe["model"]), None)
+        places = {"target_set": target_set, "domain": domain}
+        others = recipe is None and model is None and image_size is None and not outcomes
+        ranked = [
+            replace(
+                item,
+                weights=weights_told(evidence, by_name[item.manifest].distribution.target_names),
+                recipes=tuple(_beside(whole, item.manifest, manifests[item.manifest], places, level, probe))
+                if others
+                else (),
+            )
+            for item in ranked
+        ]
     return Predictions(
         predictions=tuple(ranked),
         comparisons=tuple(_compare(fit, order, request, level, against)),
@@ -104,6 +134,39 @@ def predict(
         n_target_sets=len(fit.target_sets),
         n_domains=len(fit.domains),
     )
+
+
+def _beside(
+    fit: Fit, name: str, distribution: LabelDistribution, places: Mapping[str, str], level: float, probe: Probe | None
+) -> Iterator[RecipePrediction]:
+    """What the main recipes of other families reach with a manifest."""
+
+    def predicted(named: Named, target_set: str, domain: str) -> RecipePrediction:
+        evidence = named.evidence
+        assert evidence is not None
+        told = {key: getattr(evidence, key) for key in
+                ("model", "image_size", "n_configurations", "n_runs", "n_target_sets", "n_domains")}  # fmt: skip
+        shown = evidence.name + ("" if named.action == NONE else f"+{named.action.name}")
+        request = replace(resolve(named.fit, target_set, domain, **named.asked), only=("accuracy",))
+        try:
+            own = named.fit
+            if probe is not None and request.basis != "in_domain" and knows_probes(own):
+                own = with_probe(own, probe, domain=request.domain)
+            (asked,) = _asked(own, [_read(own, name, distribution, request)], request, ())
+            found = _predict_one(own, asked, request, level, False, False)
+        except FitError as fault:
+            return RecipePrediction(
+                name=shown, status="outside", basis=request.basis, value=None, low=None, high=None, level=level,
+                covered=None, reason=fault.problem, **told,
+            )  # fmt: skip
+        one = found.outcomes[0]
+        return RecipePrediction(
+            name=shown, status=found.status, basis=found.basis, value=one.value, low=one.low, high=one.high,
+            level=level, covered=one.covered, reason=one.reason,
+            weights=weights_told(evidence, asked.distribution.target_names), **told,
+        )  # fmt: skip
+
+    yield from beside(fit, distribution, places, predicted)
 
 
 @dataclass(frozen=True, eq=False)

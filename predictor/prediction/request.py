@@ -12,8 +12,9 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed, with_near
 from predictor.indicators import compute
-from predictor.models.case import Case, level_key
+from predictor.models.case import Case, level_key, recipe_name
 from predictor.models.fit import Fit
+from predictor.recipes import NONE, Action
 
 NEW = "new"
 
@@ -51,7 +52,13 @@ class Request:
 
 
 def resolve(
-    fit: Fit, target_set: str, domain: str, model: str | None, image_size: int | None, image_steps: int | None
+    fit: Fit,
+    target_set: str,
+    domain: str,
+    model: str | None,
+    image_size: int | None,
+    image_steps: int | None,
+    action: Action = NONE,
 ) -> Request:
     """Resolve names against the fit.
 
@@ -78,6 +85,7 @@ def resolve(
         "image_size": image_size or default.image_size,
         "image_steps": image_steps or default.image_steps,
         "assumed": model is None and image_size is None and image_steps is None,
+        "action": action.name,
     }
     warnings: list[str] = []
     unknown = None
@@ -227,5 +235,7 @@ def make_case(
     case = Case(
         distribution, values, recipe, level=request.level, chance=1 / len(distribution.target_names), tested=tested,
         domain=None if request.domain == NEW else request.domain, shifts=request.tested_shifts(distribution),
+        action=Action.parse(request.recipe["action"]),
+        network=recipe_name(request.recipe["model"], request.recipe["image_size"]),
     )  # fmt: skip
     return case, computed

@@ -68,6 +68,33 @@ class ClassPredictions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecipePrediction:
+    """What another recipe reaches with a manifest: its accuracy, and the runs that this rests on.
+
+    name : of the recipe, with its action, as `--recipe` takes it; status, basis as in `Prediction`
+    covered : as in `OutcomePrediction`; reason : why nothing is said, or why `covered` is None
+    weights : see `predictor.prediction.recipes.weights_told`
+    """
+
+    name: str
+    model: str | None
+    image_size: int | None
+    status: str
+    basis: str
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    covered: tuple[int, int] | None
+    reason: str | None
+    n_configurations: int
+    n_runs: int
+    n_target_sets: int
+    n_domains: int
+    weights: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """What is predicted for one manifest, and on what it rests.
 
@@ -82,6 +109,8 @@ class Prediction:
     classes : for each outcome with a value its classes, worst first
     nearest : real runs most like the manifest, nearest first: {outcome, configuration_id, target_set, recipe, value,
         distance}, distance in standard deviations of the runs
+    recipes : what other main recipes reach, where none was named
+    weights : of the recipe's pretrained weights: name, digest, licence, trained_on, alike; None from scratch
     """
 
     manifest: str
@@ -101,6 +130,8 @@ class Prediction:
     probe: dict[str, Any] | None = None
     classes: tuple[ClassPredictions, ...] = ()
     nearest: tuple[dict[str, Any], ...] = ()
+    recipes: tuple[RecipePrediction, ...] = ()
+    weights: dict[str, Any] | None = None
 
     def outcome(self, name: str) -> OutcomePrediction:
         """The prediction of one outcome."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from predictor.errors import FitError
 from predictor.models.scales import SHARES
-from predictor.prediction.results import ClassPredictions, Comparison, OutcomePrediction, Prediction, Predictions
+from predictor.prediction.results import (
+    ClassPredictions,
+    Comparison,
+    OutcomePrediction,
+    Prediction,
+    Predictions,
+    RecipePrediction,
+)
 from predictor.render.tables import percent
 from predictor.text import padded, shown
 
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {"log_n_log_h": "log N + log H", "nearest": "nearest run"}
 SHOWN_COMPARISONS = 10
+NAMED = 3  # classes that a line names
 
 
 def rows(found: Predictions) -> list[dict[str, Any]]:
@@ -112,7 +120,8 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
             item.pilots["n_configurations"], "pilot"
         )
     title = place.get(item.basis, "DOMAIN new, no pilots") + (", images probed" if item.probe else "")
-    lines = [f"{item.manifest}   {title}   RECIPE {named}{steps}{assumed}"]
+    action = "" if recipe["action"] == "none" else f", {recipe['action']}"
+    lines = [f"{item.manifest}   {title}   RECIPE {named}{steps}{action}{assumed}"]
     for outcome in item.outcomes:
         lines += _outcome(outcome, item.basis)
     for own in item.classes:
@@ -156,7 +165,45 @@ def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following:
         )
     else:
         lines.append(line("range", "inside"))
+    lines += _recipes(item.recipes)
+    weights = {one["name"]: one for one in (item.weights, *(own.weights for own in item.recipes)) if one}
+    return lines + [line("weights", weights_text(one)) for one in weights.values()]
+
+
+def _recipes(found: Sequence[RecipePrediction]) -> list[str]:
+    """Other recipes, a line each: value, interval, what it covered, and the runs behind it."""
+    names = [own.name for own in found]
+    width = max(map(len, names), default=0)
+    lines = []
+    for name, own in zip(names, found, strict=True):
+        value = f"no statement: {own.reason}"
+        if own.value is not None and own.low is not None and own.high is not None:
+            held = f"{own.covered[0]:,} of {own.covered[1]:,} covered" if own.covered else "coverage not measured"
+            outside = "OUTSIDE, " if own.status == "outside" else ""
+            value = f"{percent(own.value)} {interval_text(own.low, own.high)}   {outside}{held}"
+        runs = f"n {own.n_configurations:,} in {_plural(own.n_domains, 'domain')}"
+        lines.append(line("" if lines else "other recipes", f"{padded(name, width)} {value}; {runs}"))
     return lines
+
+
+def weights_text(weights: Mapping[str, Any]) -> str:
+    """Pretrained weights in words: training set, licence, and which classes they have seen by name.
+
+    >>> weights_text({"name": "lite0", "licence": "Apache-2.0", "trained_on": "ImageNet-1k", "alike": ["bee"]})
+    'lite0, Apache-2.0, trained on ImageNet-1k, which has 1 of these classes by name (bee): no news to the network'
+    >>> weights_text({"name": "mine.pth", "licence": None, "trained_on": None, "alike": None})
+    'mine.pth: licence and training set are not known; classes that it was trained on are no news to the network'
+    """
+    if weights["trained_on"] is None:
+        rest = "licence and training set are not known; classes that it was trained on are no news to the network"
+        return f"{weights['name']}: {rest}"
+    told = f"{weights['name']}, {weights['licence']}, trained on {weights['trained_on']}"
+    alike = weights["alike"]
+    if alike:
+        more = f", and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+        names = f"{', '.join(alike[:NAMED])}{more}"
+        return f"{told}, which has {len(alike)} of these classes by name ({names}): no news to the network"
+    return f"{told}, which has none of these classes by name"
 
 
 def _nearest(entry: Mapping[str, Any], target_set: str) -> str:

@@ -245,7 +245,14 @@ def validation_text(
     """
     shown = [*blocks(fit.validation), *comparison_blocks(fit), *held_out_blocks(scored)]
     tables = [f"{title}\n{rows_text(rows, fmt)}\n" for title, rows in shown]
-    return "\n".join([head(fit), *tables, *probe_lines(fit), foot(fit, written)])
+    apart = []
+    for family, own in fit.recipe_families.items():
+        if own is not fit:
+            cut = [(f"RECIPE FAMILY {family}   {title}", rows) for title, rows in blocks(own.validation)]
+            apart += [f"RECIPE FAMILY {family}   {head(own)}", *(f"{t}\n{rows_text(r, fmt)}\n" for t, r in cut)]
+            apart += [f"{family}: {line}" for line in probe_lines(own)]
+            apart += [f"{family}: left out: {line}" for line in own.left_out]
+    return "\n".join([head(fit), *tables, *probe_lines(fit), *apart, foot(fit, written)])
 
 
 def summary(fit: Fit, fmt: str = "table", *, everything: bool = False) -> str:

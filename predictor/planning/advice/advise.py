@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from predictor.planning.advice.results import NOW, Advice, Against, ClassChange,
 from predictor.planning.objective import Floats, Growth, Objective, Targets, named_targets
 from predictor.prediction import Prediction, Predictions, predict
 from predictor.prediction.predict import shown_outcomes
+from predictor.prediction.recipes import named_recipe
 from predictor.prediction.request import resolve, share_between, whole_number, with_roles
 from predictor.statistics.ties import tied
 
@@ -51,6 +53,7 @@ def advise(
     model: str | None = None,
     image_size: int | None = None,
     image_steps: int | None = None,
+    recipe: str | Path | None = None,
     level: float = 0.9,
     pilots: Iterable[RunRecord] | None = None,
 ) -> Advice:
@@ -77,31 +80,38 @@ def advise(
     share_between("level", level, remedy="Use e.g. --level 0.9")
     if wanted is not None:
         share_between("accuracy to reach", wanted, remedy="Use --reach 0.8")
+    if pilots is not None and recipe is not None:
+        raise FitError("the pilots say their recipe", remedy="Leave --recipe out")
+    whole = fit
+    named = named_recipe(fit, recipe, model=model, image_size=image_size, image_steps=image_steps)
+    fit = fit if pilots is not None else named.fit
     if outcome not in fit.outcomes:
         raise FitError(
             f"the fit has no outcome {outcome!r}; it has {', '.join(sorted(fit.outcomes))}", remedy="Check --outcome"
         )
-    asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
-             "image_steps": image_steps}  # fmt: skip
+    asked: Any = {"target_set": target_set, "domain": domain}
     how: Any = {"outcomes": [outcome], "explain": False}
     if pilots is None:
-        request = resolve(fit, **asked)
+        request = resolve(fit, **asked, **named.asked)
         if outcome not in {item.name for item in shown_outcomes(fit, request)}:
             raise FitError(
                 f"{outcome} was not measured on such images", where=manifest, remedy="Name --target-set or --domain"
             )
         now = named_targets(with_roles(manifest, distribution, request))
-        predicted = partial(predict, fit, **asked, level=level, **how)
+        predicted = partial(predict, fit, **asked, recipe=named, level=level, **how)
     else:  # which allocation is best stays the same: level and slope change every accuracy in the same direction
         from predictor.planning.pilots.predict import pilot_predictor
 
-        learned = pilot_predictor(fit, pilots, **asked, level=level, outcomes=[outcome])
+        own = {"model": model, "image_size": image_size, "image_steps": image_steps}
+        learned = pilot_predictor(fit, pilots, **asked, **own, level=level, outcomes=[outcome])
+        fit = learned.fit
         if outcome not in learned.found:
             raise FitError(f"no pilot measured {outcome}", where="pilots", remedy="Advise on accuracy")
         request, predicted = learned.request, partial(learned.predict, **how)
         now = named_targets(learned.with_roles(manifest, distribution))
     targets = Targets(now)
-    growth = None if image_steps else _growth(fit, now, request.recipe["image_steps"])
+    fixed = image_steps or named.image_steps or not request.recipe["image_steps"]
+    growth = None if fixed else _growth(fit, now, request.recipe["image_steps"])
     objective = Objective(fit, outcome, request, growth)
     with_steps = partial(_with_steps, objective, predicted)
     curve = Curve(objective, targets, with_steps, _prices(prices, targets))

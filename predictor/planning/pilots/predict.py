@@ -12,7 +12,7 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed, with_near
 from predictor.fitting.configurations import configurations
-from predictor.fitting.rows import Selection, recipe_of, rows_for
+from predictor.fitting.rows import Selection, action_of, record_family, recipe_of, rows_for
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit, measured_within
 from predictor.models.outcome import KnownClass
@@ -178,11 +178,12 @@ def _residuals(objective: Objective, pilots: Pilots) -> tuple[Floats, Floats]:
     rows = rows_for(Selection(pilots.records), objective.outcome)
     if not rows:
         return np.empty(0), np.empty(0)
-    steps = {record.run_id: recipe_of(record)[2] for record in pilots.records}
+    trained = {record.run_id: {"image_steps": recipe_of(record)[2], "action": action_of(record).name}
+               for record in pilots.records}  # fmt: skip
     cases = []
     for row in rows:
         assert row.case.distribution is not None  # read_pilots keeps counted runs alone
-        recipe = {**objective.request.recipe, "image_steps": steps[row.run_id]}
+        recipe = {**objective.request.recipe, **trained[row.run_id]}
         own = replace(objective, request=replace(objective.request, recipe=recipe))
         cases.append(replace(own.case(row.case.distribution), tested=row.case.tested, chance=row.case.chance))
     configs = configurations(rows)
@@ -341,6 +342,7 @@ def pilot_predictor(
     for name, given, own in (("--model", model, pilots.model), ("--image-size", image_size, pilots.image_size)):
         if given is not None and given != own:
             raise FitError(f"{name} {given}; the pilots were trained with {own}", remedy=f"Leave {name} out")
+    fit = fit.recipe_families.get(record_family(pilots.records[0]), fit)
     known = fit.domains
     asked = {
         "domain": pilots.domain if domain == NEW and pilots.domain in known else domain,

@@ -1,0 +1,277 @@
+"""Recipes: families are fitted apart, actions are factors inside them, and a prediction can be asked for any of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from recipes_made import PUSH, frozen
+from synthetic import TARGET_SETS, registry
+
+from predictor.cli.fit_command import command as fit_command
+from predictor.cli.predict_command import command as predict_command
+from predictor.cli.recipes_command import command as recipes_command
+from predictor.distribution import LabelDistribution
+from predictor.errors import FitError, PredictorError
+from predictor.fitting import fit_registry, select
+from predictor.fitting.several import read_several
+from predictor.models.case import CLASS_FEATURES, Case
+from predictor.models.fit import Fit, load_fit
+from predictor.prediction import predict
+from predictor.prediction.recipes import in_imagenet
+from predictor.recipes import Action, family_of
+from predictor.records.store import write_record
+
+FAMILIES = ["linear", "classwise", "average"]  # as in the session's fixture
+NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
+SKEWED = LabelDistribution.from_counts(dict(zip(NAMES, [180, 120, 80, 50, 30, 20, 10, 5, 3, 2], strict=True)))
+EVEN = LabelDistribution.from_counts(dict.fromkeys(NAMES, 50))
+
+
+@pytest.fixture(scope="module")
+def fit(synthetic_records) -> Fit:
+    return fit_registry([*synthetic_records, *frozen()], ["accuracy"], FAMILIES)
+
+
+def test_a_family_beside_changes_nothing_of_the_main_one(fit, synthetic_fit) -> None:
+    assert fit.content["outcomes"]["accuracy"] == synthetic_fit.content["outcomes"]["accuracy"]
+    for part in ("target_sets", "levels", "recipe", "recipes", "ranges", "joint"):
+        assert fit.content[part] == synthetic_fit.content[part]
+    assert list(fit.recipe_families) == ["scratch", "frozen"] and "frozen" not in str(fit.left_out)
+
+
+def test_the_slope_of_an_action_is_found_again(fit) -> None:
+    own = fit.recipe_families["frozen"].outcomes["accuracy"].families["classwise"].parameters
+    slopes = dict(zip(own["features"], np.array(own["coefficients"]) / np.array(own["scale"]), strict=True))
+    case = Case(SKEWED, {}, action=Action("inverse"))
+    row = dict(zip(CLASS_FEATURES, case.class_features()[-1], strict=True))
+    gained = sum(slopes[name] * row[name] for name in slopes if name.startswith("push"))
+    assert gained == pytest.approx(PUSH * row["push"], rel=0.25)
+
+
+def test_a_prediction_names_a_recipe_and_its_action(fit) -> None:
+    plain, weighted = (
+        predict(fit, {"m": SKEWED}, target_set="cifar100/a", recipe=name).predictions[0]
+        for name in ("frozen-lite0", "frozen-lite0+class-weights")
+    )
+    assert weighted.outcomes[0].value > plain.outcomes[0].value + 0.01
+    assert plain.recipe["image_steps"] is None and weighted.recipe["action"] == "class-weights"
+    assert plain.weights["licence"] == "Apache-2.0" and plain.weights["alike"] == []
+    even = [
+        predict(fit, {"m": EVEN}, target_set="cifar100/a", recipe=name).predictions[0].outcomes[0].value
+        for name in ("frozen-lite0", "frozen-lite0+class-weights")
+    ]
+    assert even[0] == pytest.approx(even[1], abs=1e-12)  # nothing to weigh
+    by_network = predict(fit, {"m": SKEWED}, target_set="cifar100/a", model=plain.recipe["model"]).predictions[0]
+    assert by_network.outcomes[0].value == plain.outcomes[0].value
+
+
+def test_other_recipes_stand_beside_the_main_answer(fit, synthetic_fit) -> None:
+    (one,) = predict(fit, {"m": SKEWED}, target_set="cifar100/a").predictions
+    (before,) = predict(synthetic_fit, {"m": SKEWED}, target_set="cifar100/a").predictions
+    assert one.outcomes[0] == before.outcomes[0] and before.recipes == ()
+    assert [item.name for item in one.recipes] == ["frozen-lite0", one.recipes[1].name] and "+" in one.recipes[1].name
+    named = predict(fit, {"m": SKEWED}, target_set="cifar100/a", recipe=one.recipes[1].name).predictions[0]
+    assert (one.recipes[1].value, one.recipes[1].low) == (named.outcomes[0].value, named.outcomes[0].low)
+    assert one.recipes[0].n_configurations == 48 and one.recipes[0].n_target_sets == 5
+    (even,) = predict(fit, {"m": EVEN}, target_set="cifar100/a").predictions
+    assert [item.name for item in even.recipes] == ["frozen-lite0"]  # no action pushes balanced classes
+    assert predict(fit, {"m": SKEWED}, recipe="frozen-lite0").predictions[0].recipes == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"recipe": "frozen-lite1"}, "knows no recipe 'frozen-lite1'; near: frozen-lite0"),
+        ({"recipe": "frozen-lite0+weights"}, "'weights' is no action. frozen-lite0 is known with: class-weights"),
+        ({"recipe": "frozen-lite0+balanced-sampling"}, "no run of frozen-lite0 had balanced-sampling; runs had: class"),
+        ({"recipe": "frozen-lite0+deferred:0.5"}, "deferred needs steps; the head of a frozen network is solved for"),
+        ({"recipe": "frozen-lite0", "model": "x"}, "--recipe names network and image size"),
+        ({"recipe": "frozen-lite0", "image_steps": 9}, "image-steps mean nothing to a frozen network"),
+        ({"recipe": "gone.yaml"}, "gone.yaml: no such grid file"),
+    ],
+)
+def test_a_recipe_that_is_not_known_is_refused(fit, asked, message) -> None:
+    with pytest.raises(PredictorError, match=re.escape(message)):
+        predict(fit, {"m": SKEWED}, **asked)
+
+
+def test_names_of_actions_are_read_back() -> None:
+    for recipe in (
+        {}, {"class_weights": "inverse"}, {"class_weights": "effective:0.99"}, {"sampling": "sqrt"},
+        {"logit_adjustment": 1.0}, {"logit_adjustment": 0.5, "logit_adjustment_at": "test", "sampling": "balanced"},
+        {"sampling": "balanced", "deferred": 0.8},
+    ):  # fmt: skip
+        assert Action.parse(Action.of(recipe).name) == Action.of(recipe)
+    with pytest.raises(ValueError, match="'louder' is no action"):
+        Action.parse("class-weights+louder")
+    assert family_of({"name": "r", "weights": {"name": "x"}, "train": "last:2"}) == "fine-tuned"
+
+
+def test_the_pushes_are_the_weights_that_training_gives() -> None:
+    from predictor.spec import Recipe
+    from trainer.imbalance import class_weights, log_shares
+
+    counts = np.array([50, 20, 5])
+    for recipe in ({"class_weights": "inverse"}, {"class_weights": "effective:0.9"}, {"sampling": "sqrt"}):
+        wanted = np.log(class_weights(Recipe(**recipe), counts))
+        np.testing.assert_allclose(Action.of(recipe).pushes(counts).sum(axis=0), wanted - wanted.mean())
+    shares = -log_shares(counts)
+    np.testing.assert_allclose(Action(logit_adjustment=1.0).pushes(counts)[2], shares - shares.mean())
+
+
+def test_classes_that_imagenet_has_by_name() -> None:
+    assert in_imagenet("Sweet_Pepper") is False and in_imagenet("bell-pepper") and in_imagenet("butterfly")
+    assert not in_imagenet("") and not in_imagenet("7")
+
+
+def test_networks_of_a_family_are_pooled_and_known_of_a_new_target_set() -> None:
+    """Another network, measured on two target sets alone, keeps what it differs by on a third one."""
+    some = dict(list(TARGET_SETS.items())[:2])
+    other = frozen(20, network="tf_efficientnet_lite1", level=-0.8, target_sets=some, seed=5, study="other")
+    made = fit_registry([*frozen(), *other], ["accuracy"], ["classwise"])
+    assert made.recipe_family == "frozen" and len(made.recipes) == 2
+    sizes = {
+        name: predict(made, {"m": EVEN.with_targets(NAMES)}, domain="characters", model=f"{name} (lite0, head)")
+        .predictions[0].outcomes[0].value
+        for name in ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
+    }  # fmt: skip
+    assert sizes["tf_efficientnet_lite1"] > sizes["tf_efficientnet_lite0"] + 0.05
+
+
+def changed(records, **recipe):
+    from predictor.spec import RunSpec
+
+    made = []
+    for record in records:
+        spec = RunSpec.model_validate({**record.spec, "recipe": {**record.spec["recipe"], **recipe}})
+        made.append(
+            record.model_copy(
+                update={
+                    "spec": json.loads(spec.canonical()), "run_id": spec.run_id,
+                    "configuration_id": spec.configuration_id, "study": "other",
+                }
+            )
+        )  # fmt: skip
+    return made
+
+
+def test_what_is_left_out_says_which_setting_differs_and_how_to_take_it(synthetic_records) -> None:
+    mild = changed(synthetic_records[:30], augmentation="simclr-mild")
+    left = select([*synthetic_records, *mild]).left_out
+    assert left == (
+        "other: 30 runs left out: another recipe than most runs of small-net 32 px: augmentation simclr-mild instead of "
+        "simclr; --recipe augmentation=simclr-mild takes them as a factor",
+    )
+    option = re.search(r"--recipe (\S+)", left[0])[1]
+    taken = select([*synthetic_records, *mild], take=[option])
+    assert taken.left_out == () and len(taken.records) == len(synthetic_records) + 30
+    assert len({taken.recipe(record)[0] for record in taken.records}) == 2
+    assert len(select([*synthetic_records, *mild], take=["all"]).records) == len(taken.records)
+    weighted = changed(synthetic_records[:30], class_weights="inverse")
+    assert select([*synthetic_records, *weighted]).left_out == ()  # an action is a factor, not another recipe
+    with pytest.raises(FitError, match="no such setting; near: learning_rate"):
+        select(synthetic_records, take=["learning_rat=1"])
+
+
+@pytest.fixture
+def registries(tmp_path: Path, synthetic_records) -> tuple[Path, Path]:
+    for record in synthetic_records:
+        write_record(tmp_path / "runs", record)
+    return tmp_path / "runs", tmp_path / "mine"
+
+
+def mine(n: int, target_set: str = "mine/a") -> list:
+    """Runs of an own target set, of the network and recipe of the synthetic ones."""
+    own = ((target_set, ("cifar", 6, -1.9)),)
+    return registry(n_configurations=n, n_seeds=1, seed=9, target_sets=own, study="mine", noise=0.02)
+
+
+def invoke(command, *words) -> str:
+    done = CliRunner().invoke(command, [str(word) for word in words])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_toy_moves_nobodys_prediction_and_is_named(registries) -> None:
+    for record in mine(2):
+        write_record(registries[1], record)
+    options = ("--outcome", "accuracy", "--family", "linear")
+    text = invoke(fit_command, *registries, *options)
+    assert (
+        f"left out: {registries[1]}: 2 configurations of mine/a with small-net 32 px: 4 are needed to enter a fit; fewer "
+        f"are pilots: predictor predict MANIFEST --pilot {registries[1]}"
+    ) in text
+    with_toy = load_fit(registries[0] / "fit.json")
+    invoke(fit_command, registries[0], *options)
+    alone = load_fit(registries[0] / "fit.json")
+    assert with_toy.content["outcomes"] == alone.content["outcomes"]
+    manifest = registries[0].parent / "m.csv"
+    manifest.write_text("label,count\n" + "".join(f"mine/a/{c:02d},{20 + c}\n" for c in range(6)))
+    command = re.search(r"predictor (predict MANIFEST --pilot \S+)", text)[1].split()
+    command[1] = str(manifest)
+    assert "pilots" in invoke(predict_command, *command[1:], "--fit", registries[0] / "fit.json")
+
+
+def test_four_configurations_enter_a_fit(registries, synthetic_records) -> None:
+    for record in mine(5):
+        write_record(registries[1], record)
+    records, notes = read_several(registries)
+    assert len(records) == len(synthetic_records) + 5 and notes == []
+    write_record(registries[1], mine(1, "mine/b")[0])
+    records, notes = read_several(registries)
+    assert len(records) == len(synthetic_records) + 5 and "1 configuration of mine/b" in notes[0]
+    with pytest.raises(FitError, match="a registry is named twice"):
+        read_several([registries[0], registries[0]])
+    other = mine(4, "cifar100/a")
+    for record in other:
+        write_record(registries[1], record)
+    with pytest.raises(FitError, match="target set 'cifar100/a' has other classes than in the registries before"):
+        read_several(registries)
+
+
+def test_a_fit_on_top_of_another_one(registries, synthetic_fit) -> None:
+    base = synthetic_fit.save(registries[0] / "base.json")
+    own = mine(8)
+    for record in own:
+        write_record(registries[1], record)
+    words = (registries[1], "--base", base, "--output", registries[0] / "top.json")
+    text = invoke(fit_command, *words)
+    assert "mine/a" in text and "MAE base" in text
+    found = json.loads(invoke(fit_command, *words, "--format", "json"))["added"][0]
+    assert found["n_configurations"] == 8 and found["mae"] < found["mae_base"]
+    manifest = registries[0].parent / "m.csv"
+    manifest.write_text("label,count\n" + "".join(f"mine/a/{c:02d},{30 + c}\n" for c in range(6)))
+    command = re.search(r"use it: predictor predict (.*)", text)[1].replace("MANIFEST", str(manifest)).split()
+    assert "TARGET SET mine/a" in invoke(predict_command, *command)
+    read = load_fit(registries[0] / "top.json")
+    assert predict(read, {"m": EVEN}).predictions == predict(synthetic_fit, {"m": EVEN}).predictions
+    few = registries[0].parent / "few"
+    for record in mine(2, "mine/c"):
+        write_record(few, record)
+    with pytest.raises(FitError, match=r"mine/c with small-net 32 px: 2 configurations; 4 are needed"):
+        invoke(fit_command, few, "--base", base, "--output", registries[0] / "no.json")
+    assert not (registries[0] / "no.json").exists()
+
+
+def test_the_recipes_command_lists_what_the_fit_knows(fit, tmp_path) -> None:
+    path = fit.save(tmp_path / "fit.json")
+    text = invoke(recipes_command, "--fit", path)
+    assert "frozen-lite0" in text and "scratch-small-net" in text and "trained on ImageNet-1k, Apache-2.0" in text
+    told = re.search(r"use one: predictor predict MANIFEST (--recipe \S+)", text)[1].split()
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("label,count\n" + "".join(f"{name},{n}\n" for name, _, n in SKEWED.rows()))
+    shown = invoke(predict_command, manifest, "--fit", path, *told)
+    assert "RECIPE tf_efficientnet_lite0 (lite0, head) 96 px, class-weights" in shown
+    assert "weights       lite0, Apache-2.0, trained on ImageNet-1k, which has none of these classes by name" in shown
+    content = json.loads(invoke(recipes_command, "--fit", path, "--format", "json"))
+    assert content["recipes"][1]["actions"]["class-weights"] > 0
+    splits = {(row["family"], row["split"]) for row in content["held_out"]}
+    assert {("frozen", "configuration"), ("frozen", "target_set"), ("frozen", "domain")} <= splits
+    assert len(invoke(recipes_command, "--fit", path, "--format", "csv").splitlines()) == 3
