@@ -140,7 +140,9 @@ def test_runs_of_another_recipe_are_left_out(records):
     other = [with_recipe(record, learning_rate=0.5) for record in records[3:7]]
     selection = select([*flipped, *other, *records[7:]])
     assert {record.run_id for record in selection.records} == {r.run_id for r in records} - {r.run_id for r in other}
-    assert any("4 runs left out: another recipe than most runs of small-net 32 px" in line for line in selection.left_out)
+    assert any(
+        "4 runs left out: another recipe than most runs of small-net 32 px" in line for line in selection.left_out
+    )
 
 
 def test_diverged_runs_are_left_out_and_mixed_scales_refused(records):

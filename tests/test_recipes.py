@@ -1,4 +1,4 @@
-"""Recipes: families are fitted apart, actions are factors inside them, and a prediction can be asked for any of them."""
+"""Recipes: families are fitted apart, actions are factors inside them, and a prediction may name one."""
 
 from __future__ import annotations
 
@@ -164,8 +164,8 @@ def test_what_is_left_out_says_which_setting_differs_and_how_to_take_it(syntheti
     mild = changed(synthetic_records[:30], augmentation="simclr-mild")
     left = select([*synthetic_records, *mild]).left_out
     assert left == (
-        "other: 30 runs left out: another recipe than most runs of small-net 32 px: augmentation simclr-mild instead of "
-        "simclr; --recipe augmentation=simclr-mild takes them as a factor",
+        "other: 30 runs left out: another recipe than most runs of small-net 32 px: augmentation simclr-mild instead "
+        "of simclr; --recipe augmentation=simclr-mild takes them as a factor",
     )
     option = re.search(r"--recipe (\S+)", left[0])[1]
     taken = select([*synthetic_records, *mild], take=[option])
@@ -205,8 +205,8 @@ def test_a_toy_moves_nobodys_prediction_and_is_named(registries) -> None:
     options = ("--outcome", "accuracy", "--family", "linear")
     text = invoke(fit_command, *registries, *options)
     assert (
-        f"left out: {registries[1]}: 2 configurations of mine/a with small-net 32 px: 4 are needed to enter a fit; fewer "
-        f"are pilots: predictor predict MANIFEST --pilot {registries[1]}"
+        f"left out: {registries[1]}: 2 configurations of mine/a with small-net 32 px: 4 are needed to enter a fit; "
+        f"fewer are pilots: predictor predict MANIFEST --pilot {registries[1]}"
     ) in text
     with_toy = load_fit(registries[0] / "fit.json")
     invoke(fit_command, registries[0], *options)

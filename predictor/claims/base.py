@@ -65,12 +65,14 @@ class Contrast:
     base : the configuration that it starts from; comparisons of one base are averaged, not counted
     arms : (configuration, weight); the weights add up to 0, and the effect is the weighted sum of the outcomes
     scale : the effect is multiplied by it, e.g. to read per doubling
+    unpaired : means over seeds may be compared where the arms share no draw of the images
     """
 
     contrast: str
     base: Configuration
     arms: tuple[tuple[Configuration, float], ...]
     scale: float = 1.0
+    unpaired: bool = False
 
 
 def difference(contrast: str, base: Configuration, more: Configuration, less: Configuration) -> Contrast:
@@ -89,6 +91,9 @@ class Claim:
     design : a target set -> levels of a grid's axes, a configuration each, that would test the claim there
     margin : an effect below it is no effect
     describe : {part name: {target set: effect}} -> a sentence to print beside the verdict, or None
+    across : what configurations that `find` is given may differ in beside data and schedule: '' nothing, 'actions'
+        against imbalance, or 'recipes': network, weights and recipe
+    families : recipe families that it has a verdict for, each its own; (): none, all runs of one recipe are alike
     """
 
     name: str
@@ -98,3 +103,5 @@ class Claim:
     design: Callable[[Site], Iterable[Mapping[str, Any]]] | None = None
     margin: float = MARGIN
     describe: Callable[[Mapping[str, Mapping[str, float]]], str | None] | None = None
+    across: str = ""
+    families: tuple[str, ...] = ()

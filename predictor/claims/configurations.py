@@ -11,6 +11,7 @@ from itertools import groupby
 
 from predictor.claims.origins import origin, synthetic
 from predictor.profiles import Profile, profile_counts
+from predictor.recipes import ACTION_FIELDS, Action, family_of
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Counted, RunRecord
 from predictor.spec import Others, RunSpec, Stage, StageData, canonical_json, compared_as, target_counts
@@ -35,6 +36,16 @@ class Configuration:
     def id(self) -> str:
         """Hash of the spec without its seeds."""
         return self.spec.configuration_id
+
+    @cached_property
+    def family(self) -> str:
+        """Recipe family."""
+        return family_of(self.spec.model.model_dump(mode="json"))
+
+    @cached_property
+    def action(self) -> Action:
+        """What training does about imbalance."""
+        return Action.of(self.spec.recipe.model_dump(mode="json"))
 
     @property
     def target_set(self) -> str:
@@ -137,6 +148,8 @@ def unedited(profile: Profile) -> bool:
 def groups(records: Sequence[RunRecord]) -> tuple[list[list[Configuration]], dict[str, int]]:
     """Configurations that share target set, test images, protocol, network and recipe; and what was not used, and why.
 
+    See `regrouped` for those that share less.
+
     Runs of several studies stand side by side; one that stands in two of them counts once. Raises RegistryError for
     outcomes that their scale cannot hold.
     """
@@ -161,6 +174,16 @@ def groups(records: Sequence[RunRecord]) -> tuple[list[list[Configuration]], dic
     for runs in by_configuration.values():
         found[_context(runs[0][1])].append(_configuration(runs))
     return [group for alike in found.values() for group in _by_protocol(alike)], dict(unused)
+
+
+def regrouped(found: Sequence[Sequence[Configuration]], across: str) -> list[list[Configuration]]:
+    """The configurations of `groups` again, in groups that may also differ in `across`, see `Claim`."""
+    if not across:
+        return [list(group) for group in found]
+    by_context: dict[str, list[Configuration]] = defaultdict(list)
+    for configuration in (each for group in found for each in group):
+        by_context[_context(configuration.spec, across)].append(configuration)
+    return [group for alike in by_context.values() for group in _by_protocol(alike)]
 
 
 def _by_protocol(configurations: Sequence[Configuration]) -> list[list[Configuration]]:
@@ -210,7 +233,7 @@ def _configuration(runs: Sequence[tuple[RunRecord, RunSpec]]) -> Configuration:
     return Configuration(runs[0][1], outcomes, dict(ids), runs[0][0].domain)
 
 
-def _context(spec: RunSpec) -> str:
+def _context(spec: RunSpec, across: str = "") -> str:
     """All beside the protocol that a comparison holds fixed. Shifts may differ: one with added classes is dropped."""
     data = spec.stages[-1].data
     content = {
@@ -218,6 +241,8 @@ def _context(spec: RunSpec) -> str:
         "train": [data.source, data.split],
         "digests": [spec.sources.get(spec.target.test.source), spec.sources.get(data.source)],
         "model": spec.model.model_dump(mode="json"),
-        "recipe": spec.recipe.model_dump(mode="json"),
+        "recipe": spec.recipe.model_dump(mode="json", exclude=set(ACTION_FIELDS) if across == "actions" else None),
     }
+    if across == "recipes":
+        del content["model"], content["recipe"]
     return canonical_json(content)

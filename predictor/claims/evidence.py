@@ -66,12 +66,16 @@ def effect(comparison: Contrast, outcome: str) -> tuple[float, tuple[str, ...]] 
     """The effect of one comparison and the runs behind it: paired by data seed, seeds averaged.
 
     Robustness is the mean over the shifts that all arms were tested on and whose images share no origin with classes
-    that any of them was trained on in addition. None where the arms share no data seed or no such shift.
+    that any of them was trained on in addition. None where the arms share no such shift, or no data seed and may not be
+    compared without.
     """
     configurations = [configuration for configuration, _ in comparison.arms]
     names = _shifts(configurations) if outcome == "robustness" else [outcome]
     total, ids = [], set()
-    for seed in sorted(set.intersection(*(set(each.outcomes) for each in configurations))):
+    shared = sorted(set.intersection(*(set(each.outcomes) for each in configurations)))
+    if comparison.unpaired and not shared:
+        return _unpaired(comparison, names)
+    for seed in shared:
         if names and all(name in each.outcomes[seed] for each in configurations for name in names):
             sums = [
                 weight * sum(each.outcomes[seed][name] for name in names) / len(names)
@@ -80,6 +84,18 @@ def effect(comparison: Contrast, outcome: str) -> tuple[float, tuple[str, ...]] 
             total.append(sum(sums) * comparison.scale)
             ids.update(run for each in configurations for run in each.run_ids[seed])
     return (sum(total) / len(total), tuple(sorted(ids))) if total else None
+
+
+def _unpaired(comparison: Contrast, names: Sequence[str]) -> tuple[float, tuple[str, ...]] | None:
+    """The effect from each arm's mean over its seeds: every configuration drew images of its own."""
+    total, ids = 0.0, set()
+    for each, weight in comparison.arms:
+        seeds = [seed for seed, own in each.outcomes.items() if names and all(name in own for name in names)]
+        if not seeds:
+            return None
+        total += weight * _mean([_mean([each.outcomes[seed][name] for name in names]) for seed in seeds])
+        ids.update(run for seed in seeds for run in each.run_ids[seed])
+    return total * comparison.scale, tuple(sorted(ids))
 
 
 def clusters(configurations: Sequence[Configuration]) -> dict[str, str]:

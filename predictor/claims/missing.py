@@ -16,6 +16,7 @@ from predictor.spec import target_counts
 
 STUDY = "missing"
 SEEDS = (0, 1, 2)
+MOST_SEEDS = 30  # of all configurations together
 STAGE_PLANS: dict[str, list[dict[str, Any]]] = {
     "many-then-few": [{"share": 0.5}, {"share": 0.5, "head": "fresh", "others": "none"}],
     "few-then-many": [{"share": 0.5, "others": "none"}, {"share": 0.5, "head": "fresh"}],
@@ -97,7 +98,9 @@ def grid_content(
     used = {block["target_set"]: by_name[block["target_set"]] for block in blocks}
     first = next(iter(used.values()))
     plans = {str(block["stages"]) for block in blocks if "stages" in block}
-    seeds = sorted({seed for site in used.values() for c in site.configurations for seed in c.run_ids}) or list(SEEDS)
+    seeds = sorted({seed for site in used.values() for c in site.configurations for seed in c.run_ids})
+    if len(seeds) > MOST_SEEDS:  # every configuration drew its own: there is nothing to pair with
+        seeds = list(SEEDS)
     known = {FRACTALS[0]: FRACTALS[1], **first.sources}
     return compose(
         study=study,

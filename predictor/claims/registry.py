@@ -12,13 +12,27 @@ from predictor.claims.paper import (
     c6_tail_share,
     c7_truncation,
 )
+from predictor.claims.practice import (
+    p1_class_weights,
+    p2_oversampling,
+    p3_hundred_to_one,
+    p4_drop_small,
+    p5_thousand_images,
+    p6_background,
+    p7_pretraining,
+    p8_robustness,
+)
 from predictor.errors import PredictorError
 
 PAPER = (
     c1_v_scaling.CLAIM, c2_h_scaling.CLAIM, c2_h_scaling.CLAIM_NONE, c3_sources.CLAIM, c4_very_large.CLAIM,
     c5_imbalance.CLAIM, c6_tail_share.CLAIM, c7_truncation.CLAIM,
 )  # fmt: skip
-_CLAIMS: dict[str, Claim] = {claim.name: claim for claim in PAPER}
+PRACTICE = (
+    p1_class_weights.CLAIM, p2_oversampling.CLAIM, p3_hundred_to_one.CLAIM, p4_drop_small.CLAIM,
+    p5_thousand_images.CLAIM, p6_background.CLAIM, p7_pretraining.CLAIM, p8_robustness.CLAIM,
+)  # fmt: skip
+_CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (*PAPER, *PRACTICE)}
 
 
 def register(claim: Claim) -> Claim:
@@ -46,5 +60,5 @@ def register(claim: Claim) -> Claim:
 
 
 def registered() -> dict[str, Claim]:
-    """{name: claim}, the paper's first."""
+    """{name: claim}, the paper's first, then what people repeat."""
     return dict(_CLAIMS)

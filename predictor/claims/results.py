@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from predictor.claims.base import TARGET_SETS, Claim
-from predictor.claims.configurations import Configuration, groups
+from predictor.claims.configurations import Configuration, groups, regrouped
 from predictor.claims.evidence import PartResult, clusters, part_results
 from predictor.claims.missing import Missing, grid_content, missing
 from predictor.claims.registry import registered
@@ -16,6 +17,7 @@ from predictor.claims.target_sets import Site, sites
 from predictor.errors import PredictorError, SpecError
 from predictor.grids import load_grid, near
 from predictor.grids.write import grid_text
+from predictor.recipes import FAMILIES, SCRATCH
 from predictor.records import RunRecord, read_registry
 from predictor.results import Result
 from predictor.statistics.equivalence import p_differs
@@ -39,6 +41,7 @@ class ClaimResult:
     domain : None: all domains together; else the verdict on the target sets of one domain
     differs : p that the effect of the first part is the same in every domain (Welch's test over target sets); None
         where fewer than two domains have two target sets
+    recipe : the recipe family whose runs it is about; None: the paper's claims, which compare runs of one recipe
     """
 
     claim: str
@@ -61,6 +64,7 @@ class ClaimResult:
     missing: Missing | None
     domain: str | None = None
     differs: float | None = None
+    recipe: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -70,6 +74,7 @@ class ClaimsReport(Result):
     results: tuple[ClaimResult, ...]
     unused: Mapping[str, int]
     _places: Sequence[Site] = field(repr=False, default=())
+    _more: Mapping[str, Sequence[Site]] = field(repr=False, default_factory=dict)
     _files: Mapping[str, str] = field(repr=False, default_factory=dict)
     shown_by: ClassVar[str] = "claims"
 
@@ -87,18 +92,28 @@ class ClaimsReport(Result):
         import pandas as pd
 
         names = (
-            "claim", "domain", "question", "verdict", "effect", "low", "high", "level", "margin", "p", "p_adjusted",
-            "n_target_sets", "n_pairs", "n_runs", "reason",
+            "claim", "domain", "recipe", "question", "verdict", "effect", "low", "high", "level", "margin", "p",
+            "p_adjusted", "n_target_sets", "n_pairs", "n_runs", "reason",
         )  # fmt: skip
         return pd.DataFrame([{name: getattr(result, name) for name in names} for result in self.results])
 
-    def missing_grid(self) -> str | None:
-        """The missing runs of all claims as one grid YAML; None where the registry's target sets lack none."""
-        blocks = [block for result in self.results if result.missing for block in result.missing.blocks]
+    def missing_grid(self, recipe: str | None = None) -> str | None:
+        """The missing runs of all claims as one grid YAML; None where the registry's target sets lack none.
+
+        recipe : of the runs of another recipe family than that of the paper's claims, see `missing_recipes`
+        """
+        own = [result for result in self.results if (result.recipe if result.recipe in self._more else None) == recipe]
+        blocks = [block for result in own if result.missing for block in result.missing.blocks]
         if not blocks:
             return None
         note = "Runs that the claims of a registry lack. Look at it with:  trainer plan FILE --data DIR"
-        return grid_text(grid_content(blocks, self._places, self._files), [note])
+        places = self._places if recipe is None else self._more[recipe]
+        return grid_text(grid_content(blocks, places, self._files), [note])
+
+    @property
+    def missing_recipes(self) -> list[str]:
+        """Recipe families whose missing runs are a grid of their own: a grid has one network."""
+        return [name for name in self._more if self.missing_grid(name) is not None]
 
 
 def claims(
@@ -119,24 +134,66 @@ def claims(
     records = read_registry(runs, list(studies) if studies else None) if isinstance(runs, str | Path) else list(runs)
     found, unused = groups(records)
     files, digests = _grid_sources(Path(runs)) if isinstance(runs, str | Path) else ({}, {})
-    places = _independent(sites(found, digests))
+    main = [kept for group in found if (kept := [each for each in group if each.family == SCRATCH])] or found
+    places = _independent(sites(main, digests))
     finished = {record.run_id for record in records}
-    raw = [_result(claim, found, places, finished, files) for claim in known.values()]
+    raw = [_result(claim, found, places, finished, files) for claim in known.values() if not claim.families]
     judged = [
         row
         for result in _judged(raw)
         for row in (result, *_by_domain(known[result.claim], result, raw, found, places, finished, files))
     ]
+    by_recipe, more = _by_recipe(list(known.values()), found, digests, finished, files)
+    judged += by_recipe
     results = tuple(result for name in wanted for result in judged if result.claim == name)
-    return ClaimsReport(results=results, unused=unused, _places=tuple(places), _files=files)
+    return ClaimsReport(results=results, unused=unused, _places=tuple(places), _more=more, _files=files)
+
+
+def _by_recipe(
+    known: Sequence[Claim],
+    found: Sequence[Sequence[Configuration]],
+    digests: Mapping[str, str],
+    finished: set[str],
+    files: Mapping[str, str],
+) -> tuple[list[ClaimResult], dict[str, list[Site]]]:
+    """Claims that have a verdict for each recipe family of the registry, and where runs of another one than the main.
+
+    What people repeat is one family of tests, the paper's claims are another: Holm's adjustment is inside each.
+    """
+    present = {each.family for group in found for each in group}
+    rows: list[ClaimResult] = []
+    every: dict[str, list[Site]] = {}
+    asked: list[tuple[Claim, list[list[Configuration]], list[Site]]] = []
+    for family in (name for name in FAMILIES if name in (present or {SCRATCH})):
+        own = [kept for group in found if (kept := [each for each in group if each.family == family])]
+        there = _independent(sites(own, digests))
+        if family != SCRATCH and SCRATCH in present:
+            every[family] = there
+        for claim in known:
+            if family not in claim.families:
+                continue
+            beside = {family, SCRATCH} if claim.across == "recipes" else {family}
+            alike = [
+                kept
+                for group in regrouped(found, claim.across)
+                if (kept := [each for each in group if each.family in beside])
+            ]
+            rows.append(replace(_result(claim, alike, there, finished, files), recipe=family))
+            asked.append((claim, alike, there))
+    judged = [
+        row
+        for result, (claim, alike, there) in zip(_judged(rows), asked, strict=True)
+        for row in (result, *_by_domain(claim, result, rows, alike, there, finished, files, least=2))
+    ]
+    return judged, every
 
 
 def part_rows(results: Sequence[ClaimResult]) -> list[dict[str, object]]:
     """A row for each part of each claim."""
     return [
         {
-            "claim": result.claim, "domain": result.domain, "verdict": result.verdict, "part": part.name,
-            "outcome": part.outcome, "expects": part.expects, "effect": part.effect, "low": part.low,
+            "claim": result.claim, "domain": result.domain, "recipe": result.recipe, "verdict": result.verdict,
+            "part": part.name, "outcome": part.outcome, "expects": part.expects, "effect": part.effect, "low": part.low,
             "high": part.high, "level": part.level,
             "p_supports": part.supports, "p_contradicts": part.contradicts, "n_target_sets": part.n_target_sets,
             "n_pairs": part.n_bases, "n_runs": len(part.run_ids), "reason": part.reason,
@@ -201,12 +258,17 @@ def _by_domain(
     places: Sequence[Site],
     finished: set[str],
     files: Mapping[str, str],
+    least: int = 1,
 ) -> list[ClaimResult]:
-    """A verdict for each domain, where the effect differs between them; Holm's adjustment is over domains as well."""
+    """A verdict for each domain, where the effect differs between them; Holm's adjustment is over domains as well.
+
+    least : target sets of a domain that has a row
+    """
     if pooled.differs is None or pooled.differs >= ALPHA:
         return []
-    domains = sorted({c.domain for group in found for c in group if c.target_set in pooled.parts[0].target_sets})
-    others = [result for result in raw if result.claim != pooled.claim]
+    home = {c.target_set: c.domain for group in found for c in group if c.target_set in pooled.parts[0].target_sets}
+    domains = sorted(name for name, n in Counter(home.values()).items() if n >= least)
+    others = [result for result in raw if (result.claim, result.recipe) != (pooled.claim, pooled.recipe)]
     rows = []
     for name in domains:
         own = [[c for c in group if c.domain == name] for group in found]
@@ -214,7 +276,7 @@ def _by_domain(
         one = _result(claim, [group for group in own if group], there, finished, files)
         p = None if one.p is None else min(1.0, one.p * len(domains))
         (judged,) = _judged([replace(one, p=p), *others])[:1]
-        rows.append(replace(judged, p=one.p, domain=name, differs=None))
+        rows.append(replace(judged, p=one.p, domain=name, differs=None, recipe=pooled.recipe))
     return rows
 
 

@@ -17,6 +17,16 @@ from predictor.errors import PredictorError
     "--budget", type=click.IntRange(0, 10**15), metavar="N", help="Images that can be collected; money with --price."
 )
 @click.option("--reach", type=float, metavar="ACCURACY", help="Also: the fewest images for this accuracy, e.g. 0.8.")
+@click.option(
+    "--merge-below",
+    type=click.IntRange(2, 10**9),
+    metavar="N",
+    help="What if classes of fewer images became one other.",
+)
+@click.option(
+    "--drop-below", type=click.IntRange(2, 10**9), metavar="N", help="What if classes of fewer images were left out."
+)
+@click.option("--other", metavar="NAME", help="What if this other class (none of the above) were left out.")
 @click.option("--cuts", is_flag=True, help="Also try to leave images out; else no plan deletes any.")
 @click.option(
     "--price", type=click.Path(path_type=Path), metavar="FILE",

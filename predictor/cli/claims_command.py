@@ -23,10 +23,11 @@ from predictor.render.tables import json_text, rows_text
 def command(
     runs: Path, studies: tuple[str, ...], names: tuple[str, ...], everything: bool, missing: Path | None, form: str
 ) -> None:
-    """Test the paper's claims C1 to C7, and your own, on the registry RUNS.
+    """Test the paper's claims C1 to C7, claims that people repeat (P1 to P8), and your own, on the registry RUNS.
 
-    A claim is supported or contradicted only where runs of at least 6 target sets say so, Holm-adjusted over the
-    claims; "no effect" is shown by equivalence, never by a large p. Own claims: `predictor --load FILE claims RUNS`.
+    P1 to P8 have a verdict for each recipe family: from scratch, frozen, fine-tuned. A claim is supported or
+    contradicted only where runs of at least 6 target sets say so, Holm-adjusted over the claims; "no effect" is shown
+    by equivalence, never by a large p. Own claims: `predictor --load FILE claims RUNS`.
     """
     from predictor.claims import claims
     from predictor.claims.results import part_rows
@@ -40,6 +41,10 @@ def command(
         else:
             write_text(missing, text)
             click.echo(f"{missing}: written", err=True)
+        for recipe in report.missing_recipes:  # a grid has one network
+            more = missing.with_name(f"{missing.stem}-{recipe}{missing.suffix}")
+            write_text(more, report.missing_grid(recipe) or "")
+            click.echo(f"{more}: written, runs of {recipe} networks", err=True)
     if form == "json":
         click.echo(json_text(claims_json(report)))
     elif form == "csv":

@@ -48,7 +48,9 @@ def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:
     """--target-set, --domain, --recipe, --model, ...: where and how the manifest is trained."""
     for option in (
         click.option(
-            "--recipe", metavar="NAME|GRID", help="One of predictor recipes, e.g. frozen-lite0+class-weights, or a grid."
+            "--recipe",
+            metavar="NAME|GRID",
+            help="One of predictor recipes, e.g. frozen-lite0+class-weights, or a grid.",
         ),
         click.option(
             "--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Images shown, repeated ones too."

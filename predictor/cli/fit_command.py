@@ -74,7 +74,12 @@ def command(
 
 
 def _on_top(
-    registries: tuple[Path, ...], output: Path, base: str, studies: tuple[str, ...], outcomes: tuple[str, ...], form: str
+    registries: tuple[Path, ...],
+    output: Path,
+    base: str,
+    studies: tuple[str, ...],
+    outcomes: tuple[str, ...],
+    form: str,
 ) -> None:
     """A fit of own runs on top of another one: see `predictor.planning.pilots.based`."""
     from predictor.errors import FitError

@@ -27,5 +27,8 @@ def command(fit_path: Path | None, form: str) -> None:
     elif form == "table":
         click.echo(summary(fit, where))
     else:
-        click.echo(rows_text([{**row, "actions": ", ".join(row["actions"]), "weights": (row["weights"] or {}).get("name")}
-                              for row in rows(fit)], form))  # fmt: skip
+        told = [
+            {**row, "actions": ", ".join(row["actions"]), "weights": (row["weights"] or {}).get("name")}
+            for row in rows(fit)
+        ]
+        click.echo(rows_text(told, form))

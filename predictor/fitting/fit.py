@@ -36,7 +36,11 @@ from predictor.statistics.ties import varies
 
 FEWEST = 10  # configurations of an outcome: fewer calibrate no 90 % interval
 ENOUGH = 2000  # runs and outcomes from which more processes bring more than their start costs
-APART = ("classwise", "gaussian_process", "average")  # compete for recipe families beside the main one: they know actions
+APART = (
+    "classwise",
+    "gaussian_process",
+    "average",
+)  # compete for recipe families beside the main one: they know actions
 NO_PROBES: Mapping[str, Probe] = {}
 Progress = Callable[[str, float], None]
 _Job = tuple[

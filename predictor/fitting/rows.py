@@ -20,10 +20,10 @@ from predictor.models.base import Floats
 from predictor.models.case import Case, level_key, recipe_name
 from predictor.models.rows import Row
 from predictor.models.scales import ACCURACY, Scale
+from predictor.recipes import ACTION_FIELDS, FAMILIES, FROZEN, SCRATCH, Action, family_of
 from predictor.records.gate import pass_gate
 from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
-from predictor.recipes import ACTION_FIELDS, FAMILIES, FROZEN, SCRATCH, Action, family_of
 from predictor.spec import Recipe, network_name
 
 DEFAULT_IMAGE_SIZE = 32  # what predictor.spec leaves out of a stored spec
@@ -37,7 +37,7 @@ class Selection:
 
     dropped : (study, reason, number of runs) of what `left_out` says
     family : of recipes, see `predictor.recipes`
-    variants : {run id: settings in which its recipe differs from most runs of its network}, of those that were asked for
+    variants : {run id: settings in which its recipe differs from most runs of its network}, of those asked for
     """
 
     records: tuple[RunRecord, ...]

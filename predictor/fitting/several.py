@@ -55,8 +55,8 @@ def _entering(records: Sequence[RunRecord], known: set[str], registry: Path) -> 
             kept += own
         elif new:
             notes.append(
-                f"{registry}: {len(new)} configuration{'s' * (len(new) > 1)} of {target_set} with {recipe}: {ENTERS} are "
-                f"needed to enter a fit; fewer are pilots: predictor predict MANIFEST --pilot {registry}"
+                f"{registry}: {len(new)} configuration{'s' * (len(new) > 1)} of {target_set} with {recipe}: {ENTERS} "
+                f"are needed to enter a fit; fewer are pilots: predictor predict MANIFEST --pilot {registry}"
             )
     return kept, notes
 

@@ -175,7 +175,9 @@ class Fit(Result):
     def evidence(self) -> tuple[RecipeEvidence, ...]:
         """The recipes of all families, those with the most configurations of each family first."""
         return tuple(
-            RecipeEvidence(family, **{name: own[name] for name in RecipeEvidence.__dataclass_fields__ if name != "family"})
+            RecipeEvidence(
+                family, **{name: own[name] for name in RecipeEvidence.__dataclass_fields__ if name != "family"}
+            )
             for family, fit in self.recipe_families.items()
             for own in sorted(fit.content["recipes"], key=lambda own: -own.get("n_configurations", 0))
             if "name" in own

@@ -59,8 +59,10 @@ def pooled_parameters(
         n_runs=n_runs,
     )  # fmt: skip
     by_level = fitted.deviations[0]
-    by_domain = fitted.deviations[shared["domain"][2]] if "domain" in shared else np.zeros((len(domains), len(names) + 1))
-    for names_of, index, place in shared.values():
+    by_domain = (
+        fitted.deviations[shared["domain"][2]] if "domain" in shared else np.zeros((len(domains), len(names) + 1))
+    )
+    for _, index, place in shared.values():
         home = dict(zip(level.tolist(), index.tolist(), strict=True))
         by_level = by_level + fitted.deviations[place][[home[i] for i in range(len(levels))]]
     own_network = {}

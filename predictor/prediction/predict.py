@@ -89,8 +89,8 @@ def predict(
     probe : of the training images of what the manifests list, where the target set is new
     against : names that every manifest is compared with; None: every pair, of more than 20 manifests the best with each
 
-    Raises FitError for names and recipes that the fit does not know, for manifests without any target class, and for a probe of
-    other classes or of another kind than the fit learnt from.
+    Raises FitError for names and recipes that the fit does not know, for manifests without any target class, and for a
+    probe of other classes or of another kind than the fit learnt from.
     """
     share_between("level", level, remedy="Use e.g. --level 0.9")
     manifests = named_manifests(manifests)
@@ -114,7 +114,9 @@ def predict(
     order = [by_name[item.manifest] for item in ranked]
     ranked = [replace(item, probe=told) for item in ranked]
     if explain:
-        evidence = named.evidence or next((item for item in fit.evidence if item.model == request.recipe["model"]), None)
+        evidence = named.evidence or next(
+            (item for item in fit.evidence if item.model == request.recipe["model"]), None
+        )
         places = {"target_set": target_set, "domain": domain}
         others = recipe is None and model is None and image_size is None and not outcomes
         ranked = [

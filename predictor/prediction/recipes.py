@@ -22,7 +22,7 @@ GRIDS = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class Named:
-    """A recipe resolved against a fit: the fit of its family, what `resolve` takes, and the evidence; None: as it was."""
+    """A recipe resolved against a fit: the fit of its family, what `resolve` takes, and the evidence."""
 
     fit: Fit
     model: str | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.errors import FitError
+from predictor.render.changes import change_lines
 from predictor.text import shown
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def summary(advice: Advice, plan: str = "advised") -> str:
     if advice.five_points is not None:
         lines += _reach("+5 points", advice.five_points, priced=advice.priced)
     blocks.append(lines)
+    if told := change_lines(advice.changes, advice.no_actions):
+        blocks.append(told)
     out = [f"{e['indicator']} {e['value']:.4g} (fit saw {e['low']:.4g} to {e['high']:.4g})" for e in chosen.outside]
     last = [line("range", "OUTSIDE " + "; ".join(out) + "; uncalibrated" if out else "inside")]
     last.append(line("image-steps", _steps(advice, chosen)))
@@ -81,7 +84,8 @@ def summary(advice: Advice, plan: str = "advised") -> str:
 def _steps(advice: Advice, chosen: Plan) -> str:
     now = next(plan.image_steps for plan in advice.plans if plan.name == "now")
     if now is None:
-        return "not known to the fit"
+        frozen = advice.recipe["model"] is not None and advice.recipe["model"].endswith(", head)")
+        return "none: the head of a frozen network is solved for" if frozen else "not known to the fit"
     if advice.steps_fixed:
         return f"{now:,} whatever is added, as asked"
     most = max((plan.image_steps or 0 for plan in (*advice.plans, *advice.curve)), default=now)

@@ -36,7 +36,8 @@ def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> 
         blocks += [rows_text(sets, fmt)] if sets else []
     notes = [
         "effect, interval and margin: points of accuracy, of each claim's first part, its mean over target sets with "
-        "Student's t; pairs: bases that were compared; q: Holm's over all claims; a verdict needs 6 target sets; "
+        "Student's t; pairs: bases that were compared; q: Holm's over all claims of the paper (C), and over "
+        "those that people repeat (P) of every recipe family; a verdict needs 6 target sets; "
         "all parts: --all"
     ]
     notes += [f"{count} runs not used: {why}" for why, count in report.unused.items()]
@@ -58,7 +59,7 @@ def claims_json(report: ClaimsReport) -> dict[str, Any]:
 
 
 def _name(result: ClaimResult) -> str:
-    return result.claim if result.domain is None else f"{result.claim} {result.domain}"
+    return " ".join(part for part in (result.claim, result.recipe, result.domain) if part)
 
 
 def _line(result: ClaimResult) -> dict[str, object]:

@@ -279,7 +279,8 @@ def title(manifest: str, basis: str, target_set: str, domain: str, recipe: Mappi
         place += ", no pilots" if domain == "new" else "   TARGET SET new"
     if basis == "pilot":
         place = f"TARGET SET {target_set}   DOMAIN {domain}"
-    return f"{manifest}   {place}   RECIPE {named}{steps}{' (assumed)' if recipe['assumed'] else ''}"
+    action = "" if recipe.get("action", "none") == "none" else f", {recipe['action']}"
+    return f"{manifest}   {place}   RECIPE {named}{steps}{action}{' (assumed)' if recipe['assumed'] else ''}"
 
 
 def line(name: str, content: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
 from predictor.models.scales import Scale
 from predictor.planning.advice.allocation import affordable, best, proportional, smallest_first, uniform
+from predictor.planning.advice.changes import PLAN, Change, Scorer, changes, relabelled
 from predictor.planning.advice.curve import Curve, Predicted
 from predictor.planning.advice.reach import reach, room
 from predictor.planning.advice.results import NOW, Advice, Against, ClassChange, Plan
@@ -56,6 +58,9 @@ def advise(
     recipe: str | Path | None = None,
     level: float = 0.9,
     pilots: Iterable[RunRecord] | None = None,
+    merge_below: int | None = None,
+    drop_below: int | None = None,
+    other: str | None = None,
 ) -> Advice:
     """Plan what to collect.
 
@@ -65,6 +70,7 @@ def advise(
     prices : of one image of each target class, '*' of those that are not named; other classes are then not tried
     image_steps : fixes them; where left out they grow with the images, up to the most that the fit saw
     pilots : runs of the manifest's target set; predictions and gains are then at the level and slope that they show
+    merge_below, drop_below, other : labels that are changed, see `predictor.planning.advice.changes.relabelled`
     The others as in `predictor.prediction.predict`, or with pilots in `predict_with_pilots`.
 
     Every size is read from one curve (`Advice.curve`): a larger budget never reaches less, but for 0.05 points that
@@ -124,6 +130,18 @@ def advise(
         notes.append(
             "the gains are at the level that is predicted now, which rests on the fit's images: pilots pin it down"
         )
+    labels = relabelled(now, merge_below=merge_below, drop_below=drop_below, other=other)
+    if pilots is not None:
+        done: tuple[tuple[Change, ...], str | None] = (), "not scored after pilots: they say nothing of actions"
+    else:
+        network = request.recipe["model"]
+        own = named.evidence or next((item for item in fit.evidence if item.model == network), None)
+        scorer = Scorer(replace(named, evidence=own), {"target_set": target_set, "domain": domain}, outcome, level)
+        after = None if advised.name == NOW else plans[advised.name]
+        every = {NOW: now, **labels, **({} if after is None else {PLAN: after})}
+        done = changes(scorer, now, {name: objective.steps(item) for name, item in every.items()}, labels, after)
+    able = [item.name for item in whole.evidence if len(item.actions) > 1 and item.family != fit.recipe_family]
+    why = done[1] if done[1] is None or not able else f"{done[1]}; {', '.join(able)} had: --recipe {able[0]}"
     value = base.outcome(outcome).value or 0.0
     shown = curve.points(curve.sizes(min(budget or room(curve), room(curve))))
     return Advice(
@@ -150,6 +168,8 @@ def advise(
         reach=None if wanted is None else reach(curve, wanted, budget or 0),
         five_points=reach(curve, value + POINTS, budget or 0) if value + POINTS < 1 else None,
         notes=(*request.warnings, *notes),
+        changes=done[0],
+        no_actions=why,
     )
 
 

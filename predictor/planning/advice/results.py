@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from predictor.errors import FitError
+from predictor.planning.advice.changes import Change
 from predictor.planning.advice.curve import Point
 from predictor.planning.advice.reach import Reach
 from predictor.results import Result
@@ -79,6 +80,8 @@ class Advice(Result):
     curve : what each size up to the budget reaches, spread as advised, inside of what the fit saw
     reach : the size for the accuracy that is wanted; five_points : for 5 points more than now
     steps_fixed : whether image-steps stay as they are, or grow with the images
+    changes : what can be done without images, see `predictor.planning.advice.changes`; no_actions : why no action of
+        training is among it, or None
     fit : where the fit was found
     """
 
@@ -100,6 +103,8 @@ class Advice(Result):
     reach: Reach | None
     five_points: Reach | None
     notes: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
+    no_actions: str | None = None
     fit: str = "a fit in memory"
     shown_by: ClassVar[str] = "advice"
 

@@ -12,7 +12,7 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed, with_near
 from predictor.fitting.configurations import configurations
-from predictor.fitting.rows import Selection, action_of, record_family, recipe_of, rows_for
+from predictor.fitting.rows import Selection, action_of, recipe_of, record_family, rows_for
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit, measured_within
 from predictor.models.outcome import KnownClass

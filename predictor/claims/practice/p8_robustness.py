@@ -1,0 +1,58 @@
+"""P8: what helps accuracy helps robustness: more images, and weights of classes where these are uneven.
+
+The pairs are chosen by what was changed, not by what was measured: choosing those whose accuracy rose would let chance
+choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from predictor.claims.base import RAISES, Claim, Contrast, Part
+from predictor.claims.configurations import Configuration, unedited
+from predictor.claims.practice import p1_class_weights
+from predictor.claims.practice.pairs import acting, as_long, plain, same_but_size, unpaired
+from predictor.claims.target_sets import Site
+from predictor.recipes import FAMILIES
+
+MORE, WEIGHTS = "more images", "class weights"
+STEP = 1.5
+
+
+def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
+    """Each size against the next larger one; the same uneven classes with and without weights."""
+    single = [each for each in plain(group) if unedited(each.data.profile)]
+    for base in single:
+        larger = [
+            each
+            for each in single
+            if each.size >= STEP * base.size and same_but_size(base, each) and as_long(base, each)
+        ]
+        if larger:
+            yield unpaired(MORE, base, min(larger, key=lambda each: (each.size, each.id)), base)
+    for base, arm in acting(group, class_weights="inverse"):
+        yield unpaired(WEIGHTS, base, arm, base)
+
+
+def design(site: Site) -> Iterable[Mapping[str, Any]]:
+    """One size and its double; uneven classes with and without weights."""
+    for size in (site.samples_per_class, 2 * site.samples_per_class):
+        yield {"samples_per_class": size, "image_steps": site.image_steps}
+    yield from p1_class_weights.design(site)
+
+
+CLAIM = Claim(
+    name="P8",
+    question="Does what helps accuracy help robustness?",
+    parts=(
+        Part(MORE, RAISES, "robustness"),
+        Part(WEIGHTS, RAISES, "robustness"),
+        Part(MORE, RAISES),
+        Part(WEIGHTS, RAISES),
+    ),
+    find=find,
+    design=design,
+    across="actions",
+    families=FAMILIES,
+)

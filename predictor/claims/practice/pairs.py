@@ -1,0 +1,39 @@
+"""What the claims that people repeat compare: configurations of one stage that differ in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from predictor.claims.base import Contrast
+from predictor.claims.configurations import Configuration, close, schedules
+from predictor.recipes import FROZEN, NONE, Action
+
+
+def unpaired(contrast: str, base: Configuration, more: Configuration, less: Configuration) -> Contrast:
+    """outcome(more) - outcome(less), by means over seeds where no draw of the images is shared."""
+    return Contrast(contrast, base, ((more, 1.0), (less, -1.0)), unpaired=True)
+
+
+def plain(group: Sequence[Configuration]) -> list[Configuration]:
+    """Those of one stage in which nothing is done about imbalance."""
+    return [each for each in group if each.single and each.action == NONE]
+
+
+def as_long(base: Configuration, arm: Configuration) -> bool:
+    """Trained as long, in image-steps or in epochs; the head of a frozen network is solved for."""
+    return base.family == FROZEN or bool(schedules(base, arm))
+
+
+def same_but_size(base: Configuration, arm: Configuration) -> bool:
+    """Equal in profile, blend and other classes."""
+    return (arm.data.profile, arm.data.blend, arm.others) == (base.data.profile, base.data.blend, base.others)
+
+
+def acting(group: Sequence[Configuration], **action: str) -> Iterator[tuple[Configuration, Configuration]]:
+    """(without, with) pairs on the same uneven classes: nothing done about imbalance, and this alone."""
+    single, wanted = [each for each in group if each.single], Action(**action)
+    for base in plain(group):
+        if base.counts and base.counts[0] > base.counts[-1]:
+            for arm in single:
+                if arm.action == wanted and arm.data == base.data and close(arm.image_steps, base.image_steps):
+                    yield base, arm

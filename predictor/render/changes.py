@@ -1,0 +1,48 @@
+"""What needs no image, for a reader: actions of training and changed labels, by mean, worst class and plain accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from predictor.planning.advice.changes import Change
+from predictor.render.tables import percent, rows_text
+
+DROPPED = "a class that is merged or left out counts as 0; no run of the fit dropped one: the others follow the curve"
+SHARES = "plain: accuracy where test images come as often as in the manifest; worst now: the class that is worst now"
+
+
+def change_lines(changes: Sequence[Change], no_actions: str | None) -> list[str]:
+    """A table of what needs no image, how to read it, and why no action is in it."""
+    lines = []
+    if changes:
+        lines = [*rows_text([_row(change) for change in changes], "table").split("\n"), SHARES]
+        if any(change.kind == "labels" for change in changes):
+            lines.append(DROPPED)
+    if no_actions is not None:
+        lines.append(f"actions of training: none predicted: {no_actions}")
+    return lines
+
+
+def _row(change: Change) -> dict[str, Any]:
+    """One change as it is printed."""
+    bounds = ""
+    if change.gain_low is not None and change.gain_high is not None:
+        bounds = f" [{100 * change.gain_low:+z.1f}, {100 * change.gain_high:+z.1f}]"
+    worst = None
+    if change.worst is not None:
+        label, now, then = change.worst
+        worst = f"{label} {percent(now)} -> {percent(then)}"
+    plain = None
+    if change.plain is not None and change.plain_now is not None:
+        plain = f"{percent(change.plain_now)} -> {percent(change.plain)}"
+    return {
+        "change": change.name,
+        "images": change.images or None,
+        "points against now": f"{100 * change.gain:+z.1f}{bounds}",
+        "P(beats now)": f"{change.p_better:.2f}",
+        "plain": plain,
+        "worst now": worst,
+        "n": change.n_configurations,
+        "range": "OUTSIDE" if change.outside else "inside",
+    }
