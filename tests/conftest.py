@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from report_made import made
+from recipes_made import frozen
 from synthetic import registry
 
 from predictor.fitting import fit_registry
@@ -28,3 +29,10 @@ def synthetic_fit(synthetic_records: tuple[RunRecord, ...]) -> Fit:
 def about() -> Material:
     """What a report shows of such a world with a held-out study; nobody changes it."""
     return made(card="what was trained on what")
+
+
+@pytest.fixture(scope="session")
+def recipes_fit(synthetic_fit: Fit) -> Fit:
+    """The same fit with a frozen network as a recipe family of its own; nobody changes it."""
+    family = fit_registry(frozen(), ["accuracy"], ["classwise"]).content
+    return Fit({**synthetic_fit.content, "recipe_families": {"frozen": family}})

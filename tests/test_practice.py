@@ -1,4 +1,4 @@
-"""Claims that people repeat: planted laws give their verdicts for each recipe family, and what is missing is planned."""
+"""Claims that people repeat: planted laws give verdicts for each recipe family, and what is missing is planned."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def law(spec: RunSpec) -> float:
     data = spec.stages[-1].data
     value = 0.4 + 0.04 * np.log2(np.mean(counts) / 10)
     value += 0.05 * (action.class_weights != "none" and counts[0] < counts[-1])
-    value -= 0.06 * (counts[-1] / counts[0] > 50)
+    value -= 0.06 * (counts[-1] / counts[0] > 40)
     value += 0.04 * sum(other.n_classes == 1 for other in data.others)
     value -= 0.03 * sum(other.samples_per_class < 10 for other in data.others)
     value += 0.1 * (family_of(spec.model.model_dump()) != "scratch")
@@ -63,7 +63,7 @@ def test_nothing_is_decided_without_a_contrast(scratch) -> None:
     found = by_name(report)
     assert {name for name, _ in found} == set(PRACTICE) - {"P7"}  # from scratch there is nothing pretrained
     assert all(own.verdict == "undecided" and own.reason and own.missing for own in found.values())
-    assert "1000 images of one class; the largest that a run has had is 80" in str(found["P5", "scratch"].missing)
+    assert "500 images of one class; the largest that a run has had is 80" in str(found["P5", "scratch"].missing)
 
 
 def test_the_missing_runs_decide_as_planted(scratch, tmp_path) -> None:
@@ -77,7 +77,7 @@ def test_the_missing_runs_decide_as_planted(scratch, tmp_path) -> None:
 
 
 def test_what_is_not_so_is_contradicted(scratch, tmp_path) -> None:
-    records, before = scratch
+    _, before = scratch
     flat = trained(grid_of(before, tmp_path), lambda spec: 0.4)
     found = by_name(claims([*trained(start(), lambda spec: 0.4), *flat], names=PRACTICE))
     assert {found[name, "scratch"].verdict for name in ("P1", "P3", "P4", "P6", "P8")} == {"contradicted"}

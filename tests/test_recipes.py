@@ -26,21 +26,22 @@ from predictor.prediction.recipes import in_imagenet
 from predictor.recipes import Action, family_of
 from predictor.records.store import write_record
 
-FAMILIES = ["linear", "classwise", "average"]  # as in the session's fixture
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 SKEWED = LabelDistribution.from_counts(dict(zip(NAMES, [180, 120, 80, 50, 30, 20, 10, 5, 3, 2], strict=True)))
 EVEN = LabelDistribution.from_counts(dict.fromkeys(NAMES, 50))
 
 
 @pytest.fixture(scope="module")
-def fit(synthetic_records) -> Fit:
-    return fit_registry([*synthetic_records, *frozen()], ["accuracy"], FAMILIES)
+def fit(recipes_fit) -> Fit:
+    return recipes_fit
 
 
-def test_a_family_beside_changes_nothing_of_the_main_one(fit, synthetic_fit) -> None:
-    assert fit.content["outcomes"]["accuracy"] == synthetic_fit.content["outcomes"]["accuracy"]
-    for part in ("target_sets", "levels", "recipe", "recipes", "ranges", "joint"):
-        assert fit.content[part] == synthetic_fit.content[part]
+def test_a_family_beside_changes_nothing_of_the_main_one(synthetic_records) -> None:
+    few, families = synthetic_records[:60], ["linear"]
+    alone = fit_registry(few, ["accuracy"], families)
+    fit = fit_registry([*few, *frozen(20)], ["accuracy"], families)
+    for part in ("outcomes", "validation", "training", "target_sets", "levels", "recipe", "recipes", "ranges", "joint"):
+        assert fit.content[part] == alone.content[part]
     assert list(fit.recipe_families) == ["scratch", "frozen"] and "frozen" not in str(fit.left_out)
 
 

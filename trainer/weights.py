@@ -32,7 +32,7 @@ def located(weights: Weights, place: str | None, data_dir: Path) -> Path:
     if place is None:
         return _installed(weights)
     if place.startswith(HUB):
-        return _from_hub(place.removeprefix(HUB))
+        return from_hub(place.removeprefix(HUB))
     path = below(data_dir, place)
     if not path.is_file():
         raise DataError("no such file of weights", where=str(path), remedy="put it below the folder that --data names")
@@ -55,7 +55,7 @@ def _installed(weights: Weights) -> Path:
     return Path(spec.origin).parent / known.file
 
 
-def _from_hub(tag: str) -> Path:
+def from_hub(tag: str) -> Path:
     import timm
 
     offline = "download the file where there is a network, and name it in the grid: weights: {file: ..., digest: ...}"
@@ -145,7 +145,7 @@ def load(network: nn.Module, model: Model, path: Path) -> None:
                 f"the weights {known.name!r} are those of {known.network}, not of {model.name}",
                 remedy=f"name the model {known.network}",
             )
-        found = _in_order(network, found)
+        found = in_order(network, found)
     head = classifier_keys(network)
     missing = sorted(set(own) - set(found) - head)
     superfluous = sorted(set(found) - set(own) - _classifiers(network, found))
@@ -186,7 +186,7 @@ def _classifiers(network: nn.Module, names: Iterable[str]) -> set[str]:
     return {name for name in names if name in own or name.startswith(tuple(f"{module}." for module in modules))}
 
 
-def _in_order(network: nn.Module, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def in_order(network: nn.Module, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Known weights whose tensors have other names and the same order as timm's."""
     own = list(network.state_dict())
     if set(own) <= set(found):
@@ -215,7 +215,7 @@ def stated(place: str) -> str:
     elif path.suffix in (".safetensors", ".pth", ".pt", ".bin") or "/" in place:
         raise DataError("no such file of weights", where=place, remedy="name a file, or a tag such as resnet18.a1_in1k")
     else:
-        named, path = {"timm": place}, _from_hub(place)
+        named, path = {"timm": place}, from_hub(place)
     tensors(path)
     inside = ", ".join(f"{key}: {json.dumps(value)}" for key, value in {**named, "digest": file_digest(path)}.items())
     return f"weights: {{{inside}}}"

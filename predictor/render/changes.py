@@ -1,4 +1,4 @@
-"""What needs no image, for a reader: actions of training and changed labels, by mean, worst class and plain accuracy."""
+"""What needs no image, for a reader: actions of training, changed labels; by mean, worst class and plain accuracy."""
 
 from __future__ import annotations
 

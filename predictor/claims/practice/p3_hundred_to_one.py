@@ -12,7 +12,7 @@ from predictor.claims.target_sets import Site
 from predictor.recipes import FAMILIES
 
 RATIO = "100:1 against 10:1 at equal N"
-MANY, FEW = (80.0, 125.0), (8.0, 12.5)  # ratios of the largest to the smallest class that count as 100 and as 10
+MANY, FEW = (60.0, 160.0), (7.0, 14.0)  # ratios of the largest to the smallest class that count as 100 and as 10
 
 
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:

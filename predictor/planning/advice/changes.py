@@ -1,9 +1,9 @@
 """What needs no image: actions of training against imbalance, classes that are merged, dropped or added as others.
 
-Each is predicted for the same tested classes as the manifest is now, and scored by the mean of the classes, by the worst
-class, and by plain accuracy where test images come as often as the manifest's: weights trade one for the other. A class
-that is no longer trained as itself is never predicted and counts as 0. Only actions that runs of the recipe had are
-predicted.
+Each is predicted for the same tested classes as the manifest is now, and scored by the mean of the classes, by the
+worst class, and by plain accuracy where test images come as often as the manifest's: weights trade one for the other.
+A class that is no longer trained as itself is never predicted and counts as 0. Only actions that runs of the recipe had
+are predicted.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def relabelled(
         others = sorted(set(distribution.class_names) - set(targets))
         if other not in others:
             raise FitError(
-                f"{with_near([other], others)} is no other class of the manifest; it has {', '.join(others[:10]) or 'none'}",
+                f"{with_near([other], others)} is no other class of the manifest; it has "
+                + (", ".join(others[:10]) or "none"),
                 where="--other", remedy="Say which classes are tested: --targets FILE",
             )  # fmt: skip
         rows = [row for row in distribution.rows() if row[0] != other]
