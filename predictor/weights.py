@@ -38,6 +38,20 @@ KNOWN_WEIGHTS = {
 }
 
 
+def origin(name: str, digest: str) -> str:
+    """Weights in a record: what they were trained on, and their licence.
+
+    >>> origin("mine", KNOWN_WEIGHTS["lite0"].digest)
+    'weights mine: trained on ImageNet-1k, Apache-2.0'
+    >>> origin("mine", "sha256:00")
+    'weights mine: training set and licence not known'
+    """
+    known = known_weights(digest)
+    return f"weights {name}: " + (
+        f"trained on {known.trained_on}, {known.licence}" if known else "training set and licence not known"
+    )
+
+
 def known_weights(digest: str) -> KnownWeights | None:
     """The weights with this digest, whatever a grid calls them; None for others.
 

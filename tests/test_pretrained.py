@@ -148,6 +148,19 @@ def test_weights_with_another_digest_or_without_a_file_are_refused(folder, tmp_p
         weights.checked(other, None, folder[0])
 
 
+def test_a_hub_that_cannot_be_reached_says_what_to_do_offline(monkeypatch, tmp_path) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(
+        DataError, match=r"the hub cannot be reached for 'resnet18.a1_in1k'.*name it in the grid: weights"
+    ):
+        weights.from_hub("resnet18.a1_in1k")
+    with pytest.raises(SpecError, match=r"timm knows no weights 'resnet18\.never'"):
+        weights.from_hub("resnet18.never")
+
+
 def test_features_are_those_of_the_bare_network_and_computed_once(folder, own_cache, monkeypatch) -> None:
     model = spec_of(folder).model
     source = open_source("gratings", folder[0] / "gratings.parquet", folder[1])
@@ -229,6 +242,7 @@ def test_a_frozen_run_makes_a_record_like_any_other(folder) -> None:
     assert first.status == "completed" and first.outcomes == again.outcomes
     assert first.outcomes["accuracy"].tested == (8, 8, 8, 8) and first.outcomes["accuracy"].value > 0.5
     assert first.distribution is not None and first.distribution.n_samples == 40
+    assert first.citation == "weights ten: training set and licence not known"
     skewed = {"shape": "explicit", "counts": [24, 10, 4, 2]}
     plain = spec_of(folder, profile=skewed)
     after = spec_of(folder, profile=skewed, recipe={"logit_adjustment": 1.0, "logit_adjustment_at": "test"})
@@ -262,6 +276,15 @@ grid:
     records = list(read_registry(runs))
     assert len(records) == 8 and {r.spec["model"]["weights"]["name"] for r in records} == {"ten.safetensors"}
     assert "8 of them in" in trainer_command("plan", grid, "--runs", runs).stdout
+    planned = trainer_command("plan", grid, "--data", folder[0], "--runs", runs)
+    assert (
+        "images looked at are smaller than the 32 px that the network sees (the smallest 16 px) and are enlarged"
+        in (planned.stdout + planned.stderr)
+    )
+    small = grid.read_text()
+    grid.write_text(small.replace("image_size: 32", "image_size: 16"))
+    assert "are enlarged" not in trainer_command("plan", grid, "--data", folder[0], "--runs", runs).stdout
+    grid.write_text(small)
     grid.write_text(grid.read_text().replace("name: resnet10t", "name: resnet18"))
     refused = trainer_command("plan", grid, "--data", folder[0], "--runs", runs)
     assert refused.returncode == 2 and "holds the weights of another network than resnet18" in refused.stderr

@@ -8,8 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from predictor.errors import DataError, PredictorError, SpecError, listed
 from predictor.grids import Grid, PlannedRun
+from predictor.images.decoding import shorter_side
 from predictor.images.listing import below, lists_files
 from predictor.indicators.sources import SYNTHETIC
 from predictor.spec import PROTOCOLS, Model, RunSpec
@@ -17,6 +20,8 @@ from predictor.spec import PROTOCOLS, Model, RunSpec
 if TYPE_CHECKING:
     from trainer.data.repeats import Repeats
     from trainer.data.source import Source
+
+SAMPLED = 50  # images of a source whose size is looked at
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,30 @@ def grid_faults(runs: Iterable[PlannedRun], grid: Grid, data_dir: Path) -> dict[
 def source_notes(grid: Grid, data_dir: Path) -> list[str]:
     """What the readers of a grid's sources left out, or took how; of sources that can be opened."""
     places = [(name, source.file, source.digest, data_dir) for name, source in grid.sources.items()]
-    return [f"{p[0]}: {note}" for p in places if not _source_fault(*p) for note in _opened(*p).notes]
+    sizes = {run.spec.model.image_size for run in grid.runs if run.spec.model.weights}
+    notes = []
+    for place in (place for place in places if not _source_fault(*place)):
+        source = _opened(*place)
+        small = smaller_than(source, max(sizes)) if sizes else None
+        notes += [f"{place[0]}: {note}" for note in (*source.notes, *([small] if small else []))]
+    return notes
+
+
+def smaller_than(source: Source, size: int) -> str | None:
+    """A note where a source's images are smaller than a pretrained network's input; of a sample spread over them all.
+
+    Such images are enlarged, which the network did not see in pretraining: its features are then worse than they could
+    be.
+    """
+    rows = np.unique(np.linspace(0, len(source.labels) - 1, SAMPLED).astype(int)).tolist() if len(source.labels) else []
+    sides = [side for row in rows if (side := shorter_side(source.read(row))) is not None]
+    small = [side for side in sides if side < size]
+    if not small:
+        return None
+    return (
+        f"{len(small)} of {len(sides)} images looked at are smaller than the {size} px that the network sees (the "
+        f"smallest {min(small)} px) and are enlarged"
+    )
 
 
 def grid_repeats(grid: Grid, data_dir: Path, *, near: bool = False) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from predictor.records.schema import (
     StageCounts,
 )
 from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec, TestSet
+from predictor.weights import origin
 from trainer.data.opening import open_source
 from trainer.data.repeats import find_repeats, training_images
 from trainer.data.report import data_report
@@ -192,6 +193,7 @@ def run_spec(
             ),
             started_at=started.isoformat(timespec="seconds"),
             ended_at=ended.isoformat(timespec="milliseconds"),
+            citation=origin(spec.model.weights.name, spec.model.weights.digest) if spec.model.weights else None,
             data_report=data_report(
                 (source_of(name) for name in spec.sources), repeats, images_shown if finite else ()
             ),

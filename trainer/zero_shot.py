@@ -29,6 +29,7 @@ from predictor.images.readers.rows import LEFT_OUT
 from predictor.records.schema import Environment, Reported, RunRecord, Seconds, content_id
 from predictor.weights import known_weights
 from trainer import weights
+from trainer.checking import smaller_than
 from trainer.data.opening import read_source
 from trainer.data.source import Source
 from trainer.device import device_name
@@ -342,6 +343,8 @@ def evaluate(
                 f"no image of {absent} of {len(targets)} tested classes: {listed(lacking)}",
                 where=source.name, remedy="leave them out of --targets, or name another --test-set",
             )  # fmt: skip
+        small = smaller_than(source, zero.size)
+        notes += [f"{name}: {small}"] if small else []
         if untested:
             notes.append(f"{name}: {untested:,} classes of {source.name} are not tested and left out")
         if absent:

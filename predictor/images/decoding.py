@@ -128,6 +128,15 @@ def open_rgb(encoded: bytes, *, upright: bool = False) -> tuple[Image.Image, str
         raise BadImage(str(error) or type(error).__name__) from None
 
 
+def shorter_side(encoded: bytes) -> int | None:
+    """Pixels of the shorter side, from the head of the file; None where it is no image."""
+    try:
+        with _no_bomb_warning(), Image.open(io.BytesIO(encoded), formats=_formats()) as image:
+            return min(image.size)
+    except Exception:  # a damaged file makes Pillow raise nearly anything; who decodes it names it
+        return None
+
+
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()
