@@ -40,10 +40,18 @@ def law(spec: RunSpec) -> float:
     return float(value)
 
 
+SETS = [f"set-{number}" for number in range(6)]
+OTHERS = [{"source": name, "n_classes": 10, "samples_per_class": 20} for name in ("photos", "paintings")]
+BEGUN = [  # large enough that a class of 81 images can be planned
+    {"target_set": SETS, "samples_per_class": [20, 100]},
+    {"target_set": SETS, "samples_per_class": 20, "others": OTHERS},
+]
+
+
 @pytest.fixture(scope="module")
 def scratch():
     """A start, and the runs that the claims say are missing, trained."""
-    records = trained(start(), law)
+    records = trained(start(grid=BEGUN), law)
     report = claims(records, names=PRACTICE)
     return records, report
 
@@ -63,7 +71,7 @@ def test_nothing_is_decided_without_a_contrast(scratch) -> None:
     found = by_name(report)
     assert {name for name, _ in found} == set(PRACTICE) - {"P7"}  # from scratch there is nothing pretrained
     assert all(own.verdict == "undecided" and own.reason and own.missing for own in found.values())
-    assert "500 images of one class; the largest that a run has had is 80" in str(found["P5", "scratch"].missing)
+    assert "500 images of one class; the largest that a run has had is 100" in str(found["P5", "scratch"].missing)
 
 
 def test_the_missing_runs_decide_as_planted(scratch, tmp_path) -> None:
@@ -79,10 +87,10 @@ def test_the_missing_runs_decide_as_planted(scratch, tmp_path) -> None:
 def test_what_is_not_so_is_contradicted(scratch, tmp_path) -> None:
     _, before = scratch
     flat = trained(grid_of(before, tmp_path), lambda spec: 0.4)
-    found = by_name(claims([*trained(start(), lambda spec: 0.4), *flat], names=PRACTICE))
+    found = by_name(claims([*trained(start(grid=BEGUN), lambda spec: 0.4), *flat], names=PRACTICE))
     assert {found[name, "scratch"].verdict for name in ("P1", "P3", "P4", "P6", "P8")} == {"contradicted"}
     harmful = trained(grid_of(before, tmp_path), lambda s: 0.4 - 0.05 * (s.recipe.sampling == "balanced"))
-    found = by_name(claims([*trained(start(), lambda spec: 0.4), *harmful], names=PRACTICE))
+    found = by_name(claims([*trained(start(grid=BEGUN), lambda spec: 0.4), *harmful], names=PRACTICE))
     assert found["P2", "scratch"].verdict == "contradicted"
 
 
@@ -90,7 +98,7 @@ def test_pretrained_runs_are_judged_apart_and_against_scratch(scratch, tmp_path)
     records, _ = scratch
     frozen = trained(start(model=LITE0, protocol=3, recipe={"epochs": 1, "augmentation": "none"},
                            seeds={"n": 3, "drawn": "each"}), law)  # fmt: skip
-    small = trained(start(grid=[{"target_set": [f"set-{n}" for n in range(6)], "samples_per_class": 40}]), law)
+    small = trained(start(grid=[{"target_set": SETS, "samples_per_class": 40}]), law)
     report = claims([*records, *frozen, *small], names=PRACTICE)
     found = by_name(report)
     seven = found["P7", "frozen"]  # no draw of the images is shared: means over seeds

@@ -180,7 +180,7 @@ class Fit(Result):
             )
             for family, fit in self.recipe_families.items()
             for own in sorted(fit.content["recipes"], key=lambda own: -own.get("n_configurations", 0))
-            if "name" in own
+            if own.get("name")
         )
 
     @cached_property

@@ -481,7 +481,7 @@ class Network(Part):
 
     model: Name | None
     image_size: Annotated[int, Field(ge=0, le=10**6)] | None
-    name: Name | None = None
+    name: Name = ""  # of a fit that says what its recipes rest on
     n_configurations: Count = 0
     n_runs: Count = 0
     n_target_sets: Count = 0
@@ -492,7 +492,7 @@ class Network(Part):
     @model_validator(mode="after")
     def _whole(self) -> Network:
         stated = {"n_configurations", "n_runs", "n_target_sets", "n_domains", "actions", "weights"}
-        if self.name is not None and (missing := sorted(stated - self.model_fields_set)):
+        if self.name and (missing := sorted(stated - self.model_fields_set)):
             raise ValueError(f"{self.name} states no {missing[0]}")
         return self
 
