@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from report_made import made
 from recipes_made import frozen
+from report_made import made
 from synthetic import registry
 
 from predictor.fitting import fit_registry

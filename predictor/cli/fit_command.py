@@ -69,8 +69,8 @@ def command(
     elif everything:
         click.echo(validation_text(fit, form, scored=scored, written=written))
     else:
-        dropped = select(records, studies or None).dropped
-        click.echo(screen_text(fit, form, scored=scored, dropped=dropped, written=written))
+        dropped = select(records, studies or None, take=take).dropped
+        click.echo(screen_text(fit, form, scored=scored, dropped=dropped, written=written, notes=notes))
 
 
 def _on_top(

@@ -29,10 +29,12 @@ def screen_text(
     scored: Sequence[Mapping[str, Any]] = (),
     dropped: Sequence[tuple[str, str, int]] | None = None,
     written: str | Path | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
     """What was fitted, how well it predicts, what was left out, where it is weak; in 'table' or 'markdown'.
 
     scored : rows of `score_held_out`; dropped : (study, reason, runs), see `predictor.fitting.select`; written : a path
+    notes : what was left out before: of further registries
     """
     training = fit.training
     named = f"; named with --study: {', '.join(training['named'])}" if training["named"] else ""
@@ -46,9 +48,19 @@ def screen_text(
     blocks = ["\n".join(_wrapped(line, fmt) for line in lines), rows_text(_rows(fit.validation), fmt)]
     if held := [row for row in scored if row["chosen"] and row["outcome"] in MAIN]:
         blocks.append(rows_text([_scored(row) for row in held], fmt))
-    notes = [_weak(fit), *_left_out(fit, dropped), "all families, bins of P(a is better), notes: --all"]
-    notes += [f"written: {written}"] if written is not None else []
-    blocks.append("\n".join(_wrapped(note, fmt) for note in notes))
+    for family, own in fit.recipe_families.items():
+        if own is not fit:
+            n = own.training
+            head = (
+                f"recipe family {family}: {n['n_configurations']:,} configurations, {n['n_runs']:,} runs, "
+                f"{len(own.target_sets)} target sets, {len(own.domains)} domains"
+            )
+            main = [row for row in own.validation if row["outcome"] in MAIN]
+            blocks.append("\n".join([*_wrapped(head, fmt).split("\n"), "", rows_text(_rows(main), fmt)]))
+    left = [f"left out: {note}" for note in notes]
+    told = [_weak(fit), *_left_out(fit, dropped), *left, "all families, bins of P(a is better), notes: --all"]
+    told += [f"written: {written}"] if written is not None else []
+    blocks.append("\n".join(_wrapped(note, fmt) for note in told))
     return "\n\n".join(blocks)
 
 
