@@ -48,20 +48,27 @@ def screen_text(
     blocks = ["\n".join(_wrapped(line, fmt) for line in lines), rows_text(_rows(fit.validation), fmt)]
     if held := [row for row in scored if row["chosen"] and row["outcome"] in MAIN]:
         blocks.append(rows_text([_scored(row) for row in held], fmt))
-    for family, own in fit.recipe_families.items():
-        if own is not fit:
-            n = own.training
-            head = (
-                f"recipe family {family}: {n['n_configurations']:,} configurations, {n['n_runs']:,} runs, "
-                f"{len(own.target_sets)} target sets, {len(own.domains)} domains"
-            )
-            main = [row for row in own.validation if row["outcome"] in MAIN]
-            blocks.append("\n".join([*_wrapped(head, fmt).split("\n"), "", rows_text(_rows(main), fmt)]))
     left = [f"left out: {note}" for note in notes]
-    told = [_weak(fit), *_left_out(fit, dropped), *left, "all families, bins of P(a is better), notes: --all"]
+    apart = [_family(name, own) for name, own in fit.recipe_families.items() if own is not fit]
+    told = [*apart, _weak(fit), *_left_out(fit, dropped), *left, "all families, bins of P(a is better), notes: --all"]
     told += [f"written: {written}"] if written is not None else []
     blocks.append("\n".join(_wrapped(note, fmt) for note in told))
     return "\n\n".join(blocks)
+
+
+def _family(name: str, fit: Fit) -> str:
+    """A recipe family beside the main one, in a sentence."""
+    scored = [
+        f"{NAMES[row['split']]} {points(row['mae'])}" + (f" ({row['covered'][LEVEL][0]} of {row['covered'][LEVEL][1]})"
+                                                         if row["covered"].get(LEVEL) else " (unmeasured)")
+        for row in fit.validation
+        if row["chosen"] and row["outcome"] == MAIN[0] and row["split"] in ("configuration", "target_set", "domain")
+    ]  # fmt: skip
+    return (
+        f"recipe family {name}, fitted apart: {fit.training['n_configurations']:,} configurations, "
+        f"{len(fit.target_sets)} target sets, {len(fit.domains)} domains; MAE of accuracy (90 % covers): "
+        f"{', '.join(scored) or 'not measured'}; more: predictor recipes"
+    )
 
 
 def _rows(validation: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
