@@ -65,6 +65,8 @@ class StageData(Part):
     """What one stage trains on. `samples_per_class` is the mean over the target classes, before edits.
 
     With 0 the stage trains on other classes alone: pretraining on another label set.
+    ranks : which class is large: drawn by the data seed, or as in the source, where a profile has the shape of a source
+    short : a class with fewer images than asked for ends the run, or gives all it has (sizes are upper bounds then)
     """
 
     source: str
@@ -73,6 +75,8 @@ class StageData(Part):
     profile: Profile = Profile()
     blend: Blend | None = None
     others: tuple[Others, ...] = ()
+    ranks: Literal["drawn", "source"] = "drawn"
+    short: Literal["error", "take"] = "error"
 
     @model_validator(mode="after")
     def _something(self) -> StageData:
@@ -86,7 +90,8 @@ class StageData(Part):
 class Recipe(Part):
     """Optimiser, schedule, augmentation and what is done about imbalance.
 
-    warmup : a share of the steps; flip : allows mirrored images
+    optimiser : SGD with Nesterov momentum, or AdamW (Loshchilov & Hutter 2019) with beta1, beta2 and eps
+    warmup : a share of the steps; warmup_steps : a number of steps instead; flip : allows mirrored images
     learning_rate : every recipe states one, except that of a frozen network, whose head is solved for
     head_rate : rate of the classifier over that of the rest, where the rest begins with pretrained weights
     sampling : how often an image is drawn: each as often (natural), each class as often (balanced), or in proportion
@@ -112,6 +117,11 @@ class Recipe(Part):
     logit_adjustment: Annotated[float, Field(ge=0, le=10)] = 0.0
     logit_adjustment_at: Literal["loss", "test"] = "loss"
     deferred: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    eps: Annotated[float, Field(gt=0, le=1)] = 1e-8
+    warmup_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
 
 
 class Stage(Part):
@@ -141,6 +151,8 @@ class Model(Part):
     weights : where training begins; none: at random
     train : everything, the classifier alone on a frozen network, or the classifier and the last N blocks
     exif : whether it sees images as they are stored, or turned upright as their EXIF orientation says
+    decode : a JPEG image of twice the image size or more may be decoded at half its size (a quarter, an eighth), which
+        is faster and gives slightly other pixels
     """
 
     name: str
@@ -149,6 +161,7 @@ class Model(Part):
     weights: Weights | None = None
     train: Annotated[str, Field(pattern=r"^(all|head|last:[1-9][0-9]?)$")] = "all"
     exif: Literal["ignore", "apply"] = "ignore"
+    decode: Literal["full", "reduced"] = "full"
 
     @model_validator(mode="after")
     def _begins_somewhere(self) -> Model:
@@ -224,6 +237,7 @@ class RunSpec(Part):
                 raise ValueError("deferred says when sampling or class_weights begin; name one of them")
             if recipe.logit_adjustment_at == "test" and not recipe.logit_adjustment:
                 raise ValueError("logit_adjustment_at says where; logit_adjustment says how much and is 0")
+            _check_optimiser(recipe)
         if not self.model.frozen:
             if any(recipe.learning_rate is None for recipe in recipes):
                 raise ValueError("the recipe names no learning_rate")
@@ -257,6 +271,17 @@ class RunSpec(Part):
     def configuration_id(self) -> str:
         """Hash of the spec without its seeds."""
         return spec_id(self.canonical(seeds=False))
+
+
+def _check_optimiser(recipe: Recipe) -> None:
+    """Refuse what an optimiser does not have: it would give one run two ids."""
+    strange = ("momentum",) if recipe.optimiser == "adamw" else ("beta1", "beta2", "eps")
+    for name in strange:
+        found, default = getattr(recipe, name), Recipe.model_fields[name].default
+        if found != default:
+            raise ValueError(f"{recipe.optimiser} has no {name}; leave it out (found {found}, not {default})")
+    if recipe.warmup_steps is not None and recipe.warmup != Recipe.model_fields["warmup"].default:
+        raise ValueError("warmup is a share of the steps and warmup_steps their number; name one of them")
 
 
 def canonical_json(content: dict[str, Any]) -> str:
@@ -351,7 +376,7 @@ def ranked_classes(target: TargetSet, data_seed: int) -> list[str]:
 
 
 def target_counts(spec: RunSpec, stage: int = -1) -> dict[str, int]:
-    """{class: images wanted} of the target classes in one stage."""
+    """{class: images wanted} of the target classes in one stage; with `ranks: source` the names are yet to be given."""
     data = spec.stages[stage].data
     if not data.samples_per_class:
         return {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ from trainer.data.cache import write_cache
 from trainer.data.opening import read_source
 from trainer.data.selection import training_sets
 from trainer.data.source import Source
+from trainer.run import run_spec
 
 SIZE = 64
 
@@ -103,7 +106,7 @@ def test_its_bytes_depend_on_nothing_but_the_images(both, photographs, tmp_path)
 def test_it_never_overwrites_and_leaves_nothing_half_written(both, photographs, tmp_path) -> None:
     with pytest.raises(DataError, match=r"small.parquet: is there already. remove it or choose another name"):
         write_cache(both[0], photographs.parent / "small.parquet", SIZE)
-    with pytest.raises(DataError, match="a cache is a Parquet file"):
+    with pytest.raises(DataError, match="a cache is a Parquet file or a folder of parts"):
         write_cache(both[0], tmp_path / "small.csv", SIZE)
     with pytest.raises(DataError, match=r"--size: 4 pixels. give a whole number from 8 to 16,383"):
         write_cache(both[0], tmp_path / "small.parquet", 4)
@@ -135,3 +138,89 @@ def test_the_command_names_bad_images_and_prints_the_digest(tmp_path) -> None:
     assert done.returncode == 0 and (content["n_images"], content["n_bad"], content["n_converted"]) == (6, 1, 1)
     assert content["bad"][0].endswith("0.png: is empty, 0 bytes") and content["converted"][0].endswith("CMYK to RGB")
     assert content["digest"] == read_source("set", out).digest and pq.read_table(out).num_rows == 6
+
+
+def test_a_folder_of_parts_is_written_on_where_it_was_stopped(both, tmp_path) -> None:
+    """Stopped after two of five parts: these are not touched again, and the whole is what one call writes."""
+    original, cache = both
+
+    def stop(done: int) -> None:
+        if done > 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_cache(original, tmp_path / "parts", SIZE, part=15, progress=stop)
+    before = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "parts").iterdir()}
+    assert sorted(before) == ["part-00000-of-00005.parquet", "part-00001-of-00005.parquet"]
+    again = write_cache(original, tmp_path / "parts", SIZE, part=15)
+    at_once = write_cache(original, tmp_path / "at-once", SIZE, part=15)
+    assert again.digest == at_once.digest and again.n_images == 73
+    assert all((tmp_path / "parts" / name).stat().st_mtime_ns == time for name, time in before.items())
+    parts = read_source("photographs", tmp_path / "parts")
+    rows = np.arange(len(original.labels))
+    assert np.array_equal(parts.labels, original.labels) and np.array_equal(parts.splits, original.splits)
+    assert np.array_equal(parts.pixels(rows, SIZE), cache.pixels(rows, SIZE))
+    with pytest.raises(DataError, match="is a part of another cache: of another source, size or encoding"):
+        write_cache(original, tmp_path / "parts", 32, part=15)
+
+
+def test_a_stopped_cache_names_all_bad_images_and_those_of_kept_parts(tmp_path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (20, 20), (number, 0, 0)).save(tmp_path / "set" / label / f"{number}.png")
+        (tmp_path / "set" / label / "2.png").write_bytes(b"no image")
+    source = read_source("set", tmp_path / "set")
+    with pytest.raises(DataError, match=r"2 unreadable images: a/2.png: .*; b/2.png: "):
+        write_cache(source, tmp_path / "out", 16, part=3)
+    assert not list((tmp_path / "out").glob("*")), "the first part has a bad image, and nothing is written after that"
+    first = write_cache(source, tmp_path / "out", 16, part=3, bad_images="skip")
+    again = write_cache(source, tmp_path / "out", 16, part=3, bad_images="skip")
+    assert again == first and first.n_images == 6 and len(first.bad) == 2
+    with pytest.raises(DataError, match="2 unreadable images"):
+        write_cache(source, tmp_path / "out", 16, part=3)
+
+
+@pytest.mark.parametrize(("encoding", "most"), [("webp", 0), ("ppm", 0), ("jpeg", 2.0)])
+def test_encodings_keep_the_pixels_or_nearly(both, tmp_path, encoding, most) -> None:
+    original, cache = both
+    out = tmp_path / "small.parquet"
+    write_cache(original, out, SIZE, encoding=encoding)
+    rows = np.arange(len(original.labels))
+    difference = np.abs(read_source("photographs", out).pixels(rows, SIZE).astype(int) - cache.pixels(rows, SIZE))
+    assert difference.mean() <= most and (most > 0) == (difference.max() > 0)
+
+
+def test_accuracy_from_the_cache_is_the_accuracy(both) -> None:
+    """A run on images that are no smaller than the cache: every count of its record is the same."""
+    original, _ = both
+    large = [row for row in range(73) if min(open_rgb(original.read(row))[0].size) >= SIZE]
+    outcomes = []
+    for source in both:
+        part = replace(
+            source,
+            labels=source.labels[large],
+            splits=source.splits[large],
+            ids=None,
+            groups=None,
+            read=lambda row, source=source: source.read(large[row]),
+            _stores={},
+            _by_label={},
+            _masks={},
+            _contents={},
+        )
+        spec = RunSpec.model_validate(
+            {
+                "protocol": PROTOCOL,
+                "sources": {"photographs": "sha256:any"},
+                "target": {"name": "t", "classes": ["china", "flower"], "test": {"source": "photographs"}},
+                "stages": [{"data": {"source": "photographs", "samples_per_class": 20}, "image_steps": 200}],
+                "model": {"name": "predictor_small", "image_size": SIZE, "head": 4},
+                "recipe": {"learning_rate": 0.05, "batch_size": 20},
+                "seeds": {"data": 3, "training": 0},
+            }
+        )
+        how = {"study": "t", "axes": {}, "domain": "d", "held_out": False, "data_dir": Path()}
+        with mock.patch("trainer.run.open_source", lambda *_, part=part, **__: part):
+            outcomes.append(run_spec(spec, **how, files={"photographs": "."}).outcomes)
+    assert outcomes[0] == outcomes[1] and 0 < outcomes[0]["accuracy"].value <= 1

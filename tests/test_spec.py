@@ -138,7 +138,7 @@ def rich(profile: dict[str, Any], model: dict[str, Any]) -> RunSpec:
         others=[{"source": "sketches", "n_classes": 2, "samples_per_class": 3}],
     )
     whole["stages"].append({"data": {"source": "photos", "samples_per_class": 5}, "image_steps": 100, "head": "fresh"})
-    whole["stages"][1]["recipe"] = {"learning_rate": 0.002}
+    whole["stages"][1]["recipe"] = {"learning_rate": 0.002, "optimiser": "adamw"}
     whole["recipe"] |= {"sampling": "sqrt", "deferred": 0.5, "logit_adjustment": 1.0}
     return RunSpec.model_validate(whole | {"model": model})
 

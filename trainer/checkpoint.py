@@ -15,6 +15,7 @@ import torch
 from predictor.files import replacing
 from trainer.loop import State
 
+_STATE = {torch.optim.SGD: {"momentum_buffer"}, torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}}
 ASIDE = ".unusable"  # behind the name of a checkpoint that is none of this run
 
 
@@ -98,9 +99,12 @@ def restore(content: Checkpoint, state: State) -> None:
     try:
         state.model.load_state_dict(content.model)
         state.optimiser.load_state_dict(content.optimiser)
-        pairs = [(p, state.optimiser.state[p].get("momentum_buffer")) for p in state.model.parameters()]
-        if any(buffer is not None and buffer.shape != p.shape for p, buffer in pairs):  # torch does not look
-            raise ValueError("momentum of another shape")
+        for p in state.model.parameters():  # torch does not look
+            kept = {name: value for name, value in state.optimiser.state[p].items() if name != "step"}
+            if any(value is not None and value.shape != p.shape for value in kept.values()):
+                raise ValueError("momentum of another shape")
+            if kept and state.optimiser.state[p].keys() != _STATE[type(state.optimiser)]:
+                raise ValueError("momentum of another optimiser")
     except Exception as error:  # whatever a file of the right form and wrong content makes torch raise
         raise WrongCheckpointError(f"its weights are not those of this network ({type(error).__name__})") from None
     state.step = content.step

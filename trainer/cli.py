@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -145,6 +146,7 @@ def run(grid_file: Path, data_dir: Path | None, runs_dir: Path, **options: Any) 
 
     With --launcher slurm or ray, --workers N processes on a cluster do that, each on a device of its own; they share
     the registry, and one that is lost costs nothing but time. The options below --launcher are those of the cluster.
+    `torchrun --nproc-per-node 4 -m trainer run ...` trains one run after the other on four GPUs together.
     """
     from trainer.launch.command import Options, train_file
 
@@ -152,7 +154,11 @@ def run(grid_file: Path, data_dir: Path | None, runs_dir: Path, **options: Any) 
         click.echo(line, err=True)
 
     launcher, settings = options.pop("launcher"), cluster_settings(options)
-    if launcher != "local":
+    if launcher == "local" and int(os.environ.get("WORLD_SIZE", "1")) > 1:  # one of several that torchrun started
+        from trainer.launch.together import train_together
+
+        train_together(grid_file, data_dir, runs_dir, Options(**options), say)
+    elif launcher != "local":
         from trainer.launch.drain import launch
 
         launch(launcher, grid_file, data_dir, runs_dir, Options(**options), settings(launcher), say)
@@ -203,6 +209,13 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
     show_default=True,
     help="Pixels of a side; smaller images stay as they are.",
 )
+@click.option(
+    "--encoding",
+    type=click.Choice(["webp", "jpeg", "ppm"]),
+    default="webp",
+    show_default=True,
+    help="Without loss (webp; ppm: uncompressed), or JPEG of quality 95.",
+)
 @click.option("--threads", type=click.IntRange(1, 1_024), help="Images decoded side by side (default: cores).")
 @click.option(
     "--exif",
@@ -211,19 +224,29 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
     show_default=True,
     help="Orientation that cameras note: ignored, or images are turned upright.",
 )
+@click.option(
+    "--decode",
+    type=click.Choice(["full", "reduced"]),
+    default="full",
+    show_default=True,
+    help="Large JPEG images whole, or at the half, quarter or eighth of their size that suffices.",
+)
 @BAD_IMAGES
 @FORMAT
 def cache(
     source: Path,
     out: Path,
     size: int,
+    encoding: Literal["webp", "jpeg", "ppm"],
     threads: int | None,
     exif: Literal["ignore", "apply"],
+    decode: Literal["full", "reduced"],
     bad_images: Literal["error", "skip"],
     fmt: str,
 ) -> None:
-    """Shrink the images of SOURCE (Parquet, folder or CSV list) once, into the Parquet source OUT.
+    """Shrink the images of SOURCE (a folder, list, Parquet file, shards, data set) once, into the source OUT.
 
+    OUT is a Parquet file where it ends in .parquet, else a folder of parts: stopped, the same command writes the rest.
     Runs on OUT decode small images instead of large ones. The digest it prints belongs into the grid.
     """
     from predictor.render.tables import json_text, rows_text
@@ -232,10 +255,16 @@ def cache(
     from trainer.machine import usable_cores
     from trainer.printing import counter
 
-    opened = replace(read_source(source.stem, source), upright=exif == "apply")
+    opened = replace(read_source(source.stem, source), upright=exif == "apply", reduced=decode == "reduced")
     with counter("images", len(opened.labels)) as progress:
         cached = write_cache(
-            opened, out, size, threads=threads or usable_cores(), bad_images=bad_images, progress=progress
+            opened,
+            out,
+            size,
+            encoding=encoding,
+            threads=threads or usable_cores(),
+            bad_images=bad_images,
+            progress=progress,
         )
     row = {
         "file": str(cached.file),

@@ -1,14 +1,16 @@
 """One stage of training, readable from top to bottom.
 
-SGD with Nesterov momentum, linear warm-up, cosine. Everything random is a function of (training seed, epoch, step):
-a stage that continues from a checkpoint is exact, and weights, order and augmentation are seeded apart.
+SGD with Nesterov momentum or AdamW, linear warm-up, cosine. Everything random is a function of (training seed, epoch,
+step): a stage that continues from a checkpoint is exact, and weights, order and augmentation are seeded apart.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,12 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from predictor.spec import LAST_JOINED, PROTOCOL, SMOOTHED_OVER_TRAINED, STAGES_APART, Recipe, last_alone, seeded
-from trainer import randomness
+from trainer import randomness, team
 from trainer.augment import Augmentation, augmentation
 from trainer.data.selection import TrainingSet, epoch_order
+from trainer.data.streamed import Feed, Place
 from trainer.device import Precision, autocast, generator_of
 from trainer.imbalance import draw_weights, loss_offset, loss_weights
 
+Rows = TypeVar("Rows", np.ndarray, Tensor)
 LOOK_EVERY = 50  # steps, at least, between two looks at the loss: each look waits for the device
 AHEAD = 50  # steps whose rows go to the device at once
 
@@ -85,9 +89,9 @@ def evenly(labels: np.ndarray, n_logits: int) -> Tensor:
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
-    """Linear warm-up over a share of the steps, then a half cosine to zero."""
+    """Linear warm-up over a share or a number of the steps, then a half cosine to zero."""
     assert recipe.learning_rate is not None  # the spec sees to it
-    warm = max(1, round(recipe.warmup * steps))
+    warm = recipe.warmup_steps or max(1, round(recipe.warmup * steps))
     if step < warm:
         return recipe.learning_rate * (step + 1) / warm
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
@@ -107,9 +111,14 @@ def new_state(model: nn.Module, recipe: Recipe, forward: Callable[[Tensor], Tens
             {"params": decayed, "weight_decay": recipe.weight_decay, "times": times},
             {"params": rest, "weight_decay": 0.0, "times": times},
         ]
-    optimiser = torch.optim.SGD(
-        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
-    )
+    optimiser: torch.optim.Optimizer
+    if recipe.optimiser == "adamw":
+        betas = recipe.beta1, recipe.beta2
+        optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, eps=recipe.eps, fused=True)
+    else:
+        optimiser = torch.optim.SGD(
+            groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
+        )
     return State(model, optimiser, model if forward is None else forward)  # a compiled network has no truth value
 
 
@@ -126,19 +135,22 @@ def train(
     precision: Precision = "fp32",
     augment: Augmentation | None = None,
     micro_batch: int | None = None,
+    place: Place = "device",
     between_steps: Callable[[State, int], None] | None = None,
 ) -> bool:
     """Train to the end of the stage from wherever `state` stands; False where the loss stopped being finite.
 
     augment : how whole batches are augmented; on CUDA compiled. None: as the recipe says
-    micro_batch : images at once on the device; gradients of a batch are added up, so its size stays the recipe's
+    micro_batch : images at once on the device; gradients of a batch are added up, so its size stays the recipe's.
+        Processes that train together (`trainer.team`) share out these pieces
+    place : where the images are while they are not shown
     between_steps : called before each step with the state and the number of steps; what it raises ends the training
     """
-    pixels = torch.from_numpy(data.pixels).to(device)
     labels = torch.from_numpy(data.labels).to(device)
     steps = n_steps(image_steps, recipe.batch_size, protocol)
     begins = math.ceil(recipe.deferred * steps)  # of what is done about imbalance, but for adjusted logits
-    batches = Ahead(batches_of(data, image_steps, recipe, training_seed, stage, protocol), device)
+    order = (data, image_steps, recipe, training_seed, stage, protocol)
+    batches, fetched = Ahead(batches_of(*order), device), batches_of(*order)
     spread: Tensor | None = None
     weights = offset = None
     acts = recipe.class_weights != "none" or (recipe.logit_adjustment and recipe.logit_adjustment_at == "loss")
@@ -149,36 +161,57 @@ def train(
     look = max(LOOK_EVERY, len(data.keys) // recipe.batch_size)
     finite = torch.ones((), dtype=torch.bool, device=device)
     train_mode(state.model)
-    while state.step < steps:
-        if between_steps:
-            between_steps(state, steps)
-        for group in state.optimiser.param_groups:
-            group["lr"] = learning_rate(state.step, steps, recipe) * group["times"]
-        generator.manual_seed(dropped + state.step)  # what a network itself draws: dropout, stochastic depth
-        rows, first = batches[state.step]
-        for start, end in pieces(len(rows), size, protocol):
-            part = rows[start:end]
-            whole = len(part) == size  # what is compiled is made for these; the last, smaller one goes around it
-            images = (augment if augment and whole else plain)(pixels[part], draws, first + start)
-            with autocast(device, precision):
-                logits = (state.forward if whole else state.model)(images)
-            if recipe.label_smoothing and spread is None and protocol >= SMOOTHED_OVER_TRAINED:
-                spread = evenly(data.labels, logits.shape[1]).to(device)
-            if acts and weights is None:
-                counts = np.bincount(data.labels, minlength=logits.shape[1])
-                weights = torch.from_numpy(loss_weights(recipe, counts)).float().to(device)
-                offset = torch.from_numpy(loss_offset(recipe, counts)).float().to(device)
-            found = logits.float() if offset is None else logits.float() + offset
-            weighs = weights if state.step >= begins else None
-            loss = loss_of(found, labels[part], recipe.label_smoothing, spread, weighs) / len(rows)
-            loss.backward()
-            finite &= torch.isfinite(loss.detach())
-        state.optimiser.step()
-        state.optimiser.zero_grad(set_to_none=True)
-        state.step += 1
-        if (state.step % look == 0 or state.step == steps) and not finite.item():
-            return False
+
+    def rows_of(step: int) -> np.ndarray:
+        rows = fetched[step]
+        return _joined(rows, team.own(pieces(len(rows), size, protocol)))
+
+    with Feed(data.pixels, rows_of, steps, device, place) as feed:
+        while state.step < steps:
+            if between_steps:
+                between_steps(state, steps)
+            for group in state.optimiser.param_groups:
+                group["lr"] = learning_rate(state.step, steps, recipe) * group["times"]
+            generator.manual_seed(dropped + state.step)  # what a network itself draws: dropout, stochastic depth
+            rows, first = batches[state.step]
+            parts = team.own(pieces(len(rows), size, protocol))
+            pixels, seen = feed.pixels(state.step, _joined(rows, parts)), 0
+            for start, end in parts:
+                part = rows[start:end]
+                whole = len(part) == size  # what is compiled is made for these; the last, smaller one goes around it
+                now, seen = pixels[seen : seen + len(part)], seen + len(part)
+                images = (augment if augment and whole else plain)(now, draws, first + start)
+                with autocast(device, precision):
+                    logits = (state.forward if whole else state.model)(images)
+                if recipe.label_smoothing and spread is None and protocol >= SMOOTHED_OVER_TRAINED:
+                    spread = evenly(data.labels, logits.shape[1]).to(device)
+                if acts and weights is None:
+                    counts = np.bincount(data.labels, minlength=logits.shape[1])
+                    weights = torch.from_numpy(loss_weights(recipe, counts)).float().to(device)
+                    offset = torch.from_numpy(loss_offset(recipe, counts)).float().to(device)
+                found = logits.float() if offset is None else logits.float() + offset
+                weighs = weights if state.step >= begins else None
+                loss = loss_of(found, labels[part], recipe.label_smoothing, spread, weighs) / len(rows)
+                loss.backward()
+                finite &= torch.isfinite(loss.detach())
+            team.add_up(state.model)
+            state.optimiser.step()
+            state.optimiser.zero_grad(set_to_none=True)
+            state.step += 1
+            if (state.step % look == 0 or state.step == steps) and not team.everywhere(finite):
+                return False
     return True
+
+
+def _joined(rows: Rows, parts: Sequence[tuple[int, int]]) -> Rows:
+    """The rows of some pieces of a batch, one piece after the other."""
+    if len(parts) == 1 or not parts:
+        start, end = parts[0] if parts else (0, 0)
+        return rows[start:end]
+    if parts[0][0] == 0 and parts[-1][1] == len(rows) and all(a[1] == b[0] for a, b in pairwise(parts)):
+        return rows  # all of them
+    join = torch.cat if isinstance(rows, Tensor) else np.concatenate
+    return join([rows[start:end] for start, end in parts])
 
 
 def drawn_instead(recipe: Recipe, labels: np.ndarray) -> np.ndarray | None:

@@ -25,13 +25,14 @@ from predictor.records.schema import (
     Seconds,
     StageCounts,
 )
-from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec, TestSet
+from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec, TestSet, planned_counts
 from predictor.weights import origin
 from trainer.data.opening import open_source
 from trainer.data.repeats import find_repeats, training_images
 from trainer.data.report import data_report
 from trainer.data.selection import choose, training_sets
 from trainer.data.source import BadImages, Source
+from trainer.data.streamed import placed
 from trainer.device import Precision, choose_precision, device_name, peak_memory, prepare, reset_peak_memory
 from trainer.energy import EnergyMeter
 from trainer.evaluate import Tested, score, target_logits
@@ -90,13 +91,15 @@ def run_spec(
     begun = clock = time.perf_counter()
     meter = EnergyMeter(device, side_by_side=side_by_side)
 
-    upright = spec.model.exif == "apply"
+    how = {"upright": spec.model.exif == "apply", "reduced": spec.model.decode == "reduced"}
+    most = max(planned_counts(spec, stage).n_samples for stage in range(len(spec.stages)))
+    place = placed(most, spec.model.image_size, device, side_by_side=side_by_side)
 
     @cache
     def source_of(name: str) -> Source:
         file = files[name]
-        source = open_source(name, below(data_dir, file) if file else None, spec.sources[name], upright=upright)
-        return source.view(bad_images=bad_images, threads=threads)
+        source = open_source(name, below(data_dir, file) if file else None, spec.sources[name], **how)
+        return source.view(bad_images=bad_images, threads=threads, keeps=place != "files")
 
     stages = [choose(spec, stage, source_of) for stage in range(len(spec.stages))]
     tests = tests_of(spec)
@@ -116,7 +119,7 @@ def run_spec(
         trained, logits_of, distributions = solved(spec, source_of, rows_of, file, device)
         images_shown = [(data.n_samples, data.n_classes) for data in distributions]
     else:
-        sets = training_sets(spec, source_of)
+        sets = training_sets(spec, source_of, place)
         distributions = [data.distribution for data in sets]
         images_shown = [
             shown(data, stage.image_steps, spec.recipe_of(number), spec.seeds.training, number, spec.protocol)
@@ -135,6 +138,7 @@ def run_spec(
             progress=told,
             weights=file,
             note=note,
+            place=place,
         )
         trained = training.run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ import torch
 from torch import nn
 
 from predictor.spec import RunSpec
-from trainer import checkpoint
+from trainer import checkpoint, team
 from trainer.augment import Augmentation, compiled_augmentation
 from trainer.checkpoint import Checkpoint, WrongCheckpointError
 from trainer.data.selection import TrainingSet
+from trainer.data.streamed import Place
 from trainer.device import Precision, out_of_memory, waited
 from trainer.loop import State, n_steps, new_state, train
 from trainer.networks import Network, network, renew_head
@@ -43,6 +45,7 @@ class Trained:
 class Training:
     """Everything between the images and the trained network of one run.
 
+    place : see `trainer.data.streamed`
     checkpoint : file of the half-done run, or None to keep none; progress, note : see `trainer.run.run_spec`
     weights : file of the pretrained weights that the spec names
     """
@@ -59,7 +62,9 @@ class Training:
         progress: Callable[[int, int], None] | None,
         weights: Path | None = None,
         note: Callable[[str], None] | None = None,
+        place: Place = "device",
     ):
+        self.place = place
         self.weights = weights
         self.spec, self.sets, self.device, self.precision, self.compiled = spec, sets, device, precision, compiled
         self.checkpoint, self.progress = checkpoint, progress
@@ -70,6 +75,7 @@ class Training:
         """Train all stages. Raises torch.OutOfMemoryError where not even single images fit the device."""
         if before := self._read("cpu"):
             self.micro_batch = before.micro_batch  # whole batches did not fit then
+        self._share()
         while True:
             try:
                 return self._run()
@@ -78,12 +84,18 @@ class Training:
                 continue
             except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
                 size = (self.micro_batch or self.spec.recipe.batch_size) // 2
-                if size < 1 or not out_of_memory(error):
+                if size < 1 or not out_of_memory(error) or team.size() > 1:  # the others wait for this process
                     raise
                 self.micro_batch = size
             self.forget()  # what larger pieces began, smaller ones cannot continue to the bit
             if self.device == "cuda":
                 torch.cuda.empty_cache()
+
+    def _share(self) -> None:
+        """Cut batches into a piece for each process where several train together."""
+        if team.size() > 1:
+            piece = math.ceil(self.spec.recipe.batch_size / team.size())
+            self.micro_batch = min(self.micro_batch or piece, piece)
 
     def _read(self, device: str) -> Checkpoint | None:
         """The state that the run goes on from; a checkpoint that is none of this run is put aside."""
@@ -105,6 +117,9 @@ class Training:
     def _put_aside(self, error: WrongCheckpointError) -> None:
         assert self.checkpoint
         self.micro_batch = None
+        self._share()
+        if not team.first():
+            return
         aside = checkpoint.put_aside(self.checkpoint)
         self.note(f"{self.checkpoint.name} is no checkpoint of this run: {error}; it is {aside.name} now")
 
@@ -147,6 +162,7 @@ class Training:
                 precision=self.precision,
                 augment=augments[number],
                 micro_batch=self.micro_batch,
+                place=self.place,
                 between_steps=self._between_steps(number, clock),
             )
             if not finite:
@@ -185,7 +201,7 @@ class Training:
 
     def _between_steps(self, stage: int, clock: _Clock) -> Callable[[State, int], None]:
         def save(state: State) -> None:
-            if self.checkpoint:
+            if self.checkpoint and team.first():
                 checkpoint.save(self.checkpoint, state, stage, clock.seconds(), self.micro_batch, self.spec.run_id)
 
         def between(state: State, steps: int) -> None:

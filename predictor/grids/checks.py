@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from predictor.grids.faults import Faults, Place, near, problem
 from predictor.grids.levels import check_ranges
+from predictor.grids.presets import PRESETS
 from predictor.grids.schema import AXES, RECIPE_AXES, SCHEDULES, STAGE_KEYS, Rate
 from predictor.profiles import Edit, Profile
 from predictor.spec import Blend, Others, Recipe, Stage, StageData
@@ -145,6 +146,9 @@ def check_recipe(content: dict[str, Any], faults: Faults) -> None:
     recipe = _mapping(content, "recipe")
     known = (*RECIPE_AXES, *SCHEDULES)
     for name, value in recipe.items():
+        if name == "preset":  # a known one was taken by now
+            faults.add(("recipe", name), f"unknown preset {value!r}" + near(str(value), PRESETS))
+            continue
         if name not in known:
             faults.add(("recipe", name), "unknown key" + near(name, known))
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from predictor.spec import Recipe, RunSpec, TestSet
+from predictor.spec import Recipe, RunSpec, StageData, TestSet
 
 Block = Mapping[str, Any]
 
@@ -81,6 +81,8 @@ def target_set(
     test_split: str = "test",
     shifts: Mapping[str, TestSet] | None = None,
     flip: bool | None = None,
+    ranks: str = "drawn",
+    short: str = "error",
 ) -> dict[str, Any]:
     """A target set of a grid, without what is so by default.
 
@@ -96,7 +98,9 @@ def target_set(
         content["shifts"] = {name: shifts[name].model_dump(mode="json") for name in sorted(shifts)}
     if flip is not None and flip != Recipe.model_fields["flip"].default:
         content["flip"] = flip
-    return content
+    defaults = StageData.model_fields
+    how = {"ranks": ranks, "short": short}
+    return content | {name: value for name, value in how.items() if value != defaults[name].default}
 
 
 def target_set_of(
@@ -110,6 +114,7 @@ def target_set_of(
     return target_set(
         domain=domain, source=source, classes=spec.target.classes, train_split=split,
         test_split=spec.target.test.split, shifts=shifts, flip=spec.recipe.flip,
+        ranks=spec.stages[0].data.ranks, short=spec.stages[0].data.short,
     )  # fmt: skip
 
 

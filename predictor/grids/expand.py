@@ -23,6 +23,7 @@ from predictor.grids.checks import (
 from predictor.grids.faults import Faults, Place, same_keys
 from predictor.grids.levels import crossed, drawn
 from predictor.grids.limits import BRACKETS, DEEP, MAX_FILE, MAX_RUNS, MISSES, check_depth, check_nodes, check_runs
+from predictor.grids.presets import with_preset
 from predictor.grids.schema import (
     RECIPE_AXES,
     SCHEDULES,
@@ -49,7 +50,7 @@ def load_grid(path: str | Path, *, most: int = MAX_RUNS) -> Grid:
     """
     path = Path(path)
     document = _read(path)
-    content = _plain(document)
+    content = with_preset(_plain(document))
     check_runs(content, str(path), most)
     return _grid(content, Faults(path, document))
 
@@ -67,7 +68,7 @@ def read_mapping(path: str | Path, kind: str) -> dict[str, Any]:
 def plan_grid(content: dict[str, Any], where: str = "grid") -> Grid:
     """Expand a grid that is not in a file: what its YAML would hold, as plain data. Raises as `load_grid` does."""
     check_runs(content, where)
-    return _grid(content, Faults(Path(where), content))
+    return _grid(with_preset(content), Faults(Path(where), content))
 
 
 def _grid(content: dict[str, Any], faults: Faults) -> Grid:
@@ -292,6 +293,8 @@ def _stage_data(target: GridTargetSet, levels: dict[str, Any]) -> StageData:
         profile=levels.get("profile", read_level("profile", "balanced")),
         blend=blends[0] if blends else None,
         others=tuple(levels.get("others", [])),
+        ranks=target.ranks,
+        short=target.short,
     )
 
 

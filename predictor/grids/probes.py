@@ -87,8 +87,9 @@ def probe_grid(
     Raises SpecError for an image file that is missing or has other content than the grid says, DataError as
     `probe_images`.
     """
-    from predictor.images.listing import below, open_images
+    from predictor.images.listing import below
     from predictor.images.probe import probe_images
+    from predictor.images.published import open_stated
 
     found: dict[str, Probe] = {}
     for number, one in enumerate(asked):
@@ -102,7 +103,7 @@ def probe_grid(
                 where=one.digest,
                 remedy="name target sets of files with --target-set",
             )
-        images = open_images(below(data, one.file))
+        images = open_stated(below(data, one.file), one.digest)
         if images.digest != one.digest:
             raise SpecError(
                 f"has other content than the grid says; found {images.digest}, needed {one.digest}",

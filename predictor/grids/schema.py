@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WrapValidator, field_validator
 
@@ -53,7 +53,7 @@ class Rate(Part):
 class Source(Part):
     """Where a source's images are: a file or folder below the image folder, and the digest of its content."""
 
-    digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64}|builtin:.+|fractals:.+)$")
+    digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64}|named:.+|builtin:.+|fractals:.+)$")
     file: str | None = None
 
 
@@ -74,6 +74,7 @@ class GridTargetSet(Part):
     """A target set as a grid states it. `flip` overrides the recipe's: characters must not be mirrored.
 
     classes : their names, or the name of a list that ships (`predictor.class_lists`)
+    ranks, short : see `spec.StageData`
     """
 
     domain: Name
@@ -83,6 +84,8 @@ class GridTargetSet(Part):
     test_split: Name = "test"
     shifts: dict[Name, Annotated[TestSet, BeforeValidator(_test_set)]] = Field(default_factory=dict)
     flip: bool | None = None
+    ranks: Literal["drawn", "source"] = "drawn"
+    short: Literal["error", "take"] = "error"
 
     @field_validator("classes")
     @classmethod

@@ -68,12 +68,15 @@ def decode(encoded: bytes, size: int) -> Pixels:
         return decoded(encoded, size)[0]
 
 
-def decoded(encoded: bytes, size: int, interpolation: str = "bilinear", *, upright: bool = False) -> tuple[Pixels, str]:
+def decoded(
+    encoded: bytes, size: int, interpolation: str = "bilinear", *, upright: bool = False, reduced: bool = False
+) -> tuple[Pixels, str]:
     """As `decode`, with what was converted on the way ('' for a plain 8-bit image), resized by any rule.
 
     upright : turn it as its EXIF orientation says
+    reduced : let the codec decode at the smallest of 1/1, 1/2, 1/4 and 1/8 that is no smaller than `size`
     """
-    rgb, converted = open_rgb(encoded, upright=upright)
+    rgb, converted = open_rgb(encoded, upright=upright, at_least=size if reduced else None)
     if rgb.size != (size, size):
         rgb = rgb.resize((size, size), Image.Resampling[interpolation.upper()])
     return np.asarray(rgb).transpose(2, 0, 1), converted
@@ -103,10 +106,11 @@ def for_each(
                 yield from pool.map(one, rows[first : first + 64 * threads])
 
 
-def open_rgb(encoded: bytes, *, upright: bool = False) -> tuple[Image.Image, str]:
+def open_rgb(encoded: bytes, *, upright: bool = False, at_least: int | None = None) -> tuple[Image.Image, str]:
     """Encoded image -> RGB at its own size, and what was converted ('' for a plain 8-bit image). Raises BadImage.
 
     upright : turn it as its EXIF orientation says
+    at_least : pixels of a side; a JPEG image may be decoded at an eighth, a quarter or half of its own that is no less
     """
     if not encoded:
         raise BadImage("is empty, 0 bytes")
@@ -115,6 +119,8 @@ def open_rgb(encoded: bytes, *, upright: bool = False) -> tuple[Image.Image, str
             _check(image)
             if image.format == "PNG":
                 _check_chunks(encoded)
+            if at_least and image.format == "JPEG":
+                image.draft(image.mode, (at_least, at_least))
             turn = TURNS.get(image.getexif().get(ORIENTATION)) if upright else None
             rgb, converted = _to_rgb(image)
             return (rgb, converted) if turn is None else (rgb.transpose(turn), _joined(converted, TURNED))

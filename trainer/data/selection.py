@@ -15,6 +15,7 @@ from predictor.images.decoding import Pixels
 from predictor.spec import RunSpec, blended_count, seeded, target_counts
 from trainer.data.source import Source
 from trainer.data.splits import derived, overlapping
+from trainer.data.streamed import Place, Streamed
 
 FIT = "train on SPLIT:fit where SPLIT:validation is tested, with the same groups"
 APART = "take the images to train on and those to test on from different splits or sources"
@@ -31,9 +32,13 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """pixels (N, 3, S, S) uint8, labels (N,) int64 into `classes` (targets first), keys (N,) uint64 of each image."""
+    """What a stage trains on.
 
-    pixels: Pixels
+    pixels : (N, 3, S, S) uint8, or how to decode them; labels : (N,) int64 into `classes` (targets first)
+    keys : (N,) uint64 of each image
+    """
+
+    pixels: Pixels | Streamed
     labels: NDArray[np.int64]
     keys: NDArray[np.uint64]
     classes: list[str]
@@ -48,6 +53,7 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
     Within a class images are taken in a random order that depends on the data seed alone, so a smaller class is a
     subset of a larger one. Bad images that are to be left out are passed over in that order.
     Other classes are drawn by the data seed from the source's classes that are no targets.
+    With `short: take` a class that has fewer images than asked for gives all it has.
     """
     _check_untested(spec, stage)
     data, seed = spec.stages[stage].data, spec.seeds.data
@@ -69,7 +75,7 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
         rows = images.rows(label, split)
         order = seeded("images", seed, source, label).permutation(len(rows))
         usable = images.usable(rows[order], spec.model.image_size, at_most=count)
-        if len(usable) < count:
+        if len(usable) < count and not (data.short == "take" and len(usable)):
             bad = len(rows) - len(usable) if images.bad_images == "skip" else 0
             short.append(
                 f"{label!r} of {source} ({split}): {count} asked, {len(usable)} there"
@@ -77,7 +83,7 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
             )
         chosen.append(Chosen(label=label, source=source, rows=usable))
 
-    for label, count in target_counts(spec, stage).items():
+    for label, count in _ranked(spec, stage, source_of).items():
         blended = blended_count(count, data.blend)
         take(label, data.source, data.split, count - blended)
         if data.blend:
@@ -104,6 +110,16 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
             remedy="ask for fewer samples per class, fewer other classes, or a milder profile",
         )
     return chosen
+
+
+def _ranked(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> dict[str, int]:
+    """{target class: images wanted}; where ranks are those of the source, its largest class gets the largest size."""
+    data, counts = spec.stages[stage].data, target_counts(spec, stage)
+    if data.ranks == "drawn" or not counts:
+        return counts
+    there = {name: len(source_of(data.source).rows(name, data.split)) for name in spec.target.classes}
+    names = sorted(there, key=lambda name: (-there[name], name))
+    return dict(zip(names, sorted(counts.values(), reverse=True), strict=True))
 
 
 def _check_once(spec: RunSpec, twice: Mapping[tuple[str, str], Sequence[str]]) -> None:
@@ -152,11 +168,14 @@ def _target_splits(spec: RunSpec, stage: int) -> set[tuple[str, str]]:
     return found
 
 
-def training_sets(spec: RunSpec, source_of: Callable[[str], Source]) -> list[TrainingSet]:
-    """Decode the chosen images of every stage. A class has one place in the head through all stages."""
+def training_sets(spec: RunSpec, source_of: Callable[[str], Source], place: Place = "device") -> list[TrainingSet]:
+    """Decode the chosen images of every stage. A class has one place in the head through all stages.
+
+    place : with 'files' nothing is decoded before it is shown
+    """
     stages = [choose(spec, stage, source_of) for stage in range(len(spec.stages))]
     places = head_places(spec, stages)
-    return [_training_set(spec, chosen, places, source_of) for chosen in stages]
+    return [_training_set(spec, chosen, places, source_of, place) for chosen in stages]
 
 
 def head_places(spec: RunSpec, stages: Sequence[Sequence[Chosen]]) -> dict[tuple[str, str], int]:
@@ -169,17 +188,28 @@ def head_places(spec: RunSpec, stages: Sequence[Sequence[Chosen]]) -> dict[tuple
 
 
 def _training_set(
-    spec: RunSpec, chosen: list[Chosen], places: Mapping[tuple[str, str], int], source_of: Callable[[str], Source]
+    spec: RunSpec,
+    chosen: list[Chosen],
+    places: Mapping[tuple[str, str], int],
+    source_of: Callable[[str], Source],
+    place: Place,
 ) -> TrainingSet:
     for name in sorted({part.source for part in chosen}):  # each source at once: one error names all its bad images
         rows = np.concatenate([part.rows for part in chosen if part.source == name])
-        source_of(name).load(rows, spec.model.image_size)
-    pixels = [source_of(part.source).pixels(part.rows, spec.model.image_size) for part in chosen]
+        if place == "files":
+            source_of(name).met[rows] = True
+        else:
+            source_of(name).load(rows, spec.model.image_size)
+    pixels: Pixels | Streamed
+    if place == "files":
+        pixels = Streamed([(source_of(part.source), part.rows) for part in chosen], spec.model.image_size)
+    else:
+        pixels = np.concatenate([source_of(part.source).pixels(part.rows, spec.model.image_size) for part in chosen])
     labels = [places[part.source, part.label] for part in chosen]
     sizes = [len(part.rows) for part in chosen]
     keys = [_keys(part) for part in chosen]
     return TrainingSet(
-        pixels=np.concatenate(pixels),
+        pixels=pixels,
         labels=np.repeat(np.array(labels, dtype=np.int64), sizes),
         keys=np.concatenate(keys),
         classes=_names(spec, places),

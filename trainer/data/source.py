@@ -31,9 +31,11 @@ class Source:
     groups : (R,) str, images that belong together (families of fonts, photographs of one object); None: unknown
     ids_are_content : whether the digest covers the ids
     bad_images : whether an image that cannot be used is an error or left out; threads : of the decoder
+    keeps : whether images that are looked at to see if they can be used stay decoded
     bad, converted : row -> why it cannot be used, or what was converted, of the images decoded so far
     met : (R,) bool, the images that were asked for through this view
     upright : whether images are turned as their EXIF orientation says
+    reduced : whether the codec may decode a large JPEG image at a smaller scale (`predictor.images.decoding`)
     notes : what the reader left out, or took how
     A row without a label has the label and split '' and belongs to no class.
     """
@@ -49,8 +51,10 @@ class Source:
     ids_are_content: bool = False
     notes: tuple[str, ...] = ()
     upright: bool = False
+    reduced: bool = False
     bad_images: BadImages = "error"
     threads: int = 1
+    keeps: bool = True
     bad: dict[int, str] = field(default_factory=dict, repr=False)
     converted: dict[int, str] = field(default_factory=dict, repr=False)
     met: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool), repr=False)
@@ -78,9 +82,9 @@ class Source:
             notes=images.notes,
         )
 
-    def view(self, *, bad_images: BadImages = "error", threads: int = 1) -> Source:
+    def view(self, *, bad_images: BadImages = "error", threads: int = 1, keeps: bool = True) -> Source:
         """The same images, decoded ones shared, for one run: with its own rules and its own account in `met`."""
-        return replace(self, bad_images=bad_images, threads=threads)
+        return replace(self, bad_images=bad_images, threads=threads, keeps=keeps)
 
     def rows(self, label: str, split: str) -> NDArray[np.int64]:
         """Rows of one class in one split, in file order. Raises DataError as `in_split`."""
@@ -185,7 +189,7 @@ class Source:
         wanted = [row for row in rows.tolist() if row not in self.bad]
 
         def work(encoded: bytes) -> tuple[Pixels, str]:
-            return decoded(encoded, size, interpolation, upright=self.upright)
+            return decoded(encoded, size, interpolation, upright=self.upright, reduced=self.reduced)
 
         for row, done in for_each(work, self.read, wanted, threads=self.threads):
             if isinstance(done, BadImage):
@@ -205,6 +209,10 @@ class Source:
         self._refuse(rows)
         return pixels
 
+    def shown(self, rows: NDArray[np.int64], size: int) -> Pixels:
+        """(n, 3, size, size) uint8 RGB, the same as `pixels` gives, and not kept. Raises DataError as `decoded`."""
+        return self.decoded(rows, size, "bilinear")
+
     def usable(self, rows: NDArray[np.int64], size: int, at_most: int | None = None) -> NDArray[np.int64]:
         """The first images in the order of `rows` that can be used, at most so many.
 
@@ -217,7 +225,11 @@ class Source:
         seen = 0
         while len(found) < wanted and seen < len(rows):
             some = rows[seen : seen + wanted - len(found)]
-            self.load(some, size)
+            if self.keeps:
+                self.load(some, size)
+            else:
+                self.met[some] = True
+                self._decode(some, size)
             found += [row for row in some.tolist() if row not in self.bad]
             seen += len(some)
         return np.array(found, dtype=np.int64)

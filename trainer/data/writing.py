@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from predictor.images.digests import file_digest
 COLUMNS = ("label", "split", "source", "group")
 
 
-def write_parquet(out: Path, batches: Iterable[list[dict[str, Any]]]) -> str:
+def write_parquet(
+    out: Path, batches: Iterable[list[dict[str, Any]]], said: Callable[[], Mapping[str, str]] | None = None
+) -> str:
     """Write rows of encoded `image` and COLUMNS, a row group a batch; the digest as a grid states it.
 
+    said : what the file says of itself in its metadata, asked for once the last batch is written
     What the batches raise ends it without a file; an existing file is never overwritten.
     Raises DataError where the file cannot be written.
     """
@@ -33,6 +36,8 @@ def write_parquet(out: Path, batches: Iterable[list[dict[str, Any]]]) -> str:
                 with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=["label", "split"]) as writer:
                     for batch in batches:
                         writer.write_table(pa.Table.from_pylist(batch, schema))
+                    if said is not None:
+                        writer.add_key_value_metadata(said())
                 file.flush()
                 os.fsync(file.fileno())
             digest = file_digest(temporary)

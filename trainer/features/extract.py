@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from predictor.errors import SpecError
+from predictor.images.published import NAMED
 from predictor.spec import Model
 from trainer import weights
 from trainer.data.source import Source
@@ -68,10 +70,17 @@ def features(source: Source, rows: NDArray[np.int64], model: Model, file: Path, 
     net = _extractor(model, file, device)
     interpolation = net.config["interpolation"]
     assert model.weights is not None
-    key = Key(
-        source.digest + "+exif" * source.upright, model.weights.digest, model.name, model.image_size, interpolation
-    )
+    content = _content(source) + "+exif" * source.upright + "+reduced" * source.reduced
+    key = Key(content, model.weights.digest, model.name, model.image_size, interpolation)
     compute: Callable[[NDArray[np.int64]], NDArray[np.float32]] = lambda some: net.look(  # noqa: E731
         source.decoded(some, model.image_size, interpolation)
     )
     return FeatureCache(key, len(source.labels), net.width, compute).take(rows)
+
+
+def _content(source: Source) -> str:
+    """What features are kept under: a published set is named by its name, which two copies share, so by its bytes."""
+    if not source.digest.startswith(NAMED):
+        return source.digest
+    hashes = source.contents(np.arange(len(source.labels)))
+    return f"{source.digest}:{hashlib.sha256(hashes.tobytes()).hexdigest()}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from predictor.errors import PredictorError
 from predictor.records.rules.specs import WrittenConfiguration
 from predictor.records.schema import Counted, StageCounts
-from predictor.spec import RunSpec, Seeds, planned_counts
+from predictor.spec import RunSpec, Seeds, StageData, planned_counts
 
 # {(target class, source): images}, and {source: images of its other classes, largest first}: no spec knows their names
 Sizes = tuple[dict[tuple[str, str], int], dict[str, tuple[int, ...]]]
@@ -47,7 +47,11 @@ def _all_faults(
             except (PredictorError, ValueError) as error:
                 yield from _named(number, [f"the spec's counts cannot be planned ({error})"])
             else:
-                yield from _named(number, _size_faults(stage, planned, frozenset(spec.target.classes)))
+                targets = frozenset(spec.target.classes)
+                data_of = spec.stages[number].data
+                loose = data_of.ranks == "source" or data_of.short == "take"
+                faults = _loose_faults(stage, planned, data_of) if loose else _size_faults(stage, planned, targets)
+                yield from _named(number, faults)
 
 
 def _named(number: int, faults: Iterable[str]) -> Iterator[str]:
@@ -86,6 +90,29 @@ def _planned(configuration: WrittenConfiguration, spec: RunSpec, number: int, se
     if configuration.seedless:
         configuration.planned[number] = sizes
     return sizes
+
+
+def _loose_faults(stage: StageCounts, planned: Sizes | None, data: StageData) -> list[str]:
+    """Where names or sizes follow the source: each source's class sizes by their order, none above what was asked."""
+    if planned is None:
+        return []
+    asked: dict[str, list[int]] = {source: list(sizes) for source, sizes in planned[1].items()}
+    for (_, source), n in planned[0].items():
+        asked.setdefault(source, []).append(n)
+    found: dict[str, list[int]] = {}
+    for source, n in zip(stage.sources, stage.counts, strict=True):
+        if n:
+            found.setdefault(source, []).append(n)
+    faults = []
+    for source in sorted(asked.keys() | found.keys()):
+        sizes, wanted = (sorted(each.get(source, []), reverse=True) for each in (found, asked))
+        if len(sizes) != len(wanted):
+            faults.append(f"{len(sizes)} classes from {source!r}; the spec asks for {len(wanted)}")
+            continue
+        for rank, (n, most) in enumerate(zip(sizes, wanted, strict=True), start=1):
+            if n > most or (n < most and data.short == "error"):
+                faults.append(f"{n} images of class {rank} by size from {source!r}; the spec asks for {most}")
+    return faults
 
 
 def _size_faults(stage: StageCounts, planned: Sizes | None, targets: frozenset[str]) -> list[str]:

@@ -35,6 +35,11 @@ class Fractals(Source):
         if len(missing):
             store.add(missing, self.render(missing, size, threads=self.threads))
 
+    def shown(self, rows: NDArray[np.int64], size: int) -> Pixels:
+        """Rendered at that size, as `load` does."""
+        self.met[rows] = True
+        return self.render(rows, size, threads=self.threads)
+
     def classes(self, split: str) -> list[str]:
         """As `Source.classes`, without a look at every row: each class has images in the only plain split."""
         return list(self._of_label()) if split == SPLIT else super().classes(split)
