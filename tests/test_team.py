@@ -17,6 +17,7 @@ from predictor.records import check, read_registry
 from predictor.spec import RunSpec
 
 TESTS = Path(__file__).parent
+pytestmark = pytest.mark.slow  # three processes that import torch, twice
 
 
 def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
