@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from synthetic import registry
 
+from predictor.fitting.configurations import configurations
+from predictor.fitting.metrics import noise
 from predictor.fitting.rows import rows_for, select
 from predictor.models.base import families, feature_matrix, level_index, replicate_weights
 from predictor.models.elastic_net import _Squares
@@ -46,6 +49,26 @@ def test_a_part_is_what_its_runs_alone_are(whole):
     assert [part[i].configuration_id for i in first[index]] == [row.configuration_id for row in part]
     cases, at = part.cases()
     assert all(cases[i] is row.case for i, row in zip(at, part, strict=True))
+
+
+def test_some_configurations_keep_what_is_theirs(whole):
+    """Of different numbers of seeds, as where a grid is half trained: each keeps its own variance and replicates."""
+    _, first, index = whole.labelled("configuration")
+    place = np.arange(len(whole)) - first[index]
+    uneven = whole.part(np.flatnonzero((index % 2 == 0) | (place == 0)))
+    configs = configurations(uneven)
+    assert {1, 2} == set(configs.seeds.tolist())
+    chosen = np.flatnonzero(configs.seeds > 1)[::2]
+    part = configs.among(chosen, configs.measured[chosen], configs.seeds[chosen])
+    for field in fields(part):
+        there, every = getattr(part, field.name), getattr(configs, field.name)
+        if field.name not in ("index", "scale"):
+            assert list(there) == [every[i] for i in chosen], field.name
+    assert noise(part) == noise(configs, chosen)
+    rows = np.isin(configs.index, chosen)
+    assert np.allclose(part.mean(uneven.values[rows]), part.measured)
+    alone = np.flatnonzero(configs.seeds == 1)
+    assert noise(configs.among(alone, configs.measured[alone], configs.seeds[alone])) == (None, None)
 
 
 @pytest.mark.parametrize("name", [name for name, item in families().items() if item.default and item.fit])

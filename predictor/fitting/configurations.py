@@ -64,6 +64,15 @@ class Configurations:
         """(n,) mean over the rows of each configuration."""
         return np.bincount(self.index, weights=values, minlength=len(self.ids)) / self.seeds
 
+    def among(self, chosen: Indices, measured: Floats, seeds: Indices) -> Configurations:
+        """Some of them, measured anew on runs of their own: (len(chosen),) each; `index` is that of their rows."""
+        kept = np.isin(self.index, chosen)
+        whole = {"ids": [self.ids[i] for i in chosen], "index": np.searchsorted(chosen, self.index[kept])}
+        own = ("first", "logits", "sd2", "tested", "target_sets", "domains", "studies", "representative", "steps")
+        each = {name: getattr(self, name)[chosen] for name in (*own, "replicates")}
+        values = self.scale.values(measured)
+        return Configurations(**whole, **each, measured=measured, values=values, seeds=seeds, scale=self.scale)
+
 
 def configurations(rows: Sequence[Row]) -> Configurations:
     """Group the rows by configuration; a configuration on two target sets counts as two."""

@@ -174,12 +174,7 @@ def validate_draws(
     if item.new_draws is None:
         return []
     held = item.new_draws.held
-    there = replace(
-        configs, ids=[configs.ids[i] for i in held], measured=item.new_draws.measured,
-        values=configs.scale.values(item.new_draws.measured), sd2=configs.sd2[held], tested=configs.tested[held],
-        seeds=item.new_draws.seeds, target_sets=configs.target_sets[held], domains=configs.domains[held],
-        studies=configs.studies[held], representative=configs.representative[held], steps=configs.steps[held],
-    )  # fmt: skip
+    there = configs.among(held, item.new_draws.measured, item.new_draws.seeds)
     found = {}
     for name, own in fits.items():
         if own.new_draws is not None:
