@@ -162,7 +162,7 @@ def test_command_in_every_format() -> None:
     rows = json.loads(CliRunner().invoke(command, [*words, "--format", "json"]).stdout)["rows"]
     assert {row["statistic"] for row in rows} >= {"spearman", "gamma", "somers_d", "granulated_kendall", "sign_error"}
     assert set(rows[0]) == {
-        "study", "target_set", "indicator", "outcome", "statistic", "given", "value", "low", "high", "p", "q",
+        "study", "target_set", "indicator", "outcome", "statistic", "given", "axis", "value", "low", "high", "p", "q",
         "n_configurations", "n_runs", "tied_share", "reason",
     }  # fmt: skip
     printed = CliRunner().invoke(command, words).stdout

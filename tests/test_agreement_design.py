@@ -52,15 +52,15 @@ def one(table: AgreementTable, **wanted: object) -> Agreement:
 
 def test_by_says_where_in_the_design_an_indicator_works(factorial: pd.DataFrame) -> None:
     table = agreement(factorial, by=["samples_per_class", "others", "profile"], statistics=["spearman"], **DRAWS)
-    v = one(table, indicator="size", statistic="stratified_gamma@samples_per_class")
-    h = one(table, indicator="n_samples", statistic="stratified_gamma@others")
+    v = one(table, indicator="size", statistic="stratified_gamma", axis="samples_per_class")
+    h = one(table, indicator="n_samples", statistic="stratified_gamma", axis="others")
     assert v.value == 1 and v.p < 0.01 and v.low is None and v.reason == "no discordant pair"
     assert h.value < -0.7 and h.p < 0.05, (
         "more samples by other classes hurt here, though samples rank the outcome well"
     )
     assert one(table, indicator="n_samples", statistic="spearman").value > 0.5
     for row in table.rows:
-        if row.statistic == "stratified_gamma@others" and row.indicator in ("size", "skew"):
+        if (row.statistic, row.axis) == ("stratified_gamma", "others") and row.indicator in ("size", "skew"):
             assert row.value is None and "differ in this axis alone" in row.reason
 
 
@@ -70,7 +70,7 @@ def test_imbalance_is_compared_at_equal_size(factorial: pd.DataFrame) -> None:
     frame.loc[lost, "ind_n_samples"] -= 1  # a profile that takes images away
     equal, _ = (
         one(agreement(f, by=["profile"], statistics=["spearman"], **DRAWS), indicator="skew",
-            statistic="stratified_gamma@profile")
+            statistic="stratified_gamma", axis="profile")
         for f in (frame, factorial)
     )  # fmt: skip
     accuracy = frame.groupby("configuration_id")["out_accuracy"].mean()
@@ -85,7 +85,7 @@ def test_an_axis_that_does_not_vary_is_refused_by_name(factorial: pd.DataFrame) 
     ):
         agreement(factorial, by=["other"])
     table = agreement(factorial[factorial["axis_others"].eq(0)].assign(axis_extra=0), by=["profile"], **DRAWS)
-    assert one(table, indicator="size", statistic="stratified_gamma@profile").reason
+    assert one(table, indicator="size", statistic="stratified_gamma", axis="profile").reason
 
 
 def test_every_statistic_of_the_design_has_a_value_or_a_reason(factorial: pd.DataFrame) -> None:
@@ -210,10 +210,10 @@ def several() -> pd.DataFrame:
 
 def test_target_sets_are_pooled_as_estimates(several: pd.DataFrame) -> None:
     table = agreement(several, indicators=["a"], **DRAWS)
-    rows = {(row.target_set, row.statistic): row for row in table.pooled}
+    rows = {(row.target_set, row.statistic): row for row in table.pooled if row.given is None}
     pooled = rows["(pooled)", "spearman"]
     assert pooled.low < pooled.value < pooled.high and pooled.n_configurations == 70
-    assert rows["(pooled)", "i_squared@spearman"].value > 0.6
+    assert rows["(pooled)", "i_squared"].value > 0.6
     without = {key[0]: row.value for key, row in rows.items() if "without" in key[0] and key[1] == "spearman"}
     assert len(without) == 5 and max(without, key=without.get) == "(without t4)" and without["(without t4)"] > 0.75
     (summary,) = table.pooled_rows()
@@ -221,7 +221,7 @@ def test_target_sets_are_pooled_as_estimates(several: pd.DataFrame) -> None:
     assert summary["verdict"] == "undecided: few target sets", "the fifth target set forbids to say more"
     agreeing = agreement(several[several["target_set"].ne("t4")], indicators=["a"], **DRAWS)
     (summary,) = agreeing.pooled_rows()
-    assert summary["verdict"] == "predicts" and summary["i_squared@spearman"] < 0.5
+    assert summary["verdict"] == "predicts" and summary["i_squared"] < 0.5
 
 
 def test_reported_and_trained_runs_are_not_mixed(several: pd.DataFrame) -> None:
@@ -289,8 +289,15 @@ def test_json_holds_everything_and_no_nan() -> None:
     content = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
     assert set(content) == {"schema_version", "rows", "pooled", "noise"}
     statistics = {row["statistic"] for row in content["rows"]}
-    assert statistics >= {*ALL_STATISTICS, "partial_spearman"} - {"stratified_gamma"}
-    assert {"stratified_gamma@samples_per_class", "stratified_gamma@profile"} <= statistics
+    assert statistics == {*ALL_STATISTICS, "partial_spearman"}
+    along = {row["axis"] for row in content["rows"] if row["statistic"] == "stratified_gamma"}
+    assert {"samples_per_class", "profile"} <= along
+    assert all(row["value"] is None for row in content["rows"]
+               if row["statistic"] == "stratified_gamma" and row["axis"] is None), "no value along any"  # fmt: skip
+    assert not [row for row in content["rows"] if row["axis"] is not None and row["statistic"] != "stratified_gamma"]
+    assert {(row["statistic"], row["given"] is None) for row in content["pooled"]} == {
+        ("spearman", True), ("partial_spearman", False), ("i_squared", True), ("i_squared", False)
+    }  # fmt: skip
     assert all(row["p"] is None or row["p"] > 0 for row in content["rows"] + content["pooled"])
 
 

@@ -147,7 +147,7 @@ def test_results_are_frozen_and_the_frame_has_the_columns_of_the_contract(runs: 
     with pytest.raises(AttributeError):
         table.rows[0].value = 1.0  # type: ignore[misc]
     assert table.to_frame().columns.tolist() == [
-        "study", "target_set", "indicator", "outcome", "statistic", "given", "value", "low", "high", "p", "q",
+        "study", "target_set", "indicator", "outcome", "statistic", "given", "axis", "value", "low", "high", "p", "q",
         "n_configurations", "n_runs", "tied_share", "reason",
     ]  # fmt: skip
 

@@ -45,41 +45,42 @@ class VaryingAxes:
         return strata
 
 
-Found = Iterator[tuple[str, list[list[Judged]]]]
+Found = Iterator[tuple[str, str | None, list[list[Judged]]]]
 
 
 def along_axes(
     x: Floats, y: Floats, design: VaryingAxes, wanted: Sequence[str], request: AgreementRequest, *, noise: Floats,
     directions: Floats, seed: np.random.SeedSequence,
 ) -> Found:  # fmt: skip
-    """(statistic, judgements [indicator][outcome]) of each statistic that is wanted; see `statistics.design`.
+    """(statistic, axis that it is along, judgements [indicator][outcome]) of each that is wanted; see `granulated`.
 
     x, y : (K, n), (M, n); noise : (M, n) of the outcomes, nan where unknown; directions : (K,) +1 or -1
     """
     axes = design.axes if "stratified_gamma" in wanted else [axis for axis in request.by if axis in design.axes]
     for axis in axes:
-        yield f"stratified_gamma@{axis}", stratified_gamma(x, y, design.strata(axis), request, seed)
+        yield "stratified_gamma", axis, stratified_gamma(x, y, design.strata(axis), request, seed)
     for axis in request.by:
         if axis not in design.axes:
             why = f"{axis} is the same in all of these configurations"
-            yield f"stratified_gamma@{axis}", [[Judged(value=None, reason=why)] * len(y) for _ in x]
+            yield "stratified_gamma", axis, [[Judged(value=None, reason=why)] * len(y) for _ in x]
     if not design.axes:
         for name in wanted:
-            yield name, [[Judged(value=None, reason=NO_AXES)] * len(y) for _ in x]
+            yield name, None, [[Judged(value=None, reason=NO_AXES)] * len(y) for _ in x]
         return
     if "granulated_kendall" in wanted:
-        yield "granulated_kendall", _granulated(x, y, design, request, seed)
+        yield "granulated_kendall", None, _granulated(x, y, design, request, seed)
     if asked := [name for name in VARIANTS if name in wanted]:
         information = conditional_mutual_information(x, y, design.settings)
         for name in asked:
             own = information[VARIANTS[name]]
-            yield name, [[_information(own, k, m, design, name) for m in range(len(y))] for k in range(len(x))]
+            yield name, None, [[_information(own, k, m, design, name) for m in range(len(y))] for k in range(len(x))]
     if {"sign_error", "sign_error_worst"} & set(wanted):
         found = robust_sign_error(x, y, design.settings, noise, directions)
         for name, values in (("sign_error", found.mean), ("sign_error_worst", found.worst)):
             if name in wanted:
                 yield (
                     name,
+                    None,
                     [
                         [_share(v, int(count)) for v, count in zip(row, counts, strict=True)]
                         for row, counts in zip(values, found.environments, strict=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.agreements.by_axis import VaryingAxes, along_axes
+from predictor.agreements.by_axis import Found, VaryingAxes, along_axes
 from predictor.agreements.estimates import Judged, judge
 from predictor.agreements.pooling import pooled
 from predictor.agreements.request import (
@@ -62,7 +62,7 @@ def agreement(
     indicators, outcomes : names, without prefix; None: all
     statistics : of ALL_STATISTICS, or 'all'
     given : also Spearman with this indicator held fixed; None: not. By rank, so log samples is n_samples
-    by : axes of the grid; adds 'stratified_gamma@AXIS' over pairs that differ in this axis alone
+    by : axes of the grid; adds 'stratified_gamma' along each, over pairs that differ in this axis alone
     blocks : columns whose levels permutation keeps apart, e.g. axis_image_steps
     adjust : q is adjusted over the table, statistic by statistic: 'benjamini_hochberg' (false discoveries) or 'max_t'
     (any false one: Westfall and Young for the rank correlations, Holm for the others)
@@ -167,21 +167,17 @@ class _TargetSet:
         """Rows of some indicators and outcomes that the same configurations have."""
         wanted = [*(name for name in request.statistics if name not in BY_DESIGN)]
         designed = [name for name in request.statistics if name in BY_DESIGN]
-        along = [f"stratified_gamma@{axis}" for axis in request.by]
+        absent = [(name, None) for name in [*wanted, *designed]] + [("stratified_gamma", axis) for axis in request.by]
         z = self.means[f"ind_{request.given}"].to_numpy(float) if request.given else None
         n = int(keep.sum())
         able = {k: m_ok for k in ks if (m_ok := [m for m in ms if _reason(x[k][keep], y[m][keep]) is None])}
         for k in ks:
             for m in ms:
                 if why := _reason(x[k][keep], y[m][keep]):
-                    for name in [*wanted, *designed, *along]:
-                        yield k, m, self._row(request, k, m, keep, name, Judged(value=None, reason=why), None)
-                    if z is not None and request.indicators[k] != request.given:
-                        yield (
-                            k,
-                            m,
-                            self._row(request, k, m, keep, "partial_spearman", Judged(value=None, reason=why), None),
-                        )
+                    partial = z is not None and request.indicators[k] != request.given
+                    for name, axis in [*absent, *([("partial_spearman", None)] if partial else [])]:
+                        none = Judged(value=None, reason=why)
+                        yield k, m, self._row(request, k, m, keep, name, none, None, axis)
         if not able:
             return
         varied, measured = list(able), next(iter(able.values()))  # what varies does so for every outcome alike
@@ -194,16 +190,17 @@ class _TargetSet:
             a, b, None if z is None or partly else z[keep], [*wanted, *([] if partly else fixed)], request, seed=seed,
             blocks=blocks, joint=joint,
         )  # fmt: skip
-        judged: dict[str, list[list[Judged]]] = dict(battery.judged)
+        judged: dict[tuple[str, str | None], list[list[Judged]]] = {(name, None): t for name, t in battery.judged.items()}
         if (designed or request.by) and n >= 2:
-            judged |= dict(self._along(a, b, varied, measured, keep, designed, request))
-        for name, table in judged.items():
+            along = self._along(a, b, varied, measured, keep, designed, request)
+            judged |= {(name, axis): table for name, axis, table in along}
+        for (name, axis), table in judged.items():
             for i, k in enumerate(varied):
                 if name == "partial_spearman" and request.indicators[k] == request.given:
                     continue
                 for j, m in enumerate(measured):
                     tied = float(battery.tied_share[i, j])
-                    yield k, m, self._row(request, k, m, keep, name, table[i][j], tied)
+                    yield k, m, self._row(request, k, m, keep, name, table[i][j], tied, axis)
         if partly and z is not None:
             yield from self._partly(x, y, z, varied, measured, keep & ~np.isnan(z), request, joint)
 
@@ -230,7 +227,7 @@ class _TargetSet:
     def _along(
         self, a: Floats, b: Floats, ks: list[int], ms: list[int], keep: NDArray[np.bool_], designed: list[str],
         request: AgreementRequest,
-    ) -> Iterator[tuple[str, list[list[Judged]]]]:  # fmt: skip
+    ) -> Found:  # fmt: skip
         settings = self.settings[keep]
         here = [axis for axis in self.axes if settings[axis].nunique(dropna=False) > 1]
         size = f"ind_{SIZE}"
@@ -251,13 +248,13 @@ class _TargetSet:
 
     def _row(
         self, request: AgreementRequest, k: int, m: int, keep: NDArray[np.bool_], statistic: str, one: Judged,
-        tied_share: float | None,
+        tied_share: float | None, axis: str | None = None,
     ) -> Agreement:  # fmt: skip
         outcome = request.outcomes[m]
         return Agreement(
             study=self.study, target_set=self.target_set, indicator=request.indicators[k], outcome=outcome,
-            statistic=statistic, given=request.given if statistic == "partial_spearman" else None, value=one.value,
-            low=one.low, high=one.high, p=one.p, q=None, n_configurations=int(keep.sum()),
+            statistic=statistic, given=request.given if statistic == "partial_spearman" else None, axis=axis,
+            value=one.value, low=one.low, high=one.high, p=one.p, q=None, n_configurations=int(keep.sum()),
             n_runs=int(self.runs[f"out_{outcome}"].to_numpy()[keep].sum()), tied_share=tied_share, reason=one.reason,
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ def pooled(rows: Sequence[Agreement], kinds: Mapping[str, str], level: float) ->
 
     kinds : study -> provenance; trained runs and reported ones are not mixed
     The interval is of the mean over a population of target sets; p, from the permutation p of each, is of no agreement
-    in any of them. Rows: '(pooled)', its 'i_squared', and '(without NAME)' for each target set left out where
+    in any of them. Rows: '(pooled)', its 'i_squared' (with the same `given`), and '(without NAME)' for each target set left out where
     at least two remain.
     """
     groups: dict[tuple[str, str, str, str, str | None], list[Agreement]] = {}
@@ -59,7 +59,7 @@ def _pool(rows: Sequence[Agreement], study: str, target_set: str, level: float, 
         high=math.tanh(found.high), p=_p(rows), reason=None,
     )  # fmt: skip
     yield Agreement(
-        **shared, statistic=f"i_squared@{first.statistic}", value=found.i_squared, low=None, high=None, p=found.q_p,
+        **shared, statistic="i_squared", value=found.i_squared, low=None, high=None, p=found.q_p,
         reason=f"share of the variance between {n_sets} target sets; p is Cochran's Q's; no interval is made for it",
     )  # fmt: skip
 

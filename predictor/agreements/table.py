@@ -11,6 +11,7 @@ from predictor.results import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+PARTIAL = "partial_spearman"
 POOLED = "(pooled)"  # the target set of a pooled row
 
 NEGLIGIBLE = 0.3  # an interval of rho inside +-0.3 (less than 9 % of the rank variance) says: does not predict
@@ -26,7 +27,10 @@ UNDECIDED = "undecided: {few}"
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """One statistic of one indicator against one outcome. A value, bound or p that is missing has a reason."""
+    """One statistic of one indicator against one outcome. A value, bound or p that is missing has a reason.
+
+    given : indicator that a partial correlation holds fixed; axis : of the grid, that a stratified gamma is along
+    """
 
     study: str
     target_set: str
@@ -34,6 +38,7 @@ class Agreement:
     outcome: str
     statistic: str
     given: str | None
+    axis: str | None = None
     value: float | None
     low: float | None
     high: float | None
@@ -96,7 +101,7 @@ class AgreementTable(Result):
         """One row per target set, outcome and indicator: the statistics side by side, strongest |rho| first."""
         import pandas as pd
 
-        return pd.DataFrame([{k: v for k, v in row.items() if k != "along"} for row in self.summary_rows()])
+        return pd.DataFrame([_flat(row) for row in self.summary_rows()])
 
     def summary_rows(self) -> list[dict[str, Any]]:
         """The rows of `by_indicator` as plain dictionaries."""
@@ -122,6 +127,12 @@ def _frame(rows: Sequence[Agreement]) -> pd.DataFrame:
     return pd.DataFrame([asdict(row) for row in rows], columns=list(Agreement.__dataclass_fields__))
 
 
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with a column for each axis that its gammas are along."""
+    along = {f"stratified_gamma along {axis}": own.value for axis, own in row["along"].items()}
+    return {key: value for key, value in row.items() if key != "along"} | along
+
+
 def _wide(rows: Sequence[Agreement], level: float, few: str = "n too small") -> list[dict[str, Any]]:
     cells: dict[tuple[str, str, str, str], list[Agreement]] = {}
     for row in rows:
@@ -131,15 +142,18 @@ def _wide(rows: Sequence[Agreement], level: float, few: str = "n too small") -> 
         entry: dict[str, Any] = {
             "study": study, "target_set": target_set, "outcome": outcome, "indicator": indicator,
         }  # fmt: skip
+        entry |= {"given": None, "along": {row.axis: row for row in own if row.axis is not None}}
         for row in own:
-            entry[row.statistic if row.given is None else f"{row.statistic} given {row.given}"] = row.value
+            if row.axis is None and (row.given is None or row.statistic == PARTIAL):
+                entry[row.statistic] = row.value
+            if row.statistic == PARTIAL:
+                entry["given"] = row.given
             if row.statistic == "spearman":
                 entry |= {"low": row.low, "high": row.high, "p": row.p, "q": row.q, "reason": row.reason}
             for name in ("tied_share", "n_configurations", "n_runs", "reason"):  # a partial one may rest on fewer
                 entry.setdefault(name, getattr(row, name))
         raw = next((row for row in own if row.statistic == "spearman"), None)
-        fixed = next((row for row in own if row.statistic == "partial_spearman"), None)
-        entry["along"] = {row.statistic: (row.low, row.high, row.p) for row in own if "@" in row.statistic}
+        fixed = next((row for row in own if row.statistic == PARTIAL), None)
         entry["verdict"] = verdict(raw, fixed, level, few) if raw else None
         wide.append(entry)
     return sorted(wide, key=lambda e: (e["study"], e["target_set"], e["outcome"], -abs(e.get("spearman") or 0)))

@@ -7,17 +7,18 @@ from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from predictor.agreements.request import SIZE
+from predictor.agreements.table import PARTIAL
 from predictor.render.tables import p_value, rows_text
 from predictor.text import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from predictor.agreements import AgreementTable, Noise
+    from predictor.agreements import Agreement, AgreementTable, Noise
 
 WIDTH = 120
 MAIN_OUTCOMES = ("accuracy", "robustness")  # shown by default where they were measured; the shifts with --all
-ALONG = "stratified_gamma@"
 Row = Mapping[str, Any]
 
 
@@ -96,7 +97,7 @@ def agreement_lines(rows: Sequence[Row], level: float, digits: int = 2) -> list[
 
     Every line has the same cells: the indicator that is held fixed has no value beside itself.
     """
-    given = next((name for row in rows for name in row if name.startswith("partial_spearman given ")), None)
+    given = next((row["given"] for row in rows if row.get("given") is not None), None)
     return [_line(row, level, digits, given) for row in rows]
 
 
@@ -104,8 +105,7 @@ def _line(row: Row, level: float, digits: int, given: str | None) -> dict[str, s
     shown = {"indicator": row["indicator"], "rho": _signed(row.get("spearman"), digits)}
     shown[f"{level:.0%} interval"] = _interval(row)
     if given:
-        name = given.removeprefix("partial_spearman given ")
-        shown[f"given {'size' if name == 'n_samples' else name}"] = _signed(row.get(given))
+        shown[f"given {'size' if given == SIZE else given}"] = _signed(row.get(PARTIAL))
     shown["q"] = p_value(row.get("q"))
     shown["ties"] = "-" if row["tied_share"] is None else f"{row['tied_share']:.0%}"
     shown |= {"n": str(row["n_configurations"]), "runs": str(row["n_runs"])}
@@ -119,7 +119,7 @@ def _pooled_line(row: Row, shown: dict[str, str]) -> dict[str, str]:
     without = row["without_one"]
     del shown["n"]  # the evidence of what is pooled: target sets, whose configurations stand below
     shown["sets"] = str(row["n_target_sets"])
-    shown["I2"] = "-" if row.get("i_squared@spearman") is None else f"{row['i_squared@spearman']:.0%}"
+    shown["I2"] = "-" if row.get("i_squared") is None else f"{row['i_squared']:.0%}"
     shown["without one"] = f"{without[0]:+z.2f}..{without[1]:+z.2f}" if without else "-"
     return {**shown, "verdict": verdict}
 
@@ -151,29 +151,23 @@ def _more(row: Row) -> dict[str, str]:
 
 def _along(rows: Sequence[Row], by: Sequence[str], fmt: str) -> str | None:
     """Gamma along each axis that has pairs here."""
-    names = [f"{ALONG}{axis}" for axis in by] or list(
-        dict.fromkeys(name for row in rows for name in row if name.startswith(ALONG) and row[name] is not None)
-    )
-    if not names:
+    found = dict.fromkeys(axis for row in rows for axis, own in row["along"].items() if own.value is not None)
+    axes = list(by) or list(found)
+    if not axes:
         return None
     shown = [
-        {"indicator": row["indicator"], **{_axis(name): _with_p(row, name) for name in names}}
+        {"indicator": row["indicator"], **{f"by {axis}": _with_p(row["along"].get(axis)) for axis in axes}}
         for row in rows
-        if any(row.get(name) is not None for name in names)
+        if any(axis in row["along"] and row["along"][axis].value is not None for axis in axes)
     ]
     return rows_text(shown, fmt) if shown else "no two configurations differ in one of these axes alone"
 
 
-def _axis(name: str) -> str:
-    return f"by {name.removeprefix(ALONG)}"
-
-
-def _with_p(row: Row, name: str) -> str:
-    if row.get(name) is None:
+def _with_p(gamma: Agreement | None) -> str:
+    if gamma is None or gamma.value is None:
         return "-"
-    low, high, p = row["along"].get(name, (None, None, None))
-    between = "" if low is None else f" [{low:+z.2f}, {high:+z.2f}]"
-    return f"{row[name]:+z.2f}{between} p {p_value(p)}"
+    between = "" if gamma.low is None else f" [{gamma.low:+z.2f}, {gamma.high:+z.2f}]"
+    return f"{gamma.value:+z.2f}{between} p {p_value(gamma.p)}"
 
 
 def _why(rows: Sequence[Row]) -> Iterator[str]:
