@@ -29,7 +29,7 @@ from predictor.fitting.held_out import predict_rows
 from predictor.fitting.rows import rows_for, select
 from predictor.models import Row, families
 from predictor.models.links import expit, logit
-from predictor.planning.pilots.spread import NEW_DOMAIN, Spread, beyond, cheap, learn
+from predictor.planning.pilots.spread import NEW_DOMAIN, SetSpread, beyond, cheap, learn
 from predictor.records import read_registry
 from predictor.render.tables import rows_text
 from predictor.statistics.conformal import error_scale, t_quantile
@@ -57,13 +57,13 @@ class LeftOut:
         sizes = configs.mean(np.array([np.log(row.case.feature("n_samples")) for row in own]))
         return x, configs.logits - x, sizes, configs.measured
 
-    def spread(self, known: set[str]) -> Spread:
+    def spread(self, known: set[str]) -> SetSpread:
         """How target sets differ from what is predicted for them, each of the known ones left out in turn."""
         parts = {name: self.at(known - {name}, name) for name in sorted(known)}
         owners = [name for name, part in parts.items() for _ in part[0]]
         return learn(*(np.concatenate([part[i] for part in parts.values()]) for i in (0, 1)), owners)
 
-    def known(self, name: str, with_domain: bool) -> tuple[set[str], Spread]:
+    def known(self, name: str, with_domain: bool) -> tuple[set[str], SetSpread]:
         """(target sets that are fitted to where this one is left out, their spread)."""
         others = {n for n in self.domains if n != name}
         if not with_domain:

@@ -30,7 +30,7 @@ from time import perf_counter
 
 from indicators import machine
 
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.counting import count_labels
 from predictor.manifest.readers import hugging_face, image_folder, reader_of, webdataset
 
@@ -79,7 +79,7 @@ def make_rows(root: Path, n: int) -> None:
 
 def ours(root: Path) -> int:
     """What `predictor indicators FOLDER` reads, the choice of the reader included."""
-    return sum(n for _, _, n in count_labels(reader_of(root), root, Request()).rows)
+    return sum(n for _, _, n in count_labels(reader_of(root), root, ManifestRequest()).rows)
 
 
 def find(root: Path) -> int:
@@ -94,7 +94,7 @@ def torchvision(root: Path) -> int:
 
 
 def one_core(root: Path) -> int:
-    return sum(webdataset.read_shard(shard, Request()).samples.total() for shard in sorted(root.glob("*.tar")))
+    return sum(webdataset.read_shard(shard, ManifestRequest()).samples.total() for shard in sorted(root.glob("*.tar")))
 
 
 def python_tarfile(root: Path) -> int:

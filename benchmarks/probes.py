@@ -33,7 +33,7 @@ from predictor.images.features import gradient_features, patch_features, standar
 from predictor.images.groups import joined
 from predictor.images.listing import open_images
 from predictor.images.results import Probe, above_chance
-from predictor.images.sample import Sample, decoded_sample, training_images
+from predictor.images.sample import ImageSample, decoded_sample, training_images
 from predictor.records import frame, read_registry
 from predictor.records.indicator_inputs import probes_of
 
@@ -66,7 +66,7 @@ def target_sets(runs: list[Path]) -> dict[str, tuple[str, str, list[str], str]]:
     return found
 
 
-def kernels(sample: Sample) -> dict[str, np.ndarray]:
+def kernels(sample: ImageSample) -> dict[str, np.ndarray]:
     patches = standardised(patch_features(sample.pixels, np.random.default_rng(0)))
     gradients = standardised(gradient_features(sample.pixels))
     both = [part @ part.T / part.shape[1] for part in (patches, gradients)]
@@ -84,7 +84,7 @@ def gaussian(kernel: np.ndarray) -> np.ndarray:
     return np.exp(-distance / np.median(distance))
 
 
-def figures(sample: Sample) -> dict[str, dict[str, list[float]]]:
+def figures(sample: ImageSample) -> dict[str, dict[str, list[float]]]:
     """{probe: {size: [accuracy, margin, classes]}}, and the rivals under their names."""
     pairs, correlations = find_pairs(sample.pixels)
     found = list(

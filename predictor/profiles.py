@@ -29,7 +29,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Part(BaseModel):
+class SharedPart(BaseModel):
     """Base of everything a spec is made of: frozen, no unknown key, no NaN, no number written as text or as true.
 
     pydantic alone reads '10' and true as numbers; in a grid each of them is a slip of the pen.
@@ -54,7 +54,7 @@ class Part(BaseModel):
 
 
 @cache
-def _numeric(part: type[Part], name: str) -> bool:
+def _numeric(part: type[SharedPart], name: str) -> bool:
     return _leaves(part.model_fields[name].annotation) <= {int, float, type(None)}
 
 
@@ -65,7 +65,7 @@ def _leaves(annotation: Any) -> set[Any]:
     return set().union(*map(_leaves, arguments)) if arguments else {annotation}
 
 
-class Edit(Part):
+class Edit(SharedPart):
     """One change to the counts of a shape; exactly one field is set.
 
     truncate_head : no class keeps more than this many images
@@ -97,7 +97,7 @@ class Edit(Part):
         return f"{name}=" + ("..".join(map(str, value)) if isinstance(value, tuple) else str(value))
 
 
-class Profile(Part):
+class Profile(SharedPart):
     """How the images are spread over the target classes, largest class first.
 
     ratio : largest over smallest class (exponential), large over small classes (step)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from predictor.distribution import LabelDistribution
-from predictor.profiles import Images, Part, Profile, profile_counts
+from predictor.profiles import Images, Profile, SharedPart, profile_counts
 
 PROTOCOL = 3  # of the numbers that runs give, raised when the trainer changes them; new grids state it
 PROTOCOLS = (2, 3)  # those that the trainer trains: studies of an older one are continued
@@ -20,7 +20,7 @@ STAGES_APART = LAST_JOINED = SMOOTHED_OVER_TRAINED = 3  # the protocols that bro
 ID_LENGTH = 16  # hex digits: collisions among a billion runs are below 1 in 10
 
 
-class TestSet(Part):
+class TestSet(SharedPart):
     """Images to test on: a source and its split."""
 
     __test__ = False  # not a test class, whatever its name says to pytest
@@ -29,7 +29,7 @@ class TestSet(Part):
     split: str = "test"
 
 
-class TargetSet(Part):
+class TargetSet(SharedPart):
     """The tested classes together with their test images and shifts."""
 
     name: str
@@ -44,7 +44,7 @@ class TargetSet(Part):
         return self
 
 
-class Others(Part):
+class Others(SharedPart):
     """Classes that are only trained on: how many, how large, from where."""
 
     source: str
@@ -53,7 +53,7 @@ class Others(Part):
     split: str = "train"
 
 
-class Blend(Part):
+class Blend(SharedPart):
     """Share of every target class's images that comes from a second source."""
 
     source: str
@@ -61,7 +61,7 @@ class Blend(Part):
     split: str = "train"
 
 
-class StageData(Part):
+class StageData(SharedPart):
     """What one stage trains on. `samples_per_class` is the mean over the target classes, before edits.
 
     With 0 the stage trains on other classes alone: pretraining on another label set.
@@ -87,7 +87,7 @@ class StageData(Part):
         return self
 
 
-class Recipe(Part):
+class Recipe(SharedPart):
     """Optimiser, schedule, augmentation and what is done about imbalance.
 
     optimiser : SGD with Nesterov momentum, or AdamW (Loshchilov & Hutter 2019) with beta1, beta2 and eps
@@ -124,7 +124,7 @@ class Recipe(Part):
     warmup_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
 
 
-class Stage(Part):
+class Stage(SharedPart):
     """One stage of training: data and the number of images shown, counted with repetition.
 
     recipe : of this stage alone; without one the stage takes the recipe of the spec
@@ -138,14 +138,14 @@ class Stage(Part):
     head: Literal["kept", "fresh"] = "kept"
 
 
-class Weights(Part):
+class Weights(SharedPart):
     """Pretrained weights: their name, and the digest of their file. Where that lies is no part of a spec."""
 
     name: Annotated[str, Field(min_length=1)]
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
-class Model(Part):
+class Model(SharedPart):
     """A network by its timm name; `head` is the width of the classifier, unused logits allowed.
 
     weights : where training begins; none: at random
@@ -187,14 +187,14 @@ def network_name(model: Mapping[str, Any]) -> str:
     return f"{model['name']} ({weights['name']}, {model.get('train', 'all')})" if weights else str(model["name"])
 
 
-class Seeds(Part):
+class Seeds(SharedPart):
     """data: which images, which class gets which rank. training: initial weights, order, augmentation."""
 
     data: Annotated[int, Field(ge=0)]
     training: Annotated[int, Field(ge=0)]
 
 
-class RunSpec(Part):
+class RunSpec(SharedPart):
     """Everything that decides a training run. Sources stand with their content digests, never with a path.
 
     Raises pydantic.ValidationError for anything impossible.

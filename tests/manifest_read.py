@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 from predictor.cli.indicators_command import command
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Counted, Request
+from predictor.manifest.counted import CountedLabels, ManifestRequest
 from predictor.manifest.counting import count_labels
 
 
-def reading(reader: ModuleType) -> Callable[[Path, Request], Counted]:
+def reading(reader: ModuleType) -> Callable[[Path, ManifestRequest], CountedLabels]:
     """The function that counts with this reader."""
     return partial(count_labels, reader)
 

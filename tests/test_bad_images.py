@@ -28,7 +28,7 @@ from predictor.spec import PROTOCOL, RunSpec
 from trainer.data.opening import open_source, read_source
 from trainer.data.report import data_report
 from trainer.data.selection import choose
-from trainer.launch.job import Outcome, outcome_of
+from trainer.launch.job import TryOutcome, outcome_of
 from trainer.printing import _line
 from trainer.run import run_spec
 
@@ -339,8 +339,8 @@ def test_the_line_of_a_run_says_what_was_left_out(mixed) -> None:
         (1, "r completed, 1 bad image left out"),
         (1200, ", 1,200 bad images left out"),
     ):
-        assert _line(Outcome(run_id="r", status="completed", n_left_out=n)).endswith(text)
-    assert _line(Outcome(run_id="r", status="failed", message="why")) == "r failed why"
+        assert _line(TryOutcome(run_id="r", status="completed", n_left_out=n)).endswith(text)
+    assert _line(TryOutcome(run_id="r", status="failed", message="why")) == "r failed why"
 
 
 def test_the_account_does_not_depend_on_what_the_process_decoded_before(mixed) -> None:

@@ -17,7 +17,7 @@ from launch_made import fails_first, made_grid, made_job, takes_a_while, wrong_f
 from predictor.errors import RegistryError
 from predictor.records import check, finished_ids, pack, read_attempts, read_registry, write_record
 from trainer.launch import lease as leases
-from trainer.launch.job import Outcome
+from trainer.launch.job import TryOutcome
 from trainer.launch.lease import Watch, claim, held, machine, started
 from trainer.launch.local import run_grid
 from trainer.launch.pool import ended
@@ -26,7 +26,7 @@ from trainer.launch.schedule import Schedule
 
 def test_seeds_of_a_configuration_come_first_and_every_run_is_trained_once(tmp_path: Path) -> None:
     grid = made_grid(tmp_path, [4, 8, 16], [0, 1])
-    seen: list[Outcome] = []
+    seen: list[TryOutcome] = []
     outcomes = run_grid(grid, made_job(grid, tmp_path), workers=1, report=seen.append)
     assert [outcome.run_id for outcome in seen] == [run.spec.run_id for run in grid.runs]
     assert outcomes == seen and {outcome.status for outcome in seen} == {"completed"}
@@ -63,14 +63,14 @@ def test_each_configuration_has_its_first_seed_before_any_has_its_second(tmp_pat
 
 
 @pytest.fixture(scope="module")
-def wronged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outcome]]:
+def wronged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[TryOutcome]]:
     folder = tmp_path_factory.mktemp("wrong")
     grid = made_grid(folder, [1, 2, 3, 4, 5, 6, 7], [0, 1, 2])
     job = made_job(grid, folder, wrong_for_seed_1)
     return folder / "runs" / "tiny", run_grid(grid, job, workers=2, timeout=10.0, memory_limit=1.5 * 2**30)
 
 
-def test_no_bad_run_stops_a_grid(wronged: tuple[Path, list[Outcome]]) -> None:
+def test_no_bad_run_stops_a_grid(wronged: tuple[Path, list[TryOutcome]]) -> None:
     study, outcomes = wronged
     assert len(outcomes) == 21 and sum(outcome.status == "completed" for outcome in outcomes) == 14
     assert len(finished_ids(study)) == 14 and len(read_attempts(study)) == 7
@@ -90,7 +90,7 @@ def test_no_bad_run_stops_a_grid(wronged: tuple[Path, list[Outcome]]) -> None:
     ],
 )
 def test_attempts_say_what_went_wrong(
-    wronged: tuple[Path, list[Outcome]], tmp_path: Path, size: int, status: str, message: str
+    wronged: tuple[Path, list[TryOutcome]], tmp_path: Path, size: int, status: str, message: str
 ) -> None:
     grid = made_grid(tmp_path, [size], [1])
     (attempt,) = [a for a in read_attempts(wronged[0]).values() if a["run_id"] == grid.runs[0].spec.run_id]
@@ -144,7 +144,7 @@ def test_two_schedulers_train_no_run_twice(tmp_path: Path) -> None:
     while not list(tmp_path.rglob("*.lease")):
         assert second.poll() is None, "it does not begin"
         time.sleep(0.02)
-    seen: list[Outcome] = []
+    seen: list[TryOutcome] = []
     run_grid(grid, job, workers=2, report=seen.append)
     assert finished_ids(job.study_dir) == {run.spec.run_id for run in grid.runs}
     assert second.wait() == 0

@@ -9,7 +9,7 @@ import pytest
 from manifest_read import reading
 
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.readers import image_folder
 from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
 from predictor.manifest.readers.image_folder import recognises
@@ -27,13 +27,13 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def counts(root: Path, **how: str) -> dict[str, int]:
-    return {name: n for name, _, n in read(root, Request(**how)).rows}
+    return {name: n for name, _, n in read(root, ManifestRequest(**how)).rows}
 
 
 def test_folders_are_classes_and_empty_files_are_images(tmp_path) -> None:
     touch(tmp_path, "cat/1.jpg", "cat/2.JPEG", "chien été/1.png", "n01440764/1.webp")
     assert counts(tmp_path) == {"cat": 2, "chien été": 1, "n01440764": 1}
-    assert read(tmp_path, Request()).notes == () and recognises(tmp_path, b"")
+    assert read(tmp_path, ManifestRequest()).notes == () and recognises(tmp_path, b"")
 
 
 def test_as_torchvision_counts(tmp_path) -> None:
@@ -58,7 +58,7 @@ def test_what_the_trainer_reads_is_what_is_counted(tmp_path) -> None:
 
 def test_hidden_files_and_files_that_are_no_images_are_counted_in_notes(tmp_path) -> None:
     touch(tmp_path, "a/1.jpg", "a/._1.jpg", "a/.DS_Store", "a/list.txt", "README", ".git/x.jpg", "a/.thumbs/t.jpg")
-    counted = read(tmp_path, Request())
+    counted = read(tmp_path, ManifestRequest())
     assert counted.rows == [("a", "", 1)]
     assert counted.notes == (
         "2 files that are no images left out (no ending; .txt)",
@@ -69,7 +69,7 @@ def test_hidden_files_and_files_that_are_no_images_are_counted_in_notes(tmp_path
 
 def test_train_is_the_default_of_the_splits(tmp_path) -> None:
     touch(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "test/1.jpg", "devkit/readme.txt", "meta.bin")
-    counted = read(tmp_path, Request())
+    counted = read(tmp_path, ManifestRequest())
     assert sorted(counted.rows) == [("a", "", 1), ("b", "", 1)]
     assert counted.notes == (
         "split 'train' taken; left out: 'test'; 'val'",
@@ -81,7 +81,7 @@ def test_train_is_the_default_of_the_splits(tmp_path) -> None:
     with pytest.raises(
         ManifestError, match=r"no split 'mine'; found 'test'; 'train'; 'val'. choose one with --split, or 'all'"
     ):
-        read(tmp_path, Request(split="mine"))
+        read(tmp_path, ManifestRequest(split="mine"))
 
 
 def test_a_split_of_its_own_name_is_taken_when_asked_for(tmp_path) -> None:
@@ -95,12 +95,12 @@ def test_a_class_may_be_called_train(tmp_path) -> None:
     touch(tmp_path, "train/front/2.jpg")  # nested, and yet no split: no other one stands beside it
     assert counts(tmp_path) == {"train": 2, "bus": 2}
     with pytest.raises(ManifestError, match=r"has no splits to take 'val' from. leave --split out"):
-        read(tmp_path, Request(split="val"))
+        read(tmp_path, ManifestRequest(split="val"))
 
 
 def test_nested_images_count_for_the_class_and_say_so(tmp_path) -> None:
     touch(tmp_path, "a/x/1.jpg", "a/y/2.jpg", "b/1.jpg")
-    counted = read(tmp_path, Request())
+    counted = read(tmp_path, ManifestRequest())
     assert sorted(counted.rows) == [("a", "", 2), ("b", "", 1)]
     assert counted.notes == ("the images of 1 class lie in folders of their own, counted for the class: 'a'",)
 
@@ -108,7 +108,7 @@ def test_nested_images_count_for_the_class_and_say_so(tmp_path) -> None:
 def test_a_folder_too_high_is_no_single_class(tmp_path) -> None:
     touch(tmp_path, "CLS-LOC/n01/1.jpg", "CLS-LOC/n02/1.jpg")
     with pytest.raises(ManifestError, match=r"holds one folder, 'CLS-LOC', .* name the folder whose own folders are"):
-        read(tmp_path, Request())
+        read(tmp_path, ManifestRequest())
     assert counts(tmp_path / "CLS-LOC") == {"n01": 1, "n02": 1}
 
 
@@ -118,7 +118,7 @@ def test_links_back_end(tmp_path) -> None:
     (tmp_path / "a/self").symlink_to(tmp_path / "a/self")
     (tmp_path / "a/gone.jpg").symlink_to(tmp_path / "nothing.jpg")
     (tmp_path / "c").symlink_to(tmp_path / "b")  # a class that is a link
-    counted = read(tmp_path, Request())
+    counted = read(tmp_path, ManifestRequest())
     rows = {name: n for name, _, n in counted.rows}
     assert rows["b"] == rows["c"] == 1 and rows["a"] == 3  # a/1, a/deep/2 and, by the link up, b/1
     assert "1 link to no file left out" in counted.notes
@@ -126,9 +126,12 @@ def test_links_back_end(tmp_path) -> None:
 
 def test_images_without_a_class_folder(tmp_path) -> None:
     touch(tmp_path, "a/1.jpg", "1.jpg", "2.jpg", "  /3.jpg")
-    assert read(tmp_path, Request()).notes == ("2 images in no class folder", "3 images without a label left out")
+    assert read(tmp_path, ManifestRequest()).notes == (
+        "2 images in no class folder",
+        "3 images without a label left out",
+    )
     with pytest.raises(ManifestError, match=r"3 images without a label.* label them, or leave them out with --miss"):
-        read(tmp_path, Request(missing="error"))
+        read(tmp_path, ManifestRequest(missing="error"))
 
 
 def test_names_that_are_blank_at_the_ends_or_no_text(tmp_path) -> None:
@@ -149,7 +152,7 @@ def test_names_that_are_blank_at_the_ends_or_no_text(tmp_path) -> None:
 def test_folders_that_are_no_image_folder(tmp_path, names, found) -> None:
     touch(tmp_path, *names)
     with pytest.raises(ManifestError) as caught:
-        read(tmp_path, Request())
+        read(tmp_path, ManifestRequest())
     assert str(tmp_path) in str(caught.value) and found in str(caught.value) and "class/image.jpg" in str(caught.value)
 
 
@@ -157,7 +160,7 @@ def test_folders_that_are_no_image_folder(tmp_path, names, found) -> None:
 def test_options_without_a_meaning_are_refused(tmp_path, option) -> None:
     touch(tmp_path, "a/1.jpg")
     with pytest.raises(ManifestError, match=f"--{option} says nothing about an image folder. leave --{option} out"):
-        read(tmp_path, Request(**{option: "x"}))
+        read(tmp_path, ManifestRequest(**{option: "x"}))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
@@ -166,13 +169,18 @@ def test_a_folder_that_cannot_be_listed(tmp_path) -> None:
     (tmp_path / "b").chmod(0)
     try:
         with pytest.raises(ManifestError, match=r"b: cannot be listed: Permission denied. make it readable"):
-            read(tmp_path, Request())
+            read(tmp_path, ManifestRequest())
     finally:
         (tmp_path / "b").chmod(0o700)
 
 
 def test_the_only_split_is_taken_and_named() -> None:
-    assert chosen_splits({"val": None}, Request(), "x") == ({"val"}, ("'val' is the only split, and was taken",))
-    assert chosen_splits({"train": 3}, Request(), "x") == chosen_splits({"train": 3}, Request(split="train"), "x")
-    taken, notes = chosen_splits({"": None, "train": None}, Request(), "x")
+    assert chosen_splits({"val": None}, ManifestRequest(), "x") == (
+        {"val"},
+        ("'val' is the only split, and was taken",),
+    )
+    assert chosen_splits({"train": 3}, ManifestRequest(), "x") == chosen_splits(
+        {"train": 3}, ManifestRequest(split="train"), "x"
+    )
+    taken, notes = chosen_splits({"": None, "train": None}, ManifestRequest(), "x")
     assert taken == {"train"} and notes == ("split 'train' taken; left out: files without a split",)

@@ -18,7 +18,7 @@ from manifest_read import reading
 
 from predictor.errors import ManifestError
 from predictor.manifest import open_manifest
-from predictor.manifest.counted import Counted, Request
+from predictor.manifest.counted import CountedLabels, ManifestRequest
 from predictor.manifest.readers import READERS
 
 FUZZ = settings(max_examples=40, suppress_health_check=list(HealthCheck))
@@ -162,7 +162,7 @@ def test_a_reader_that_recognised_too_much(reader, content) -> None:
         path.write_bytes(content)
         try:
             reader.recognises(path, content[:65_536])
-            assert isinstance(reading(reader)(path, Request()), Counted)
+            assert isinstance(reading(reader)(path, ManifestRequest()), CountedLabels)
         except ManifestError as error:
             assert str(error)
 

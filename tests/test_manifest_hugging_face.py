@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from manifest_read import reading
 
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Counted, Request
+from predictor.manifest.counted import CountedLabels, ManifestRequest
 from predictor.manifest.readers import hugging_face
 from predictor.manifest.readers.hugging_face import recognises
 
@@ -65,32 +65,32 @@ def saved(folder: Path, rows: pa.Table, features: dict = FEATURES, shards: int =
 
 
 def counts(path: Path, **how: str) -> dict[str, int]:
-    return {name: n for name, _, n in read(path, Request(**how)).rows}
+    return {name: n for name, _, n in read(path, ManifestRequest(**how)).rows}
 
 
 def test_class_labels_count_under_their_names(tmp_path) -> None:
     path = saved(tmp_path / "d", table([0, 1, 1, 2, None, -1]), shards=3)
-    counted = read(path, Request())
+    counted = read(path, ManifestRequest())
     assert sorted(counted.rows) == [("cat", "", 1), ("dog", "", 2), ("été", "", 1)] and counted.n_samples == 4
     assert counted.notes == ("2 images without a label left out",) and recognises(path, b"")
     with pytest.raises(
         ManifestError, match=r"2 images without a label: data-00002-of-00003.arrow: row 1; .* row 2. label them"
     ):
-        read(path, Request(missing="error"))
+        read(path, ManifestRequest(missing="error"))
 
 
 def test_a_dictionary_of_splits(tmp_path) -> None:
     saved(tmp_path / "train", table([0, 0, 1]), split="train")
     saved(tmp_path / "test", table([2]), split="test")
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
-    counted = read(tmp_path, Request())
+    counted = read(tmp_path, ManifestRequest())
     assert {name: n for name, _, n in counted.rows} == {"cat": 2, "dog": 1}
     assert counted.notes == ("split 'train' taken; left out: 'test'",) and recognises(tmp_path, b"")
     assert counts(tmp_path, split="test") == {"été": 1}
     assert counts(tmp_path, split="all") == {"cat": 2, "dog": 1, "été": 1}
     assert counts(tmp_path / "test") == {"été": 1}  # the folder of one split is a data set of its own
     with pytest.raises(ManifestError, match="no split 'val'; found 'test'; 'train'"):
-        read(tmp_path, Request(split="val"))
+        read(tmp_path, ManifestRequest(split="val"))
 
 
 def test_the_cache_of_load_dataset(tmp_path) -> None:
@@ -135,7 +135,7 @@ def test_lists_of_labels_count_an_image_for_each(tmp_path, kind, parquet) -> Non
     if parquet:
         pq.write_table(rows, tmp_path / "train-00000-of-00001.parquet")
     path = tmp_path if parquet else saved(tmp_path / "d", rows, {"label": feature})
-    counted = read(path, Request())
+    counted = read(path, ManifestRequest())
     assert sorted(counted.rows) == [("cat", "", 1), ("dog", "", 2)] and counted.n_samples == 2
     assert counts(path, several="first") == {"cat": 1, "dog": 1}
     assert counted.notes == (
@@ -148,7 +148,7 @@ def test_text_and_numbers_without_names(tmp_path) -> None:
     rows = table([7, 7, -1, None], {"label": {"dtype": "int64", "_type": "Value"}})
     assert counts(saved(tmp_path / "n", rows, {"label": {"dtype": "int64", "_type": "Value"}})) == {"7": 2, "-1": 1}
     rows = table([" été ", "été", "", None, "a, b"], {"label": TEXT}, pa.string())
-    counted = read(saved(tmp_path / "t", rows, {"label": TEXT}), Request())
+    counted = read(saved(tmp_path / "t", rows, {"label": TEXT}), ManifestRequest())
     assert dict((name, n) for name, _, n in counted.rows) == {"été": 2, "a, b": 1}
     assert counted.notes == ("2 images without a label left out",)
 
@@ -160,12 +160,12 @@ def test_which_column_holds_the_label(tmp_path) -> None:
     assert counts(path) == {"bear": 2} and counts(path, label="coarse") == {"0": 1, "1": 1}
     path = saved(tmp_path / "two", rows, {"image": IMAGE, "coarse": LABEL, "fine": fine})
     with pytest.raises(ManifestError, match=r"columns 'coarse'; 'fine' all hold classes; .* name one with --label"):
-        read(path, Request())
+        read(path, ManifestRequest())
     assert counts(path, label="coarse") == {"cat": 1, "dog": 1}
     with pytest.raises(ManifestError, match=r"column 'image' holds no labels; columns that may hold labels: 'coarse'"):
-        read(path, Request(label="image"))
+        read(path, ManifestRequest(label="image"))
     with pytest.raises(ManifestError, match=r"no column 'lable'; columns that may hold labels"):
-        read(path, Request(label="lable"))
+        read(path, ManifestRequest(label="lable"))
 
 
 @pytest.mark.parametrize("parquet", [False, True])
@@ -185,7 +185,7 @@ def test_where_filters_and_opens_nothing(tmp_path, parquet) -> None:
         ("word::INT > 3", "does not fit: Conversion Error"),
     ):
         with pytest.raises(ManifestError) as caught:
-            read(path, Request(where=where))
+            read(path, ManifestRequest(where=where))
         assert str(caught.value).startswith(f"--where: {where!r} {why}")
     assert not (tmp_path / "out.csv").exists()
 
@@ -193,7 +193,7 @@ def test_where_filters_and_opens_nothing(tmp_path, parquet) -> None:
 def test_labels_without_a_name_are_collected(tmp_path) -> None:
     path = saved(tmp_path / "d", table([0, *range(3, 15), 3]))
     with pytest.raises(ManifestError) as caught:
-        read(path, Request())
+        read(path, ManifestRequest())
     text = str(caught.value)
     assert (
         "data-00000-of-00001.arrow: 13 bad labels, first at row 2: 3 stands for no class, there are 3 names; row 3"
@@ -211,7 +211,7 @@ def test_only_the_columns_needed_are_read(tmp_path) -> None:
     file.write_bytes(content.replace(b"MARKER", b"\xff\xff\xff\xff\xff\xff"))
     assert counts(path) == {"cat": 1, "dog": 1}
     with pytest.raises(ManifestError, match=r"data-00000-of-00001.arrow: is not readable: .*UTF8"):
-        read(path, Request(where="word = 'x'"))
+        read(path, ManifestRequest(where="word = 'x'"))
 
 
 @pytest.mark.parametrize("name", ["../secret.arrow", "/etc/passwd", "..", "", None, "a/b", "x\0"])
@@ -220,10 +220,10 @@ def test_a_description_cannot_name_files_elsewhere(tmp_path, name) -> None:
     stream(table([1]), tmp_path / "secret.arrow")
     (path / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
     with pytest.raises(ManifestError, match=r"state.json: names .*, which is no file beside it"):
-        read(path, Request())
+        read(path, ManifestRequest())
     (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": [name]}))
     with pytest.raises(ManifestError, match=r"dataset_dict.json: names .*, which is no file beside it"):
-        read(tmp_path, Request())
+        read(tmp_path, ManifestRequest())
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_damaged_folders(tmp_path, file, content, found) -> None:
         content = (path / file).read_bytes().replace(b"label", b"l\xff\xff\xffl")
     (path / file).write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(ManifestError) as caught:
-        read(path, Request())
+        read(path, ManifestRequest())
     assert str(path / file) in str(caught.value) and found in str(caught.value)
 
 
@@ -260,7 +260,7 @@ def test_an_arrow_file_cut_off(tmp_path) -> None:
     file = path / "data-00000-of-00001.arrow"
     file.write_bytes(file.read_bytes()[:-900])
     with pytest.raises(ManifestError, match=r"arrow: is not readable: .* copy or write the file again"):
-        read(path, Request())
+        read(path, ManifestRequest())
 
 
 def test_arrow_with_an_end_is_read_too(tmp_path) -> None:
@@ -274,16 +274,16 @@ def test_without_pyarrow_it_is_said(tmp_path, monkeypatch) -> None:
     path = saved(tmp_path / "d", table([0]))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ManifestError, match=r"is an Arrow file, which pyarrow reads. pip install pyarrow"):
-        read(path, Request())
+        read(path, ManifestRequest())
 
 
 def test_columns_play_the_roles_that_they_play_in_every_table(tmp_path) -> None:
     rows = table([0, 1], n=pa.array([5, 7]), split=pa.array(["train", "test"]), source=pa.array(["x", "y"]))
     path = saved(tmp_path / "d", rows)
-    assert read(path, Request(count="n")).rows == [("cat", "x", 5)]
-    assert sorted(read(path, Request(weight="n", split="all")).rows) == [("cat", "x", 5), ("dog", "y", 7)]
+    assert read(path, ManifestRequest(count="n")).rows == [("cat", "x", 5)]
+    assert sorted(read(path, ManifestRequest(weight="n", split="all")).rows) == [("cat", "x", 5), ("dog", "y", 7)]
     with pytest.raises(ManifestError, match=r"missing column 'm'; found .*'n'"):
-        read(path, Request(count="m"))
+        read(path, ManifestRequest(count="m"))
 
 
 def _bytes_of(rows: pa.Table, parquet: bool) -> bytes:
@@ -317,7 +317,7 @@ def test_any_bytes_give_a_result_or_one_error(tmp_path_factory, content) -> None
     path.write_bytes(content)
     assert recognises(path, content) or content.startswith(b"PAR1")  # which the reader of Parquet takes
     try:
-        assert isinstance(read(path, Request()), Counted)
+        assert isinstance(read(path, ManifestRequest()), CountedLabels)
     except ManifestError as error:
         assert str(path) in str(error)
     path = tmp_path_factory.getbasetemp() / "folder"
@@ -325,4 +325,4 @@ def test_any_bytes_give_a_result_or_one_error(tmp_path_factory, content) -> None
     for name in ("state.json", "dataset_info.json"):
         (path / name).write_bytes(content)
     with pytest.raises(ManifestError):
-        read(path, Request())
+        read(path, ManifestRequest())

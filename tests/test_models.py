@@ -94,10 +94,7 @@ def test_the_gaussian_process_is_that_of_its_kernel(monkeypatch):
         return smooth * near + variances["target_set_level"] * same_level + variances["domain_level"] * same_domain
 
     covariance = np.array([[kernel(i, j) for j in range(40)] for i in range(40)])
-    order = [
-        next(k for k, name in enumerate(configurations(own).ids) if name.startswith(row.configuration_id))
-        for row in one
-    ]
+    order = [configurations(own).names.index(row.configuration_id) for row in one]
     start = logit(np.clip(evaluate(found["base"], [row.case for row in one]), 0.02, 0.999))
     measured = configurations(own).measured[order]
     left = logit(np.clip(measured, 0.02, 0.999)) - start

@@ -38,7 +38,7 @@ from predictor.images.kept import folder
 from predictor.images.listing import open_images
 from predictor.images.probe import probe_images, probe_sample
 from predictor.images.results import Probe, above_chance, probes_text, read_probe, read_probes
-from predictor.images.sample import Sample
+from predictor.images.sample import ImageSample
 from predictor.indicators import DEFAULT_NAMES, Context, compute
 from predictor.records.store import write_record
 
@@ -76,9 +76,9 @@ def probe(pets: Path) -> Probe:
     return probe_images(open_images(pets))
 
 
-def sample_of(pixels: np.ndarray, classes: np.ndarray, groups: np.ndarray | None = None) -> Sample:
+def sample_of(pixels: np.ndarray, classes: np.ndarray, groups: np.ndarray | None = None) -> ImageSample:
     names = tuple(f"class {c}" for c in range(int(classes.max()) + 1))
-    return Sample(
+    return ImageSample(
         pixels,
         classes,
         np.arange(len(classes)) if groups is None else groups,

@@ -242,9 +242,9 @@ def test_classes_weigh_what_the_network_shares_with_the_probe() -> None:
     classes = {
         f"t{i} | net 32 px": {name: [0.6 * v, 0.1, 100] for name, v in told[f"t{i}"].classes.items()} for i in range(4)
     }
-    weight, correlation = class_weight(told, classes)
+    weight, correlation = class_weight(told, classes, {f"t{i} | net 32 px": f"t{i}" for i in range(4)})
     assert weight == pytest.approx(0.6, abs=0.03) and correlation == pytest.approx(1)
-    assert class_weight({}, classes) == [0.0, 0.0]
+    assert class_weight({}, classes, dict.fromkeys(classes, "t0")) == [0.0, 0.0]
 
 
 def test_too_few_target_sets_teach_nothing(records) -> None:

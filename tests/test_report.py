@@ -233,7 +233,7 @@ def test_points_are_the_held_out_predictions_of_the_fit() -> None:
     competing = [item for item in families().values() if item.baseline or item.default]
     draws = crossed_parts(rows, configs, folds)  # trains without each fold, and weighs by new draws
     again = calibrate_all(competing, rows, configs, folds, draws=draws)[0][held["family"]]
-    assert [key.split(" ")[0] for key in configs.ids] == held["configurations"]
+    assert configs.names == held["configurations"]
     assert points["measured"].to_numpy() == pytest.approx(again.measured)
     assert points["predicted"].to_numpy() == pytest.approx(again.predicted, abs=1e-5)
     assert ((points["low"] <= points["predicted"]) & (points["predicted"] <= points["high"])).all()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from predictor.profiles import Part, Profile
+from predictor.profiles import Profile, SharedPart
 from predictor.spec import (
     Blend,
     Recipe,
@@ -143,13 +143,13 @@ def rich(profile: dict[str, Any], model: dict[str, Any]) -> RunSpec:
     return RunSpec.model_validate(whole | {"model": model})
 
 
-def leaves(part: Part, way: tuple[Any, ...] = ()) -> Iterator[tuple[type[Part], str, tuple[Any, ...]]]:
+def leaves(part: SharedPart, way: tuple[Any, ...] = ()) -> Iterator[tuple[type[SharedPart], str, tuple[Any, ...]]]:
     """(class, field, path) of every field of a spec that holds no parts itself."""
     for name in type(part).model_fields:
         value = getattr(part, name)
         inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, tuple) else ()
-        parts = [((name, key), item) for key, item in inner if isinstance(item, Part)]
-        parts += [((name,), value)] if isinstance(value, Part) else []
+        parts = [((name, key), item) for key, item in inner if isinstance(item, SharedPart)]
+        parts += [((name,), value)] if isinstance(value, SharedPart) else []
         for path, item in parts:
             yield from leaves(item, way + path)
         if not parts:

@@ -18,11 +18,11 @@ from predictor.records import finished_ids
 from predictor.text import visible
 
 if TYPE_CHECKING:
-    from trainer.launch.job import Outcome
+    from trainer.launch.job import TryOutcome
 
 
 @contextmanager
-def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
+def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[TryOutcome], None]]:
     """Yield a function to call with each ended run; writes to standard error."""
     planned = {run.spec.run_id for run in grid.runs}
     done = len(planned & finished_ids(runs_dir / grid.study))
@@ -49,7 +49,7 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
         with Progress(*columns, console=Console(file=terminal())) as bar:
             task = bar.add_task(grid.study, total=len(planned), completed=done)
 
-            def advance(outcome: Outcome) -> None:
+            def advance(outcome: TryOutcome) -> None:
                 done = outcome.status in ("completed", "diverged", "elsewhere")
                 if done:
                     bar.advance(task)
@@ -60,7 +60,7 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
         return
     count = done
 
-    def line(outcome: Outcome) -> None:
+    def line(outcome: TryOutcome) -> None:
         nonlocal count
         count += outcome.status in ("completed", "diverged", "elsewhere")
         click.echo(f"{count}/{len(planned)} {_line(outcome)}", err=True)
@@ -68,7 +68,7 @@ def reporter(grid: Grid, runs_dir: Path) -> Iterator[Callable[[Outcome], None]]:
     yield line
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: TryOutcome) -> str:
     accuracy = "" if outcome.accuracy is None else f" accuracy {outcome.accuracy:.1%}"
     seconds = f" {outcome.seconds:.1f} s" if outcome.seconds else ""
     n = outcome.n_left_out

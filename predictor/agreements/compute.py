@@ -190,7 +190,9 @@ class _TargetSet:
             a, b, None if z is None or partly else z[keep], [*wanted, *([] if partly else fixed)], request, seed=seed,
             blocks=blocks, joint=joint,
         )  # fmt: skip
-        judged: dict[tuple[str, str | None], list[list[Judged]]] = {(name, None): t for name, t in battery.judged.items()}
+        judged: dict[tuple[str, str | None], list[list[Judged]]] = {
+            (name, None): t for name, t in battery.judged.items()
+        }
         if (designed or request.by) and n >= 2:
             along = self._along(a, b, varied, measured, keep, designed, request)
             judged |= {(name, axis): table for name, axis, table in along}

@@ -17,8 +17,8 @@ def pooled(rows: Sequence[Agreement], kinds: Mapping[str, str], level: float) ->
 
     kinds : study -> provenance; trained runs and reported ones are not mixed
     The interval is of the mean over a population of target sets; p, from the permutation p of each, is of no agreement
-    in any of them. Rows: '(pooled)', its 'i_squared' (with the same `given`), and '(without NAME)' for each target set left out where
-    at least two remain.
+    in any of them. Rows: '(pooled)', its 'i_squared' (with the same `given`), and '(without NAME)' for each target set
+    left out where at least two remain.
     """
     groups: dict[tuple[str, str, str, str, str | None], list[Agreement]] = {}
     for row in rows:

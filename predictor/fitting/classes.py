@@ -21,7 +21,7 @@ from predictor.fitting.calibration import LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
 from predictor.models.base import Floats
 from predictor.models.classwise import class_logits
-from predictor.models.evaluate import Model
+from predictor.models.evaluate import ReadyModel
 from predictor.models.links import counted_logit, expit
 from predictor.models.rows import Row, Sample
 from predictor.prediction.classes import FAMILY, class_scale, common_shift
@@ -62,7 +62,7 @@ class Classes:
         """(P,) mean over the seeds of each point."""
         return np.bincount(self.point, weights=values, minlength=len(self.config)) / np.bincount(self.point)
 
-    def logits(self, curve: Model, rows: Sequence[Row]) -> Floats:
+    def logits(self, curve: ReadyModel, rows: Sequence[Row]) -> Floats:
         """(P,) what the class-wise curve says of each point."""
         cases, index = Sample.of(rows).cases()
         eta, _ = class_logits(curve.ready, cases)
@@ -175,7 +175,7 @@ def held_out(
         held = whole.fold[data.config] == k
         if not held.any():
             continue
-        raw = data.logits(Model(parameters), rows)
+        raw = data.logits(ReadyModel(parameters), rows)
         learnt = deviations(data, raw, configs.measured, ~held)
         here = raw if new else raw + learnt.mean[data.klass]
         for target, values in ((eta, whole.predicted), (inside, configs.measured)):
@@ -355,7 +355,7 @@ def per_class(
     held = held_out(data, rows, configs, within[FAMILY], within[chosen], new=False)
     own, sd, tail = block(data, held, configs, within[chosen], new=False)
     everything = np.ones(len(data.config), dtype=bool)
-    learnt = deviations(data, data.logits(Model(within[FAMILY].parameters), rows), configs.measured, everything)
+    learnt = deviations(data, data.logits(ReadyModel(within[FAMILY].parameters), rows), configs.measured, everything)
     tested = np.bincount(data.klass, weights=data.tested) / np.bincount(data.klass)
     classes: dict[str, dict[str, list[float]]] = {}
     for (level, name), *values in zip(data.keys, learnt.mean, learnt.sd, tested, strict=True):

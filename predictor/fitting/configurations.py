@@ -24,6 +24,7 @@ UNKNOWN_TESTED = 1000  # test images of a result that does not state them
 class Configurations:
     """Runs with their seeds averaged: the unit of evidence.
 
+    ids : a key of each, of its name and its target set; names : their configuration ids
     index : (n_rows,) configuration of each row
     measured : (n,) mean share over seeds
     values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
@@ -34,6 +35,7 @@ class Configurations:
     """
 
     ids: list[str]
+    names: list[str]
     index: Indices
     first: Indices
     measured: Floats
@@ -67,7 +69,8 @@ class Configurations:
     def among(self, chosen: Indices, measured: Floats, seeds: Indices) -> Configurations:
         """Some of them, measured anew on runs of their own: (len(chosen),) each; `index` is that of their rows."""
         kept = np.isin(self.index, chosen)
-        whole = {"ids": [self.ids[i] for i in chosen], "index": np.searchsorted(chosen, self.index[kept])}
+        named = {"ids": [self.ids[i] for i in chosen], "names": [self.names[i] for i in chosen]}
+        whole = {**named, "index": np.searchsorted(chosen, self.index[kept])}
         own = ("first", "logits", "sd2", "tested", "target_sets", "domains", "studies", "representative", "steps")
         each = {name: getattr(self, name)[chosen] for name in (*own, "replicates")}
         values = self.scale.values(measured)
@@ -88,6 +91,7 @@ def configurations(rows: Sequence[Row]) -> Configurations:
     tested = np.bincount(index, weights=rows.numbers("tested", _tested))
     return Configurations(
         ids=ids,
+        names=[rows[i].configuration_id for i in first],
         index=index,
         first=first,
         measured=measured,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from predictor.fitting.configurations import Configurations, Indices, configurations
-from predictor.fitting.folds import Part
+from predictor.fitting.folds import FoldPart
 from predictor.models.rows import Row, Sample
 
 
@@ -26,7 +26,7 @@ def shared_seeds(rows: Sequence[Row]) -> list[int]:
     return sorted(seed for seed, found in owners.items() if len(found) > 1)
 
 
-def crossed_parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices]) -> list[Part] | None:
+def crossed_parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices]) -> list[FoldPart] | None:
     """What to fit on and what to test, for each fold of configurations; None where no draw can be left out.
 
     That is so where all runs share one data seed, or where it is not known.
@@ -50,5 +50,5 @@ def crossed_parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[
         fit_on = without[left].part(np.flatnonzero(~(out if left is None else out[seed_of != left])))
         own = configurations(tested)
         position = {name: i for i, name in enumerate(configs.ids)}
-        made.append(Part(fit_on, np.array([position[name] for name in own.ids], dtype=np.int64), tested, own))
+        made.append(FoldPart(fit_on, np.array([position[name] for name in own.ids], dtype=np.int64), tested, own))
     return made or None

@@ -374,7 +374,7 @@ def _of_configurations(item: Calibrated, configs: Configurations, table: Sequenc
     """What fit.json holds of held-out configurations."""
     return {
         "family": item.family.name,
-        "configurations": [configs.ids[i].split(" ", 1)[0] for i in item.of_all.tolist()],
+        "configurations": [configs.names[i] for i in item.of_all.tolist()],
         **_residuals(item),
         "measured": configs.values[item.of_all].tolist(),
         "covered": _covered(table, "configuration"),

@@ -18,7 +18,7 @@ Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held 
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class FoldPart:
     """One fold: rows to fit on; configurations held out, their rows, and these grouped."""
 
     fit_on: Sample

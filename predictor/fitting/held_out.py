@@ -12,7 +12,7 @@ import numpy as np
 from predictor.errors import FitError
 from predictor.fitting.calibration import Calibrated, NewDraws
 from predictor.fitting.configurations import Configurations, Indices, configurations, take
-from predictor.fitting.folds import Fold, Part
+from predictor.fitting.folds import Fold, FoldPart
 from predictor.models.average import averaged, stacked
 from predictor.models.base import MINIMUM, Family, Floats, fitted
 from predictor.models.case import CLASS_FEATURES, RECIPE, check_features
@@ -43,7 +43,7 @@ def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     return parameters
 
 
-def parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices | Fold]) -> list[Part]:
+def parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices | Fold]) -> list[FoldPart]:
     """What to fit on and what to test, for each fold."""
     everything = np.arange(len(configs.ids))
     made = []
@@ -52,7 +52,7 @@ def parts(rows: Sequence[Row], configs: Configurations, folds: Sequence[Indices 
         if len(fit_on) < MINIMUM:
             raise FitError(f"{len(fit_on)} configurations remain to fit on; {MINIMUM} are needed")
         own = take(rows, configs, held)
-        made.append(Part(take(rows, configs, fit_on), held, own, configurations(own)))
+        made.append(FoldPart(take(rows, configs, fit_on), held, own, configurations(own)))
     return made
 
 
@@ -72,7 +72,7 @@ def calibrate_all(
     configs: Configurations,
     folds: Sequence[Indices | Fold],
     *,
-    draws: Sequence[Part] | None = None,
+    draws: Sequence[FoldPart] | None = None,
     without_level: bool = False,
     weights: Mapping[str, float] | None = None,
 ) -> tuple[dict[str, Calibrated], dict[str, str]]:
@@ -130,7 +130,11 @@ def _alike(fits: dict[str, Calibrated]) -> dict[str, Calibrated]:
 
 
 def _calibrate(
-    family: Family, rows: Sequence[Row], configs: Configurations, made: Sequence[Part], draws: Sequence[Part] | None
+    family: Family,
+    rows: Sequence[Row],
+    configs: Configurations,
+    made: Sequence[FoldPart],
+    draws: Sequence[FoldPart] | None,
 ) -> Calibrated:
     predicted = np.full(len(configs.ids), np.nan)
     number = np.zeros(len(configs.ids), dtype=np.int64)
@@ -146,7 +150,7 @@ def _calibrate(
     )  # fmt: skip
 
 
-def _drawn(family: Family, configs: Configurations, draws: Sequence[Part]) -> NewDraws:
+def _drawn(family: Family, configs: Configurations, draws: Sequence[FoldPart]) -> NewDraws:
     """What the family says of configurations and draws that it has not seen."""
     held = np.concatenate([part.held for part in draws])
     own = [part.configs for part in draws]

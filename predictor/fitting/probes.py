@@ -20,7 +20,7 @@ from predictor.fitting.calibration import LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
 from predictor.images.results import METHOD
 from predictor.models.base import Floats
-from predictor.models.evaluate import Model
+from predictor.models.evaluate import ReadyModel
 from predictor.models.links import expit, logit
 from predictor.models.probed import Told, above_chance, at_reference, combined, from_above
 from predictor.models.rows import Row, Sample
@@ -91,20 +91,24 @@ def probed(
         "method": METHOD,
         "family": family,
         "target_sets": {name: own.level for name, own in sorted(told.items())},
-        "classes": class_weight(told, per_class.get("classes", {})),
+        "classes": class_weight(
+            told, per_class.get("classes", {}), {row.case.level or "": row.target_set for row in rows}
+        ),
         **blocks,
     }
 
 
-def class_weight(told: Mapping[str, Told], classes: Mapping[str, Mapping[str, Sequence[float]]]) -> list[float]:
+def class_weight(
+    told: Mapping[str, Told], classes: Mapping[str, Mapping[str, Sequence[float]]], target_sets: Mapping[str, str]
+) -> list[float]:
     """[weight, correlation]: how much of a class's deviation in the probe the network has as well, by least squares.
 
-    classes : {level: {class: what it deviates by in logits, ...}} of the fit
+    classes : {level: {class: what it deviates by in logits, ...}} of the fit; target_sets : {level: its target set}
     """
     x: list[float] = []
     y: list[float] = []
     for level, known in classes.items():
-        own = told.get(level.partition(" | ")[0])
+        own = told.get(target_sets[level])
         shared = sorted(known.keys() & own.classes.keys()) if own else []
         if len(shared) > 2 and own is not None:
             a = np.array([own.classes[name] for name in shared])
@@ -127,8 +131,7 @@ def _pairs(
 ) -> tuple[Pairs, NDArray[np.int64]]:
     """The configurations whose target set has a probe, and their numbers among those that were held out."""
     held = fits[family]
-    levels = [rows[i].case.level or "" for i in configs.first.tolist()]
-    recipes = [name.partition(" | ")[2] for name in levels]
+    recipes = [rows[i].recipe for i in configs.first.tolist()]
     usual = max(set(recipes), key=recipes.count)  # other networks have other levels
     known = [name in told and own == usual for name, own in zip(held.groups.tolist(), recipes, strict=True)]
     there = np.flatnonzero(known)
@@ -137,7 +140,7 @@ def _pairs(
     f20 = np.full(len(there), np.nan)
     for k in np.unique(held.fold[there]).tolist():
         own = np.flatnonzero(held.fold[there] == k)
-        model = Model(fits[family].fold_parameters[k])
+        model = ReadyModel(fits[family].fold_parameters[k])
         f20[own] = at_reference(model, [cases[i] for i in own.tolist()], image_steps)
     names, domains = configs.target_sets[there], configs.domains[there]
     home = dict(zip(names.tolist(), domains.tolist(), strict=True))

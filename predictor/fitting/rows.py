@@ -335,6 +335,7 @@ def rows_for(selection: Selection, outcome: str, scale: Scale | None = None) -> 
                 tested=tested,
                 correct=correct,
                 scale=scale,
+                recipe=recipe_name(*recipe_of(record)[:2]),
                 data_seed=data_seed_of(record),
                 representative=record.representative,
             )

@@ -3,7 +3,7 @@
 from predictor.grids.expand import load_grid, plan_grid, read_grid
 from predictor.grids.faults import near
 from predictor.grids.limits import LargeGrid
-from predictor.grids.schema import Grid, GridTargetSet, PlannedRun, Rate, Source
+from predictor.grids.schema import Grid, GridTargetSet, PlannedRun, Rate, SourceEntry
 
 __all__ = [
     "Grid",
@@ -11,7 +11,7 @@ __all__ = [
     "LargeGrid",
     "PlannedRun",
     "Rate",
-    "Source",
+    "SourceEntry",
     "load_grid",
     "near",
     "plan_grid",

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from predictor.grids.faults import Faults, Place, near, problem
+from predictor.grids.faults import GridFaults, Place, near, problem
 from predictor.grids.levels import check_ranges
 from predictor.grids.presets import PRESETS
 from predictor.grids.schema import AXES, RECIPE_AXES, SCHEDULES, STAGE_KEYS, Rate
@@ -72,7 +72,7 @@ def read_level(axis: str, value: Any) -> Any:
         raise ValueError(problem(error.errors()[0])) from None
 
 
-def check_level(axis: str, value: Any, where: Place, content: dict[str, Any], faults: Faults) -> None:
+def check_level(axis: str, value: Any, where: Place, content: dict[str, Any], faults: GridFaults) -> None:
     """Note everything that is wrong with one level."""
     if axis == "target_set":
         known = names(content, "target_sets")
@@ -95,14 +95,14 @@ def check_level(axis: str, value: Any, where: Place, content: dict[str, Any], fa
             check_source(part.source, (*where, *place), content, faults)
 
 
-def check_source(source: Any, where: Place, content: dict[str, Any], faults: Faults) -> None:
+def check_source(source: Any, where: Place, content: dict[str, Any], faults: GridFaults) -> None:
     """Note a source that the file does not state."""
     known = names(content, "sources")
     if isinstance(source, str) and source not in known:
         faults.add(where, f"unknown source {source!r}" + near(source, known))
 
 
-def check_builtin(content: dict[str, Any], faults: Faults) -> None:
+def check_builtin(content: dict[str, Any], faults: GridFaults) -> None:
     """Note built-in sources that name a file: nothing would ever open it."""
     for name, source in _mapping(content, "sources").items():
         if not isinstance(source, dict) or source.get("file") is None:
@@ -114,7 +114,7 @@ def check_builtin(content: dict[str, Any], faults: Faults) -> None:
             )
 
 
-def check_target_sets(content: dict[str, Any], faults: Faults) -> None:
+def check_target_sets(content: dict[str, Any], faults: GridFaults) -> None:
     """Note the unknown sources of target sets and their shifts."""
     for name, target in _mapping(content, "target_sets").items():
         if isinstance(target, dict):
@@ -125,7 +125,7 @@ def check_target_sets(content: dict[str, Any], faults: Faults) -> None:
                 check_source(source, (*where, "shifts", shift), content, faults)
 
 
-def check_stage_plans(content: dict[str, Any], faults: Faults) -> None:
+def check_stage_plans(content: dict[str, Any], faults: GridFaults) -> None:
     """Note everything wrong with the stages of the plans."""
     for name, plan in _mapping(content, "stage_plans").items():
         for number, stage in enumerate(plan if isinstance(plan, list) else []):
@@ -141,7 +141,7 @@ def check_stage_plans(content: dict[str, Any], faults: Faults) -> None:
                 faults.add((*where, "epochs"), "names both image_steps and epochs; one follows from the other")
 
 
-def check_recipe(content: dict[str, Any], faults: Faults) -> None:
+def check_recipe(content: dict[str, Any], faults: GridFaults) -> None:
     """Note unknown keys and impossible values of the recipe; what is missing shows in the blocks."""
     recipe = _mapping(content, "recipe")
     known = (*RECIPE_AXES, *SCHEDULES)
@@ -169,7 +169,7 @@ def blocks(content: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
                 yield (kind, number), block
 
 
-def check_block(block: dict[str, Any], where: Place, content: dict[str, Any], faults: Faults) -> bool:
+def check_block(block: dict[str, Any], where: Place, content: dict[str, Any], faults: GridFaults) -> bool:
     """Note everything wrong with one block; True where nothing is."""
     before = len(faults)
     random = where[0] == "random"
@@ -200,7 +200,7 @@ def check_block(block: dict[str, Any], where: Place, content: dict[str, Any], fa
     return len(faults) == before
 
 
-def _check_complete(block: dict[str, Any], where: Place, content: dict[str, Any], faults: Faults) -> None:
+def _check_complete(block: dict[str, Any], where: Place, content: dict[str, Any], faults: GridFaults) -> None:
     recipe = _mapping(content, "recipe")
     misspelt = any(axis not in AXES and axis not in DESIGN_KEYS for axis in block)
     if not misspelt:  # else the missing axis is most likely the misspelt one

@@ -20,7 +20,7 @@ from predictor.grids.checks import (
     check_target_sets,
     read_level,
 )
-from predictor.grids.faults import Faults, Place, same_keys
+from predictor.grids.faults import GridFaults, Place, same_keys
 from predictor.grids.levels import crossed, drawn
 from predictor.grids.limits import BRACKETS, DEEP, MAX_FILE, MAX_RUNS, MISSES, check_depth, check_nodes, check_runs
 from predictor.grids.presets import with_preset
@@ -52,7 +52,7 @@ def load_grid(path: str | Path, *, most: int = MAX_RUNS) -> Grid:
     document = _read(path)
     content = with_preset(_plain(document))
     check_runs(content, str(path), most)
-    return _grid(content, Faults(path, document))
+    return _grid(content, GridFaults(path, document))
 
 
 def read_grid(path: str | Path) -> dict[str, Any]:
@@ -68,10 +68,10 @@ def read_mapping(path: str | Path, kind: str) -> dict[str, Any]:
 def plan_grid(content: dict[str, Any], where: str = "grid") -> Grid:
     """Expand a grid that is not in a file: what its YAML would hold, as plain data. Raises as `load_grid` does."""
     check_runs(content, where)
-    return _grid(with_preset(content), Faults(Path(where), content))
+    return _grid(with_preset(content), GridFaults(Path(where), content))
 
 
-def _grid(content: dict[str, Any], faults: Faults) -> Grid:
+def _grid(content: dict[str, Any], faults: GridFaults) -> Grid:
     file = _checked(content, faults)
     usable = not len(faults)  # what all blocks share is sound: those that are sound themselves can be expanded
     runs: dict[str, PlannedRun] = {}
@@ -140,7 +140,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _checked(content: dict[str, Any], faults: Faults) -> GridFile | None:
+def _checked(content: dict[str, Any], faults: GridFaults) -> GridFile | None:
     """Check everything but the blocks."""
     file = None
     try:
@@ -157,7 +157,7 @@ def _checked(content: dict[str, Any], faults: Faults) -> GridFile | None:
 
 
 def _expanded(
-    file: GridFile, block: dict[str, Any], where: Place, content: dict[str, Any], faults: Faults
+    file: GridFile, block: dict[str, Any], where: Place, content: dict[str, Any], faults: GridFaults
 ) -> Iterator[PlannedRun]:
     """The runs of one block; what is impossible only in combination is noted at the block."""
     if where[0] == "random":
@@ -173,7 +173,7 @@ def _expanded(
 
 
 def _designed(
-    file: GridFile, design: dict[str, Any], where: Place, content: dict[str, Any], faults: Faults
+    file: GridFile, design: dict[str, Any], where: Place, content: dict[str, Any], faults: GridFaults
 ) -> Iterator[PlannedRun]:
     """The runs of a random design: as many different configurations as its sample says."""
     axes = {name: value for name, value in design.items() if name not in DESIGN_KEYS}

@@ -32,7 +32,7 @@ def near(name: str, known: Iterable[Any]) -> str:
 
 
 @dataclass
-class Faults:
+class GridFaults:
     """Collects every fault of a file with its line, so that a user mends them in one go.
 
     document : what ruamel.yaml's round-trip loader gave; it knows the lines

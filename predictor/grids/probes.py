@@ -18,7 +18,7 @@ FILE = "probes.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ProbeAsked:
     """The training images of one target set. file : as the grid names it, below the image folder; None: it has none"""
 
     target_set: str
@@ -53,19 +53,19 @@ def spec_key(spec: Mapping[str, Any] | None) -> str | None:
     return key_of(*found[1:]) if found else None
 
 
-def target_sets(path: Path, names: Sequence[str] = ()) -> list[Asked]:
+def target_sets(path: Path, names: Sequence[str] = ()) -> list[ProbeAsked]:
     """The target sets of a grid, in its order.
 
     names : only these
     Raises SpecError for a faulty grid and for a target set that it does not train.
     """
     grid = load_grid(path)
-    found: dict[str, Asked] = {}
+    found: dict[str, ProbeAsked] = {}
     for run in grid.runs:
         images = images_of(run.spec.content()) if run.target_set not in found else None
         if images is not None:
             source, digest, split, classes = images
-            found[run.target_set] = Asked(
+            found[run.target_set] = ProbeAsked(
                 target_set=run.target_set, file=grid.sources[source].file, digest=digest, split=split, classes=classes
             )
     if missing := [name for name in names if name not in found]:
@@ -74,7 +74,7 @@ def target_sets(path: Path, names: Sequence[str] = ()) -> list[Asked]:
 
 
 def probe_grid(
-    asked: Sequence[Asked],
+    asked: Sequence[ProbeAsked],
     data: Path,
     *,
     group: str | int | None = None,

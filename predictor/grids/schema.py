@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, WrapValidator, field_validator
 from predictor.class_lists import class_list
 from predictor.errors import SpecError
 from predictor.grids.faults import near
-from predictor.profiles import Part
+from predictor.profiles import SharedPart
 from predictor.spec import Model, Recipe, RunSpec, Seeds, TestSet, seeded
 from predictor.text import MAX_NAME
 from predictor.weights import KNOWN_WEIGHTS
@@ -27,7 +27,7 @@ AXES = ("target_set", "stages", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)
 STAGE_KEYS = ("share", "head", *DATA_AXES, *SCHEDULES, *RECIPE_AXES)  # what a stage of a plan may say of its own
 
 
-class Rate(Part):
+class Rate(SharedPart):
     """A learning rate that depends smoothly on how long a stage trains: rate * (image_steps / at) ** power.
 
     In steps it would be confounded with size. The spec of a run holds the number, to 4 digits.
@@ -50,7 +50,7 @@ class Rate(Part):
         return f"{self.rate:g}*(image_steps/{self.at})^{self.power:g}"
 
 
-class Source(Part):
+class SourceEntry(SharedPart):
     """Where a source's images are: a file or folder below the image folder, and the digest of its content."""
 
     digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64}|named:.+|builtin:.+|fractals:.+)$")
@@ -70,7 +70,7 @@ def _class_list(value: Any) -> Any:
         raise ValueError(f"{error.problem}; {error.remedy}, or list the classes") from None
 
 
-class GridTargetSet(Part):
+class GridTargetSet(SharedPart):
     """A target set as a grid states it. `flip` overrides the recipe's: characters must not be mirrored.
 
     classes : their names, or the name of a list that ships (`predictor.class_lists`)
@@ -175,7 +175,7 @@ def _drawn_or_listed(value: Any, listed: Callable[[Any], list[Seeds]]) -> list[S
     return DrawnSeeds(n)
 
 
-class GridFile(Part):
+class GridFile(SharedPart):
     """The whole file. Blocks are read axis by axis later, so that each fault gets its own line.
 
     stage_plans : name -> stages, one after the other; each says what differs from its block, `share`, its part of
@@ -188,7 +188,7 @@ class GridFile(Part):
     protocol: int = Field(ge=1)
     held_out: bool = False
     representative: bool = False
-    sources: dict[Name, Source] = Field(min_length=1)
+    sources: dict[Name, SourceEntry] = Field(min_length=1)
     target_sets: dict[Name, GridTargetSet] = Field(min_length=1)
     model: Annotated[Model, BeforeValidator(_model)]
     recipe: dict[str, Any]
@@ -236,7 +236,7 @@ class Grid:
     held_out: bool
     representative: bool
     protocol: int
-    sources: dict[str, Source]
+    sources: dict[str, SourceEntry]
     domains: dict[str, str]
     weights: str | None  # where pretrained weights lie (`weights_place`)
     runs: list[PlannedRun]

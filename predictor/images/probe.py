@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from predictor.errors import DataError
 from predictor.images.listing import Images
 from predictor.images.results import METHOD, Probe, Probed, Size, key_of
-from predictor.images.sample import Progress, Sample, decoded_sample, training_images
+from predictor.images.sample import ImageSample, Progress, decoded_sample, training_images
 
 if TYPE_CHECKING:
     from predictor.images.draws import Draw
@@ -73,7 +73,7 @@ def probe_images(
 
 
 def probe_sample(
-    sample: Sample, *, digest: str, group: str | int | None = None, progress: Progress | None = None
+    sample: ImageSample, *, digest: str, group: str | int | None = None, progress: Progress | None = None
 ) -> Probe:
     """Probe images that are decoded already; see `probe_images`."""
     from predictor.images.classifier import confusion, margin, scores, standard_error
@@ -174,7 +174,7 @@ def _confused(table: NDArray[np.float64], names: list[str]) -> tuple[tuple[str, 
     return tuple((names[a], names[b], float(wrong[a, b])) for a, b in places if wrong[a, b] > 0)
 
 
-def _why(sample: Sample, found: list[Draw], groups: NDArray[np.int64], number: int) -> str:
+def _why(sample: ImageSample, found: list[Draw], groups: NDArray[np.int64], number: int) -> str:
     n = int((sample.classes == number).sum())
     needed = 7  # five to learn from, and a third at most to test
     if n < needed:

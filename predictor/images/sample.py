@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from predictor.errors import DataError, listed, with_near
 from predictor.images.groups import named_groups, numbered_groups
 from predictor.images.listing import Images
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.splits import chosen_splits
 
 MOST, FEWEST = 120, 50  # images of a class that are looked at: few classes, many classes
@@ -24,7 +24,7 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Sample:
+class ImageSample:
     """Decoded training images of some classes.
 
     pixels : (n, S, S, 3) uint8; classes : (n,) index into `names`; groups : (n,) images that belong together
@@ -43,7 +43,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingImages:
     """The training images of the tested classes, undecoded. rows : {class: rows}; groups : (R,) or None"""
 
     rows: dict[str, NDArray[np.int64]]
@@ -54,7 +54,7 @@ class Training:
 
 def training_images(
     images: Images, *, classes: Iterable[str] | None = None, split: str | None = None, group: str | int | None = None
-) -> Training:
+) -> TrainingImages:
     """The rows of each class in the training split.
 
     classes : the tested ones; None: all
@@ -64,7 +64,7 @@ def training_images(
 
     Raises DataError for a class or split that is not there, and where images have no numbers.
     """
-    taken, notes = chosen_splits(dict.fromkeys(images.splits.tolist()), Request(split=split), str(images.path))
+    taken, notes = chosen_splits(dict.fromkeys(images.splits.tolist()), ManifestRequest(split=split), str(images.path))
     there = np.flatnonzero(np.isin(images.splits, sorted(taken)))
     labels = images.labels[there]
     known = sorted(set(labels.tolist()))
@@ -87,10 +87,12 @@ def training_images(
         except (ValueError, re.error) as error:
             raise DataError(str(error), where=str(images.path), remedy=UNGROUPED) from None
     rows = {name: there[labels == name] for name in wanted}
-    return Training(rows, groups, ", ".join(sorted(taken)), notes)
+    return TrainingImages(rows, groups, ", ".join(sorted(taken)), notes)
 
 
-def decoded_sample(images: Images, training: Training, size: int, *, progress: Progress | None = None) -> Sample:
+def decoded_sample(
+    images: Images, training: TrainingImages, size: int, *, progress: Progress | None = None
+) -> ImageSample:
     """Decode some images of each class at size x size. Unreadable ones are left out and named in the notes.
 
     Raises DataError where no image can be read, or Pillow is missing.
@@ -128,7 +130,7 @@ def decoded_sample(images: Images, training: Training, size: int, *, progress: P
     notes = training.notes
     if bad:
         notes += (f"{len(bad)} unreadable images left out: {listed(bad)}",)
-    return Sample(
+    return ImageSample(
         np.stack(pixels),
         of_class[kept],
         groups,

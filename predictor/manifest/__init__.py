@@ -1,6 +1,6 @@
 """Files that list a data set -> LabelDistribution, or the images behind it. DuckDB counts; no image is opened."""
 
-from predictor.manifest.counted import Sample
+from predictor.manifest.counted import ManifestSample
 from predictor.manifest.engine import one_engine
 from predictor.manifest.read import Listing, Manifest, list_samples, open_manifest, read_manifest
 from predictor.manifest.splits import NoSplitsError
@@ -9,8 +9,8 @@ from predictor.manifest.targets import read_targets
 __all__ = [
     "Listing",
     "Manifest",
+    "ManifestSample",
     "NoSplitsError",
-    "Sample",
     "list_samples",
     "one_engine",
     "open_manifest",

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.text import MAX_NAME
 
 MAX_CELL = 100_000  # characters of a cell that holds several labels
@@ -44,7 +44,7 @@ class Cells:
     named : the cells are names beyond doubt (of folders, of categories): one may look like a fraction
     """
 
-    request: Request
+    request: ManifestRequest
     lists: int = 0  # cells that held a list
     repeated: int = 0  # labels that stood in their own cell before
     vectors: Counter[int] = field(default_factory=Counter)  # length -> cells that may be vectors of 0 and 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class ManifestRequest:
     """How a user wants a manifest read; a reader refuses, with a ManifestError, what its format cannot do.
 
     label, count : columns of the class names and of the images per class; None: the format's own default.
@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
+class CountedLabels:
     """Labels of one manifest, counted.
 
     rows : (class, source, count); repeated keys add up, '' where the format names no source
@@ -55,7 +55,7 @@ class Counted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
+class ManifestSample:
     """One image of a manifest, with the labels under which it is counted.
 
     labels : its classes, each once and as the counts name them; () where it has none

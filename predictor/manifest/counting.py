@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from predictor.errors import SHOWN, ManifestError
 from predictor.manifest.cells import REMEDY, Cells
-from predictor.manifest.counted import Counted, Request, Sample
+from predictor.manifest.counted import CountedLabels, ManifestRequest, ManifestSample
 from predictor.manifest.names import check_names
-from predictor.manifest.parts import Opened, Part
+from predictor.manifest.parts import ManifestPart, Opened
 from predictor.manifest.splits import chosen_splits
 from predictor.manifest.table import MAX_KEYS, of_rows, shown
 
@@ -22,7 +22,7 @@ Counts = dict[tuple[str, str], float]  # (label, source) -> labels
 TOO_MANY_BAD = 1_000  # different cells that are no label, of which no more are looked for
 
 
-def count_labels(reader: Reader, path: Path, request: Request) -> Counted:
+def count_labels(reader: Reader, path: Path, request: ManifestRequest) -> CountedLabels:
     """Count the labels of one manifest.
 
     Raises ManifestError for a column, split or cell that cannot be used; all bad cells of a file are collected.
@@ -31,7 +31,7 @@ def count_labels(reader: Reader, path: Path, request: Request) -> Counted:
         return _Reading(str(path), opened, request).counted
 
 
-def each_sample(reader: Reader, path: Path, request: Request) -> tuple[Counted, list[Sample]]:
+def each_sample(reader: Reader, path: Path, request: ManifestRequest) -> tuple[CountedLabels, list[ManifestSample]]:
     """The same counts, and the images behind them in the order of the manifest; those without a label are left out."""
     with reader.opened(path, request) as opened:
         reading = _Reading(str(path), opened, request)
@@ -41,20 +41,20 @@ def each_sample(reader: Reader, path: Path, request: Request) -> tuple[Counted, 
 class _Reading:
     """The parts of one manifest, counted; each split for itself until all of them are known."""
 
-    def __init__(self, where: str, opened: Opened, request: Request):
+    def __init__(self, where: str, opened: Opened, request: ManifestRequest):
         self.where, self.opened, self.request = where, opened, request
         self.cells = Cells(request)
         self.labels: defaultdict[str, Counts] = defaultdict(dict)  # by split
         self.images: Counter[str] = Counter()  # images of a split that have a label
         self.missing: Counter[str] = Counter()  # rows of a split without one
         self.several = False  # an image may have several labels
-        self.empty: list[tuple[Part, object]] = []  # cells without a label, some of them
+        self.empty: list[tuple[ManifestPart, object]] = []  # cells without a label, some of them
         for part in opened.parts:
             self._add(part)
         self.taken, notes = self._chosen()
         self.counted = self._counted(notes)
 
-    def _add(self, part: Part) -> None:
+    def _add(self, part: ManifestPart) -> None:
         """Add the cells of one part. Raises ManifestError for cells that are no labels, all of them."""
         bad: dict[object, str] = {}
 
@@ -90,7 +90,7 @@ class _Reading:
         if sum(map(len, self.labels.values())) > MAX_KEYS:
             raise ManifestError(f"more than {MAX_KEYS:,} different labels", where=self.where, remedy=REMEDY)
 
-    def _bad(self, part: Part, bad: dict[object, str]) -> ManifestError:
+    def _bad(self, part: ManifestPart, bad: dict[object, str]) -> ManifestError:
         n, found = part.places(list(bad))
         if not n:
             n, found = len(bad), [("a cell", cell) for cell in list(bad)[:SHOWN]]
@@ -111,7 +111,7 @@ class _Reading:
         sizes = {split: whole(self.images[split] + self.missing[split]) for split in splits}
         return chosen_splits(sizes, self.request, self.where)
 
-    def _counted(self, notes: tuple[str, ...]) -> Counted:
+    def _counted(self, notes: tuple[str, ...]) -> CountedLabels:
         request = self.request
         said, parts = [*self.opened.notes], self.opened.parts
         for part in parts:
@@ -138,7 +138,7 @@ class _Reading:
             said.append(several_note(n_labels, n_samples, request))
         if self.cells.repeated:
             said.append("labels that stand twice in one cell count once")
-        return Counted(
+        return CountedLabels(
             rows=rows, n_samples=n_samples if self.several or not fractions else None, notes=tuple(dict.fromkeys(said))
         )
 
@@ -180,7 +180,7 @@ class _Reading:
             places += [f"{file}{place}" for place, _ in part.places(cells, self.taken)[1]]
         return places[:SHOWN]
 
-    def samples(self) -> Iterator[Sample]:
+    def samples(self) -> Iterator[ManifestSample]:
         """The images of the chosen splits that have a label."""
         by_names = not any(part.has_splits for part in self.opened.parts)
         for part in self.opened.parts:
@@ -191,7 +191,7 @@ class _Reading:
                 if (names := known.get(cell)) is None:
                     names = known[cell] = part.row_labels(cell, self.cells)
                 if names:
-                    yield Sample(
+                    yield ManifestSample(
                         labels=names,
                         split=split or part.split,
                         source=source,
@@ -202,7 +202,7 @@ class _Reading:
                     )
 
 
-def several_note(n_labels: int, n_samples: int, request: Request) -> str:
+def several_note(n_labels: int, n_samples: int, request: ManifestRequest) -> str:
     """How images that carry several labels were counted."""
     how = "each counts once, under its first label"
     if request.several == "all":

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from predictor.errors import ManifestError
 from predictor.manifest.cells import NO_SEPARATOR, VECTOR, Cells
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import quoted
 from predictor.manifest.table import USUAL
 
@@ -86,7 +86,7 @@ def tested(targets: Iterable[str], classes: Collection[str]) -> tuple[list[str],
     >>> tested(["label", "cat", "2.0"], {"cat", "2"})
     (['cat', '2'], ("target 'label' left out: it stands first and is no class, as a header is",))
     """
-    cells = Cells(Request(several_separator=NO_SEPARATOR))
+    cells = Cells(ManifestRequest(several_separator=NO_SEPARATOR))
     names = [name for each in targets for name in cells.of(each, named=True)]
     if len(names) > 1 and names[0].lower() in USUAL and names[0] not in classes:
         return names[1:], (f"target {names[0]!r} left out: it stands first and is no class, as a header is",)

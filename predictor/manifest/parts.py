@@ -21,7 +21,7 @@ Row = (
 Labels = Callable[[object], tuple[str, ...]]
 
 
-class Part(Protocol):
+class ManifestPart(Protocol):
     """A file of a manifest, or a piece of one, in one split as far as its name tells.
 
     where : in messages; file : for samples; split : of the file's name; has_splits : its rows name splits
@@ -113,6 +113,6 @@ class ListedPart:
 class Opened:
     """A manifest that a reader opened: its parts in order, how it was read, and what a row of it is called."""
 
-    parts: Sequence[Part]
+    parts: Sequence[ManifestPart]
     notes: Sequence[str] = ()
     noun: str = "row"

@@ -13,7 +13,7 @@ from typing import IO
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import ManifestError, PredictorError, listed, with_near
-from predictor.manifest.counted import Request, Sample
+from predictor.manifest.counted import ManifestRequest, ManifestSample
 from predictor.manifest.counting import count_labels, each_sample
 from predictor.manifest.names import tested
 from predictor.manifest.readers import reader_of
@@ -39,7 +39,7 @@ class Listing:
     """
 
     path: Path
-    samples: list[Sample]
+    samples: list[ManifestSample]
     notes: tuple[str, ...]
 
 
@@ -122,8 +122,8 @@ def list_samples(path: str | Path, **how: str | bool | None) -> Listing:
     return Listing(path=Path(path), samples=samples, notes=counted.notes)
 
 
-def _request(how: Mapping[str, str | bool | None]) -> Request:
-    return Request(**{name: value for name, value in how.items() if value is not None})
+def _request(how: Mapping[str, str | bool | None]) -> ManifestRequest:
+    return ManifestRequest(**{name: value for name, value in how.items() if value is not None})
 
 
 @contextmanager

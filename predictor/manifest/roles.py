@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from predictor.errors import ManifestError, listed, near
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import quoted_name
 from predictor.manifest.one_hot import bit_columns
 from predictor.manifest.splits import is_split
@@ -102,7 +102,7 @@ class Roles:
         return {name for name in (self.label, self.split, self.source, self.image, self.group) if name}
 
 
-def roles_of(table: Table, request: Request) -> Roles:
+def roles_of(table: Table, request: ManifestRequest) -> Roles:
     """The roles of a table's columns.
 
     A column of a role is found by its name, capitals or not ('split', 'Split'); names that only come near are told in a
@@ -166,7 +166,7 @@ def roles_of(table: Table, request: Request) -> Roles:
     )
 
 
-def _label(table: Table, request: Request, own: str | None, usual: Callable[..., str | None]) -> str:
+def _label(table: Table, request: ManifestRequest, own: str | None, usual: Callable[..., str | None]) -> str:
     if request.label:
         return table.column(request.label, "--label")
     if own:
@@ -186,7 +186,7 @@ def _label(table: Table, request: Request, own: str | None, usual: Callable[...,
     return table.column("label", "--label")
 
 
-def _count(table: Table, request: Request, usual: Callable[..., str | None]) -> str | None:
+def _count(table: Table, request: ManifestRequest, usual: Callable[..., str | None]) -> str | None:
     if request.count == NO_COUNT and NO_COUNT not in table.columns:
         return None
     return table.column(request.count, "--count") if request.count else usual("count")

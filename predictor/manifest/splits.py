@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from predictor.errors import ManifestError, listed
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 
 ALL_SPLITS = "all"
 DEFAULT_SPLIT = "train"
@@ -59,7 +59,9 @@ class NoSplitsError(ManifestError):
     """A split was asked for, and the manifest has none."""
 
 
-def chosen_splits(sizes: Mapping[str, int | None], request: Request, where: str) -> tuple[set[str], tuple[str, ...]]:
+def chosen_splits(
+    sizes: Mapping[str, int | None], request: ManifestRequest, where: str
+) -> tuple[set[str], tuple[str, ...]]:
     """The splits to take, 'train' by default, and a note where others are left out or several are joined.
 
     Another word for the same split is taken where the wanted one does not stand ('val' takes 'validation'); where
@@ -69,9 +71,9 @@ def chosen_splits(sizes: Mapping[str, int | None], request: Request, where: str)
 
     Raises NoSplitsError, or ManifestError where no such split is.
 
-    >>> chosen_splits({"train": None, "validation": None}, Request(split="val"), "data")
+    >>> chosen_splits({"train": None, "validation": None}, ManifestRequest(split="val"), "data")
     ({'validation'}, ("split 'validation' taken; left out: 'train'",))
-    >>> chosen_splits({"Train": 50, "test": 10}, Request(), "data")
+    >>> chosen_splits({"Train": 50, "test": 10}, ManifestRequest(), "data")
     ({'Train'}, ("split 'Train' taken; left out: 'test' (10 rows)",))
     """
     names = sorted(sizes)

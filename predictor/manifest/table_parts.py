@@ -11,7 +11,7 @@ from shlex import quote
 from predictor.errors import ManifestError
 from predictor.manifest.cells import MAX_CELL, NO_SEPARATOR, Cells, decoded
 from predictor.manifest.count_tables import count_cells
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import message, quoted, quoted_name
 from predictor.manifest.one_hot import one_hot_table
 from predictor.manifest.parts import Cell, Labels, Row
@@ -34,7 +34,7 @@ class Label(str):
 class TablePart:
     """One table under the roles of its columns; see `parts.Part`."""
 
-    def __init__(self, table: Table, request: Request):
+    def __init__(self, table: Table, request: ManifestRequest):
         self.where, self.file, self.split = str(table.path), table.path, table.split
         self.request, self.remedy = request, table.remedy
         roles = roles_of(table, request)

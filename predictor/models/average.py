@@ -13,7 +13,7 @@ import numpy as np
 
 from predictor.models.base import Family, add_family
 from predictor.models.case import Case, Floats
-from predictor.models.evaluate import Model, evaluator
+from predictor.models.evaluate import ReadyModel, evaluator
 from predictor.models.links import expit, logit
 from predictor.statistics.ties import first_least
 
@@ -81,13 +81,13 @@ def stacked(predicted: Floats, measured: Floats, first: int | None = None) -> Fl
         place = found
 
 
-def _ready(parameters: Mapping[str, Any]) -> tuple[list[Model], Floats]:
-    parts = [Model(part) for part in parameters["parts"]]
+def _ready(parameters: Mapping[str, Any]) -> tuple[list[ReadyModel], Floats]:
+    parts = [ReadyModel(part) for part in parameters["parts"]]
     return parts, np.array(parameters.get("weights", [1 / len(parts)] * len(parts)), dtype=np.float64)
 
 
 @evaluator("average", ready=_ready)
-def evaluate_average(model: tuple[list[Model], Floats], cases: Sequence[Case], clip: bool) -> Floats:
+def evaluate_average(model: tuple[list[ReadyModel], Floats], cases: Sequence[Case], clip: bool) -> Floats:
     """Weighted mean of several models in logits; nan where one of them cannot be evaluated."""
     parts, weights = model
     logits = [weight * logit(part.evaluate(cases, clip=clip)) for part, weight in zip(parts, weights, strict=True)]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from predictor.models.base import Floats, family, finite
 from predictor.models.case import Case
 from predictor.models.corrections import correction
-from predictor.models.evaluate import Model, evaluator, feature_values
+from predictor.models.evaluate import ReadyModel, evaluator, feature_values
 from predictor.models.features import direction
 from predictor.models.links import moved
 from predictor.models.rows import Indices, Row
@@ -117,7 +117,7 @@ class Boosted:
     threshold, value : (trees, nodes)
     """
 
-    base: Model
+    base: ReadyModel
     features: tuple[str, ...]
     start: float
     feature: NDArray[np.int64]
@@ -136,7 +136,7 @@ class Boosted:
             return np.array([[*tree[key], *[-1] * (nodes - len(tree[key]))] for tree in trees])
 
         return cls(
-            Model(parameters["base"]), tuple(parameters["tree_features"]), float(parameters["start"]),
+            ReadyModel(parameters["base"]), tuple(parameters["tree_features"]), float(parameters["start"]),
             *(table(key) for key in ("feature", "threshold", "left", "right", "value")),
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ import numpy as np
 from predictor.errors import FitError
 from predictor.models.base import Family
 from predictor.models.case import Case, Floats
-from predictor.models.evaluate import Model, evaluator
+from predictor.models.evaluate import ReadyModel, evaluator
 from predictor.models.rows import Row
 
 NAME = "by_shift"
@@ -43,14 +43,14 @@ def by_shift(parts: Mapping[str, dict[str, Any]], tested: Mapping[str, Mapping[s
 class Shifts:
     """The models of the shifts, ready to be evaluated; tested : {shift: {level: classes}}."""
 
-    models: Mapping[str, Model]
+    models: Mapping[str, ReadyModel]
     tested: Mapping[str, Mapping[str, frozenset[str]]]
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Shifts:
         """What `by_shift` made."""
         return cls(
-            {shift: Model(part) for shift, part in parameters["parts"].items()},
+            {shift: ReadyModel(part) for shift, part in parameters["parts"].items()},
             {
                 shift: {level: frozenset(names) for level, names in own.items()}
                 for shift, own in parameters["tested"].items()

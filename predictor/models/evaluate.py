@@ -58,14 +58,14 @@ def evaluator(
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class ReadyModel:
     """A fitted model: its parameters, and the arrays that they make when it is first evaluated.
 
     parameters : plain data of a kind that some family has registered, as fit.json keeps it
 
     >>> mean = {"kind": "linear", "features": [], "center": [], "scale": [], "coefficients": [], "low": [],
     ...         "high": [], "intercept": 0.0, "levels": {}}
-    >>> Model(mean).evaluate([Case(None, {}, chance=0.2)]).round(3).tolist()
+    >>> ReadyModel(mean).evaluate([Case(None, {}, chance=0.2)]).round(3).tolist()
     [0.6]
     """
 
@@ -104,7 +104,7 @@ class Model:
 
 def evaluate(parameters: Parameters, cases: Sequence[Case], *, clip: bool = False) -> Floats:
     """(n,) predicted accuracies of parameters that are asked once, see `Model.evaluate`."""
-    return Model(parameters).evaluate(cases, clip=clip)
+    return ReadyModel(parameters).evaluate(cases, clip=clip)
 
 
 def feature_values(cases: Sequence[Case], names: Sequence[str]) -> Floats:

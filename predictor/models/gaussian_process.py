@@ -28,7 +28,7 @@ from predictor.errors import FitError
 from predictor.models.base import Floats, family, feature_matrix, finite, usable
 from predictor.models.case import DESIGN_FEATURES, Case
 from predictor.models.corrections import below
-from predictor.models.evaluate import Model, evaluate, evaluator, feature_values
+from predictor.models.evaluate import ReadyModel, evaluate, evaluator, feature_values
 from predictor.models.features import features_of
 from predictor.models.links import expit, logit
 from predictor.models.rows import Row, Sample
@@ -214,7 +214,7 @@ class Process:
     points : (m, p) and weights : (m,) of its configurations; level_of, domain_of : (m,) numbers of levels and domains
     """
 
-    base: Model
+    base: ReadyModel
     features: tuple[str, ...]
     center: Floats
     scale: Floats
@@ -236,7 +236,7 @@ class Process:
             for name in ("center", "scale", "lengths", "low", "high", "points", "weights")
         )
         return cls(
-            Model(parameters["base"]), tuple(parameters["gp_features"]), center, scale * lengths, low, high,
+            ReadyModel(parameters["base"]), tuple(parameters["gp_features"]), center, scale * lengths, low, high,
             points.reshape(len(weights), len(center)), weights, tuple(parameters["variances"][kind] for kind in KINDS),
             {name: i for i, name in enumerate(parameters["levels"])}, np.array(parameters["level_of"], dtype=np.int64),
             {name: i for i, name in enumerate(parameters["domains"])},

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.models.case import Case, Floats
-from predictor.models.evaluate import Model
+from predictor.models.evaluate import ReadyModel
 from predictor.models.links import disagreement
 from predictor.models.nearest import Neighbours
 from predictor.models.scales import Scale
@@ -173,7 +173,7 @@ class OutcomeFit:
     target_sets: tuple[str, ...]
     domains: tuple[str, ...]
     tested: Mapping[str, frozenset[str]]
-    families: Mapping[str, Model]
+    families: Mapping[str, ReadyModel]
     models: tuple[str, ...]
     configuration: HeldOut
     target_set: HeldOut
@@ -195,7 +195,7 @@ class OutcomeFit:
             target_sets=tuple(stored["target_sets"]),
             domains=tuple(stored["domains"]),
             tested={target_set: frozenset(classes) for target_set, classes in stored["tested"].items()},
-            families={family: Model(parameters) for family, parameters in stored["families"].items()},
+            families={family: ReadyModel(parameters) for family, parameters in stored["families"].items()},
             models=tuple(stored.get("models", ())),
             configuration=HeldOut.of(stored["configuration"]),
             target_set=HeldOut.of(stored["target_set"]),

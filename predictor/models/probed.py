@@ -25,7 +25,7 @@ from predictor.images.results import Probe
 from predictor.indicators import compute
 from predictor.indicators.registry import known
 from predictor.models.case import CLASS_FEATURES, RECIPE, Case, Floats
-from predictor.models.evaluate import Model, Parameters, evaluator
+from predictor.models.evaluate import Parameters, ReadyModel, evaluator
 from predictor.models.links import expit, logit
 
 KIND = "probed"
@@ -86,7 +86,7 @@ def from_above(eta: Floats, chance: Floats | float) -> Floats:
     return np.asarray(chance) + (1 - np.asarray(chance)) * expit(eta)
 
 
-def at_reference(model: Model, cases: Sequence[Case], image_steps: float | None) -> Floats:
+def at_reference(model: ReadyModel, cases: Sequence[Case], image_steps: float | None) -> Floats:
     """(n,) above-chance logits of the model for 20 images of each target class, no others, at these image-steps."""
     made: dict[tuple[int, str | None, str | None], Case] = {}
     for case in cases:
@@ -146,8 +146,8 @@ def combined(mapping: Mapping[str, Any], told: Told, centre: float | None, f: Fl
     return start + mapping["constant"] + mapping["level"] * level + max(stretch, 0.0) * (f - f20)
 
 
-def _ready(stored: Parameters) -> tuple[Model, Mapping[str, Any], Told, float | None]:
-    return Model(stored["base"]), stored["mapping"], Told(*stored["told"]), stored["centre"]
+def _ready(stored: Parameters) -> tuple[ReadyModel, Mapping[str, Any], Told, float | None]:
+    return ReadyModel(stored["base"]), stored["mapping"], Told(*stored["told"]), stored["centre"]
 
 
 @evaluator(KIND, ready=_ready)

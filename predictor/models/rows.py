@@ -24,6 +24,7 @@ class Row:
 
     value : class-balanced accuracy, a fraction; of an outcome on another scale its share, see `scale`
     tested, correct : (T,) per class, in the order of `case.tested_counts`; empty where unknown
+    recipe : network and resolution in words
     data_seed : which images were drawn; None where that is not known
     representative : of a study whose configurations were drawn as a user's would be
     """
@@ -38,6 +39,7 @@ class Row:
     tested: Floats
     correct: Floats
     scale: Scale = ACCURACY
+    recipe: str = ""
     data_seed: int | None = None
     representative: bool = False
 

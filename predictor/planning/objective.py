@@ -15,10 +15,10 @@ from predictor.errors import FitError, PredictorError
 from predictor.indicators import compute
 from predictor.indicators.registry import known
 from predictor.models.case import CLASS_FEATURES, RECIPE, Case
-from predictor.models.evaluate import Model
+from predictor.models.evaluate import ReadyModel
 from predictor.models.fit import Fit
 from predictor.models.outcome import OutcomeFit
-from predictor.prediction.request import Request, make_case
+from predictor.prediction.request import PredictionRequest, make_case
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -143,7 +143,7 @@ class Objective:
 
     fit: Fit
     outcome: str
-    request: Request
+    request: PredictionRequest
     growth: Growth | None = None
 
     def at(self, image_steps: int | None) -> Objective:
@@ -165,7 +165,7 @@ class Objective:
         return self.fit.outcomes[self.outcome]
 
     @property
-    def model(self) -> Model:
+    def model(self) -> ReadyModel:
         """The model of the family."""
         return self.fitted.families[self.family]
 

@@ -11,7 +11,7 @@ from predictor.distribution import LabelDistribution
 from predictor.models.case import Case
 from predictor.models.fit import Fit
 from predictor.models.outcome import OutcomeFit
-from predictor.prediction.request import Request, make_case
+from predictor.prediction.request import PredictionRequest, make_case
 
 SCALES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
 WORTH = 5e-4  # of a share: what is less than 0.05 points is no difference
@@ -21,7 +21,7 @@ def fewer_is_better(
     fit: Fit,
     name: str,
     distribution: LabelDistribution,
-    request: Request,
+    request: PredictionRequest,
     shown: Sequence[tuple[OutcomeFit, float]],
     inside: Callable[[Case], bool],
     known: set[str],
@@ -54,7 +54,7 @@ def _line(
     name: str,
     distribution: LabelDistribution,
     fewer: LabelDistribution,
-    request: Request,
+    request: PredictionRequest,
     fitted: OutcomeFit,
     share: float,
     better: float,
@@ -94,7 +94,7 @@ def _smaller(distribution: LabelDistribution) -> list[LabelDistribution]:
     return found
 
 
-def _family(fitted: OutcomeFit, request: Request) -> str:
+def _family(fitted: OutcomeFit, request: PredictionRequest) -> str:
     return fitted.candidates(request.basis)[0]
 
 

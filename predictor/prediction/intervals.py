@@ -14,7 +14,7 @@ import numpy as np
 
 from predictor.models.links import measured_within
 from predictor.models.outcome import HeldOut, OutcomeFit
-from predictor.prediction.request import Request
+from predictor.prediction.request import PredictionRequest
 from predictor.statistics.conformal import (
     grouped_quantile,
     nested,
@@ -27,7 +27,7 @@ UNCALIBRATED = "outside the fitted range: the interval is uncalibrated"
 
 
 @dataclass(frozen=True)
-class Interval:
+class OutcomeInterval:
     """Bounds of what will be measured, how many of how many such intervals held, and what is missing of that."""
 
     low: float
@@ -45,7 +45,7 @@ class Question:
     """
 
     fitted: OutcomeFit
-    request: Request
+    request: PredictionRequest
     level: float
     signs: Signs
 
@@ -54,12 +54,12 @@ class Question:
         """Test images behind what will be measured; infinite of an outcome that counts none."""
         return self.fitted.tested_images(self.request.target_set)
 
-    def interval(self, value: float) -> Interval:
+    def interval(self, value: float) -> OutcomeInterval:
         """Around a value inside the fitted range."""
         half, covered, reason = self._inside(value)
         return self._made(value, half, covered, reason)
 
-    def outside(self, value: float, *, only_larger: bool) -> Interval:
+    def outside(self, value: float, *, only_larger: bool) -> OutcomeInterval:
         """Around a value outside of it; only_larger: with more images than any run, and else like them."""
         half, _, reason = self._inside(value)
         own = self.fitted.extrapolation if only_larger and self.request.level is not None else None
@@ -73,11 +73,13 @@ class Question:
         how = "made as for the largest fifth of the runs from smaller ones"
         return self._made(value, wide, None, f"{UNCALIBRATED} this far out; {how}: {told}")
 
-    def _made(self, value: float, half: float | None, covered: tuple[int, int] | None, reason: str | None) -> Interval:
+    def _made(
+        self, value: float, half: float | None, covered: tuple[int, int] | None, reason: str | None
+    ) -> OutcomeInterval:
         if half is None:
-            return Interval(0.0, 1.0, None, reason)
+            return OutcomeInterval(0.0, 1.0, None, reason)
         low, high = measured_within(value, half, self.tested)
-        return Interval(float(low), float(high), covered, reason)
+        return OutcomeInterval(float(low), float(high), covered, reason)
 
     def _inside(self, value: float) -> tuple[float | None, tuple[int, int] | None, str | None]:
         """(half the width in logits, covered, reason)."""

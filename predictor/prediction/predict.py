@@ -23,12 +23,12 @@ from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import Side, differences
 from predictor.prediction.fewer import fewer_is_better
-from predictor.prediction.intervals import Interval, Question
+from predictor.prediction.intervals import OutcomeInterval, Question
 from predictor.prediction.probed import check_classes, knows_probes, with_probe
 from predictor.prediction.recipes import Named, beside, named_recipe, weights_told
 from predictor.prediction.request import (
     NEW,
-    Request,
+    PredictionRequest,
     make_case,
     named_manifests,
     resolve,
@@ -183,7 +183,7 @@ class _Manifest:
     asked: Mapping[str, Asked] = field(default_factory=dict)
 
 
-def shown_outcomes(fit: Fit, request: Request) -> list[OutcomeFit]:
+def shown_outcomes(fit: Fit, request: PredictionRequest) -> list[OutcomeFit]:
     """Outcomes of the target set, or of the domain; accuracy first, robustness always named."""
 
     def applies(fitted: OutcomeFit) -> bool:
@@ -197,7 +197,9 @@ def shown_outcomes(fit: Fit, request: Request) -> list[OutcomeFit]:
     return sorted(found, key=lambda item: (order.get(item.name, 2), item.name))
 
 
-def _asked(fit: Fit, manifests: Sequence[_Manifest], request: Request, also: Sequence[str]) -> list[_Manifest]:
+def _asked(
+    fit: Fit, manifests: Sequence[_Manifest], request: PredictionRequest, also: Sequence[str]
+) -> list[_Manifest]:
     """The manifests, put to all outcomes; each model that is always asked is evaluated once, on all of them together.
 
     also : families that are asked beside the models
@@ -219,7 +221,7 @@ def _rank(prediction: Prediction) -> float:
     return math.inf if first.value is None else first.value if first.scale == "loss" else -first.value
 
 
-def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Request) -> _Manifest:
+def _read(fit: Fit, name: str, distribution: LabelDistribution, request: PredictionRequest) -> _Manifest:
     distribution = with_roles(name, distribution, request)
     case, computed = make_case(distribution, request)
     shown = tuple(
@@ -253,7 +255,7 @@ def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
 
 
 def _predict_one(
-    fit: Fit, manifest: _Manifest, request: Request, level: float, all_classes: bool, explain: bool
+    fit: Fit, manifest: _Manifest, request: PredictionRequest, level: float, all_classes: bool, explain: bool
 ) -> Prediction:
     shown = shown_outcomes(fit, request)
     outcomes = tuple(_in_unit(_outcome(item, manifest, request, level), item.scale) for item in shown)
@@ -263,7 +265,7 @@ def _predict_one(
         whole = first.ask(manifest.case)
     absent = without_images(manifest.distribution)
     warnings = [f"{manifest.name}: {absent}"] if absent else []
-    warnings += [*request.warnings, *(_outside_warning(item, manifest.name) for item in manifest.outside)]
+    warnings += [*request.warnings, *(outside_warning(item, manifest.name) for item in manifest.outside)]
     if explain and not manifest.outside:
         told = [
             (item, manifest.asked[item.name])
@@ -321,7 +323,7 @@ def _in_unit(found: OutcomePrediction, scale: Scale) -> OutcomePrediction:
 
 
 def _classes(
-    manifest: _Manifest, request: Request, outcomes: Sequence[OutcomePrediction], every: bool
+    manifest: _Manifest, request: PredictionRequest, outcomes: Sequence[OutcomePrediction], every: bool
 ) -> Iterator[ClassPredictions]:
     for outcome in outcomes:
         asked = manifest.asked[outcome.outcome]
@@ -336,7 +338,7 @@ def _indicators(fitted: OutcomeFit, names: Sequence[str], manifest: _Manifest) -
     return [item["name"] for item in manifest.indicators if item["name"] in asked]
 
 
-def _outcome(fitted: OutcomeFit, manifest: _Manifest, request: Request, level: float) -> OutcomePrediction:
+def _outcome(fitted: OutcomeFit, manifest: _Manifest, request: PredictionRequest, level: float) -> OutcomePrediction:
     def nothing(reason: str) -> OutcomePrediction:
         return OutcomePrediction(outcome=fitted.name, value=None, low=None, high=None, level=level, reason=reason)
 
@@ -359,8 +361,8 @@ def _outcome(fitted: OutcomeFit, manifest: _Manifest, request: Request, level: f
         found = question.outside(value, only_larger=_only_larger(manifest.outside))
         found = replace(found, low=min(found.low, at_edge.low), high=max(found.high, at_edge.high))
     if request.unknown is not None:  # nothing held out says how far another network or resolution is off
-        reason = f"no interval: no run had {request.unknown.partition(' (')[0]}; runs with it, as pilots, give one"
-        found, edge = Interval(0.0, 1.0, None, reason), None
+        reason = f"no interval: no run had recipe {request.recipe_name}; runs with it, as pilots, give one"
+        found, edge = OutcomeInterval(0.0, 1.0, None, reason), None
     return OutcomePrediction(
         outcome=fitted.name, value=value, low=found.low, high=found.high, level=level, reason=found.reason,
         family=family, covered=found.covered, edge=edge,
@@ -384,7 +386,7 @@ def _only_larger(outside: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _compare(
-    fit: Fit, ranked: list[_Manifest], request: Request, level: float, against: Sequence[str] | None
+    fit: Fit, ranked: list[_Manifest], request: PredictionRequest, level: float, against: Sequence[str] | None
 ) -> list[Comparison]:
     """Every pair (or the best against each, where there are many), for every outcome with a value."""
     rows = []
@@ -432,10 +434,12 @@ def _compare(
     return rows
 
 
-def _outside_warning(item: Mapping[str, Any], manifest: str) -> str:
+def outside_warning(item: Mapping[str, Any], manifest: str) -> str:
     """Measured value, good range, what it means, the fix."""
+    return f"{outside_fact(item)}; pilots at 3 sizes fix it: predictor pilots {manifest} --next 3"
+
+
+def outside_fact(item: Mapping[str, Any]) -> str:
+    """The same without the fix: for a prediction that has pilots already."""
     value, low, high = (f"{item[key]:.4g}" for key in ("value", "low", "high"))
-    return (
-        f"{item['indicator']} is {value}; the fit saw {low} to {high}; beyond that the interval is uncalibrated; "
-        f"pilots at 3 sizes fix it: predictor pilots {manifest} --next 3"
-    )
+    return f"{item['indicator']} is {value}; the fit saw {low} to {high}; beyond that the interval is uncalibrated"

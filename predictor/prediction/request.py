@@ -20,7 +20,7 @@ NEW = "new"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class PredictionRequest:
     """A target set, domain and recipe, resolved against a fit.
 
     basis : in_domain | new_target_set | new_domain
@@ -41,12 +41,17 @@ class Request:
     unknown: str | None = None
     shifts: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def recipe_name(self) -> str:
+        """Network and resolution in words."""
+        return _named(self.recipe)
+
     def tested_shifts(self, distribution: LabelDistribution) -> tuple[str, ...]:
         """The shifts that remain a test: those whose source gives no training image."""
         used = set(distribution.sources)
         return tuple(sorted(name for name, source in self.shifts.items() if not source or source not in used))
 
-    def with_steps(self, image_steps: int | None) -> Request:
+    def with_steps(self, image_steps: int | None) -> PredictionRequest:
         """The same question of a run of so many image-steps; None: as it is."""
         return self if image_steps is None else replace(self, recipe={**self.recipe, "image_steps": image_steps})
 
@@ -59,7 +64,7 @@ def resolve(
     image_size: int | None,
     image_steps: int | None,
     action: Action = NONE,
-) -> Request:
+) -> PredictionRequest:
     """Resolve names against the fit.
 
     Raises FitError for a target set or domain that the fit does not know, with near matches, and for a recipe that is
@@ -93,17 +98,22 @@ def resolve(
     seen = [(item.model, item.image_size) for item in fit.recipes]
     if (recipe["model"], recipe["image_size"]) not in seen:
         shown = ", ".join(f"{name} {size} px" for name, size in seen)
-        asked = f"{recipe['model']} {recipe['image_size']} px"
+        asked = _named(recipe)
         warnings.append(f"recipe {asked} is new; the fit saw {shown}; the level is a guess; runs with it fix that")
         unknown = f"recipe {asked} (fit saw {shown})"
     basis = "in_domain" if level else "new_target_set" if domain != NEW else "new_domain"
     if level is not None and level not in fit.levels:
         basis, level = "new_target_set", None
     classes = known[target_set].classes if target_set != NEW else ()
-    return Request(
+    return PredictionRequest(
         basis=basis, target_set=target_set, domain=domain, recipe=recipe, level=level, classes=classes,
         warnings=tuple(warnings), unknown=unknown, shifts=_shifts(fit, target_set),
     )  # fmt: skip
+
+
+def _named(recipe: Mapping[str, Any]) -> str:
+    model, size = recipe["model"], recipe["image_size"]
+    return recipe_name(model, size) if model else f"of {size} px"
 
 
 def _shifts(fit: Fit, target_set: str) -> dict[str, str]:
@@ -172,7 +182,7 @@ def named_manifests(manifests: Any) -> Mapping[str, LabelDistribution]:
     return manifests
 
 
-def with_roles(name: str, distribution: LabelDistribution, request: Request) -> LabelDistribution:
+def with_roles(name: str, distribution: LabelDistribution, request: PredictionRequest) -> LabelDistribution:
     """The manifest with the target set's classes as its targets, where it named none itself.
 
     Raises FitError for a manifest without images, without any target class, or of other classes than the target set.
@@ -223,7 +233,7 @@ def without_images(distribution: LabelDistribution) -> str | None:
 
 def make_case(
     distribution: LabelDistribution,
-    request: Request,
+    request: PredictionRequest,
     tested: frozenset[str] | None = None,
     names: Sequence[str] | None = None,
 ) -> tuple[Case, dict[str, Any]]:

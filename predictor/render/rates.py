@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from predictor.render.tables import rows_text
 
 if TYPE_CHECKING:
-    from predictor.planning.design.learning_rates import Chosen
+    from predictor.planning.design.learning_rates import ChosenRate
 
 COLUMNS = ("target_set", "image_steps", "rate", "accuracy", "spread", "edge", "runs")
 FORMATS = {
@@ -18,18 +18,18 @@ FORMATS = {
 }
 
 
-def rate_rows(found: Chosen) -> list[dict[str, Any]]:
+def rate_rows(found: ChosenRate) -> list[dict[str, Any]]:
     """One row for each target set and length of training."""
     names = ("target_set", "image_steps", "rate", "accuracy", "spread", "edge")
     return [{name: getattr(row, name) for name in names} | {"runs": row.n_runs} for row in found.best]
 
 
-def stated(found: Chosen) -> float | dict[str, float]:
+def stated(found: ChosenRate) -> float | dict[str, float]:
     """The learning rate as a grid states it."""
     return found.rate if isinstance(found.rate, float) else found.rate.model_dump()
 
 
-def rates_text(found: Chosen) -> str:
+def rates_text(found: ChosenRate) -> str:
     """The best rates, what they have in common, and the line for the recipe."""
     within = [row for row in found.best if not row.edge]
     power = "not known: too few best rates lie within those tried, or one length of training"

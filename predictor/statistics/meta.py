@@ -13,7 +13,7 @@ from predictor.errors import PredictorError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pooled:
+class PooledEffect:
     """A pooled effect with its interval, and how much the effects differ.
 
     tau2 : variance between the effects; i_squared : share of the total variance that it makes up, in [0, 1]
@@ -34,7 +34,7 @@ class Pooled:
 
 def random_effects(
     effects: Sequence[float], variances: Sequence[float], *, level: float = 0.95, test: str = "knha"
-) -> Pooled:
+) -> PooledEffect:
     """Pool effects with known sampling variances; tau^2 by restricted maximum likelihood, as R's metafor does.
 
     test : 'knha' (Knapp and Hartung 2003: Student's t, the error never below the model's own, so that effects that
@@ -60,7 +60,7 @@ def random_effects(
     reach = float(law.ppf((1 + level) / 2)) * error
     typical = (k - 1) * fixed.sum() / (fixed.sum() ** 2 - (fixed**2).sum())  # Higgins and Thompson 2002, eq. 9
     q = float(fixed @ (y - fixed @ y / fixed.sum()) ** 2)
-    return Pooled(
+    return PooledEffect(
         effect=effect,
         error=error,
         low=effect - reach,

@@ -11,7 +11,7 @@ from typing import Literal
 from predictor.errors import DataError, PredictorError
 from predictor.grids import Grid, LargeGrid, load_grid
 from trainer.checking import check_lists, check_open_runs, check_rendered, no_files, source_notes
-from trainer.launch.job import FAILED, Job, Outcome
+from trainer.launch.job import FAILED, Job, TryOutcome
 from trainer.launch.keep_grid import keep_grid
 from trainer.launch.local import Scheduler
 from trainer.launch.pool import context_of, start_server
@@ -133,7 +133,7 @@ def warn_of(grid: Grid, data_dir: Path, runs_dir: Path, now: Standing, say: Call
             say(f"note: {line}")
 
 
-def _check_ended(outcomes: Sequence[Outcome], torn: Collection[str], study_dir: Path) -> None:
+def _check_ended(outcomes: Sequence[TryOutcome], torn: Collection[str], study_dir: Path) -> None:
     """Raise PredictorError naming the runs that failed and the records that are cut."""
     last = {outcome.run_id: outcome for outcome in outcomes}
     failed = [outcome for outcome in last.values() if outcome.status in FAILED]

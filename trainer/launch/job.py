@@ -61,7 +61,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TryOutcome:
     """How one try of a run ended.
 
     status : 'completed' and 'diverged' left a record, 'failed' and 'out_of_memory' an attempt; 'stopped' left a
@@ -82,10 +82,10 @@ class Outcome:
     result: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-def outcome_of(record: RunRecord) -> Outcome:
+def outcome_of(record: RunRecord) -> TryOutcome:
     """The outcome of a run that has its record."""
     accuracy = record.outcomes.get("accuracy")
-    return Outcome(
+    return TryOutcome(
         run_id=record.run_id,
         status=record.status,
         seconds=record.seconds.total if record.seconds else 0.0,

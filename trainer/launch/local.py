@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from predictor.errors import RegistryError
 from predictor.grids import Grid, PlannedRun
 from predictor.records import write_attempt
-from trainer.launch.job import FAILED, Job, Outcome
+from trainer.launch.job import FAILED, Job, TryOutcome
 from trainer.launch.logs import log_folder
 from trainer.launch.pool import POLL_SECONDS, Worker, context_of, ready
 from trainer.launch.schedule import LOOK_SECONDS, Schedule
@@ -25,7 +25,7 @@ from trainer.status import open_runs, standing
 TIMEOUT = 900.0  # seconds without a sign of life: loading, compiling and testing give none
 
 
-def run_grid(grid: Grid, job: Job, *, workers: int, only_failed: bool = False, **settings: Any) -> list[Outcome]:
+def run_grid(grid: Grid, job: Job, *, workers: int, only_failed: bool = False, **settings: Any) -> list[TryOutcome]:
     """Train every run of the grid that has no record yet; returns how each try ended.
 
     only_failed : the runs alone that have an attempt and no record; settings : see `Scheduler`
@@ -54,7 +54,7 @@ class Scheduler:
         retry: int = 1,
         timeout: float = TIMEOUT,
         memory_limit: float | None = None,
-        report: Callable[[Outcome], None] | None = None,
+        report: Callable[[TryOutcome], None] | None = None,
         tell: Callable[[str], None] | None = None,
     ):
         self.job, self.retry, self.timeout, self.memory_limit = job, retry, timeout, memory_limit
@@ -67,11 +67,11 @@ class Scheduler:
         self.asked = False
         self.bell, self.rope = self.context.Pipe(duplex=False)  # a signal ends the wait for workers
         self.workers: list[Worker] = []
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[TryOutcome] = []
         self.tries: Counter[str] = Counter()
-        self.unwritable: Outcome | None = None
+        self.unwritable: TryOutcome | None = None
 
-    def train(self, n_workers: int) -> list[Outcome]:
+    def train(self, n_workers: int) -> list[TryOutcome]:
         """Train until nothing is left or somebody said stop; how each try ended.
 
         Raises RegistryError where the registry cannot be written; half-done runs keep their checkpoints.
@@ -122,7 +122,7 @@ class Scheduler:
             if not self.schedule.hand(idle.pop()):
                 break
         for run_id in self.schedule.elsewhere():
-            self.report(Outcome(run_id=run_id, status="elsewhere"))
+            self.report(TryOutcome(run_id=run_id, status="elsewhere"))
         return any(worker.run for worker in self.workers) or (bool(self.schedule) and not self.stopping)
 
     def _attend(self, worker: Worker) -> None:
@@ -151,7 +151,7 @@ class Scheduler:
                 self.schedule.again(run)
             if self.schedule.finished(run):  # it wrote its record and died before it could say so
                 status, message = "completed", ""
-            outcome = Outcome(run_id=run_id, status=status, message=message)
+            outcome = TryOutcome(run_id=run_id, status=status, message=message)
             dead = True
         elif outcome.traceback:  # after an error that nobody foresaw a process, and its GPU, is not trusted
             worker.end()
@@ -163,7 +163,7 @@ class Scheduler:
             self._replace(worker)
         worker.run = None
 
-    def _note(self, worker: Worker, run: PlannedRun, outcome: Outcome) -> None:
+    def _note(self, worker: Worker, run: PlannedRun, outcome: TryOutcome) -> None:
         """Keep and report how a try ended; plan another one where the run failed too seldom."""
         self.outcomes.append(outcome)
         self.tries[outcome.run_id] += 1
@@ -175,7 +175,7 @@ class Scheduler:
             self.unwritable = outcome
         self.report(outcome)
 
-    def _keep_attempt(self, worker: Worker, outcome: Outcome) -> None:
+    def _keep_attempt(self, worker: Worker, outcome: TryOutcome) -> None:
         attempt = {
             "status": outcome.status,
             "message": outcome.message,
@@ -188,7 +188,7 @@ class Scheduler:
         try:
             write_attempt(self.job.runs_dir, study=self.job.study, run_id=outcome.run_id, attempt=attempt)
         except RegistryError as error:
-            self.unwritable = Outcome(run_id=outcome.run_id, status="unwritable", message=str(error))
+            self.unwritable = TryOutcome(run_id=outcome.run_id, status="unwritable", message=str(error))
 
     def _replace(self, worker: Worker) -> None:
         with self._started():

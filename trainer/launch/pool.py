@@ -16,7 +16,7 @@ from typing import Any
 
 from predictor.errors import PredictorError
 from predictor.grids import PlannedRun
-from trainer.launch.job import Job, Outcome
+from trainer.launch.job import Job, TryOutcome
 from trainer.launch.lease import Lease
 from trainer.launch.worker import DUMP_SIGNAL, work
 
@@ -84,7 +84,7 @@ class Worker:
             with suppress(OSError):  # dead: `receive` will tell
                 self.connection.send(None)
 
-    def receive(self) -> Outcome | None:
+    def receive(self) -> TryOutcome | None:
         """Take what it sent; the outcome of its run once that is there. Raises EOFError where it has died."""
         while self.connection.poll():
             try:
@@ -92,7 +92,7 @@ class Worker:
             except OSError as error:
                 raise EOFError from error
             self.heard = time.monotonic()
-            if isinstance(message, Outcome):
+            if isinstance(message, TryOutcome):
                 return message
             self.step = message
         if not self.process.is_alive() and not self.connection.poll():

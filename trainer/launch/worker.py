@@ -22,7 +22,7 @@ from predictor.grids import PlannedRun
 from predictor.records import RunRecord, write_record
 from predictor.text import visible
 from trainer.faults import UnrecordedError
-from trainer.launch.job import Job, Outcome, Progress, outcome_of
+from trainer.launch.job import Job, Progress, TryOutcome, outcome_of
 
 # the scheduler's question where a worker hangs; the answer goes to the log
 DUMP_SIGNAL = getattr(signal, "SIGUSR1", None)
@@ -61,27 +61,27 @@ def work(connection: Connection, job: Job, log: Path) -> None:
             return
 
 
-def try_run(run: PlannedRun, job: Job, progress: Progress) -> Outcome:
+def try_run(run: PlannedRun, job: Job, progress: Progress) -> TryOutcome:
     """Train one run and write its record; whatever goes wrong becomes an outcome."""
     run_id = run.spec.run_id
     notes: list[str] = []
     try:
         record = job.train(run, job, progress) if job.train else train(run, job, progress, notes.append)
     except StopRequested:
-        return Outcome(run_id=run_id, status="stopped")
+        return TryOutcome(run_id=run_id, status="stopped")
     except PredictorError as error:
-        return Outcome(run_id=run_id, status="failed", message=str(error))
+        return TryOutcome(run_id=run_id, status="failed", message=str(error))
     except UnrecordedError as error:
         return _kept(run_id, error.result, error)
     except Exception as error:  # one bad run must not stop a grid; the attempt keeps the traceback
         status = "out_of_memory" if _out_of_memory(error) else "failed"
         text = f"{type(error).__name__}: {error}"
-        return Outcome(run_id=run_id, status=status, message=text, traceback=traceback.format_exc())
+        return TryOutcome(run_id=run_id, status=status, message=text, traceback=traceback.format_exc())
     try:
         write_record(job.runs_dir, record)
     except PredictorError as error:  # a full disk: the checkpoint stays, and the run is not lost
         if isinstance(error.__cause__, OSError):
-            return Outcome(run_id=run_id, status="unwritable", message=str(error))
+            return TryOutcome(run_id=run_id, status="unwritable", message=str(error))
         return _kept(run_id, record.model_dump(), error)
     except Exception as error:  # whatever a text of the record cannot be written as
         return _kept(run_id, record.model_dump(), error)
@@ -90,12 +90,12 @@ def try_run(run: PlannedRun, job: Job, progress: Progress) -> Outcome:
     return replace(outcome_of(record), message=visible("; ".join(notes)))
 
 
-def _kept(run_id: str, result: Mapping[str, Any], error: Exception) -> Outcome:
+def _kept(run_id: str, result: Mapping[str, Any], error: Exception) -> TryOutcome:
     """The outcome of a run that was trained and tested and has no record: the attempt keeps what it found."""
     why = str(error) if isinstance(error, PredictorError) else f"{type(error).__name__}: {error}"
     text = f"trained and tested, but its record could not be written ({why}); the attempt keeps the result"
     trace = "" if isinstance(error, PredictorError) else traceback.format_exc()
-    return Outcome(run_id=run_id, status="failed", message=visible(text), traceback=trace, result=result)
+    return TryOutcome(run_id=run_id, status="failed", message=visible(text), traceback=trace, result=result)
 
 
 def train(run: PlannedRun, job: Job, progress: Progress, note: Callable[[str], None] | None = None) -> RunRecord:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import DataError, ManifestError, listed
-from predictor.manifest import Sample, list_samples
+from predictor.manifest import ManifestSample, list_samples
 
 NO_SPLIT = "train"  # images that no split is named for
 LEFT_OUT = ""  # label and split of a row that has no label: it belongs to no class and no split
@@ -23,7 +23,7 @@ LEFT_OUT = ""  # label and split of a row that has no label: it belongs to no cl
 class Rows:
     """The images of a source. groups : None where none is named; notes : what was left out or taken how"""
 
-    samples: list[Sample]
+    samples: list[ManifestSample]
     notes: tuple[str, ...]
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers import (
     coco,
@@ -41,7 +41,7 @@ class Reader(Protocol):
 
     def recognises(self, path: Path, head: bytes) -> bool: ...
 
-    def opened(self, path: Path, request: Request) -> AbstractContextManager[Opened]: ...
+    def opened(self, path: Path, request: ManifestRequest) -> AbstractContextManager[Opened]: ...
 
 
 # what knows its format by a mark comes before what accepts any text or any folder

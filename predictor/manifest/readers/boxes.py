@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.parts import Row
 
 
@@ -27,7 +27,7 @@ def box_rows(images: Iterable[Boxed], instances: bool) -> Iterator[Row]:
             yield tuple(dict.fromkeys(classes)) or None, "", split, name, row
 
 
-def instances_note(request: Request) -> str:
+def instances_note(request: ManifestRequest) -> str:
     """How boxes were counted."""
     if request.instances:
         return "every box counts: the numbers are of boxes, not of images"

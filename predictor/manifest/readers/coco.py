@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.parts import ListedPart, Opened
 from predictor.manifest.readers.boxes import Boxed, box_rows, instances_note
 from predictor.manifest.readers.files import ChosenFile, chosen_files
-from predictor.manifest.readers.limits import NO_TABLE, Faults, refuse
+from predictor.manifest.readers.limits import NO_TABLE, LabelFaults, refuse
 from predictor.manifest.readers.paths import files_of, head_of
 from predictor.manifest.readers.text import check_unpacked, compression, text_head
 from predictor.manifest.readers.text import opened as opened_text
@@ -50,7 +50,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """A file, or all files of a pattern.
 
     A label is the name of an annotation's category. The labels of an image are the classes in it, each once; with
@@ -64,7 +64,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
     yield Opened(parts, [*notes, instances_note(request)], "image")
 
 
-def _part(file: ChosenFile, request: Request) -> ListedPart:
+def _part(file: ChosenFile, request: ManifestRequest) -> ListedPart:
     found = _read(file.path)
     return ListedPart(
         where=str(file.path),
@@ -91,7 +91,7 @@ def _read(path: Path) -> _Annotations:
         text = stream.read(MAX_BYTES)
         if stream.read(1):
             raise ManifestError(f"more than {MAX_BYTES:,} characters", where=str(path))
-    found, faults, unclassed = _Annotations(), Faults(), 0
+    found, faults, unclassed = _Annotations(), LabelFaults(), 0
     annotations: list[tuple[int, object, object]] = []
     n = dict.fromkeys(ARRAYS, 0)
     for array, element in _elements(text, path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import SHOWN, ManifestError
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import TABLES, connected, quoted, quoted_name, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.files import ChosenFile, chosen_files
@@ -41,7 +41,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """A file, or all files of a pattern.
 
     Columns 'label' (needed), 'count', 'source' and 'split' have their meaning; blanks around cells are dropped.
@@ -85,7 +85,7 @@ def _check_rows(table: Table) -> None:
     )
 
 
-def text_table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection, request: Request) -> Table:
+def text_table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection, request: ManifestRequest) -> Table:
     """A delimited text file as a table; without a header its columns are called 1, 2, ..."""
     file = chosen.path
     head = head_of(file)

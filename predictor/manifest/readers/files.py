@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.splits import chosen_splits, is_split, split_in
 
 ENTRIES, FOLDERS, DEPTH = 100, 50, 3  # names of a folder, folders, and folders below, that show a few files
@@ -98,7 +98,7 @@ class ChosenFile:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def chosen_files(path: Path, files: Sequence[Path], request: Request) -> tuple[list[ChosenFile], list[str]]:
+def chosen_files(path: Path, files: Sequence[Path], request: ManifestRequest) -> tuple[list[ChosenFile], list[str]]:
     """The files of the chosen splits, as far as names and folders say them, and notes.
 
     Folders `name=value` are columns, as Hive and Spark write them. Raises ManifestError for a split there is none of.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError, listed
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import connected, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.arrow import arrow_table, check_pyarrow, unreadable
@@ -58,7 +58,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """The files of the chosen split; a ClassLabel counts under its name.
 
     The column is 'label', or the only ClassLabel, or `request.label`; a cell that is a list gives its image several
@@ -82,7 +82,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
         )
 
 
-def _table(file: _File, number: int, connection: duckdb.DuckDBPyConnection, request: Request) -> Table:
+def _table(file: _File, number: int, connection: duckdb.DuckDBPyConnection, request: ManifestRequest) -> Table:
     where = str(file.path)
     if _mark(file.path) == b"PAR1":
         table, features = _parquet(file.path, connection)

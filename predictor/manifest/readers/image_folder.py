@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from predictor.errors import ManifestError, listed
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.parts import Cell, ListedPart, Opened, Row
 from predictor.manifest.readers.folder_tree import Folder, Seen, files_below, text, tree
 from predictor.manifest.readers.limits import NO_TABLE, refuse
@@ -65,7 +65,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """The images of every class folder, at any depth below it.
 
     The folders in `path` that hold images are the classes; where they are splits (`train`, `val`, ...) the folders in
@@ -123,7 +123,7 @@ def _rows(top: Folder) -> Iterator[Row]:
             row += 1
 
 
-def _tops(root: Folder, request: Request, path: Path) -> tuple[list[Folder], list[str]]:
+def _tops(root: Folder, request: ManifestRequest, path: Path) -> tuple[list[Folder], list[str]]:
     """The folders whose folders are classes, and notes."""
     holding = root.holding()
     if not holding:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import SHOWN, ManifestError, listed
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import connected, quoted, quoted_name, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.files import ChosenFile, chosen_files
@@ -36,7 +36,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """A file, or all files of a pattern.
 
     A label is text, a number, or a list of them: such an image carries several labels. Keys 'count', 'source' and

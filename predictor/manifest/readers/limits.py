@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from predictor.errors import SHOWN, ManifestError
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.table import shown
 
 
-def refuse(request: Request, format: str, where: str, *options: str) -> None:
+def refuse(request: ManifestRequest, format: str, where: str, *options: str) -> None:
     """Raise ManifestError where the request sets one of these fields, which the format has no use for.
 
-    >>> refuse(Request(where="a > 1"), "an image folder", "data", "count", "where")
+    >>> refuse(ManifestRequest(where="a > 1"), "an image folder", "data", "count", "where")
     Traceback (most recent call last):
     predictor.errors.ManifestError: data: --where says nothing about an image folder. leave --where out
     """
@@ -22,12 +22,12 @@ def refuse(request: Request, format: str, where: str, *options: str) -> None:
             raise ManifestError(f"{name} says nothing about {format}", where=where, remedy=f"leave {name} out")
 
 
-_DEFAULT = Request()
+_DEFAULT = ManifestRequest()
 NO_TABLE = ("label", "count", "weight", "where", "one_hot", "several_separator", "header", "sheet")  # has no columns
 
 
 @dataclass
-class Faults:
+class LabelFaults:
     """Labels that cannot be used: the first ten are kept, the rest counted."""
 
     first: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Faults:
         if len(self.first) < SHOWN:
             self.first.append(problem)
 
-    def join(self, other: Faults) -> None:
+    def join(self, other: LabelFaults) -> None:
         """Note those of another part of the manifest."""
         self.n += other.n
         self.first = [*self.first, *other.first][:SHOWN]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.errors import ManifestError, listed
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import connected, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.files import ChosenFile, chosen_files, joined_folders
@@ -36,7 +36,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """A file, a folder or a pattern, each file for itself.
 
     Folders and file names say splits ('val/0.parquet', 'train.parquet'), folders `name=value` say columns.

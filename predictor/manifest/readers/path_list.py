@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.manifest.cells import NO_SEPARATOR
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import connected, quoted_path
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.files import ChosenFile, chosen_files
@@ -63,7 +63,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """A list, or all lists of a pattern; a line that is a path alone has no label.
 
     In --where the columns are called path and label.
@@ -103,7 +103,7 @@ def _cut(line: str) -> tuple[str, str | None]:
     return ("", None) if set(label) & set(",/;") or not _FILE.search(name.rstrip()) else (name, label)
 
 
-def _table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection, request: Request) -> Table:
+def _table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection, request: ManifestRequest) -> Table:
     file = chosen.path
     head = head_of(file)
     check_unpacked(file, head)
@@ -124,7 +124,7 @@ def _table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection, request: R
     )
 
 
-def _relation(file: Path, packed: str, skipped: int, request: Request) -> str:
+def _relation(file: Path, packed: str, skipped: int, request: ManifestRequest) -> str:
     """SQL of the rows (path, label). The label of a line that is not a path and one label says why, after a mark.
 
     Nearly all lines are two words, which costs no regular expression.
@@ -157,7 +157,7 @@ def _relation(file: Path, packed: str, skipped: int, request: Request) -> str:
     )
 
 
-def _wrong(request: Request) -> dict[str, str]:
+def _wrong(request: ManifestRequest) -> dict[str, str]:
     """{what is wrong with a line: SQL}"""
     path = {"the line begins with no path": "NOT regexp_matches(cut.path, '\\.[A-Za-z]\\w{1,4}$|/')"}
     if request.one_hot or request.several_separator not in (None, NO_SEPARATOR):

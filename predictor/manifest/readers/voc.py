@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree
 
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.parts import ListedPart, Opened
 from predictor.manifest.readers.boxes import Boxed, box_rows, instances_note
 from predictor.manifest.readers.files import some_files
-from predictor.manifest.readers.limits import NO_TABLE, Faults, refuse
+from predictor.manifest.readers.limits import NO_TABLE, LabelFaults, refuse
 from predictor.manifest.splits import chosen_splits, split_in
 from predictor.reading import opened as opened_file
 from predictor.reading import read_bytes
@@ -33,7 +33,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """The images of the chosen split with the classes of their objects, each once; with `instances` every object.
 
     Raises ManifestError for files that are no such XML.
@@ -49,7 +49,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
                 own = sets.get(file.stem) if sets else split_in(file.parent.relative_to(path).parts or ("",))
                 splits.setdefault(own or "", []).append(file)
     taken, notes = chosen_splits({split: len(found) for split, found in splits.items()}, request, str(path))
-    faults, parts = Faults(), []
+    faults, parts = LabelFaults(), []
     for split in sorted(taken):
         rows = [row for file in splits[split] if (row := _objects(file, path, faults)) is not None]
         parts.append(
@@ -61,7 +61,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
     yield Opened(parts, [*notes, instances_note(request)], "image")
 
 
-def _objects(file: Path, base: Path, faults: Faults) -> Boxed | None:
+def _objects(file: Path, base: Path, faults: LabelFaults) -> Boxed | None:
     """The image with the class of each object; None for XML of another kind."""
     where = file.relative_to(base)
     try:

@@ -21,11 +21,11 @@ from pathlib import Path
 
 from predictor.errors import ManifestError, listed
 from predictor.manifest.cells import NO_SEPARATOR, Cells, decoded
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.parts import Cell, ListedPart, Opened, Row
 from predictor.manifest.readers.files import chosen_files, first_file
 from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
-from predictor.manifest.readers.limits import Faults, refuse
+from predictor.manifest.readers.limits import LabelFaults, refuse
 from predictor.manifest.readers.paths import files_of
 from predictor.manifest.readers.tar import MAX_READ, is_tar, members
 from predictor.manifest.table import USUAL
@@ -55,7 +55,7 @@ class Shard:
     first: dict[tuple[tuple[str, str], ...], str] = field(default_factory=dict)
     endings: set[str] = field(default_factory=set)  # of members, some of them
     keys: set[str] = field(default_factory=set)  # of .json members without a label, some of them
-    faults: Faults = field(default_factory=Faults)
+    faults: LabelFaults = field(default_factory=LabelFaults)
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -70,7 +70,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """All shards: a file, a folder, a pattern (`*.tar`) or a range (`{000000..000009}.tar`).
 
     The label of a sample is its member `.cls`, or else the key `label` (`cls`, `class`, ...) of its member `.json`;
@@ -86,7 +86,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
         raise ManifestError("no shard found", where=str(path), remedy="name .tar files, a folder or a pattern of them")
     files, notes = chosen_files(path, found, request)
     shards = list(_read_all([file.path for file in files], request))
-    faults = Faults()
+    faults = LabelFaults()
     for shard in shards:
         faults.join(shard.faults)
     faults.check(str(path), "a label is text, a whole number or a list of them")
@@ -110,7 +110,7 @@ def _cells(shard: Shard, origins: Sequence[str]) -> Iterator[Cell]:
         yield _first(dict(labels), origins), "", "", n
 
 
-def _rows(path: Path, request: Request, origins: Sequence[str]) -> Iterator[Row]:
+def _rows(path: Path, request: ManifestRequest, origins: Sequence[str]) -> Iterator[Row]:
     for row, (key, (labels, image)) in enumerate(_samples(Shard(path), request).items()):
         yield _first(labels, origins), "", "", image or key, row
 
@@ -119,7 +119,7 @@ def _first(labels: Sample, origins: Sequence[str]) -> str | None:
     return next((labels[origin] for origin in origins if origin in labels), None)
 
 
-def _origins_of(shards: Sequence[Shard], path: Path, request: Request) -> tuple[list[str], list[str]]:
+def _origins_of(shards: Sequence[Shard], path: Path, request: ManifestRequest) -> tuple[list[str], list[str]]:
     """(where labels are taken from, first the one that counts where a sample has both; notes)."""
     ending, keys = _origins(request.label)
     known = [f".{ending}", *map(_of_key, keys)]
@@ -166,7 +166,7 @@ def _origins_of(shards: Sequence[Shard], path: Path, request: Request) -> tuple[
     return origins, notes
 
 
-def read_shard(path: Path, request: Request) -> Shard:
+def read_shard(path: Path, request: ManifestRequest) -> Shard:
     """The labels of one shard, counted."""
     shard = Shard(path)
     for key, (labels, _) in _samples(shard, request).items():
@@ -176,11 +176,11 @@ def read_shard(path: Path, request: Request) -> Shard:
     return shard
 
 
-def _samples(shard: Shard, request: Request) -> dict[str, tuple[Sample, str]]:
+def _samples(shard: Shard, request: ManifestRequest) -> dict[str, tuple[Sample, str]]:
     """{key: (labels, name of the image, or of a member that is no label)}, in the order of their first members."""
     ending, keys = _origins(request.label)
     samples: dict[str, tuple[Sample, str]] = {}
-    cells = Cells(Request(several_separator=NO_SEPARATOR))
+    cells = Cells(ManifestRequest(several_separator=NO_SEPARATOR))
     seen: set[tuple[str, str]] = set()
     for name, size, content in members(shard.path, lambda name: name.lower().endswith((f".{ending}", ".json"))):
         folder, slash, file = name.rpartition("/")
@@ -253,7 +253,7 @@ def _problem(error: Exception) -> str:
     return "is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _read_all(shards: list[Path], request: Request) -> Iterator[Shard]:
+def _read_all(shards: list[Path], request: ManifestRequest) -> Iterator[Shard]:
     """Every shard's labels, in order; large ones in processes of their own, which threads would only slow down."""
     alone = sys.platform != "linux" or multiprocessing.current_process().daemon  # which may have no children
     processes = 1 if alone else min(len(shards), len(os.sched_getaffinity(0)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import connected
 from predictor.manifest.parts import Opened
 from predictor.manifest.readers.delimited import text_table
@@ -37,7 +37,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """The only sheet of a workbook, or the one that `request.sheet` names; all workbooks of a pattern.
 
     Numbers count as Excel shows whole ones; formulas by the value that was last computed.

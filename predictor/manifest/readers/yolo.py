@@ -16,12 +16,12 @@ from itertools import islice
 from pathlib import Path
 
 from predictor.errors import ManifestError
-from predictor.manifest.counted import Request
+from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.parts import ListedPart, Opened
 from predictor.manifest.readers.boxes import Boxed, box_rows, instances_note
 from predictor.manifest.readers.files import some_files
 from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
-from predictor.manifest.readers.limits import NO_TABLE, Faults, refuse
+from predictor.manifest.readers.limits import NO_TABLE, LabelFaults, refuse
 from predictor.manifest.splits import chosen_splits, split_in
 from predictor.reading import MIB, opened_text, read_text
 
@@ -47,7 +47,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 @contextmanager
-def opened(path: Path, request: Request) -> Iterator[Opened]:
+def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     """The images of the chosen split with the classes in them, each once; with `instances` every box counts.
 
     Raises ManifestError for lines that are no boxes, and for numbers of classes without a name.
@@ -62,7 +62,7 @@ def opened(path: Path, request: Request) -> Iterator[Opened]:
     taken, notes = chosen_splits({split: len(found) for split, found in splits.items()}, request, str(path))
     if orphans:
         said.append(f"{orphans:,} files of boxes without an image left out")
-    faults = Faults()
+    faults = LabelFaults()
     parts = []
     for split in sorted(taken):
         rows = [Boxed(image.name, _classes(image, root, names, faults)) for image in splits[split]]
@@ -114,7 +114,7 @@ def _places(image: str) -> Iterator[str]:
     yield str(Path(*parts[:-1], "labels", parts[-1]))
 
 
-def _classes(image: _Image, root: Path, names: Sequence[str], faults: Faults) -> tuple[str, ...]:
+def _classes(image: _Image, root: Path, names: Sequence[str], faults: LabelFaults) -> tuple[str, ...]:
     if image.boxes is None:
         return ()
     try:

@@ -108,7 +108,7 @@ class Best:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class ChosenRate:
     """A rate for all target sets: log rate = level of the target set + power * log image-steps, by least squares.
 
     Best rates at the edge of those tried are no measurements of where the best lies, and do not enter.
@@ -124,7 +124,7 @@ class Chosen:
     high: float | None
 
 
-def choose_rate(records: Sequence[RunRecord]) -> Chosen:
+def choose_rate(records: Sequence[RunRecord]) -> ChosenRate:
     """What the runs of a `rates_grid` found. Raises PredictorError where there is none with a known accuracy."""
     pass_gate(records)
     found: dict[tuple[str, int], dict[float, list[float]]] = {}
@@ -166,7 +166,7 @@ def _best(target_set: str, image_steps: int, by_rate: Mapping[float, Sequence[fl
     )
 
 
-def _smooth(best: tuple[Best, ...]) -> Chosen:
+def _smooth(best: tuple[Best, ...]) -> ChosenRate:
     import statsmodels.api as sm
 
     within = [row for row in best if not row.edge]
@@ -177,16 +177,16 @@ def _smooth(best: tuple[Best, ...]) -> Chosen:
     levels = np.array([[row.target_set == name for name in names] for row in within], dtype=float)
     design = np.column_stack([steps, levels]) if within else np.zeros((0, 1))
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        return Chosen(best=best, rate=_three(level), power=None, low=None, high=None)
+        return ChosenRate(best=best, rate=_three(level), power=None, low=None, high=None)
     fitted = sm.OLS(rates, design).fit()
     power = float(fitted.params[0])
     if fitted.df_resid < 1:
-        return Chosen(best=best, rate=_three(level), power=power, low=None, high=None)
+        return ChosenRate(best=best, rate=_three(level), power=power, low=None, high=None)
     low, high = map(float, fitted.conf_int(1 - LEVEL)[0])
     at = _rounded(float(np.exp(steps.mean())))
     moved = level * float(np.exp(power * (np.log(at) - steps.mean())))
     rate = Rate(rate=_three(moved), at=at, power=round(float(np.clip(power, -2, 2)), 3))
-    return Chosen(best=best, rate=_three(level) if low <= 0 <= high else rate, power=power, low=low, high=high)
+    return ChosenRate(best=best, rate=_three(level) if low <= 0 <= high else rate, power=power, low=low, high=high)
 
 
 def _three(number: float) -> float:

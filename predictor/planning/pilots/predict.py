@@ -21,8 +21,8 @@ from predictor.planning.pilots.classes import pilot_classes, seen_classes
 from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
 from predictor.prediction.intervals import UNCALIBRATED
-from predictor.prediction.predict import WORST
-from predictor.prediction.request import NEW, Request, named_manifests, resolve, share_between, whole_number
+from predictor.prediction.predict import WORST, outside_fact, outside_warning
+from predictor.prediction.request import NEW, PredictionRequest, named_manifests, resolve, share_between, whole_number
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Reported, RunRecord
 
@@ -156,7 +156,7 @@ class Recalibrated:
         return float(high - low)
 
 
-def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: Request) -> Recalibrated:
+def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: PredictionRequest) -> Recalibrated:
     """What pilots tell about one outcome of their target set; None: there are no pilots yet.
 
     Raises FitError where the fit does not hold what its left-out target sets were predicted to be.
@@ -225,7 +225,7 @@ class PilotPredictor:
     fit: Fit
     pilots: Pilots
     asked: Mapping[str, Any]
-    request: Request
+    request: PredictionRequest
     level: float
     found: Mapping[str, Recalibrated]
 
@@ -300,11 +300,12 @@ class PilotPredictor:
                 most = None if all_classes else WORST
                 made = pilot_classes(own.objective, distribution, result, self.classes[name], most)
                 classes += [made] if made is not None else []
+        with_pilots = {outside_warning(own, item.manifest): outside_fact(own) for own in item.outside}
         return replace(
             item,
             status="outside" if item.outside else "pilot",
             basis="pilot",
-            warnings=tuple(line.partition("; pilots at 3 sizes fix it")[0] for line in item.warnings),
+            warnings=tuple(with_pilots.get(line, line) for line in item.warnings),
             target_set=self.pilots.target_set,
             domain=self.pilots.domain,
             recipe={**item.recipe, "assumed": False},

@@ -30,7 +30,7 @@ UNKNOWN_SLOPE = 0.3  # standard deviation of the slope between target sets where
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class SetSpread:
     """How target sets differ from what is predicted for them.
 
     centre : predicted logit at which the level is taken
@@ -63,7 +63,7 @@ class Spread:
 class Posterior:
     """(2,) level and slope of one target set, and their (2, 2) covariance."""
 
-    spread: Spread
+    spread: SetSpread
     mean: Floats
     covariance: Floats
 
@@ -88,7 +88,7 @@ def _design(x: Floats, centre: float) -> Floats:
     return np.column_stack([np.ones(len(x)), x - centre])
 
 
-def learn(x: Floats, residuals: Floats, groups: Sequence[str]) -> Spread:
+def learn(x: Floats, residuals: Floats, groups: Sequence[str]) -> SetSpread:
     """Maximum likelihood by expectation-maximisation (Laird & Ware 1982, section 4).
 
     x, residuals : (n,) predicted logits and residuals of configurations of left-out target sets
@@ -111,7 +111,7 @@ def learn(x: Floats, residuals: Floats, groups: Sequence[str]) -> Spread:
     moments = np.stack([z[index == g].T @ residuals[index == g] for g in range(len(names))])
     if len(names) < 2:
         noise = max(float(np.var(residuals)), SMALLEST)
-        return Spread(centre, np.diag([1.5**2, UNKNOWN_SLOPE**2]), noise, tail, len(names))
+        return SetSpread(centre, np.diag([1.5**2, UNKNOWN_SLOPE**2]), noise, tail, len(names))
     covariance, noise = np.diag([1.0, 0.1]), max(float(np.var(residuals)) / 2, SMALLEST)
     squares = np.bincount(index, weights=residuals**2)
     for _ in range(ROUNDS):
@@ -124,7 +124,7 @@ def learn(x: Floats, residuals: Floats, groups: Sequence[str]) -> Spread:
         noise = max(float(left.sum() / sizes.sum()), SMALLEST)
         if np.abs(np.array([*covariance.ravel(), noise]) - before).max() < 1e-7:
             break
-    return Spread(centre, covariance, noise, tail, len(names))
+    return SetSpread(centre, covariance, noise, tail, len(names))
 
 
 def _straightened(x: Floats, residuals: Floats, index: NDArray[np.int64]) -> Floats:
@@ -146,7 +146,7 @@ class Calibration:
     times : as wide: NEW_DOMAIN where nothing calibrates the domain
     """
 
-    spread: Spread
+    spread: SetSpread
     scores: Floats
     owners: tuple[str, ...]
     times: float
@@ -235,7 +235,7 @@ def cheap(x: Floats, n: int) -> NDArray[np.int64]:
     return half[((np.arange(n) + 0.5) / max(n, 1) * len(half)).astype(np.int64)]
 
 
-def repeated(spread: Spread, x: Floats, residuals: Floats, n_pilots: int) -> Floats:
+def repeated(spread: SetSpread, x: Floats, residuals: Floats, n_pilots: int) -> Floats:
     """Errors of the configurations of one target set after its cheap ones, in standard deviations."""
     pilots = cheap(x, n_pilots)
     rest = np.setdiff1d(np.arange(len(x)), pilots)
