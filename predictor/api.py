@@ -221,7 +221,7 @@ def report(
     try:
         replace_file(path, page.encode())
     except OSError as fault:
-        raise PredictorError(f"cannot be written: {fault.strerror}", where=str(path), remedy="Name another") from fault
+        raise PredictorError(f"cannot be written: {fault.strerror}", where=str(path), remedy="name another") from fault
     return path
 
 

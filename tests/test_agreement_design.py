@@ -81,7 +81,7 @@ def test_imbalance_is_compared_at_equal_size(factorial: pd.DataFrame) -> None:
 
 def test_an_axis_that_does_not_vary_is_refused_by_name(factorial: pd.DataFrame) -> None:
     with pytest.raises(
-        RegistryError, match=r"no axis 'other' varies in these runs. there are samples_per_class, others"
+        RegistryError, match=r"no axis 'other' varies in these runs. choose of samples_per_class, others"
     ):
         agreement(factorial, by=["other"])
     table = agreement(factorial[factorial["axis_others"].eq(0)].assign(axis_extra=0), by=["profile"], **DRAWS)
@@ -153,7 +153,7 @@ def test_permutation_inside_blocks_sees_that_blocks_did_it() -> None:
     assert free.value == held.value and free.p < 0.01 and held.p > 0.05
     for name in ("kendall_tau_b", "gamma"):
         assert one(agreement(runs, blocks=["axis_steps"], **DRAWS), statistic=name).p > 0.05
-    with pytest.raises(RegistryError, match=r"no column 'axis_step' to permute within. there are axis_steps"):
+    with pytest.raises(RegistryError, match=r"no column 'axis_step' to permute within. choose of axis_steps"):
         agreement(runs, blocks=["axis_step"])
 
 
@@ -306,7 +306,7 @@ def test_command_errors_say_what_to_do(tmp_path: Path) -> None:
         write_record(tmp_path, record.model_copy(update={"status": "diverged", "outcomes": {}}))
     for words, message in [
         ([str(tmp_path)], "all 4 runs diverged, so that no outcome was measured. lower recipe.learning_rate"),
-        ([str(RUNS), "--by", "steps"], "no axis 'steps' varies in these runs. there are samples_per_class"),
+        ([str(RUNS), "--by", "steps"], "no axis 'steps' varies in these runs. choose of samples_per_class"),
         ([str(RUNS), "--within", "steps"], "no column 'axis_steps' to permute within"),
         ([str(RUNS), "--given", "size"], "no indicator 'size' in these runs"),
     ]:

@@ -58,7 +58,7 @@ def pets(tmp_path: Path) -> str:
 
 def test_a_built_in_source_of_another_name_says_what_there_is(tmp_path) -> None:
     assert refusal(tmp_path, digits().replace("builtin:digits", "builtin:digit")) == (
-        "grid tiny: digits: no built-in source 'builtin:digit' (all runs). there is builtin:digits. nothing was trained"
+        "grid tiny: digits: no built-in source 'builtin:digit' (all runs). use builtin:digits. nothing was trained"
     )
 
 

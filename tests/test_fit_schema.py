@@ -112,7 +112,7 @@ def test_the_fault_is_named_with_its_place(content, tmp_path, place, value, prob
         load_fit(file)
     text = str(raised.value)
     assert text.startswith(f"{file}: has not the shape of a fit: ") and len(text) < 4_000
-    assert text.endswith("Fit again: predictor fit RUNS --output FIT")
+    assert text.endswith("fit again: predictor fit RUNS --output FIT")
 
 
 def test_parameters_of_own_families_are_free(content):
@@ -122,5 +122,5 @@ def test_parameters_of_own_families_are_free(content):
 
 def test_numbers_that_no_computer_holds(tmp_path):
     for text in ('{"kind": ' + "9" * 5000 + "}", "[" * 100_000, '{"kind": "predictor-fit", "schema_version": 1e999}'):
-        with pytest.raises(FitError, match="Fit again"):
+        with pytest.raises(FitError, match="fit again"):
             parse_fit(text, where="fit.json")

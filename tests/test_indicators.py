@@ -245,7 +245,7 @@ def test_empty_data_gives_reasons_alone() -> None:
     [
         ({"name": "a@b"}, "an indicator cannot be named 'a@b'"),
         ({"name": " a"}, "an indicator cannot be named ' a'"),
-        ({}, "indicator 'nothing_gives_it' asks for 'weather'. it can be given probe, stages, synthetic, test"),
+        ({}, "indicator 'nothing_gives_it' asks for 'weather'. choose of probe, stages, synthetic, test"),
     ],
 )
 def test_what_cannot_be_registered(arguments, message) -> None:

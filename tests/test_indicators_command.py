@@ -152,12 +152,12 @@ def test_merge_adds_the_manifests(run) -> None:
         (["a.csv", "--targets", "gone.txt"], "gone.txt: no such file. name a text file with one class a line"),
         (
             ["named.csv"],
-            "named.csv: missing column 'label'; found 'file', 'labels'. Name it with --label labels, or rename it",
+            "named.csv: missing column 'label'; found 'file', 'labels'. name it with --label labels, or rename it",
         ),
         (
             ["bad.csv"],
             "bad.csv: 2 bad counts, first at line 3: '12O' is not a whole number; line 4: '-1' is negative. "
-            "a count is a whole number of images, 0 or more",
+            "write a whole number of images, 0 or more",
         ),
         (["a.csv", "--split", "val"], "a.csv: has no splits to take 'val' from. leave --split out"),
         (["a.csv", "--name", "ginni"], "unknown indicator 'ginni'. did you mean gini?"),

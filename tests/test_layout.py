@@ -17,7 +17,9 @@ def files(*folders: str) -> Iterator[Path]:
 
 
 def test_no_file_is_long() -> None:
-    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files(*CODE, "tests", "benchmarks")}
+    lines = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files(*CODE, "tests", "benchmarks")
+    }
     assert len(lines) > 400 and {name: n for name, n in lines.items() if n > MOST} == {}
 
 

@@ -90,7 +90,7 @@ def test_missing_labels_are_counted(tmp_path) -> None:
         ("", "m.csv: is empty"),
         ("\n\n", "m.csv: has no header in its first line"),
         ("label,count\n", "m.csv: lists no image"),
-        ("file,class\n1,2\n", r"m.csv: missing column 'label'; found 'file', 'class'. Name it with --label class"),
+        ("file,class\n1,2\n", r"m.csv: missing column 'label'; found 'file', 'class'. name it with --label class"),
         (
             "label,count\na,1\nb,12O\nc,1.5\nd,-3\ne,nan\nf,\ng,inf\n",
             "m.csv: 6 bad counts, first at line 3: '12O' is not a whole number; line 4: '1.5' is not a whole number; "

@@ -236,5 +236,5 @@ def test_without_openpyxl_it_is_said(tmp_path, monkeypatch) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     openpyxl.Workbook().save(tmp_path / "m.xlsx")
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-    with pytest.raises(ManifestError, match=r"is a workbook, which openpyxl reads\. pip install openpyxl"):
+    with pytest.raises(ManifestError, match=r"is a workbook, which openpyxl reads\. install it: pip install openpyxl"):
         open_manifest(tmp_path / "m.xlsx")

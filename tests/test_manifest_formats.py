@@ -94,7 +94,7 @@ def test_a_json_label_that_is_an_object_is_a_bad_cell(tmp_path) -> None:
 
 def test_all_lines_that_are_no_json_object_are_named(tmp_path) -> None:
     text = b'{"label": "a"}\n\n{"label": \n5\n' + b"x\xff\n" * 12
-    bad = r"14 bad lines, first at line 3: no JSON; line 4: no object; .* and 4 more\. every line is one JSON object"
+    bad = r"14 bad lines, first at line 3: no JSON; line 4: no object; .* and 4 more\. write one JSON object a line"
     for path in (write(tmp_path / "m.jsonl", text), write(tmp_path / "m.gz", gzip.compress(text))):
         with pytest.raises(ManifestError, match=bad):
             read_manifest(path)

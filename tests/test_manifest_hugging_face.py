@@ -273,7 +273,7 @@ def test_arrow_with_an_end_is_read_too(tmp_path) -> None:
 def test_without_pyarrow_it_is_said(tmp_path, monkeypatch) -> None:
     path = saved(tmp_path / "d", table([0]))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ManifestError, match=r"is an Arrow file, which pyarrow reads. pip install pyarrow"):
+    with pytest.raises(ManifestError, match=r"is an Arrow file, which pyarrow reads. install it: pip install pyarrow"):
         read(path, ManifestRequest())
 
 

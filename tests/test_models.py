@@ -258,5 +258,5 @@ def test_unknown_feature_names_near_ones(rows):
         return {**fit_linear(own, ["mean_log_count"], shrink=True), "features": ["mean_log_counts"]}
 
     configs = configurations(rows)
-    with pytest.raises(FitError, match="Near: mean_log_count"):
+    with pytest.raises(FitError, match="did you mean mean_log_count"):
         calibrate(Family("misspelt", misspelt), rows, configs, configuration_folds(configs, 5))

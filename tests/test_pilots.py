@@ -376,7 +376,7 @@ def test_a_folder_of_images_is_its_own_source(files):
 
 def test_the_pilots_command_says_what_is_missing(files):
     path, fit_path, folder = files
-    with pytest.raises(PredictorError, match=r"Say --source with their Parquet file, folder or CSV list"):
+    with pytest.raises(PredictorError, match=r"say --source with their Parquet file, folder or CSV list"):
         invoke(pilots_command, path, "--next", 3, "--fit", fit_path)
     with pytest.raises(PredictorError, match=r"gone.parquet: no such file or folder"):
         invoke(pilots_command, path, "--next", 3, "--fit", fit_path, "--source", folder / "gone.parquet")

@@ -59,7 +59,7 @@ def test_a_manifest_of_another_target_set_says_what_both_have(tmp_path):
         say(path, "--target-set", "cifar10/a")
     assert str(caught.value) == (
         f"{path}: no image of any target class (targets: 'airplane' (near: 'airplanes'); 'automobile'; 'bird'; 'dog'; "
-        "'ship'; the manifest has: airplanes; melon). Name the tested classes as the manifest spells them: --targets "
+        "'ship'; the manifest has: airplanes; melon). name the tested classes as the manifest spells them: --targets "
         "FILE"
     )
 
@@ -69,7 +69,7 @@ def test_other_targets_than_the_target_set_has_are_named(manifest, tmp_path):
         say(manifest, "--target-set", "cifar10/a", "--targets", targets(tmp_path, *CLASSES[:4], "Ships", "truck"))
     assert str(caught.value) == (
         f"{manifest}: its target classes are not those of cifar10/a: it names 'Ships' (near: 'ship'); 'truck', and it "
-        "lacks 'ship'. Leave --targets out, or use --target-set new"
+        "lacks 'ship'. leave --targets out, or use --target-set new"
     )
 
 
@@ -98,5 +98,5 @@ def test_real_runs_of_other_target_sets_are_marked(manifest):
 
 
 def test_a_fit_that_is_a_folder_says_so(manifest, tmp_path):
-    with pytest.raises(FitError, match=r"is a folder; a fit is a file, fit\.json\. Fit again: predictor fit RUNS"):
+    with pytest.raises(FitError, match=r"is a folder; a fit is a file, fit\.json\. fit again: predictor fit RUNS"):
         say(manifest, "--fit", tmp_path)

@@ -155,7 +155,7 @@ def test_what_cannot_be_told_is_said(fit, records) -> None:
         with_probe(fit, replace(probe_at(0.0), sizes=()))
     plain = fit_registry(records[:40], ["accuracy"], ["classwise"])
     with pytest.raises(
-        FitError, match=r"learnt nothing from probes of images\. Probe its target sets: predictor probe GRID"
+        FitError, match=r"learnt nothing from probes of images\. probe its target sets: predictor probe GRID"
     ):
         with_probe(plain, probe_at(0.0))
 

@@ -45,7 +45,7 @@ def test_a_fit_predicts_one_distribution(fit) -> None:
 
 @pytest.mark.parametrize("wrong", ["web.csv", [1, 2], {"a": "web.csv"}, None])
 def test_what_is_no_distribution_is_refused_in_words(fit, wrong) -> None:
-    with pytest.raises(FitError, match=r"needed: a LabelDistribution, or .name: LabelDistribution.. Read files first"):
+    with pytest.raises(FitError, match=r"needed: a LabelDistribution, or .name: LabelDistribution.. read files first"):
         predictor.predict(fit, wrong)
 
 

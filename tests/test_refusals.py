@@ -38,7 +38,7 @@ def without(record, name):
         (
             lambda: registry(n_configurations=4, n_seeds=1),
             {"outcomes": ["accuracy"]},
-            "outcome accuracy: 4 configurations; at least 10 are needed. Leave it out, or train more runs: trainer run",
+            "outcome accuracy: 4 configurations; at least 10 are needed. leave it out, or train more runs: trainer run",
         ),
         (
             lambda: [never_varies(record) for record in registry(n_configurations=12, n_seeds=1)],
@@ -50,7 +50,7 @@ def without(record, name):
             lambda: reported(),
             {"studies": ["table"], "family_names": ["classwise"], "outcomes": ["accuracy"]},
             "outcome accuracy: classwise: needs class counts and results per class; 10 runs lack them (first: "
-            "072b6411fb050699). Leave it out, or train more runs: trainer run",
+            "072b6411fb050699). leave it out, or train more runs: trainer run",
         ),
     ],
     ids=["too few", "never varies", "a named family cannot be fitted"],
@@ -98,9 +98,9 @@ def test_one_target_class_is_refused():
 
 
 def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path):
-    with pytest.raises(PredictorError, match=f"no/f.csv: cannot be written: no folder {tmp_path}/no. Name another"):
+    with pytest.raises(PredictorError, match=f"no/f.csv: cannot be written: no folder {tmp_path}/no. name another"):
         write_text(tmp_path / "no" / "f.csv", "a")
-    with pytest.raises(PredictorError, match=r"is a folder; needed: the name of a file\. Name another: --output"):
+    with pytest.raises(PredictorError, match=r"is a folder; needed: the name of a file\. name another: --output"):
         write_text(tmp_path, "a")
     write_text(tmp_path / "f.csv", "a")
     with pytest.raises(PredictorError, match="exists and says something else"):
@@ -119,7 +119,7 @@ def test_no_permission_is_said_before_the_work(tmp_path, monkeypatch):
     [
         (["fit", "runs", "--output", "no/f.json"], "error: no/f.json: cannot be written: no folder no."),
         (["advise", "new.csv", "--budget", "99999999999999999999"], "is not in the range 0<=x<=1000000000000000"),
-        (["advise", "new.csv"], "error: neither a budget nor an accuracy to reach. Say --budget IMAGES or --reach"),
+        (["advise", "new.csv"], "error: neither a budget nor an accuracy to reach. say --budget IMAGES or --reach"),
         (["pilots", "new.csv", "--next", "3", "--source", "no.parquet"], "error: no.parquet: no such file or folder"),
         (["design", "new.csv", "--next", "3"], "error: new.csv: is a file; a registry is a folder."),
     ],

@@ -88,7 +88,7 @@ def test_what_was_refused_trains_to_its_end_in_the_ways_that_the_error_names(tmp
 def test_a_size_that_a_network_cannot_take_is_refused_with_its_own(tmp_path) -> None:
     text = refusal(tmp_path, "halonet26t", size=32)
     assert text.startswith("grid tiny: halonet26t cannot be trained at 32 px: ")
-    assert text.endswith("(all runs). its own image_size is 256. mend the grid; nothing was trained")
+    assert text.endswith("(all runs). use image_size 256, its own. mend the grid; nothing was trained")
 
 
 @pytest.mark.parametrize(

@@ -79,5 +79,5 @@ def _of_file(file: Path | None, words: tuple[str, ...]) -> dict[str, Any]:
 
     found = read_grid(file)
     if unknown := sorted(set(found) - set(words)):
-        raise SpecError(f"unknown word {unknown[0]!r}", where=str(file), remedy=f"use: {', '.join(words)}")
+        raise SpecError(f"unknown word {unknown[0]!r}", where=str(file), remedy=f"use one of {', '.join(words)}")
     return found

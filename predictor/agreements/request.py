@@ -102,7 +102,7 @@ def checked(frame: pd.DataFrame, request: AgreementRequest) -> None:
     for block in request.blocks:
         if block not in frame:
             raise RegistryError(
-                f"no column {block!r} to permute within", remedy=f"there are {', '.join(settings_of(frame)) or 'none'}"
+                f"no column {block!r} to permute within", remedy=f"choose of {', '.join(settings_of(frame)) or 'none'}"
             )
 
 
@@ -110,11 +110,11 @@ def names(frame: pd.DataFrame, prefix: str, wanted: Sequence[str] | None, kind: 
     """Names of the indicators or outcomes: those wanted, or all; an error lists what there is."""
     known = [column.removeprefix(prefix) for column in frame.columns if column.startswith(prefix)]
     if unknown := [name for name in wanted or () if name not in known]:
-        raise RegistryError(f"no {kind} {unknown[0]!r} in these runs", remedy=f"there are {', '.join(known) or 'none'}")
+        raise RegistryError(f"no {kind} {unknown[0]!r} in these runs", remedy=f"choose of {', '.join(known) or 'none'}")
     if not known and kind == "outcome" and len(frame):
         _no_outcome(frame)
     if not known:
-        raise RegistryError(f"these runs have no {kind}", remedy=f"a frame has columns {prefix}NAME")
+        raise RegistryError(f"these runs have no {kind}", remedy=f"give the frame columns {prefix}NAME")
     return tuple(dict.fromkeys(wanted)) if wanted else tuple(known)
 
 
@@ -123,7 +123,7 @@ def axes(frame: pd.DataFrame, wanted: Sequence[str]) -> tuple[str, ...]:
     known = [column.removeprefix("axis_") for column in settings_of(frame)]
     if unknown := [name for name in wanted if name not in known]:
         raise RegistryError(
-            f"no axis {unknown[0]!r} varies in these runs", remedy=f"there are {', '.join(known) or 'none'}"
+            f"no axis {unknown[0]!r} varies in these runs", remedy=f"choose of {', '.join(known) or 'none'}"
         )
     return tuple(dict.fromkeys(wanted))
 
@@ -145,5 +145,5 @@ def _no_outcome(frame: pd.DataFrame) -> None:
             remedy="lower recipe.learning_rate in their grid and train it again",
         )
     raise RegistryError(
-        "these runs have no outcome", remedy="a frame has columns out_NAME; name a study whose runs were tested"
+        "these runs have no outcome", remedy="name a study whose runs were tested, or give the frame columns out_NAME"
     )

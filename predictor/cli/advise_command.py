@@ -91,7 +91,7 @@ def command(
 
         if not advice.curve:
             raise PredictorError(
-                "the curve has no size inside of what the fit saw", where=str(plot), remedy="Leave --plot out"
+                "the curve has no size inside of what the fit saw", where=str(plot), remedy="leave --plot out"
             )
         write_figure(advice.plot(), plot)
         click.echo(f"wrote {plot}: the curve", err=True)

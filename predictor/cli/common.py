@@ -64,7 +64,7 @@ def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-ANOTHER = "Name another: --output"
+ANOTHER = "name another: --output"
 READING = (  # options of `open_manifest`
     "label", "count", "weight", "split", "where", "missing", "several", "several_separator", "one_hot", "header",
     "instances", "sheet",

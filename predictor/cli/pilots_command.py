@@ -106,7 +106,7 @@ def _source(manifest: str, source: Path | None, digest: str | None) -> tuple[str
     if source is None:
         raise PredictorError(
             "a grid names the file of its images and its digest",
-            remedy="Say --source with their Parquet file, folder or CSV list, or --source NAME --digest sha256:...",
+            remedy="say --source with their Parquet file, folder or CSV list, or --source NAME --digest sha256:...",
         )
     return Path(os.path.realpath(source)).name, digest_of(source) if digest is None else digest
 

@@ -117,7 +117,7 @@ def _probe(
     from predictor.prediction.probed import knows_probes
 
     if images and file:
-        raise FitError("--images and --probe both say what the images look like", remedy="Name one of them")
+        raise FitError("--images and --probe both say what the images look like", remedy="name one of them")
     if file:
         return read_probe(file)
     if images is None and (len(read) > 1 or not knows_probes(fit)):

@@ -126,7 +126,7 @@ def _find(records: Sequence[RunRecord], begin: str, runs: Path) -> RunRecord:
     if len(found) == 1:
         return found[0]
     if not found:
-        remedy = "`predictor runs show RUNS` names all of them"
+        remedy = "list all of them: predictor runs show RUNS"
         raise RegistryError(f"no run {begin!r}", where=str(runs), remedy=remedy)
     names = listed([f"{record.study}/{record.run_id}" for record in found])
     remedy = "write more of the id, or name one --study"

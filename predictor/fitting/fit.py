@@ -138,7 +138,7 @@ def _content(
         if made[name].problem is not None:
             if outcomes is not None:
                 raise FitError(
-                    f"outcome {name}: {made[name].problem}", remedy="Leave it out, or train more runs: trainer run"
+                    f"outcome {name}: {made[name].problem}", remedy="leave it out, or train more runs: trainer run"
                 )
             reasons.append(f"{name}: {made[name].problem}")
             continue
@@ -237,7 +237,7 @@ def _families(names: Sequence[str] | None) -> list[Family]:
     for name in names or ():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3) or list(known)
-            raise FitError(f"unknown model family {name!r}; near: {', '.join(near)}", remedy="Check --family")
+            raise FitError(f"unknown model family {name!r}; near: {', '.join(near)}", remedy="check --family")
     return [item for item in known.values() if item.baseline or (item.default if names is None else item.name in names)]
 
 

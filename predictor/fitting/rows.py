@@ -174,7 +174,7 @@ def select(
     left_out = tuple(f"{study}: {n} runs left out: {reason}" for (study, reason), n in sorted(dropped.items()))
     if not kept:
         found = "; ".join(left_out) or "no run"
-        raise FitError(f"no run to fit on ({found})", remedy="Name studies with --study, or train some: trainer run")
+        raise FitError(f"no run to fit on ({found})", remedy="name studies with --study, or train some: trainer run")
     pass_gate(kept)
     named = tuple(study for study in sorted(set(studies or ())) if any(_special(r) for r in kept if r.study == study))
     counts = tuple((study, reason, n) for (study, reason), n in sorted(dropped.items()))

@@ -57,7 +57,7 @@ def probe_images(
         raise DataError(
             f"one class or none to tell apart; found {found}",
             where=str(images.path),
-            remedy="a probe needs the training images of at least two classes",
+            remedy="give it the training images of at least two classes",
         )
     if progress:
         progress("digest", 0.0)

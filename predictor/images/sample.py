@@ -101,7 +101,7 @@ def decoded_sample(
         from predictor.images.decoding import BadImage, decode, for_each
     except ImportError:
         raise DataError(
-            "Pillow, which decodes images, is not installed", remedy='pip install "predictor[images]"'
+            "Pillow, which decodes images, is not installed", remedy='install it: pip install "predictor[images]"'
         ) from None
 
     names = tuple(training.rows)

@@ -126,7 +126,7 @@ def indicator(
         needs = tuple(argument.name for argument in arguments if argument.kind is inspect.Parameter.KEYWORD_ONLY)
         if strange := sorted(set(needs) - _OF_CONTEXT):
             raise PredictorError(
-                f"indicator {own!r} asks for {strange[0]!r}", remedy=f"it can be given {', '.join(sorted(_OF_CONTEXT))}"
+                f"indicator {own!r} asks for {strange[0]!r}", remedy=f"choose of {', '.join(sorted(_OF_CONTEXT))}"
             )
         _REGISTRY[own] = Indicator(
             name=own,
@@ -165,7 +165,7 @@ def _resolved(name: str) -> tuple[Indicator, tuple[object, ...]]:
     entry = _REGISTRY.get(base)
     if entry is None:
         near = difflib.get_close_matches(base, _REGISTRY, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "predictor indicators --list names them all"
+        hint = f"did you mean {', '.join(near)}?" if near else "list them: predictor indicators --list"
         raise PredictorError(f"unknown indicator {name!r}", remedy=hint)
     if entry.parse is None:
         if at:

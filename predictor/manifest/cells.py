@@ -20,7 +20,7 @@ from predictor.text import MAX_NAME
 
 MAX_CELL = 100_000  # characters of a cell that holds several labels
 NO_SEPARATOR = "none"
-REMEDY = "a class is a name or a whole number; name another column with --label"
+REMEDY = "write a name or a whole number, or name another column with --label"
 TRUTH = ("True", "False", "TRUE", "FALSE")  # as Python and Excel write them
 SIMPLE = re.compile(
     rf"(?!\d+e-)(?:\w[\w \-]{{0,{MAX_NAME - 2}}}\w|\w)"

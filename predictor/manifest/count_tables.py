@@ -80,7 +80,7 @@ def count_cells(
         raise ManifestError(
             f"{len(bad):,} {'bad count' if len(bad) == 1 else 'bad counts'}, first at {shown(problems, len(bad))}",
             where=str(table.path),
-            remedy="a count is a whole number of images, 0 or more",
+            remedy="write a whole number of images, 0 or more",
         )
     if twice:
         again = table.places([row for row, _, _ in twice[:SHOWN]])

@@ -150,7 +150,7 @@ class _Reading:
                 raise ManifestError(
                     f"vectors of different lengths: {', '.join(map(str, sorted(lengths)))}",
                     where=self.where,
-                    remedy="a vector of 0 and 1 has a place for every class",
+                    remedy="give each vector of 0 and 1 a place for every class",
                 )
             if lengths:
                 yield "a class is the position, from 0, of its 1 in the vector"

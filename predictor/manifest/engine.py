@@ -48,7 +48,7 @@ def connected(
         raise ManifestError(
             f"opens something: {message(error)}",
             where="--where",
-            remedy="a condition can only use the manifest's own columns",
+            remedy="use only the manifest's own columns",
         ) from None
     except duckdb.Error as error:
         raise ManifestError(f"is not a readable {form}: {message(error)}", where=where, remedy=remedy) from None

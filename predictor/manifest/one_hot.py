@@ -39,7 +39,7 @@ def one_hot_table(table: Table, roles: Roles, notes: list[str]) -> tuple[Table, 
         raise ManifestError(
             f"{len(classes)} columns hold 0 and 1 alone; found {', '.join(map(repr, table.columns))}",
             where=where,
-            remedy="--one-hot needs a column of 0 and 1 for every class",
+            remedy="give it a column of 0 and 1 for every class",
         )
     left = [name for name in free if name not in classes]
     notes.append(f"{len(classes):,} columns of 0 and 1 are classes" + (f"; left out: {_names(left)}" if left else ""))

@@ -67,7 +67,7 @@ def open_manifest(path: str | Path, *, targets: Iterable[str] | None = None, **h
         raise ManifestError(
             "lists no image" + (" for which --where holds" if request.where else ""),
             where=name,
-            remedy="it needs at least one row with a label",
+            remedy="give it at least one row with a label",
         )
     notes = counted.notes
     if targets is not None:

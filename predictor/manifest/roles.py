@@ -142,7 +142,7 @@ def roles_of(table: Table, request: ManifestRequest) -> Roles:
         raise ManifestError(
             "--count and --weight together",
             where=where,
-            remedy="a row is a class with its count, or a sample with its weight",
+            remedy="choose one: a row is a class with its count, or a sample with its weight",
         )
     split, source, image = (None if name in (label, count, weight) else name for name in (split, source, image))
     boxes = bool(image) and not count and _has_boxes(name for name in table.columns if name not in (label, image))
@@ -181,7 +181,7 @@ def _label(table: Table, request: ManifestRequest, own: str | None, usual: Calla
         raise ManifestError(
             f"missing column 'label'; columns of 0 and 1: {listed(list(map(repr, bits)))}",
             where=str(table.path),
-            remedy="where each is a class, say --one-hot; else name the column of labels with --label",
+            remedy="say --one-hot where each is a class; else name the column of labels with --label",
         )
     return table.column("label", "--label")
 

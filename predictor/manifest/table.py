@@ -120,11 +120,11 @@ class Table:
         found = ", ".join(map(repr, self.columns)) or "none"
         candidates = [c for c in self.columns if c.lower() in USUAL]
         near = difflib.get_close_matches(name, self.columns, n=1) or candidates[:1]
-        remedy = f"Name it with {option} {quote(near[0])}, or rename it" if near else f"Name it with {option} COLUMN"
+        remedy = f"name it with {option} {quote(near[0])}, or rename it" if near else f"name it with {option} COLUMN"
         if self.text and not near:
             remedy += f"; if the first line is data, say --no-header and {option} NUMBER"
         if self.text and looks_like_data(self.columns):
-            remedy = f"The first line looks like data: if there is no header, say --no-header and {option} NUMBER"
+            remedy = f"say --no-header and {option} NUMBER if there is no header: the first line looks like data"
             if number := label_of(list(self.columns)):
                 remedy = remedy.replace("NUMBER", number)
         raise ManifestError(f"missing column {name!r}; found {found}", where=str(self.path), remedy=remedy)

@@ -73,7 +73,7 @@ class TablePart:
             raise ManifestError(
                 f"{self.request.where!r} does not fit: {message(error)}",
                 where="--where",
-                remedy=f"columns of {self.where}: {', '.join(map(quoted_name, self.table.columns))}",
+                remedy=f"use the columns of {self.where}: {', '.join(map(quoted_name, self.table.columns))}",
             ) from None
 
     def _counted(self, labels: Labels) -> Iterator[Cell]:
@@ -268,7 +268,7 @@ class TablePart:
             raise ManifestError(
                 f"{n:,} bad {'confidence' if n == 1 else 'confidences'}, first at {shown(bad, n)}",
                 where=self.where,
-                remedy="a confidence is a number from 0 (the label is absent) to 1",
+                remedy="write a number from 0 (the label is absent) to 1",
             )
         ((absent,),) = self.table.fetch(
             f"SELECT count(*) FROM {self.table.relation} WHERE {self.taken} AND {number} = 0"
@@ -357,14 +357,14 @@ class TablePart:
             raise ManifestError(
                 f"{n:,} bad {'weight' if n == 1 else 'weights'}, first at {shown(bad, n)}",
                 where=self.where,
-                remedy="a weight is a finite number, 0 or more, without marks of thousands",
+                remedy="write a finite number, 0 or more, without marks of thousands",
             )
 
     def _too_many(self) -> ManifestError:
         return ManifestError(
             f"more than {MAX_KEYS:,} different labels",
             where=self.where,
-            remedy=f"column {self.roles.label!r} seems to hold no classes: name another with --label, or check quotes",
+            remedy=f"name another column than {self.roles.label!r} with --label, or check its quotes",
         )
 
 

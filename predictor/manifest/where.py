@@ -99,5 +99,5 @@ def _check(table: Table, rows: str, where: str) -> None:
         raise ManifestError(
             f"{_short(where)} does not fit: {message(error)}",
             where="--where",
-            remedy=f"columns of {table.path}: {', '.join(map(quoted_name, table.columns))}",
+            remedy=f"use the columns of {table.path}: {', '.join(map(quoted_name, table.columns))}",
         ) from None

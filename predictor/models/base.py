@@ -56,7 +56,7 @@ def family(
     ...     return {}
     Traceback (most recent call last):
         ...
-    predictor.errors.FitError: model family 'mean' is registered already. Choose another name
+    predictor.errors.FitError: model family 'mean' is registered already. choose another name
     """
 
     def register(fit: Callable[[Sequence[Row]], dict[str, Any]]) -> Callable[[Sequence[Row]], dict[str, Any]]:
@@ -70,7 +70,7 @@ def family(
 def add_family(item: Family) -> None:
     """Register a family. Raises FitError for a name that is taken."""
     if item.name in _FAMILIES:
-        raise FitError(f"model family {item.name!r} is registered already", remedy="Choose another name")
+        raise FitError(f"model family {item.name!r} is registered already", remedy="choose another name")
     _FAMILIES[item.name] = item
 
 
@@ -116,7 +116,7 @@ def require_features(rows: Sequence[Row], names: Sequence[str], family_name: str
     if missing:
         raise FitError(
             f"family {family_name} needs {', '.join(missing)}, which some runs lack",
-            remedy="Leave those studies out with --study, or name another --family",
+            remedy="leave those studies out with --study, or name another --family",
         )
 
 

@@ -221,7 +221,7 @@ def check_features(names: Sequence[str], known: Sequence[str]) -> None:
     >>> check_features(["log out_accuracy"], known=["n_samples"])
     Traceback (most recent call last):
         ...
-    predictor.errors.FitError: 'out_accuracy' is known only after training, so it cannot predict. Use indicators \
+    predictor.errors.FitError: 'out_accuracy' is known only after training, so it cannot predict. use indicators \
 (ind_*) or the recipe (spec_*)
     """
     for name in names:
@@ -229,13 +229,13 @@ def check_features(names: Sequence[str], known: Sequence[str]) -> None:
         if base.startswith(("out_", "env_")):
             raise FitError(
                 f"{base!r} is known only after training, so it cannot predict",
-                remedy="Use indicators (ind_*) or the recipe (spec_*)",
+                remedy="use indicators (ind_*) or the recipe (spec_*)",
             )
         if transform and transform not in TRANSFORMS:
-            raise FitError(f"unknown transform {transform!r} in feature {name!r}", remedy="Use log or log1p")
+            raise FitError(f"unknown transform {transform!r} in feature {name!r}", remedy="use log or log1p")
         if base not in known and base not in RECIPE and name not in DESIGN_FEATURES:
             near = difflib.get_close_matches(base, [*known, *RECIPE], n=3)
-            hint = f"Near: {', '.join(near)}" if near else "List them with predictor indicators --list"
+            hint = f"did you mean {', '.join(near)}?" if near else "list them: predictor indicators --list"
             raise FitError(f"unknown indicator {base!r} in feature {name!r}", remedy=hint)
 
 

@@ -37,7 +37,7 @@ def classwise(rows: Sequence[Row]) -> dict[str, Any]:
         raise FitError(
             f"family classwise needs class counts and results per class; {len(bare)} runs lack them (first: "
             f"{sample[int(bare[0])].run_id})",
-            remedy="Leave their studies out with --study, or name --family linear",
+            remedy="leave their studies out with --study, or name --family linear",
         )
     raw, weight, owner, trials, share = _observations(sample)
     columns = [j for j in range(raw.shape[1]) if np.isfinite(raw[:, j]).all() and varies(raw[:, j])]

@@ -45,12 +45,12 @@ def evaluator(
     ...     return np.zeros(len(cases))
     Traceback (most recent call last):
         ...
-    predictor.errors.FitError: kind of parameters 'linear' is registered already. Choose another name
+    predictor.errors.FitError: kind of parameters 'linear' is registered already. choose another name
     """
 
     def register(function: Evaluate) -> Evaluate:
         if kind in EVALUATORS:
-            raise FitError(f"kind of parameters {kind!r} is registered already", remedy="Choose another name")
+            raise FitError(f"kind of parameters {kind!r} is registered already", remedy="choose another name")
         EVALUATORS[kind] = Evaluator(function, ready)
         return function
 
@@ -77,8 +77,7 @@ class ReadyModel:
         if kind not in EVALUATORS:
             raise FitError(
                 f"unknown kind of parameters {kind!r}; known: {', '.join(sorted(EVALUATORS))}",
-                remedy="Where the fit holds a family of your own, load what registers it: "
-                "predictor --load FILE.py predict",
+                remedy="load what registers a family of your own: predictor --load FILE.py predict",
             )
         return EVALUATORS[kind]
 

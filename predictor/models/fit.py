@@ -27,7 +27,7 @@ from predictor.results import Result
 SCHEMA_VERSION = 3
 KIND = "predictor-fit"
 MAX_FIT = 256 * MIB  # bytes; the fit of 2,571 runs has 2 MiB
-FIT_AGAIN = "Fit again: predictor fit RUNS --output FIT"
+FIT_AGAIN = "fit again: predictor fit RUNS --output FIT"
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,7 @@ def parse_fit(text: str, *, where: str, checked: bool = True) -> Fit:
     Traceback (most recent call last):
         ...
     predictor.errors.FitError: fit.json: not whole JSON (line 1: Expecting value), so the file is cut or damaged. \
-Fit again: predictor fit RUNS --output FIT
+fit again: predictor fit RUNS --output FIT
     """
     try:
         content = json.loads(text)
@@ -336,7 +336,7 @@ def shipped_fit() -> Fit:
     try:
         text = resource.read_text(encoding="utf-8")
     except (FileNotFoundError, ModuleNotFoundError):
-        raise FitError("this installation holds no fit", remedy="Fit your runs: predictor fit runs/") from None
+        raise FitError("this installation holds no fit", remedy="fit your runs: predictor fit runs/") from None
     return parse_fit(text, where="the fit inside the package", checked=False)
 
 

@@ -211,7 +211,7 @@ class Objective:
         if not np.isfinite(found).all():
             raise FitError(
                 f"family {self.family} cannot be evaluated on this manifest: indicators are missing",
-                remedy="Fit with another one: predictor fit RUNS --family classwise",
+                remedy="fit with another one: predictor fit RUNS --family classwise",
             )
         return found
 

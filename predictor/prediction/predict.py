@@ -92,7 +92,7 @@ def predict(
     Raises FitError for names and recipes that the fit does not know, for manifests without any target class, and for a
     probe of other classes or of another kind than the fit learnt from.
     """
-    share_between("level", level, remedy="Use e.g. --level 0.9")
+    share_between("level", level, remedy="use e.g. --level 0.9")
     manifests = named_manifests(manifests)
     if not manifests:
         raise FitError("no manifest to predict", remedy="Name at least one")

@@ -33,12 +33,12 @@ def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
     if told is None:
         raise FitError(
             f"the images are too few to be probed: {listed([f'{k}: {v}' for k, v in probe.left_out.items()])}",
-            remedy="Leave the probe out, or probe more images",
+            remedy="leave the probe out, or probe more images",
         )
     if not knows_probes(fit):
         raise FitError(
             "the fit learnt nothing from probes of images",
-            remedy="Probe its target sets: predictor probe GRID.yaml --data DIR --output runs/probes.json; then "
+            remedy="probe its target sets: predictor probe GRID.yaml --data DIR --output runs/probes.json; then "
             "predictor fit runs/",
         )
     outcomes = dict(fit.content["outcomes"])
@@ -97,5 +97,5 @@ def check_classes(probe: Probe, name: str, targets: tuple[str, ...]) -> None:
     raise FitError(
         f"the probe is of other classes than the manifest tests: {'; '.join(parts)}",
         where=name,
-        remedy=f"Probe its classes: predictor probe IMAGES --manifest {name} --output probe.json",
+        remedy=f"probe its classes: predictor probe IMAGES --manifest {name} --output probe.json",
     )

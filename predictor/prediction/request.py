@@ -71,16 +71,16 @@ def resolve(
     none: a network without a name, sizes and steps that are no whole numbers from 1.
     """
     if model is not None and not (isinstance(model, str) and model.strip()):
-        raise FitError(f"model {model!r}; needed: the name of a network", remedy="Use --model NAME, or leave it out")
-    whole_number("image_size", image_size, remedy="Use e.g. --image-size 32, or leave it out")
-    whole_number("image_steps", image_steps, remedy="Use e.g. --image-steps 30000, or leave it out")
+        raise FitError(f"model {model!r}; needed: the name of a network", remedy="use --model NAME, or leave it out")
+    whole_number("image_size", image_size, remedy="use e.g. --image-size 32, or leave it out")
+    whole_number("image_steps", image_steps, remedy="use e.g. --image-steps 30000, or leave it out")
     known = fit.target_sets
     _check_name("target set", target_set, known)
     if target_set != NEW:
         own = known[target_set].domain
         if domain not in (NEW, own):
             raise FitError(
-                f"target set {target_set!r} belongs to domain {own!r}, not {domain!r}", remedy="Leave --domain out"
+                f"target set {target_set!r} belongs to domain {own!r}, not {domain!r}", remedy="leave --domain out"
             )
         domain = own
     _check_name("domain", domain, fit.domains)
@@ -127,10 +127,10 @@ def _shifts(fit: Fit, target_set: str) -> dict[str, str]:
 def whole_number(name: str, value: Any, *, remedy: str, least: int = 1) -> None:
     """Refuse an argument that is neither None nor a whole number from `least`.
 
-    >>> whole_number("image_steps", float("nan"), remedy="Use e.g. 30000")
+    >>> whole_number("image_steps", float("nan"), remedy="use e.g. 30000")
     Traceback (most recent call last):
         ...
-    predictor.errors.FitError: image_steps nan; needed: a whole number from 1. Use e.g. 30000
+    predictor.errors.FitError: image_steps nan; needed: a whole number from 1. use e.g. 30000
     """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if value is not None and not (whole and value >= least):
@@ -140,10 +140,10 @@ def whole_number(name: str, value: Any, *, remedy: str, least: int = 1) -> None:
 def share_between(name: str, value: Any, *, remedy: str) -> None:
     """Refuse an argument that is no number inside (0, 1).
 
-    >>> share_between("level", 90, remedy="Use e.g. 0.9")
+    >>> share_between("level", 90, remedy="use e.g. 0.9")
     Traceback (most recent call last):
         ...
-    predictor.errors.FitError: level 90; needed: a number between 0 and 1. Use e.g. 0.9
+    predictor.errors.FitError: level 90; needed: a number between 0 and 1. use e.g. 0.9
     """
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not (number and 0 < value < 1):
@@ -157,7 +157,7 @@ def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
         option = "--" + kind.replace(" ", "-")
         raise FitError(
             f"the fit knows no {kind} {name!r}; near: {', '.join(near[:10])}",
-            remedy=f"Name one of them or {option} new",
+            remedy=f"name one of them or {option} new",
         )
 
 
@@ -177,7 +177,7 @@ def named_manifests(manifests: Any) -> Mapping[str, LabelDistribution]:
             raise FitError(
                 f"found {type(item).__name__}; needed: a LabelDistribution, or {{name: LabelDistribution}}",
                 where="manifests",
-                remedy="Read files first: predictor.read_manifest(path)",
+                remedy="read files first: predictor.read_manifest(path)",
             )
     return manifests
 
@@ -188,7 +188,7 @@ def with_roles(name: str, distribution: LabelDistribution, request: PredictionRe
     Raises FitError for a manifest without images, without any target class, or of other classes than the target set.
     """
     if not distribution.n_classes:
-        raise FitError("the manifest has no images", where=name, remedy="List at least one labelled image")
+        raise FitError("the manifest has no images", where=name, remedy="list at least one labelled image")
     if distribution.targets is None and request.classes:
         distribution = distribution.with_targets(request.classes)
     targets, present = distribution.target_names, distribution.class_names
@@ -197,7 +197,7 @@ def with_roles(name: str, distribution: LabelDistribution, request: PredictionRe
         raise FitError(
             f"no image of any target class (targets: {shown}; the manifest has: {listed(present)})",
             where=name,
-            remedy="Name the tested classes as the manifest spells them: --targets FILE",
+            remedy="name the tested classes as the manifest spells them: --targets FILE",
         )
     if request.classes and set(targets) != set(request.classes):
         differing = with_near(sorted(set(targets) - set(request.classes)), request.classes)
@@ -206,13 +206,13 @@ def with_roles(name: str, distribution: LabelDistribution, request: PredictionRe
         raise FitError(
             f"its target classes are not those of {request.target_set}: {', and '.join(parts)}",
             where=name,
-            remedy="Leave --targets out, or use --target-set new",
+            remedy="leave --targets out, or use --target-set new",
         )
     if len(targets) == 1:
         raise FitError(
             f"one target class, {targets[0]!r}: with nothing to tell it from, its accuracy is 1 whatever the images",
             where=name,
-            remedy="Name two or more tested classes: --targets FILE",
+            remedy="name two or more tested classes: --targets FILE",
         )
     return distribution
 

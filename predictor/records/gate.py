@@ -41,7 +41,7 @@ def refuse_impossible(name: str, scale: str, values: ArrayLike, run: Callable[[i
     raise RegistryError(
         f"{name}: {len(bad)} of {len(found)} runs have a value that scale {scale!r} cannot hold (first: run "
         f"{run(first)}: {found[first]:g}); needed: {needed(scale)}",
-        remedy="Divide per cent by 100 where the records are made, or leave the study out: --study",
+        remedy="divide per cent by 100 where the records are made, or leave the study out: --study",
     )
 
 
@@ -51,6 +51,6 @@ def one_scale(name: str, found: Counter[str]) -> str:
         shown = ", ".join(f"{scale} in {n} runs" for scale, n in sorted(found.items()))
         raise RegistryError(
             f"{name} is on several scales: {shown}; numbers of two scales cannot be compared",
-            remedy="Give each a name of its own, or take one study: --study",
+            remedy="give each a name of its own, or take one study: --study",
         )
     return next(iter(found))

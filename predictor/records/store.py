@@ -143,7 +143,7 @@ def study_folders(path: str | Path, studies: Sequence[str] | None = None) -> lis
     unknown = [name for name in studies if name not in folders]
     if unknown:
         near = sorted({match for name in unknown for match in difflib.get_close_matches(name, folders)})
-        known = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(folders) or 'none'}"
+        known = f"did you mean {', '.join(near)}?" if near else f"choose of {', '.join(folders) or 'none'}"
         raise RegistryError(f"no study {listed([repr(name) for name in unknown])}", where=str(path), remedy=known)
     return [inside(folders[name], root) for name in dict.fromkeys(studies)]
 

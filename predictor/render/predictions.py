@@ -89,7 +89,7 @@ def class_rows(found: Predictions) -> list[dict[str, Any]]:
     ]
     if not rows:
         reasons = [own.reason for item in found.predictions for own in item.classes if own.reason]
-        raise FitError(reasons[0] if reasons else "no outcome has a value for classes", remedy="Leave --classes out")
+        raise FitError(reasons[0] if reasons else "no outcome has a value for classes", remedy="leave --classes out")
     return rows
 
 

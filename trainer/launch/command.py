@@ -142,7 +142,7 @@ def _check_ended(outcomes: Sequence[TryOutcome], torn: Collection[str], study_di
         fault = PredictorError(
             f"{len(failed)} of {len(last)} runs failed, first: {failed[0].message}",
             where=str(study_dir / "attempts"),
-            remedy="the attempts hold the reasons; the same command tries them again",
+            remedy="read the reasons in the attempts; the same command tries them again",
         )
         faults.append(fault)
     if torn:

@@ -95,7 +95,7 @@ class Scheduler:
                     if worker.lease:
                         worker.lease.release()
         if self.unwritable:
-            remedy = "the same command continues where it was"
+            remedy = "give the same command: it continues where it was"
             raise RegistryError(f"the grid was stopped: {self.unwritable.message}", remedy=remedy)
         return self.outcomes
 

@@ -149,7 +149,7 @@ class Worker:
             how = ended(self.process.exitcode)
             raise PredictorError(
                 f"worker processes do not start: {how}; {self.tail() or 'no output'}",
-                remedy="`trainer run --workers 1 --device cpu` on one run shows whether the installation works",
+                remedy="run `trainer run --workers 1 --device cpu` on one run: it shows whether the installation works",
             )
         self.start()
 

@@ -23,7 +23,7 @@ def launch(
         import ray
     except ImportError:
         raise PredictorError(
-            "the launcher ray needs Ray, which is not installed", remedy='pip install "predictor[ray]"'
+            "the launcher ray needs Ray, which is not installed", remedy='install it: pip install "predictor[ray]"'
         ) from None
     address = settings.get("address") or "auto"
     started = not ray.is_initialized()

@@ -27,7 +27,8 @@ def launch(
         import submitit
     except ImportError:
         raise PredictorError(
-            "the launcher slurm needs submitit, which is not installed", remedy='pip install "predictor[slurm]"'
+            "the launcher slurm needs submitit, which is not installed",
+            remedy='install it: pip install "predictor[slurm]"',
         ) from None
     folder = study_dir / "checkpoints" / "slurm"
     words = {name: value for name, value in settings.items() if value is not None}

@@ -142,7 +142,7 @@ def _noise(n: int, size: int) -> Tensor:
 
 def _size_fault(model: Model, error: Exception) -> SpecError:
     own = own_size(model.name)
-    remedy = "take another network" if own is None or own == model.image_size else f"its own image_size is {own}"
+    remedy = "take another network" if own is None or own == model.image_size else f"use image_size {own}, its own"
     return SpecError(f"{model.name} cannot be trained at {model.image_size} px: {_said(error)}", remedy=remedy)
 
 

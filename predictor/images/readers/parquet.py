@@ -52,7 +52,7 @@ def _check(path: Path, columns: dict[str, str]) -> None:
         raise DataError(
             f"missing column {', '.join(map(repr, sorted(missing)))}; found {', '.join(map(repr, columns))}",
             where=str(path),
-            remedy="a source has columns image (encoded bytes), label and, if wanted, split, source and group",
+            remedy="give it columns image (encoded bytes), label and, if wanted, split, source and group",
         )
     if columns["image"] != "BLOB" and not _nested(columns["image"]):
         raise DataError(

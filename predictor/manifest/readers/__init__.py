@@ -87,7 +87,7 @@ def reader_of(path: Path) -> Reader:
 def _of_one(path: Path) -> Reader:
     head = head_of(path)
     if not head and not path.is_dir():
-        raise ManifestError("is empty", where=str(path), remedy="it needs a header line with a column 'label'")
+        raise ManifestError("is empty", where=str(path), remedy="give it a header line with a column 'label'")
     if not workbook.recognises(path, head):
         check_readable(path, unpacked(head))
     for reader in READERS:

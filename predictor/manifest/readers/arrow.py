@@ -107,7 +107,7 @@ def check_pyarrow(path: Path) -> None:
         import pyarrow  # noqa: F401
     except ImportError:
         raise ManifestError(
-            "is an Arrow file, which pyarrow reads", where=str(path), remedy="pip install pyarrow"
+            "is an Arrow file, which pyarrow reads", where=str(path), remedy="install it: pip install pyarrow"
         ) from None
 
 

@@ -95,7 +95,7 @@ def text_table(chosen: ChosenFile, connection: duckdb.DuckDBPyConnection, reques
         raise ManifestError(
             "has no header in its first line",
             where=str(file),
-            remedy="it needs a header line with a column 'label'",
+            remedy="give it a header line with a column 'label'",
         )
     delimiter = _delimiter(first)
     names = _header(file, first, delimiter, request.header)

@@ -56,7 +56,7 @@ CONTAINERS = frozenset(
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".xlsx", ".txt")
 MANY = 4  # times as many other folders as folders called after splits that hold images alone: all are classes
 ANNOTATIONS = ("annotations", "annotation", "labels", "meta", "metadata", "splits", "lists")
-SHAPE = "an image folder is class/image.jpg or split/class/image.jpg"
+SHAPE = "arrange the folder as class/image.jpg or split/class/image.jpg"
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -181,7 +181,7 @@ def _check_classes(classes: Sequence[Folder], top: Folder) -> None:
         raise ManifestError(
             f"holds one folder of images, {text(first.name)!r}, beside a table",
             where=where,
-            remedy=f"a single class is none to tell apart; {table}",
+            remedy=f"give at least two classes to tell apart; {table}",
         )
     if len(classes) > 1 and not any(folder.images for folder in classes):
         below = [_alone(folder) for folder in classes]  # as in `amazon/images/backpack`, `webcam/images/backpack`
@@ -191,7 +191,7 @@ def _check_classes(classes: Sequence[Folder], top: Folder) -> None:
             raise ManifestError(
                 f"holds {_names(folder.name for folder in classes)}, which all hold the folders {_names(same)}",
                 where=where,
-                remedy=f"splits stand above classes: move the images to {same[0]}/{first.name}/image.jpg"
+                remedy=f"move the images to {same[0]}/{first.name}/image.jpg: splits stand above classes"
                 if splits
                 else f"name the folder whose own folders are the classes: {text(below[0].path)}",
             )
@@ -219,7 +219,7 @@ def _deeper(classes: Sequence[Folder]) -> str:
 def _no_images(root: Folder, path: Path) -> ManifestError:
     found = f"{len(root.folders):,} folders, none of which holds an image" if root.folders else "no folder of a class"
     flat = f", {root.images:,} images that lie in no class folder" if root.images else ""
-    above = "if this is the folder of one class, name the one above it; " if root.images else ""
+    above = "name the folder above it, if this is the folder of one class; " if root.images else ""
     return ManifestError(f"found {found}{flat}", where=str(path), remedy=f"{above}{SHAPE}; {_table(path)}")
 
 

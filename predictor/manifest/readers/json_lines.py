@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KEYS_OF = 10_000  # rows that show which keys there are
 ROW = "*"  # the column that holds the whole object
-REMEDY = 'every line is one JSON object, as in {"label": "cat"}'
+REMEDY = 'write one JSON object a line, as in {"label": "cat"}'
 
 
 def recognises(path: Path, head: bytes) -> bool:

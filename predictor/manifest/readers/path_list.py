@@ -44,7 +44,7 @@ _IMAGE = re.compile(_PATH, re.IGNORECASE)
 _FILE = re.compile(r"\.[A-Za-z]\w{1,4}$|^[^,;\t]*/[^,;\t]*$")
 _ROW = re.compile(r",\s|,.*\s")  # what follows a path in a row of a table
 REFUSED = "\x02"  # begins what stands in place of the label of a line that is not read
-REMEDY = "a line is a path, a tab or a blank, and one label"
+REMEDY = "write a path, a tab or a blank, and one label a line"
 OPTIONS = (
     'several labels are read with --several-separator " ", a vector of 0 and 1 with --one-hot; '
     "more columns need a header, or --no-header and --label NUMBER, with commas or tabs between them"

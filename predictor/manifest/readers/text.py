@@ -89,7 +89,7 @@ def first_line(path: Path, head: bytes) -> bytes:
             raise ManifestError(
                 f"has a first line of more than {HEAD_BYTES:,} bytes",
                 where=str(path),
-                remedy="a header names the columns; a table of more columns can be written with the needed ones alone",
+                remedy="write the columns that are needed alone, and their names in the first line",
             )
     return first
 

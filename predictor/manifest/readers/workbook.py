@@ -106,7 +106,7 @@ def workbook(path: Path) -> Iterator[object]:
         raise ManifestError(
             "is a workbook, which openpyxl reads",
             where=str(path),
-            remedy="pip install openpyxl, or save the sheet as CSV",
+            remedy="install it: pip install openpyxl; or save the sheet as CSV",
         ) from None
     book = None
     try:

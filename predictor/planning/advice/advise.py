@@ -81,9 +81,9 @@ def advise(
     images, and where `predict` would.
     """
     if budget is None and wanted is None:
-        raise FitError("neither a budget nor an accuracy to reach", remedy="Say --budget IMAGES or --reach ACCURACY")
-    whole_number("budget", budget, remedy="Use e.g. --budget 5000", least=0)
-    share_between("level", level, remedy="Use e.g. --level 0.9")
+        raise FitError("neither a budget nor an accuracy to reach", remedy="say --budget IMAGES or --reach ACCURACY")
+    whole_number("budget", budget, remedy="use e.g. --budget 5000", least=0)
+    share_between("level", level, remedy="use e.g. --level 0.9")
     if wanted is not None:
         share_between("accuracy to reach", wanted, remedy="Use --reach 0.8")
     if pilots is not None and recipe is not None:
@@ -93,7 +93,7 @@ def advise(
     fit = fit if pilots is not None else named.fit
     if outcome not in fit.outcomes:
         raise FitError(
-            f"the fit has no outcome {outcome!r}; it has {', '.join(sorted(fit.outcomes))}", remedy="Check --outcome"
+            f"the fit has no outcome {outcome!r}; it has {', '.join(sorted(fit.outcomes))}", remedy="check --outcome"
         )
     asked: Any = {"target_set": target_set, "domain": domain}
     how: Any = {"outcomes": [outcome], "explain": False}
@@ -101,7 +101,7 @@ def advise(
         request = resolve(fit, **asked, **named.asked)
         if outcome not in {item.name for item in shown_outcomes(fit, request)}:
             raise FitError(
-                f"{outcome} was not measured on such images", where=manifest, remedy="Name --target-set or --domain"
+                f"{outcome} was not measured on such images", where=manifest, remedy="name --target-set or --domain"
             )
         now = named_targets(with_roles(manifest, distribution, request))
         predicted = partial(predict, fit, **asked, recipe=named, level=level, **how)
@@ -112,7 +112,7 @@ def advise(
         learned = pilot_predictor(fit, pilots, **asked, **own, level=level, outcomes=[outcome])
         fit = learned.fit
         if outcome not in learned.found:
-            raise FitError(f"no pilot measured {outcome}", where="pilots", remedy="Advise on accuracy")
+            raise FitError(f"no pilot measured {outcome}", where="pilots", remedy="advise on accuracy")
         request, predicted = learned.request, partial(learned.predict, **how)
         now = named_targets(learned.with_roles(manifest, distribution))
     targets = Targets(now)
@@ -196,12 +196,12 @@ def _prices(prices: Mapping[str, float] | None, targets: Targets) -> Floats | No
     if missing := [name for name in names if name not in prices and ANY not in prices]:
         raise FitError(
             f"no price for {with_near(missing, sorted(prices))}", where="prices",
-            remedy=f"Add a row for each, or one of {ANY!r} for all others",
+            remedy=f"add a row for each, or one of {ANY!r} for all others",
         )  # fmt: skip
     for name, price in prices.items():
         if not (isinstance(price, int | float) and math.isfinite(price) and price > 0):
             raise FitError(f"price {price!r} of {name!r}; needed: a number above 0", where="prices",
-                           remedy="Give what one image costs")  # fmt: skip
+                           remedy="give what one image costs")  # fmt: skip
     return np.array([float(prices.get(name, prices.get(ANY, 1.0))) for name in names])
 
 
@@ -209,9 +209,9 @@ def _base(base: Prediction, outcome: str, manifest: str) -> Prediction:
     own = base.outcome(outcome)
     if not Scale(own.scale).is_share:
         raise FitError(f"{outcome} is on the scale {own.scale}; advice is in points of an accuracy", where=manifest,
-                       remedy="Advise on accuracy")  # fmt: skip
+                       remedy="advise on accuracy")  # fmt: skip
     if own.value is None:
-        raise FitError(f"no statement on {outcome}: {own.reason}", where=manifest, remedy="Advise on accuracy")
+        raise FitError(f"no statement on {outcome}: {own.reason}", where=manifest, remedy="advise on accuracy")
     return base
 
 

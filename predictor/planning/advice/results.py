@@ -123,7 +123,7 @@ class Advice(Result):
             if item.name == wanted:
                 return item
         raise FitError(
-            f"no plan {name!r}; found: {', '.join(item.name for item in self.plans)}", remedy="Name one of them: --plan"
+            f"no plan {name!r}; found: {', '.join(item.name for item in self.plans)}", remedy="name one of them: --plan"
         )
 
     def to_dict(self) -> dict[str, Any]:

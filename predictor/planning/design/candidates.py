@@ -108,7 +108,7 @@ def read_space(runs: str | Path, records: Sequence[RunRecord], studies: Sequence
     single = [spec for spec in single if spec.stages[0].recipe is None and spec.stages[0].data.samples_per_class]
     if not single:
         raise FitError(
-            "no run of one stage that states its spec", where=str(runs), remedy="Train some: trainer run GRID.yaml"
+            "no run of one stage that states its spec", where=str(runs), remedy="train some: trainer run GRID.yaml"
         )
     keys = [_context(spec, protocol) for spec, protocol in zip(single, compared_as(single), strict=True)]
     contexts = Counter(keys)

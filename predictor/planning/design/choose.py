@@ -101,28 +101,28 @@ def design_registry(
     Raises FitError where there is nothing to choose from or to learn from.
     """
     if n < 1:
-        raise FitError(f"{n} configurations; needed: 1 or more", remedy="Use e.g. --next 8")
+        raise FitError(f"{n} configurations; needed: 1 or more", remedy="use e.g. --next 8")
     if not 0 < level < 1:
-        raise FitError(f"level {level!r}; needed: a number between 0 and 1", remedy="Use e.g. --level 0.9")
+        raise FitError(f"level {level!r}; needed: a number between 0 and 1", remedy="use e.g. --level 0.9")
     records = read_registry(runs, studies)
     selection = select(records, studies)
     space = read_space(runs, selection.records, studies)
     rows = [row for row in rows_for(selection, outcome) if row.scale.is_share]
     if len(rows) < 2:
         raise FitError(f"{len(rows)} runs measured {outcome} as an accuracy; 2 are needed", where=str(runs),
-                       remedy="Check --outcome, or train a first grid: trainer run GRID.yaml")  # fmt: skip
+                       remedy="check --outcome, or train a first grid: trainer run GRID.yaml")  # fmt: skip
     choice_of = candidates(space, {record.configuration_id for record in records})
     if not choice_of:
         raise FitError(
             "every configuration of its grids is trained, and so is every crossing of their levels",
             where=str(runs),
-            remedy="Write a grid with new levels or target sets",
+            remedy="write a grid with new levels or target sets",
         )
     speed, device = _speed(selection.records)
     hours = np.array([item.image_steps * len(space.seeds) / (speed or 1.0) / SECONDS for item in choice_of])
     chosen, widths = _greedy(rows, choice_of, hours, n, space, level)
     if not chosen:
-        raise FitError("no candidate can be planned as a grid", where=str(runs), remedy="Write a grid with new levels")
+        raise FitError("no candidate can be planned as a grid", where=str(runs), remedy="write a grid with new levels")
     return Design(
         outcome=outcome,
         level=level,

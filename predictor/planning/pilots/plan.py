@@ -103,9 +103,9 @@ def plan_pilots(
     Raises FitError for a number of pilots or share that is none, and for a manifest too small to subsample.
     """
     if not 1 <= n <= MOST:
-        raise FitError(f"{n} pilots; needed: 1 to {MOST}", remedy="Use e.g. --next 3")
+        raise FitError(f"{n} pilots; needed: 1 to {MOST}", remedy="use e.g. --next 3")
     if not 0 < share <= 1:
-        raise FitError(f"share {share:g}; needed: above 0, at most 1", remedy="Use e.g. --share 0.3")
+        raise FitError(f"share {share:g}; needed: above 0, at most 1", remedy="use e.g. --share 0.3")
     known = fit.domains
     own = read_pilots(pilots, NEW if target_set == "mine" else target_set) if pilots is not None else None
     if own is not None:
@@ -118,13 +118,13 @@ def plan_pilots(
     counts = now.target_counts
     steps = request.recipe["image_steps"]
     if not steps:
-        raise FitError("the fit names no image-steps", where=manifest, remedy="Say --image-steps")
+        raise FitError("the fit names no image-steps", where=manifest, remedy="say --image-steps")
     if (counts < 1).any():
         without = [name for name, count in zip(now.target_names, counts, strict=True) if not count]
         raise FitError(
             f"target classes without images: {listed(without)}; a run trains at least one of each",
             where=manifest,
-            remedy="Leave them out of --targets, or add images",
+            remedy="leave them out of --targets, or add images",
         )
     seen = fit.ranges.get("image_steps", (0, 0))
     # inside what the fit saw, where the full run is: a shorter pilot would rest on a guess
@@ -134,7 +134,7 @@ def plan_pilots(
         raise FitError(
             f"{int(counts.sum()):,} image(s) of {len(counts)} classes are too few to subsample",
             where=manifest,
-            remedy="Train the manifest itself",
+            remedy="train the manifest itself",
         )
     x = np.array([_predicted(state, item, steps) for _, item, steps in candidates])
     width = state.width_after(now, [], level)

@@ -69,22 +69,22 @@ def read_pilots(records: Iterable[RunRecord], target_set: str = NEW) -> Pilots:
         raise FitError(
             f"no completed run{wanted} with class counts and an accuracy{has}",
             where="pilots",
-            remedy="Train some: predictor pilots MANIFEST --next 3 ..., then trainer run",
+            remedy="train some: predictor pilots MANIFEST --next 3 ..., then trainer run",
         )
     pass_gate(usable)
     if target_set == NEW and len(found) > 1:
         raise FitError(
-            f"runs of {len(found)} target sets: {listed(found)}", where="pilots", remedy="Name yours: --target-set NAME"
+            f"runs of {len(found)} target sets: {listed(found)}", where="pilots", remedy="name yours: --target-set NAME"
         )
     kinds = sorted({(str(recipe_of(r)[0]), str(recipe_of(r)[1])) for r in usable})
     if len(kinds) > 1:
         shown = listed([f"{model} {size} px" for model, size in kinds])
         raise FitError(
-            f"runs of several networks: {shown}", where="pilots", remedy="Keep those of the one you will use"
+            f"runs of several networks: {shown}", where="pilots", remedy="keep those of the one you will use"
         )
     labels = {record.distribution.target_names for record in usable}  # type: ignore[union-attr]
     if len(labels) > 1:
-        raise FitError("runs of one target set with different classes", where="pilots", remedy="Give each its own name")
+        raise FitError("runs of one target set with different classes", where="pilots", remedy="give each its own name")
     model, size, _ = recipe_of(usable[0])
     steps = [recipe_of(record)[2] or 0 for record in usable]
     pilots = Pilots(
@@ -100,7 +100,7 @@ def read_pilots(records: Iterable[RunRecord], target_set: str = NEW) -> Pilots:
         raise FitError(
             f"{pilots.n_configurations} configurations; pilots are 1 to {MOST}",
             where="pilots",
-            remedy="Fit on that many: predictor fit RUNS",
+            remedy="fit on that many: predictor fit RUNS",
         )
     return pilots
 
@@ -164,7 +164,7 @@ def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: Predicti
     objective = Objective(fit, outcome, request)
     held = fit.outcomes[outcome].target_set
     if len(held.predicted) < len(held.residuals):
-        raise FitError("the fit is too old for pilots", remedy="Fit again: predictor fit RUNS --output FIT")
+        raise FitError("the fit is too old for pilots", remedy="fit again: predictor fit RUNS --output FIT")
     extra = held.spread["new_domain"].sd ** 2 - held.spread["new_target_set"].sd ** 2
     x, residuals = _residuals(objective, pilots) if pilots else (np.empty(0), np.empty(0))
     calibration = calibrate(held, len(x), extra_variance=max(0.0, extra) if request.basis == "new_domain" else 0.0)
@@ -337,8 +337,8 @@ def pilot_predictor(
 
     Raises FitError as `predict` and `read_pilots` do, and for a network or resolution that the pilots do not have.
     """
-    share_between("level", level, remedy="Use e.g. --level 0.9")
-    whole_number("image_steps", image_steps, remedy="Use e.g. --image-steps 30000, or leave it out")
+    share_between("level", level, remedy="use e.g. --level 0.9")
+    whole_number("image_steps", image_steps, remedy="use e.g. --image-steps 30000, or leave it out")
     pilots = read_pilots(records, target_set)
     for name, given, own in (("--model", model, pilots.model), ("--image-size", image_size, pilots.image_size)):
         if given is not None and given != own:
@@ -370,6 +370,6 @@ def _with_roles(name: str, distribution: LabelDistribution, pilots: Pilots) -> L
         raise FitError(
             f"its target classes are not those of the pilots: {what}",
             where=name,
-            remedy=f"Name the classes of {pilots.target_set} as the pilots do, with --targets FILE",
+            remedy=f"name the classes of {pilots.target_set} as the pilots do, with --targets FILE",
         )
     return distribution

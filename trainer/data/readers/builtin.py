@@ -16,7 +16,7 @@ BUILTIN = "builtin:digits"
 def read(name: str, digest: str) -> Source:
     """1,797 handwritten digits, 8 px; every fifth is a test image. Raises DataError for any other name."""
     if digest != BUILTIN:
-        raise DataError(f"no built-in source {digest!r}", where=name, remedy=f"there is {BUILTIN}")
+        raise DataError(f"no built-in source {digest!r}", where=name, remedy=f"use {BUILTIN}")
     from sklearn.datasets import load_digits
 
     digits = load_digits()
