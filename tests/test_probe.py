@@ -9,45 +9,31 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import probes_made
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from images import pattern
 from synthetic import TARGET_SETS, registry
 
-from predictor.agreements import agreement
-from predictor.agreements.between import between_target_sets
 from predictor.cli.agreement_command import command as agreement_command
 from predictor.cli.indicators_command import command as indicators_command
 from predictor.cli.probe_command import command
 from predictor.distribution import LabelDistribution
-from predictor.errors import DataError, PredictorError, RegistryError
+from predictor.errors import DataError, PredictorError
 from predictor.grids import load_grid
 from predictor.grids.probes import images_of, spec_key
 from predictor.images import probe as probing
-from predictor.images.classifier import PENALTY, confusion, margin, scores
-from predictor.images.diversity import diversity, effective_number
-from predictor.images.draws import draws
-from predictor.images.duplicates import counted, find_pairs
-from predictor.images.groups import joined
 from predictor.images.kept import folder
 from predictor.images.listing import open_images
-from predictor.images.probe import probe_images, probe_sample
+from predictor.images.probe import probe_images
 from predictor.images.results import Probe, above_chance, probes_text, read_probe, read_probes
-from predictor.images.sample import ImageSample
 from predictor.indicators import DEFAULT_NAMES, Context, compute
 from predictor.records.store import write_record
 
+own_cache = probes_made.own_cache
 N = 24  # images a class: a test part of 8, and 5 or 10 to learn from
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREDICTOR_CACHE", str(tmp_path / "cache"))
 
 
 def rows_of(classes: Sequence[str], n: int, *, split: str = "train", seed: int = 0, noise: float = 40) -> list[dict]:
@@ -74,24 +60,6 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def probe(pets: Path) -> Probe:
     return probe_images(open_images(pets))
-
-
-def sample_of(pixels: np.ndarray, classes: np.ndarray, groups: np.ndarray | None = None) -> ImageSample:
-    names = tuple(f"class {c}" for c in range(int(classes.max()) + 1))
-    return ImageSample(
-        pixels,
-        classes,
-        np.arange(len(classes)) if groups is None else groups,
-        names,
-        {name: int((classes == c).sum()) for c, name in enumerate(names)},
-        tuple(f"image {i}" for i in range(len(classes))),
-        "train",
-        (),
-    )
-
-
-def noise_images(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
 
 
 def test_classes_that_differ_are_told_apart_and_names_alone_are_not(probe: Probe, tmp_path: Path) -> None:
@@ -135,101 +103,6 @@ def test_the_same_images_give_the_same_probe_from_every_kind_of_source(probe: Pr
         other = probe_images(open_images(path))
         assert other.sizes == probe.sizes and other.classes == probe.classes and other.confused == probe.confused
         assert other.digest == open_images(path).digest
-
-
-@settings(max_examples=50)
-@given(
-    sizes=st.lists(st.integers(3, 20), min_size=2, max_size=4),
-    n_groups=st.integers(3, 30),
-    seed=st.integers(0, 100),
-)
-def test_no_group_is_on_both_sides_and_no_image_twice(sizes: list[int], n_groups: int, seed: int) -> None:
-    classes = np.repeat(np.arange(len(sizes)), sizes)
-    groups = np.random.default_rng(seed).integers(0, n_groups, len(classes))
-    for draw in draws(classes, groups, 3, np.random.default_rng(seed)):
-        training = np.concatenate(draw.training)
-        assert not set(groups[training]) & set(groups[draw.test])
-        assert len(set(training)) == len(training) and len(set(draw.test)) == len(draw.test)
-        for c, rows in enumerate(draw.training):
-            assert (classes[rows] == c).all() and (classes[draw.test] == c).sum() <= sizes[c] // 3
-
-
-def test_copies_are_kept_on_one_side() -> None:
-    """Noise in pairs of equal images: who has seen the copy is right, and nobody else can be."""
-    once = noise_images(48)
-    pixels, classes = np.concatenate([once, once]), np.tile(np.repeat([0, 1], 24), 2)
-    assert probe_sample(sample_of(pixels, classes), digest="sha256:0").at(10).accuracy < 0.65
-    apart = np.arange(96)
-    kernel = probing.feature_kernel(pixels)
-    training, test = apart[:48], apart[48:]
-    assert (scores(kernel, training, classes[:48], test, 2).argmax(1) == classes[48:]).mean() > 0.95
-
-
-def test_groups_of_the_source_are_kept_on_one_side(tmp_path: Path) -> None:
-    """Ten objects of one class look alike, each has its own colour: new objects cannot be told apart."""
-    generator = np.random.default_rng(0)
-    colours = generator.integers(0, 256, (20, 3))
-    pixels = np.stack([
-        np.clip(colours[g] + generator.normal(0, 25, (32, 32, 3)), 0, 255) for g in range(20) for _ in range(6)
-    ]).astype(np.uint8)  # fmt: skip
-    groups = np.repeat(np.arange(20), 6)
-    by_group = probe_sample(sample_of(pixels, groups % 2, groups), digest="sha256:0")
-    assert by_group.at(20).accuracy < 0.75
-
-
-def test_planted_copies_are_counted_where_they_are() -> None:
-    pixels = noise_images(12)
-    pixels[1] = pixels[0]  # inside
-    pixels[7] = pixels[2]  # between
-    pixels[5] = np.clip(pixels[4].astype(int) + 3, 0, 255)  # near, inside
-    pixels[8:10] = 128  # flat: nothing to compare, but the same pixels
-    classes = np.repeat([0, 1], 6)
-    found = counted(*find_pairs(pixels), classes, ("a", "b"), tuple(map(str, range(12))))
-    assert asdict(found) | {"pairs": ()} == {
-        "n_images": 12, "exact": 6, "near": 2, "inside": 6, "between": 2, "pairs": (),
-    }  # fmt: skip
-    assert found.pairs[0] == ("2", "a", "7", "b", 1.0) and len(found.pairs) == 4
-    assert found.pairs[-1][:1] == ("4",) and 0.98 <= found.pairs[-1][4] < 1
-
-
-def test_pairs_join_groups_to_their_ends() -> None:
-    assert joined(np.array([0, 0, 1, 2, 3]), np.array([[1, 2], [2, 3]])).tolist() == [0, 0, 0, 0, 1]
-    assert joined(np.arange(3), np.zeros((0, 2), int)).tolist() == [0, 1, 2]
-
-
-def test_the_classifier_is_ridge_regression() -> None:
-    """Against scikit-learn's, on features with the same penalty."""
-    from sklearn.linear_model import Ridge
-
-    generator = np.random.default_rng(0)
-    features, classes = generator.normal(size=(30, 8)).astype(np.float32), np.arange(30) % 3
-    kernel = features @ features.T
-    training, test = np.arange(20), np.arange(20, 30)
-    inside = features[:20].astype(float)
-    penalty = PENALTY * np.trace(inside @ inside.T) / 20
-    wanted = np.where(classes[:20, None] == np.arange(3), 1.0, -1.0)
-    peer = Ridge(alpha=penalty, fit_intercept=False).fit(inside, wanted - wanted.mean(0))
-    assert np.allclose(
-        scores(kernel, training, classes[:20], test, 3), peer.predict(features[20:]) + wanted.mean(0), atol=1e-4
-    )
-
-
-def test_a_table_of_what_is_taken_for_what() -> None:
-    found = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 1, 0], [0, 0, 1]])
-    assert confusion(found, np.array([0, 0, 1, 2])).tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]
-    assert margin(found, np.array([0, 0, 1, 2])) == pytest.approx((0.8 - 0.6 + 1 + 1) / 8)
-
-
-def test_diversity_counts_unlike_images_and_unlike_classes() -> None:
-    assert effective_number(np.kron(np.eye(3), np.ones((2, 2)))) == pytest.approx(3)
-    generator = np.random.default_rng(0)
-    far = np.concatenate([generator.normal(0, 0.1, (20, 5)), generator.normal(0, 0.1, (20, 5)) + 9])
-    near = generator.normal(0, 0.1, (40, 5))
-    rows = [np.arange(20), np.arange(20, 40)]
-    apart, together = (diversity(features @ features.T, rows) for features in (far, near))
-    assert 1 <= together.classes < apart.classes <= 2 and together.total == pytest.approx(
-        together.within * together.classes
-    )
 
 
 def test_level_and_slope_of_known_figures(probe: Probe) -> None:
@@ -444,44 +317,6 @@ def test_indicators_of_a_probe(probe: Probe, pets: Path, tmp_path: Path) -> None
     told = json.loads(CliRunner().invoke(indicators_command, arguments, catch_exceptions=False).stdout)
     values = {row["name"]: row["value"] for row in told["manifests"][0]["indicators"]}
     assert values["probe_slope"] == probe.slope
-
-
-def made_frame(n_sets: int) -> pd.DataFrame:
-    """Three sizes of each target set; the larger the probe, the higher the level, whatever the sizes."""
-    rows = []
-    for number in range(n_sets):
-        for size in (10, 20, 40):
-            n = size * (1 + number % 3)  # target sets differ in their sizes as well
-            level = 0.4 * number - 2 + 0.6 * np.log(n / 20)
-            rows.append({
-                "run_id": f"{number}-{n}", "configuration_id": f"{number}-{n}", "study": "s", "domain": "d",
-                "target_set": f"t{number}", "provenance": "trained", "status": "completed", "held_out": False,
-                "spec_model": "net", "spec_image_steps": 1000, "ind_n_samples": 5.0 * n, "ind_n_target_classes": 5.0,
-                "ind_mean_log_count": np.log(n), "ind_probe_slope": float(number),
-                "out_accuracy": 0.2 + 0.8 / (1 + np.exp(-level)),
-            })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def test_target_sets_are_ranked_by_their_level_at_a_common_design() -> None:
-    table = between_target_sets(made_frame(8))
-    assert table["configuration_id"].tolist() == [f"t{i}" for i in range(8)]
-    assert set(table["target_set"]) == {"all domains"}
-    levels = np.log(table["out_accuracy"] / (1 - table["out_accuracy"]))
-    assert np.allclose(np.diff(levels), 0.4)
-    assert "ind_n_samples" not in table and table["ind_probe_slope"].tolist() == list(range(8))
-    found = agreement(table, statistics=["spearman"], given=None, n_bootstrap=100, n_permutations=100)
-    told = [(row.indicator, row.value, row.n_configurations) for row in found.rows if row.value]
-    assert told == [("probe_slope", 1.0, 8)]
-    with pytest.raises(RegistryError, match="4 target sets of one recipe; 5 are needed"):
-        between_target_sets(made_frame(4))
-
-
-def test_a_large_domain_stands_once_more_among_itself() -> None:
-    frame = made_frame(9)
-    frame.loc[frame["target_set"].isin(["t7", "t8"]), "domain"] = "other"
-    table = between_target_sets(frame)
-    assert table.groupby("target_set").size().to_dict() == {"all domains": 9, "d": 7}
 
 
 def test_the_command_ranks_target_sets(probe: Probe, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.engine import message, quoted, quoted_name
 from predictor.manifest.one_hot import one_hot_table
 from predictor.manifest.parts import Cell, Labels, Row
-from predictor.manifest.roles import COUNTS, KNOWN, roles_of
-from predictor.manifest.table import JSON, LOOKED_AT, MAX_KEYS, UNNAMED, USUAL, Table, of_rows, shown
+from predictor.manifest.repeated_header import repeated_header
+from predictor.manifest.roles import COUNTS, roles_of
+from predictor.manifest.table import JSON, LOOKED_AT, MAX_KEYS, Table, of_rows, shown
 from predictor.manifest.where import with_condition
 from predictor.text import MAX_NAME
 
@@ -82,7 +83,11 @@ class TablePart:
 
     def _sampled(self, labels: Labels) -> list[Cell]:
         found = list(self._pairs() if self.roles.by_image else self._groups())
-        if self.table.text and (headers := self._headers([cell for cell, *_ in found])):
+        if self.table.text and (
+            headers := repeated_header(
+                self.table, self.taken, self.roles.label, [cell for cell, *_ in found], self.notes
+            )
+        ):
             self.taken = f"{self.taken} AND NOT ({headers})"
             found = list(self._pairs() if self.roles.by_image else self._groups())
         self._check_classes(found, labels)
@@ -276,41 +281,6 @@ class TablePart:
         if absent:
             self.notes.append(f"{of_rows(absent)} of confidence 0 left out: the label is absent")
         return f"{self.taken} AND {cell}::DOUBLE > 0"
-
-    def _headers(self, cells: Sequence[object]) -> str:
-        """SQL of the rows that repeat the header, as in files that were joined; '' where there is none.
-
-        Raises ManifestError where the header stands again with its columns in another order.
-        """
-        columns = list(self.table.columns)
-        names = {name.strip().casefold() for name in columns}
-        if not any(isinstance(cell, str) and cell.strip().casefold() in names for cell in cells):
-            return ""
-        bare = "coalesce(lower(trim(replace({}::VARCHAR, chr(65279), ''))), '')"  # without a mark of byte order
-        given = {name: bare.format(quoted_name(name)) for name in columns}
-        wanted = {name: "" if name.startswith(UNNAMED) else name.strip().lower() for name in columns}
-        usual = ", ".join(map(quoted, sorted({*wanted.values(), *USUAL, *KNOWN})))  # of another file, other words
-        label = self.roles.label
-        same = f"{given[label]} = {quoted(wanted[label])}" if label in given else "false"
-        same += "".join(f" AND {cell} IN ({usual})" for name, cell in given.items() if name != label)
-        moved = (
-            f"list_sort([{', '.join(given.values())}]) = list_sort([{', '.join(map(quoted, wanted.values()))}]) "
-            f"AND NOT ({same})"
-        )
-        if len(columns) > 1:
-            n, found = self.table.first_rows(f"{self.taken} AND {moved}")
-            if n:
-                raise ManifestError(
-                    f"{found[0][0]}: the header stands again, with its columns in another order",
-                    where=self.where,
-                    remedy="split the file there, and name its parts one by one with --merge",
-                )
-        n, found = self.table.first_rows(f"{self.taken} AND {same}")
-        if n:
-            self.notes.append(f"repeats of the header left out: {of_rows(n)}, first at {found[0][0]}")
-        elif any(isinstance(cell, str) and cell.strip() == self.roles.label for cell in cells):
-            self.notes.append(f"{self.roles.label!r} is counted as a class, though its column is called so")
-        return same if n else ""
 
     def _check_classes(self, found: Sequence[Cell], labels: Labels) -> None:
         """Raise ManifestError for a table of classes whose column of counts nobody named."""
