@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,14 +23,8 @@ from predictor.planning.advice.prices import read_prices
 from predictor.prediction import predict
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
-RECORDS = registry(n_seeds=1, image_steps=(15_000, 60_000))
 SLOW = {"deadline": None, "phases": (Phase.explicit, Phase.reuse, Phase.generate)}  # to shrink takes minutes
-MINE = [r.model_copy(update={"target_set": "mine"}) for r in RECORDS if r.target_set == "cifar100/a"][:4]
-FITS = {
-    "a curve": fit_registry(RECORDS, ["accuracy"], ["classwise"]),
-    "trees too": fit_registry(RECORDS, ["accuracy"], ["classwise", "boosting", "linear", "average"]),
-}
-QUESTIONS = ({"target_set": "cifar100/a"}, {"domain": "cifar"}, {"pilots": MINE})
+FAMILIES = {"a curve": ["classwise"], "trees too": ["classwise", "boosting", "linear", "average"]}
 COUNTS = st.lists(st.one_of(st.integers(5, 500), st.integers(0, 60)), min_size=10, max_size=10).filter(any)
 MANIFESTS = st.builds(
     lambda counts, others: LabelDistribution.from_counts(
@@ -39,12 +34,28 @@ MANIFESTS = st.builds(
     st.lists(st.integers(1, 300), max_size=5),
 )
 BUDGETS = st.one_of(st.integers(1, 3000), st.sampled_from([500, 2000, 20_000, 50_000]))
-WAYS = st.tuples(st.sampled_from(list(FITS)), st.integers(0, 2), st.sampled_from([None, 30_000]))
+WAYS = st.tuples(st.sampled_from(list(FAMILIES)), st.integers(0, 2), st.sampled_from([None, 30_000]))
+
+
+@cache
+def records():
+    return registry(n_seeds=1, image_steps=(15_000, 60_000))
+
+
+@cache
+def fit_of(name):
+    """Made where it is first asked for: both processes that share the tests import this module."""
+    return fit_registry(records(), ["accuracy"], FAMILIES[name])
+
+
+def questions():
+    mine = [r.model_copy(update={"target_set": "mine"}) for r in records() if r.target_set == "cifar100/a"][:4]
+    return {"target_set": "cifar100/a"}, {"domain": "cifar"}, {"pilots": mine}
 
 
 def asked(way, manifest, budget, **more):
     fit, question, steps = way
-    return advise(FITS[fit], manifest, budget, image_steps=steps, **QUESTIONS[question], **more)
+    return advise(fit_of(fit), manifest, budget, image_steps=steps, **questions()[question], **more)
 
 
 @given(WAYS, MANIFESTS, BUDGETS, BUDGETS)
@@ -93,7 +104,7 @@ def test_plans_curve_and_reach_tell_one_story(way, manifest, budget, wanted):
 @given(MANIFESTS, st.integers(1, 2000))
 @settings(**SLOW, max_examples=6)
 def test_every_number_is_what_predict_says(manifest, budget):
-    fit = FITS["trees too"]
+    fit = fit_of("trees too")
     for steps in (None, 30_000):
         advice = advise(fit, manifest, budget, target_set="cifar100/a", image_steps=steps)
         for plan in advice.plans:
@@ -136,7 +147,7 @@ def files(tmp_path):
     path = tmp_path / "mine.csv"
     counts = (150, 120, 100, 80, 60, 40, 25, 15, 10, 10)
     path.write_text("label,count\n" + "".join(f"{n},{c}\n" for n, c in zip(NAMES, counts, strict=True)))
-    return path, FITS["a curve"].save(tmp_path / "fit.json")
+    return path, fit_of("a curve").save(tmp_path / "fit.json")
 
 
 def invoke(*words):
@@ -195,8 +206,8 @@ def test_sizes_that_people_name_are_spent_whole():
         from predictor.planning.objective import Objective, Targets
         from predictor.prediction.request import resolve
 
-        request = resolve(FITS["a curve"], "cifar100/a", "new", None, None, None)
-        curve = Curve(Objective(FITS["a curve"], "accuracy", request), Targets(manifest), None)
+        request = resolve(fit_of("a curve"), "cifar100/a", "new", None, None, None)
+        curve = Curve(Objective(fit_of("a curve"), "accuracy", request), Targets(manifest), None)
         assert curve.within(budget) == budget or budget > 1000
         for odd in np.random.default_rng(0).integers(1, 10**6, 50).tolist():
             assert 0.97 * odd - 1 <= curve.within(odd) <= odd

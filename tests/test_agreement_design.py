@@ -304,11 +304,12 @@ def test_json_holds_everything_and_no_nan() -> None:
 def test_command_errors_say_what_to_do(tmp_path: Path) -> None:
     for record in registry(n_configurations=2, n_seeds=2):
         write_record(tmp_path, record.model_copy(update={"status": "diverged", "outcomes": {}}))
+    few = (str(RUNS), "--study", "first-look")
     for words, message in [
         ([str(tmp_path)], "all 4 runs diverged, so that no outcome was measured. lower recipe.learning_rate"),
-        ([str(RUNS), "--by", "steps"], "no axis 'steps' varies in these runs. choose of samples_per_class"),
-        ([str(RUNS), "--within", "steps"], "no column 'axis_steps' to permute within"),
-        ([str(RUNS), "--given", "size"], "no indicator 'size' in these runs"),
+        ([*few, "--by", "steps"], "no axis 'steps' varies in these runs. choose of samples_per_class"),
+        ([*few, "--within", "steps"], "no column 'axis_steps' to permute within"),
+        ([*few, "--given", "size"], "no indicator 'size' in these runs"),
     ]:
         done = CliRunner().invoke(command, words)
         assert isinstance(done.exception, RegistryError) and message in str(done.exception)

@@ -92,15 +92,18 @@ def test_boxes_are_distributed_as_torchvision_draws_them(scale) -> None:
 
 
 def test_the_whole_augmentation_is_distributed_as_torchvisions() -> None:
-    """10,000 draws of each on one image: mean of each channel, contrast and sharpness of what comes out."""
+    """Draws of each on one image: mean of each channel, contrast and sharpness of what comes out.
+
+    Torchvision draws one image at a time, ours a batch: many of ours make up for fewer of its.
+    """
     from torchvision.transforms import v2
 
     image = torch.nn.functional.interpolate(
         torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(3)), size=16, mode="bilinear"
     )
     image = (image * 255).to(torch.uint8)
-    n = 10_000
-    got = ours.augment(image.expand(n, -1, -1, -1), "simclr", key("all")) * ours.STD + ours.MEAN
+    n = 3_000
+    got = ours.augment(image.expand(10 * n, -1, -1, -1), "simclr", key("all")) * ours.STD + ours.MEAN
     torch.manual_seed(0)
     reference = v2.Compose(
         [
@@ -121,6 +124,7 @@ def test_the_whole_augmentation_is_distributed_as_torchvisions() -> None:
 
     for ours_, theirs in zip(seen(got), seen(want), strict=True):
         assert stats.ks_2samp(ours_, theirs).pvalue > 1e-3
+        assert stats.ttest_ind(ours_, theirs, equal_var=False).pvalue > 1e-3
 
 
 def test_every_image_has_its_own_draw() -> None:

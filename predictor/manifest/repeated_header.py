@@ -13,7 +13,7 @@ from predictor.manifest.table import UNNAMED, USUAL, Table, of_rows
 def repeated_header(table: Table, taken: str, label: str | None, cells: Sequence[object], notes: list[str]) -> str:
     """SQL of the rows that repeat the header, as in files that were joined; '' where there is none.
 
-    taken : SQL of the rows that count; label : name of its column; cells : different labels; notes : gets what was found
+    taken : SQL of the rows that count; label : name of its column; cells : the labels; notes : gets what was found
 
     Raises ManifestError where the header stands again with its columns in another order.
     """
