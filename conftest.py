@@ -7,6 +7,10 @@ one of its files alone, would execute it a second time.
 import os
 import signal
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core a process: more threads of one would wait for those of the other
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
