@@ -16,7 +16,7 @@ needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/
 def shell(text: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a line of a shell; `$P` is predictor."""
     environment = {**os.environ, "P": f"{sys.executable} -m predictor", "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(["bash", "-c", text], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(["bash", "-c", text], cwd=cwd, env=environment, capture_output=True, text=True, timeout=600)
 
 
 @needs_full
@@ -94,7 +94,7 @@ def test_ctrl_c_is_quiet_at_every_import(at: int, tmp_path: Path):
     (tmp_path / "a.csv").write_text("label,count\ncat,3\ndog,2\n")
     found = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, str(at), "predict", "a.csv"], cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert found.returncode == 130 or (at > 250 and found.returncode == 0), (at, found)
     assert "Traceback" not in found.stderr and not (found.returncode and found.stdout)

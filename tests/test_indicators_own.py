@@ -32,7 +32,7 @@ def predictor(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it in a folder of theirs: what it registers stays in its own process."""
     call = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.path.append('.')\n"]
     call[-1] += f"sys.argv = ['predictor', *{words!r}]\nfrom predictor.cli import main\nmain()"
-    return subprocess.run(call, capture_output=True, text=True, cwd=folder, timeout=120)
+    return subprocess.run(call, capture_output=True, text=True, cwd=folder, timeout=600)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_an_old_registry_gets_it_without_training(folder) -> None:
     code = "from predictor import frame, read_registry\nimport mine\nt = frame(read_registry('runs'))\n"
     code += "print(t['ind_own_singletons'].tolist())"
     run = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.path.append('.')\n{code}"]
-    done = subprocess.run(run, capture_output=True, text=True, cwd=folder, timeout=120)
+    done = subprocess.run(run, capture_output=True, text=True, cwd=folder, timeout=600)
     assert done.stdout == "[0.0, 0.0, 0.0]\n", done.stderr
     table = predictor(folder, "--load", "mine.py", "agreement", "runs", "--indicator", "own_singletons")
     assert table.returncode == 0, table.stderr

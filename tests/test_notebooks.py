@@ -18,5 +18,5 @@ def test_notebook_runs(path: Path) -> None:
         cell.get("outputs") for cell in notebook.cells if cell.cell_type == "code" and "import" not in cell.source
     )
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     ).execute()

@@ -42,7 +42,7 @@ def test_console_blocks_print_what_they_say(block: str, tmp_path: Path) -> None:
 def test_the_grid_trains(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(re.search(r"<!-- grid -->\n```yaml\n(.*?)```", README, re.DOTALL)[1])
     words = [sys.executable, "-m", "trainer", "run", "grid.yaml"]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stderr
     records = read_registry(tmp_path / "runs")
     assert len(records) == 4 and all(record.outcomes["accuracy"].value > 0.5 for record in records)
