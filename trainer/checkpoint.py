@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from predictor.files import replacing
+from predictor.reading import opened
 from trainer.loop import State
 
 _STATE = {torch.optim.SGD: {"momentum_buffer"}, torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}}
@@ -75,11 +76,12 @@ def save(
 def read(path: Path, device: str) -> Checkpoint | None:
     """The checkpoint of a run; None where there is none. Raises WrongCheckpointError for a file that is none."""
     try:
-        return Checkpoint(**torch.load(path, map_location=device, weights_only=True))
+        with opened(path) as file:
+            return Checkpoint(**torch.load(file, map_location=device, weights_only=True))
     except FileNotFoundError:
         return None
-    except Exception as error:  # truncated or foreign file: whatever torch raises
-        text = str(error).strip().splitlines()
+    except Exception as error:  # truncated or foreign file: whatever torch raises; or no regular file
+        text = (error.strerror or "" if isinstance(error, OSError) else str(error)).strip().splitlines()
         raise WrongCheckpointError(f"it cannot be read ({text[0] if text else type(error).__name__})") from None
 
 

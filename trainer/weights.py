@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from predictor.errors import DataError, SpecError, listed
 from predictor.images.digests import file_digest
 from predictor.images.listing import below
+from predictor.reading import opened
 from predictor.spec import Model, Weights
 from predictor.weights import KNOWN_WEIGHTS, known_weights
 
@@ -79,7 +80,7 @@ def tensors(path: Path) -> dict[str, Tensor]:
     Raises DataError for what is neither: a pickle that would run code, a pointer of Git LFS, a web page.
     """
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             head = stream.read(256)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None

@@ -8,6 +8,7 @@ of all that the numbers depend on: content of the source, weights, size, interpo
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -15,14 +16,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from predictor.files import replacing
+from predictor.errors import DataError
+from predictor.files import check_replaceable, replacing
+from predictor.reading import check_regular, read_bytes
 
 VERSION = 1  # of what is stored
+HEADER = 4096  # bytes of an array's file before its content, at most
 CHUNK = 256  # images computed between two notes of what is there
 Features = NDArray[np.float16]
 
@@ -79,24 +84,36 @@ class FeatureCache:
                     self._add(missing[start : start + CHUNK])
             make_room(self.folder)
         os.utime(self.folder)
-        return np.asarray(np.load(self.folder / "features.npy", mmap_mode="r")[rows])
+        table = self._table("r")
+        if table is None:
+            raise DataError("was changed while it was read", where=str(self.folder), remedy="delete it")
+        return np.asarray(table[rows])
 
     def _done(self) -> NDArray[np.bool_]:
         try:
-            done = np.load(self.folder / "done.npy")
-        except (OSError, ValueError):
+            content = read_bytes(self.folder / "done.npy", limit=self.shape[0] + HEADER)
+            done = np.load(io.BytesIO(content), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
             return np.zeros(self.shape[0], bool)
-        return done if done.shape == self.shape[:1] else np.zeros(self.shape[0], bool)
+        fits = done.dtype == bool and done.shape == self.shape[:1] and self._table("r") is not None
+        return done if fits else np.zeros(self.shape[0], bool)
+
+    def _table(self, mode: Literal["r", "r+"]) -> Features | None:
+        """The features on disk; None where there are none of this shape. What is no regular file is not opened."""
+        try:
+            found = np.lib.format.open_memmap(check_regular(self.folder / "features.npy", self.folder), mode=mode)
+        except (OSError, ValueError):
+            return None
+        return found if found.shape == self.shape and found.dtype == np.float16 else None
 
     def _add(self, rows: NDArray[np.int64]) -> None:
-        path = self.folder / "features.npy"
-        if not path.exists() or not (self.folder / "done.npy").exists():
+        table, done = self._table("r+"), self._done()
+        if table is None or not done.any():
+            path = self.folder / "features.npy"
+            check_replaceable(path)
             table = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=self.shape)
-        else:
-            table = np.lib.format.open_memmap(path, mode="r+")
         table[rows] = self.compute(rows)
         table.flush()
-        done = self._done()
         done[rows] = True
         with replacing(self.folder / "done.npy") as temporary, temporary.open("wb") as file:
             np.save(file, done)  # noted only once the features are there

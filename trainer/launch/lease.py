@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from predictor.files import unwritable
+from predictor.reading import opened
 
 LEASE_SECONDS = 60.0
+LONGEST = 1 << 16  # bytes of a lease that are read
 BEAT_SECONDS = 10.0
 
 
@@ -63,8 +65,7 @@ class Watch:
     def stale(self, path: Path) -> bool:
         """Whether the lease's owner is dead, or has not touched it for LEASE_SECONDS of watching."""
         try:
-            with open(path, "rb") as file:  # opening it, not only asking for its times, gets past a network's cache
-                status, content = os.fstat(file.fileno()), file.read()
+            status, content = _looked_at(path)
         except OSError:
             return False  # gone, or out of reach: the next look tells
         state, now = (status.st_ino, status.st_mtime_ns, content), time.monotonic()
@@ -107,6 +108,17 @@ def claim(folder: Path, run_id: str, watch: Watch, processes: Sequence[int]) -> 
     return Lease(path, time.monotonic())
 
 
+def _looked_at(path: Path) -> tuple[os.stat_result, bytes]:
+    """State and content of a lease; of what is no regular file no content, so that only time tells. Raises OSError."""
+    try:
+        with opened(path) as file:  # opening it, not only asking for its times, gets past a network's cache
+            return os.fstat(file.fileno()), file.read(LONGEST)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return os.lstat(path), b""
+
+
 def held(folder: Path) -> set[str]:
     """Runs that have a lease whose owner is not known to be dead.
 
@@ -133,7 +145,7 @@ def _dead(content: bytes) -> bool:
         owner: dict[str, Any] = json.loads(content)
         processes = owner["processes"]
         return owner["machine"] is not None and owner["machine"] == machine() and not any(map(_alive, processes))
-    except (ValueError, LookupError, TypeError):  # being written, or torn: only time tells
+    except (ValueError, LookupError, TypeError, RecursionError):  # being written, or torn: only time tells
         return False
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from predictor.reading import check_regular
+
 PREFIX = "trainer-logs-"
 LOCK = "lock"  # held by the scheduler as long as it lives
 
@@ -28,7 +30,7 @@ def log_folder() -> Iterator[Path]:
 def clear(folder: Path) -> None:
     """Remove the folders of dead schedulers; those whose lock is held, missing or another user's stay."""
     for left in folder.glob(f"{PREFIX}*"):
-        with suppress(OSError), open(left / LOCK, "r+b") as file:
+        with suppress(OSError), open(check_regular(left / LOCK, left), "r+b") as file:
             _lock(file)
             shutil.rmtree(left, ignore_errors=True)
 
