@@ -43,7 +43,7 @@ def class_list(name: str, folder: Path | None = None) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{name} cannot be read: {error}", remedy="write a class a line") from None
     if len(set(names)) < len(names):
-        raise SpecError(f"{name} names a class twice", remedy="a list names each class once")
+        raise SpecError(f"{name} names a class twice", remedy="name each class once")
     return names
 
 

@@ -24,7 +24,7 @@ PROGRAMS = {"slurm": "sbatch"}  # extra -> a program that it needs on the path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class InstalledPart:
     """One optional part: what it is for, {package: version} that are there, and what is missing.
 
     remedy : the command that installs what is missing; None where nothing is
@@ -49,7 +49,7 @@ def version_of(package: str) -> str | None:
         return None
 
 
-def parts() -> list[Part]:
+def parts() -> list[InstalledPart]:
     """Every optional part of the package.
 
     >>> [part.part for part in parts()][:2]
@@ -62,7 +62,7 @@ def parts() -> list[Part]:
         program = PROGRAMS.get(name)
         lacking = () if program is None or shutil.which(program) else (f"the program {program}",)
         found.append(
-            Part(
+            InstalledPart(
                 part=name,
                 purpose=purpose,
                 installed={package: version for package, version in versions.items() if version is not None},

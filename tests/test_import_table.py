@@ -18,7 +18,7 @@ from predictor.importers.build import build
 from predictor.importers.effective import with_effective
 from predictor.importers.mapping import Map, checked_map, own_map
 from predictor.importers.readers.files import read_table
-from predictor.importers.table import BadCell, Table, number
+from predictor.importers.table import BadCell, ImportedTable, number
 from predictor.importers.timm import pretraining
 from predictor.records import Outcome, check, frame, read_registry
 from predictor.spec import spec_id
@@ -47,12 +47,12 @@ def call(*words: str | Path) -> Result:
     return CliRunner().invoke(command, [str(word) for word in words])
 
 
-def table(**columns: list[Any]) -> Table:
+def table(**columns: list[Any]) -> ImportedTable:
     rows = list(zip(*columns.values(), strict=True))
-    return Table.of("t.csv", list(columns), ((f"line {n}", row) for n, row in enumerate(rows, 2)))
+    return ImportedTable.of("t.csv", list(columns), ((f"line {n}", row) for n, row in enumerate(rows, 2)))
 
 
-def refusal(plan: dict[str, Any], of: Table) -> str:
+def refusal(plan: dict[str, Any], of: ImportedTable) -> str:
     with pytest.raises(PredictorError) as told:
         build(of, checked_map(plan, "map.yaml"))
     return str(told.value)

@@ -148,7 +148,7 @@ def test_an_image_lies_behind_captions_too(tmp_path) -> None:
     members = [("1.aaa", b"?"), ("1.cls", b"cat"), ("1.json", b'{"width": 3}'), ("1.png", image(0)), ("1.txt", b"text")]
     source = read_source("pets", shard(tmp_path / "pets.tar", members))
     assert source.read(0) == image(0) and source.describe(0) == "pets.tar: 1.png"
-    with pytest.raises(DataError, match=r"1 samples without an image: none.tar: 1.npy\. a sample is key.jpg"):
+    with pytest.raises(DataError, match=r"1 samples without an image: none.tar: 1.npy\. put key.jpg"):
         read_source("pets", shard(tmp_path / "none.tar", [("1.cls", b"cat"), ("1.npy", b"...")]))
 
 
@@ -232,7 +232,7 @@ def test_a_view_names_the_column_of_labels(tmp_path) -> None:
     ("text", "found"),
     [
         ("images: [a]", "names no images"),
-        ("images: a\nlabels: b", "unknown key 'labels'. it may say images, label, classes, map, split"),
+        ("images: a\nlabels: b", "unknown key 'labels'. choose of images, label, classes, map, split"),
         ("images: a\nmap: b\nclasses: c", "names both classes and a map"),
         ("images: a\nsplit: 3", "split is 3. write a name, in quotes"),
         ("images: ../a", "leads out of the image folder"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 VERBS = {
-    "add", "advise", "arrange", "ask", "blend", "check", "choose", "copy", "count", "delete", "divide", "download",
-    "drop", "end", "fetch", "fit", "free", "give", "install", "keep", "label", "leave", "list", "load", "lower", "make",
+    "add", "advise", "arrange", "ask", "blend", "call", "check", "choose", "copy", "count", "delete", "divide", "download",
+    "drop", "end", "fetch", "fit", "free", "give", "import", "install", "keep", "label", "leave", "list", "load", "lower", "make",
     "mend", "move", "name", "number", "plan", "probe", "put", "read", "remove", "rename", "restore", "run", "save",
-    "say", "split", "start", "state", "take", "train", "try", "unpack", "use", "write",
+    "say", "split", "start", "state", "take", "train", "try", "unpack", "use", "wait", "write",
 }  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def remedies() -> Iterator[tuple[str, str]]:
     for path, tree in trees.items():
         for node in ast.walk(tree):
             for word in node.keywords if isinstance(node, ast.Call) else ():
-                if word.arg == "remedy":
+                if word.arg == "remedy" and ast.unparse(node.func) != "InstalledPart":  # there it is a command
                     known = {**shared, **own[path]}
                     for text in beginnings(word.value, known):
                         yield f"{path.relative_to(ROOT)}:{word.value.lineno}", text

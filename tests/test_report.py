@@ -26,7 +26,7 @@ from predictor.fitting.held_out import calibrate_all
 from predictor.models import families
 from predictor.records import RunRecord, frame, write_record
 from predictor.render.report import Material, material, report_html
-from predictor.render.report.embedded import SURELY, Table, picture
+from predictor.render.report.embedded import SURELY, EmbeddedTable, picture
 from predictor.render.report.scores import reliability_rows
 from predictor.render.report.story import headline, sentences
 from predictor.render.validation import held_out_points
@@ -97,7 +97,7 @@ def test_every_table_is_there_as_csv_with_full_precision(about: Material, page: 
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_text() -> None:
-    table = Table("Names", [{"name": "=1+1"}])
+    table = EmbeddedTable("Names", [{"name": "=1+1"}])
     assert base64.b64decode(table.csv.split(",", 1)[1]).decode() == "name\n'=1+1"
 
 

@@ -11,7 +11,7 @@ import click
 from predictor.cli.common import FORMAT
 
 if TYPE_CHECKING:
-    from predictor.importers.table import Table
+    from predictor.importers.table import ImportedTable
 
 SAID = ("study", "citation", "target_set", "domain")
 
@@ -91,7 +91,7 @@ def _map(path: Path | None) -> dict[str, Any]:
 
 
 def _import(
-    table: Table,
+    table: ImportedTable,
     content: dict[str, Any],
     map_path: Path | None,
     *,

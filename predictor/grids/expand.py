@@ -37,7 +37,7 @@ from predictor.grids.schema import (
 from predictor.reading import read_text
 from predictor.spec import Recipe, RunSpec, Seeds, Stage, StageData, TargetSet, planned_counts
 
-HOLDS = {"grid": "it needs study, sources, target_sets, model, ..."}
+HOLDS = {"grid": "state study, sources, target_sets, model, ..."}
 DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
 
 

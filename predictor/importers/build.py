@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from predictor.errors import RegistryError, listed
 from predictor.importers.effective import Line, with_effective
-from predictor.importers.mapping import Classes, Constant, Map, needed_parts, without_meaning
-from predictor.importers.table import BadCell, Cell, Table, is_missing, is_number, number, shown, text, whole
+from predictor.importers.mapping import Constant, Map, MappedClasses, needed_parts, without_meaning
+from predictor.importers.table import BadCell, Cell, ImportedTable, is_missing, is_number, number, shown, text, whole
 from predictor.records.schema import Counted, Outcome, Reported, RunRecord, Scalar, StageCounts, imported_id
 from predictor.statistics.outcome_scales import SHARES, impossible, needed
 
@@ -49,7 +49,7 @@ class Imported:
     lines: tuple[Line, ...] = ()
 
 
-def became(table: Table, plan: Map) -> list[Became]:
+def became(table: ImportedTable, plan: Map) -> list[Became]:
     """What each column becomes, in the order of the table; '-' where nothing says."""
     meaning: dict[str, list[str]] = {}
     for column, what in plan.named():
@@ -63,7 +63,7 @@ def became(table: Table, plan: Map) -> list[Became]:
     return found
 
 
-def build(table: Table, plan: Map) -> Imported:
+def build(table: ImportedTable, plan: Map) -> Imported:
     """One record a row.
 
     Raises RegistryError for columns without a meaning, for what the map has to say and does not, for cells that are not
@@ -78,7 +78,9 @@ def build(table: Table, plan: Map) -> Imported:
         )
     faults = needed_parts(plan)
     if faults:
-        raise RegistryError(f"the map does not say {listed(faults)}", where=table.source, remedy="docs/import.md")
+        raise RegistryError(
+            f"the map does not say {listed(faults)}", where=table.source, remedy="add them as docs/import.md shows"
+        )
     rows = _Rows(table, plan)
     records = rows.records()
     lines: Sequence[Line] = ()
@@ -93,7 +95,7 @@ def build(table: Table, plan: Map) -> Imported:
 class _Rows:
     """The rows of a table, read one after the other; faults are collected."""
 
-    def __init__(self, table: Table, plan: Map) -> None:
+    def __init__(self, table: ImportedTable, plan: Map) -> None:
         self._table, self._plan = table, plan
         self._at = {name: position for position, name in enumerate(table.columns)}
         self._bad: list[str] = []
@@ -279,7 +281,7 @@ class _Rows:
         classes = self._plan.counts.classes if self._plan.counts else None
         if isinstance(classes, Constant):
             return self._read(number_, cells, classes.column, whole)
-        if isinstance(classes, Classes):
+        if isinstance(classes, MappedClasses):
             value = self._read(number_, cells, classes.by, text)
             if value is not None and value not in classes.of:
                 self._fault(number_, classes.by, f"{value!r} has no number of classes in the map (counts.classes.of)")
@@ -337,7 +339,7 @@ class _Rows:
 
 
 def _effective(
-    table: Table, plan: Map, records: list[tuple[RunRecord, int]]
+    table: ImportedTable, plan: Map, records: list[tuple[RunRecord, int]]
 ) -> tuple[list[tuple[RunRecord, int]], Sequence[Line]]:
     rule = plan.effective_robustness
     assert rule is not None

@@ -54,7 +54,9 @@ def with_effective(
     """
     shifts = list(dict.fromkeys(key for record in records for key in record.outcomes if key.startswith(SHIFT)))
     if not shifts:
-        raise RegistryError(f"no outcome {SHIFT}NAME", remedy="effective robustness needs shifts: name them in the map")
+        raise RegistryError(
+            f"no outcome {SHIFT}NAME", remedy="name the shifts in the map: effective robustness needs them"
+        )
     effective: list[dict[str, Outcome]] = [{} for _ in records]
     lines = []
     for shift in shifts:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from predictor.errors import PredictorError, RegistryError, listed, near
 from predictor.grids.expand import read_mapping
-from predictor.importers.table import Table
+from predictor.importers.table import ImportedTable
 from predictor.records.schema import NAME
 from predictor.statistics.outcome_scales import KNOWN, SHARES
 
@@ -67,7 +67,7 @@ class Measured(_Part):
         return self
 
 
-class Classes(_Part):
+class MappedClasses(_Part):
     """How many classes a row has: a number for each value of a column."""
 
     by: Text
@@ -85,7 +85,7 @@ class Counts(_Part):
     columns: Annotated[dict[Text, Text], BeforeValidator(_named)] | None = None
     cell: Text | None = None
     k: Text | None = None
-    classes: Annotated[int, Field(ge=2)] | Classes | Constant | None = None
+    classes: Annotated[int, Field(ge=2)] | MappedClasses | Constant | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Counts:
@@ -182,7 +182,7 @@ class Map(_Part):
             yield counts.cell, "images of each class"
         if counts.k:
             yield counts.k, "images of every class"
-        if isinstance(counts.classes, Constant | Classes):
+        if isinstance(counts.classes, Constant | MappedClasses):
             column = counts.classes.column if isinstance(counts.classes, Constant) else counts.classes.by
             yield column, "number of classes"
 
@@ -210,10 +210,10 @@ def checked_map(content: dict[str, Any], where: str) -> Map:
                 text += f" (found {str(fault['input'])[:100]!r})"
             faults.append(f"{place}: {text}")
         raise RegistryError(listed(list(dict.fromkeys(faults))), where=where,
-                            remedy="docs/import.md shows a map") from None  # fmt: skip
+                            remedy="write it as docs/import.md shows") from None  # fmt: skip
 
 
-def own_map(table: Table) -> dict[str, Any]:
+def own_map(table: ImportedTable) -> dict[str, Any]:
     """The map of a table whose columns are named as this package names things; other columns stay without meaning."""
     from predictor.indicators import known
 
@@ -239,7 +239,7 @@ def own_map(table: Table) -> dict[str, Any]:
     return found | ({"counts": {"columns": counts}} if counts else {})
 
 
-def without_meaning(table: Table, plan: Map) -> list[str]:
+def without_meaning(table: ImportedTable, plan: Map) -> list[str]:
     """Columns that the map does not speak of. Raises RegistryError for columns that it names and nobody has."""
     named = dict(plan.named())
     ignored = () if plan.ignore == REST else plan.ignore

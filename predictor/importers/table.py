@@ -23,7 +23,7 @@ class BadCell(ValueError):
 
 
 @dataclass(frozen=True)
-class Table:
+class ImportedTable:
     """Rows of somebody's file, as they stand there.
 
     source : the file, for messages
@@ -41,7 +41,7 @@ class Table:
     @classmethod
     def of(
         cls, source: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[Cell]]], notes: Sequence[str] = ()
-    ) -> Table:
+    ) -> ImportedTable:
         """A table from (place, cells).
 
         Raises RegistryError for columns of one name, no column, rows of another length, too many of either, none.
@@ -72,7 +72,7 @@ class Table:
     @classmethod
     def of_records(
         cls, source: str, records: Iterable[tuple[str, dict[str, Cell]]], notes: Sequence[str] = ()
-    ) -> Table:
+    ) -> ImportedTable:
         """A table from (place, {column: cell}); a record that lacks a column has no value there."""
         found = list(records)
         columns = list(dict.fromkeys(name for _, record in found for name in record))
@@ -88,7 +88,7 @@ class Table:
             raise RegistryError(
                 f"no column {with_near([column], self.columns)}",
                 where=self.source,
-                remedy=f"columns: {listed([repr(name) for name in self.columns])}",
+                remedy=f"choose of {listed([repr(name) for name in self.columns])}",
             ) from None
 
 

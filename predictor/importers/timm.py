@@ -14,7 +14,7 @@ from typing import Any
 
 from predictor.errors import RegistryError, listed
 from predictor.importers.readers.files import read_table
-from predictor.importers.table import Cell, Table
+from predictor.importers.table import Cell, ImportedTable
 
 CLEAN = "results-imagenet.csv"
 SHIFTS = {  # name -> its file, and the file of the clean images of the same classes; None: all classes
@@ -28,7 +28,7 @@ REFERENCE = "in1k alone"  # the reference set of effective robustness: Taori et 
 
 
 @dataclass(frozen=True)
-class Source:
+class TimmSource:
     """A data set of a tag: labels that training on it uses, and images; None where they are not public or none."""
 
     n_classes: int | None
@@ -36,24 +36,24 @@ class Source:
 
 
 SOURCES = {
-    "in1k": Source(1_000, 1_281_167),
-    "in12k": Source(11_821, 12_129_687),  # timm's own selection of ImageNet-22k
-    "in21k": Source(21_841, 14_197_122),
-    "in22k": Source(21_841, 14_197_122),
-    "jft": Source(18_291, 300_000_000),  # Sun et al. 2017
-    "ig1b": Source(None, 940_000_000),  # hashtags
-    "yfcc100m": Source(None, 90_000_000),
-    "laion2b": Source(None, 2_320_000_000),  # captions
-    "laiona": Source(None, None),
-    "webli": Source(None, None),
-    "openai": Source(None, 400_000_000),
-    "m30m": Source(None, 30_000_000),  # merged sets without labels (EVA-02)
-    "m38m": Source(None, 38_000_000),
-    "seer": Source(None, 1_000_000_000),  # Instagram images without labels
-    "swag": Source(None, 3_600_000_000),  # Instagram hashtags
-    "6m": Source(None, 6_000_000),
+    "in1k": TimmSource(1_000, 1_281_167),
+    "in12k": TimmSource(11_821, 12_129_687),  # timm's own selection of ImageNet-22k
+    "in21k": TimmSource(21_841, 14_197_122),
+    "in22k": TimmSource(21_841, 14_197_122),
+    "jft": TimmSource(18_291, 300_000_000),  # Sun et al. 2017
+    "ig1b": TimmSource(None, 940_000_000),  # hashtags
+    "yfcc100m": TimmSource(None, 90_000_000),
+    "laion2b": TimmSource(None, 2_320_000_000),  # captions
+    "laiona": TimmSource(None, None),
+    "webli": TimmSource(None, None),
+    "openai": TimmSource(None, 400_000_000),
+    "m30m": TimmSource(None, 30_000_000),  # merged sets without labels (EVA-02)
+    "m38m": TimmSource(None, 38_000_000),
+    "seer": TimmSource(None, 1_000_000_000),  # Instagram images without labels
+    "swag": TimmSource(None, 3_600_000_000),  # Instagram hashtags
+    "6m": TimmSource(None, 6_000_000),
 }
-CLIP = Source(None, None)  # `clip_ft_in1k` does not say on which images
+CLIP = TimmSource(None, None)  # `clip_ft_in1k` does not say on which images
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def pretraining(tag: str) -> Pretraining | None:
     return Pretraining(tuple(sources), len(sources), max(labels), n_samples) if labels else None
 
 
-def read_timm(folder: str | Path) -> Table:
+def read_timm(folder: str | Path) -> ImportedTable:
     """The table of a results folder.
 
     Raises RegistryError where a file is missing, or lists a model at one size twice.
@@ -134,7 +134,7 @@ def read_timm(folder: str | Path) -> Table:
     if unknown:
         notes.append(f"{len(unknown)} models left out: their tags name no data set with labels, or not what came first "
                      f"({listed(unknown)})")  # fmt: skip
-    return Table.of_records(str(folder), records, notes)
+    return ImportedTable.of_records(str(folder), records, notes)
 
 
 def timm_map() -> dict[str, Any]:

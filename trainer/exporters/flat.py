@@ -48,7 +48,7 @@ def measured(record: RunRecord) -> dict[str, float]:
 
 def lacking(library: str) -> PredictorError:
     """The error where a tracker's library is not installed."""
-    return PredictorError(f"{library} is not installed", remedy='pip install "predictor[integrations]"')
+    return PredictorError(f"{library} is not installed", remedy='install it: pip install "predictor[integrations]"')
 
 
 def _flat(prefix: str, value: Any) -> dict[str, Scalar]:

@@ -59,7 +59,7 @@ def read(path: Path, label: str | None = None) -> Images:
         raise DataError(
             f"holds the paths of its images, not their bytes; first {first['path']!r}",
             where=str(path),
-            remedy="save_to_disk and push_to_hub write the bytes; or list the paths in a CSV path,label",
+            remedy="write the bytes into it with save_to_disk or push_to_hub, or list the paths in a CSV path,label",
         )
     names = [f"{file.name}: row {number + 1}" for file, number in spots]
     return of_files(path, rows, names, bytes_at, named=False)

@@ -31,7 +31,7 @@ def read(path: Path, label: str | None = None) -> Images:
         raise DataError(
             f"{len(without):,} samples without an image: {listed([f'{s.file.name}: {s.image}' for s in without])}",
             where=str(path),
-            remedy="a sample is key.jpg (or .png, .webp, ...) beside its label",
+            remedy="put key.jpg (or .png, .webp, ...) beside each label",
         )
     spots = [(sample.file, *members[sample.file][sample.image]) for sample in rows.samples]
 

@@ -87,7 +87,7 @@ def _content(path: Path) -> dict[str, Any]:
     if not isinstance(said, dict) or not isinstance(said.get("images"), str):
         raise DataError("names no images", where=str(path), remedy="write images: FOLDER, a file or folder beside it")
     if unknown := [str(key) for key in said if key not in KEYS]:
-        raise DataError(f"unknown key {unknown[0]!r}", where=str(path), remedy=f"it may say {', '.join(KEYS)}")
+        raise DataError(f"unknown key {unknown[0]!r}", where=str(path), remedy=f"choose of {', '.join(KEYS)}")
     if "classes" in said and "map" in said:
         raise DataError("names both classes and a map", where=str(path), remedy="keep one of them")
     if wrong := [key for key in ("label", "split") if key in said and not isinstance(said[key], str)]:
@@ -148,6 +148,6 @@ def _table(file: Path) -> dict[str, str]:
             raise DataError(
                 f"label {label!r} has two classes, {pairs[label]!r} and {name!r}",
                 where=str(file),
-                remedy="several labels may be one class, one label has one class alone",
+                remedy="give each label one class alone; several labels may be one class",
             )
     return pairs

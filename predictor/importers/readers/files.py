@@ -12,7 +12,7 @@ from typing import Any
 
 from predictor.errors import RegistryError
 from predictor.files import literal
-from predictor.importers.table import MAX_ROWS, Cell, Table
+from predictor.importers.table import MAX_ROWS, Cell, ImportedTable
 from predictor.manifest.readers.workbook import sheet_of, workbook
 from predictor.reading import MIB, check_regular, opened_text, read_text
 
@@ -21,7 +21,7 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*SEPARATORS, ".json", ".jsonl", ".parquet", ".xlsx")
 
 
-def read_table(path: str | Path, *, separator: str | None = None, sheet: str | None = None) -> Table:
+def read_table(path: str | Path, *, separator: str | None = None, sheet: str | None = None) -> ImportedTable:
     """The table in a file.
 
     separator : of a CSV file; a comma where left out, a tab in .tsv
@@ -53,7 +53,7 @@ def read_table(path: str | Path, *, separator: str | None = None, sheet: str | N
         raise RegistryError(f"cannot be read: {reason}", where=str(path), remedy="name a readable table") from None
 
 
-def _delimited(path: Path, separator: str) -> Table:
+def _delimited(path: Path, separator: str) -> ImportedTable:
     with opened_text(path) as stream:
         reader = csv.reader(stream, delimiter=separator, strict=True)
         try:
@@ -67,12 +67,12 @@ def _delimited(path: Path, separator: str) -> Table:
                     remedy="name what parts them in the map, as in  separator: ';'",
                 )
             rows = ((f"line {reader.line_num}", cells) for cells in reader if cells)
-            return Table.of(str(path), header, rows)
+            return ImportedTable.of(str(path), header, rows)
         except csv.Error as error:
             raise RegistryError(f"line {reader.line_num}: {error}", where=str(path), remedy="save it again") from None
 
 
-def _json(path: Path, *, lines: bool) -> Table:
+def _json(path: Path, *, lines: bool) -> ImportedTable:
     if lines:
         with opened_text(path) as stream:
             found = [
@@ -90,7 +90,9 @@ def _json(path: Path, *, lines: bool) -> Table:
     for place, record in found:
         if not isinstance(record, dict):
             raise RegistryError(f"is a {type(record).__name__}; needed a mapping", where=f"{path}, {place}")
-    return Table.of_records(str(path), ((place, {k: plain(v) for k, v in record.items()}) for place, record in found))
+    return ImportedTable.of_records(
+        str(path), ((place, {k: plain(v) for k, v in record.items()}) for place, record in found)
+    )
 
 
 def _parsed(content: str, where: str) -> Any:
@@ -100,7 +102,7 @@ def _parsed(content: str, where: str) -> Any:
         raise RegistryError(f"is no JSON: {error}", where=where, remedy="save it again") from None
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path) -> ImportedTable:
     import duckdb
 
     try:
@@ -117,10 +119,10 @@ def _parquet(path: Path) -> Table:
         raise RegistryError(
             f"is no readable Parquet file: {problem}", where=str(path), remedy="save it again"
         ) from None
-    return Table.of(str(path), names, ((f"row {n}", [plain(c) for c in row]) for n, row in enumerate(rows, 1)))
+    return ImportedTable.of(str(path), names, ((f"row {n}", [plain(c) for c in row]) for n, row in enumerate(rows, 1)))
 
 
-def _workbook(path: Path, sheet: str | None) -> Table:
+def _workbook(path: Path, sheet: str | None) -> ImportedTable:
     with workbook(path) as book:
         rows = list(_filled(sheet_of(book, path, sheet).iter_rows(values_only=True)))
     if not rows:
@@ -131,7 +133,7 @@ def _workbook(path: Path, sheet: str | None) -> Table:
     names = ["" if cell is None else str(cell).strip() for cell in header]
     cells = ((f"row {n}", row[: len(names)] if not any(c is not None for c in row[len(names) :]) else row)
              for n, row in rows[1:])  # fmt: skip
-    return Table.of(str(path), names, cells)
+    return ImportedTable.of(str(path), names, cells)
 
 
 def _filled(rows: Any) -> Iterator[tuple[int, list[Cell]]]:

@@ -8,12 +8,12 @@ from predictor.errors import RegistryError
 from predictor.grids.expand import read_mapping
 from predictor.importers.readers.files import read_table
 from predictor.importers.readers.flat import MAX_RUNS, flat, folder_of
-from predictor.importers.table import Cell, Table, is_missing
+from predictor.importers.table import Cell, ImportedTable, is_missing
 
 METRICS, HPARAMS = "metrics.csv", "hparams.yaml"
 
 
-def read(source: str | Path) -> Table:
+def read(source: str | Path) -> ImportedTable:
     """The table of the runs below a folder, such as lightning_logs/.
 
     Raises RegistryError where there is none, and for a damaged metrics.csv; SpecError for a damaged hparams.yaml.
@@ -24,7 +24,7 @@ def read(source: str | Path) -> Table:
         raise RegistryError(f"no {METRICS} in it", where=str(root), remedy="name the logger's folder")
     if len(found) > MAX_RUNS:
         raise RegistryError(f"more than {MAX_RUNS:,} runs", where=str(root), remedy="import them in parts")
-    return Table.of_records(str(root), [(f"run {_name(path, root)}", _cells(path, root)) for path in found])
+    return ImportedTable.of_records(str(root), [(f"run {_name(path, root)}", _cells(path, root)) for path in found])
 
 
 def _name(path: Path, root: Path) -> str:

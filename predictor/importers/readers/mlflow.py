@@ -14,7 +14,7 @@ from pathlib import Path
 from predictor.errors import RegistryError, listed
 from predictor.grids.expand import read_mapping
 from predictor.importers.readers.flat import MAX_RUNS, folder_of
-from predictor.importers.table import Cell, Table
+from predictor.importers.table import Cell, ImportedTable
 from predictor.reading import MIB, check_regular, read_text
 
 DATABASE = "mlflow.db"
@@ -30,7 +30,7 @@ VALUES = {
 Run = tuple[str, str | None, dict[str, Cell]]  # id, status, cells
 
 
-def read(source: str | Path) -> Table:
+def read(source: str | Path) -> ImportedTable:
     """The table of a store: its database, or the folder that holds either kind.
 
     Raises RegistryError where there is no store, or it is damaged.
@@ -51,7 +51,7 @@ def read(source: str | Path) -> Table:
         raise RegistryError(f"no finished run ({len(left)} others)" if left else "no run", where=str(path),
                             remedy=f"name MLflow's {DATABASE}, or its folder mlruns/")  # fmt: skip
     notes = [f"{len(left)} runs left out, not finished: {listed(left)}"] if left else []
-    return Table.of_records(str(path), kept, notes)
+    return ImportedTable.of_records(str(path), kept, notes)
 
 
 def _database(path: Path) -> Iterator[Run]:

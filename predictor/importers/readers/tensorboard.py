@@ -12,13 +12,13 @@ import numpy as np
 
 from predictor.errors import RegistryError
 from predictor.importers.readers.flat import MAX_RUNS, folder_of
-from predictor.importers.table import Cell, Table
+from predictor.importers.table import Cell, ImportedTable
 
 EVENTS = "*tfevents*"
 HPARAMS = "_hparams_/session_start_info"
 
 
-def read(source: str | Path) -> Table:
+def read(source: str | Path) -> ImportedTable:
     """The table of the runs below a folder: run, hparams.NAME, scalars.NAME.
 
     Raises RegistryError where there is none, and where TensorBoard is missing.
@@ -29,7 +29,9 @@ def read(source: str | Path) -> Table:
         raise RegistryError("no event files (events.out.tfevents.*) in it", where=str(root), remedy="name their folder")
     if len(folders) > MAX_RUNS:
         raise RegistryError(f"more than {MAX_RUNS:,} runs", where=str(root), remedy="import them in parts")
-    return Table.of_records(str(root), [(f"run {_name(folder, root)}", _cells(folder, root)) for folder in folders])
+    return ImportedTable.of_records(
+        str(root), [(f"run {_name(folder, root)}", _cells(folder, root)) for folder in folders]
+    )
 
 
 def _name(folder: Path, root: Path) -> str:
@@ -42,7 +44,7 @@ def _cells(folder: Path, root: Path) -> dict[str, Cell]:
         from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
     except ImportError:
         raise RegistryError("holds event files, which TensorBoard reads", where=str(folder),
-                            remedy='pip install "predictor[integrations]"') from None  # fmt: skip
+                            remedy='install it: pip install "predictor[integrations]"') from None  # fmt: skip
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
     events.Reload()
     tags = events.Tags()

@@ -17,7 +17,7 @@ from typing import Any
 from predictor.errors import RegistryError
 from predictor.importers.readers.files import read_table
 from predictor.importers.readers.flat import MAX_RUNS, flat, folder_of
-from predictor.importers.table import Cell, Table
+from predictor.importers.table import Cell, ImportedTable
 from predictor.reading import MIB, read_bytes
 
 MAX_LOG = 1024 * MIB
@@ -29,7 +29,7 @@ WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 OWN = "_"  # the library's own settings and summaries: _wandb, _step, _runtime
 
 
-def read(source: str | Path) -> Table:
+def read(source: str | Path) -> ImportedTable:
     """The table of an export, or of the offline runs below a folder.
 
     Raises RegistryError where there is none, where a log is damaged, and where the library is missing.
@@ -50,7 +50,7 @@ def read(source: str | Path) -> Table:
     if not records:
         raise RegistryError(f"no finished run ({len(left)} others)", where=str(path), remedy="wait until one ends")
     notes = [f"{len(left)} runs left out, not finished: {', '.join(place for place, _ in left)}"] if left else []
-    return Table.of_records(str(path), records, notes)
+    return ImportedTable.of_records(str(path), records, notes)
 
 
 def _run(log: Path) -> tuple[dict[str, Cell], bool]:
@@ -59,7 +59,7 @@ def _run(log: Path) -> tuple[dict[str, Cell], bool]:
         from wandb.proto.wandb_internal_pb2 import Record
     except ImportError:
         raise RegistryError("is an offline run, which the library wandb decodes", where=str(log),
-                            remedy='pip install "predictor[integrations]"') from None  # fmt: skip
+                            remedy='install it: pip install "predictor[integrations]"') from None  # fmt: skip
     cells: dict[str, Cell] = {}
     config: dict[str, Any] = {}
     summary: dict[str, Any] = {}

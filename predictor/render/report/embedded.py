@@ -39,7 +39,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Table:
+class EmbeddedTable:
     """A table as it is read, and the same with full precision as CSV.
 
     shown : rows of texts; full : rows for the CSV, `shown` where left out; title : what it is, its caption

@@ -9,14 +9,14 @@ from typing import Any
 from predictor.agreements.estimated import PooledRho
 from predictor.errors import PredictorError
 from predictor.render.report.drawing import pooled_rhos
-from predictor.render.report.embedded import Picture, Table, picture
+from predictor.render.report.embedded import EmbeddedTable, Picture, picture
 from predictor.render.report.material import MAIN, Material
 
 DRAWN = 14  # rows of the figure
 OF_STUDY = 6  # indicators of each outcome in the table of a study
 
 
-def ranking(about: Material) -> tuple[Table | None, Picture | None]:
+def ranking(about: Material) -> tuple[EmbeddedTable | None, Picture | None]:
     """(a row a group of indicators with what it says of each outcome, the figure of the first outcome)."""
     outcomes = [name for name in MAIN if any(row.outcome == name for row in about.pooled)]
     if not outcomes:
@@ -38,7 +38,7 @@ def ranking(about: Material) -> tuple[Table | None, Picture | None]:
         f"Mean rank correlation with {outcomes[0]}: "
         + "; ".join(f"{row.indicator} {rho_text(row)}" for row in first[:DRAWN]) + ".",
     )  # fmt: skip
-    return Table("Indicators over all target sets", rows, full), drawn
+    return EmbeddedTable("Indicators over all target sets", rows, full), drawn
 
 
 def meaning(name: str, alike: Sequence[str] = ()) -> str:
@@ -52,7 +52,7 @@ def meaning(name: str, alike: Sequence[str] = ()) -> str:
     return f"{told} Says the same: {', '.join(alike)}." if alike else told
 
 
-def of_study(about: Material, study: str) -> Table | None:
+def of_study(about: Material, study: str) -> EmbeddedTable | None:
     """The indicators of one study: mean rho over its target sets, and how far they lie apart."""
     own = [row for row in about.rhos if row.study == study]
     cells: dict[tuple[str, str], list[Any]] = {}
@@ -74,7 +74,7 @@ def of_study(about: Material, study: str) -> Table | None:
         return None
     outcomes = list(dict.fromkeys(line["outcome"] for line in shown))
     best = [line for name in outcomes for line in [x for x in shown if x["outcome"] == name][:OF_STUDY]]
-    return Table(f"Indicators in {study}", best, [asdict(row) for row in own])
+    return EmbeddedTable(f"Indicators in {study}", best, [asdict(row) for row in own])
 
 
 def rho_text(row: PooledRho) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from predictor.models.fit import Fit
 from predictor.prediction.differences import differences
 from predictor.render.report.drawing import against_measured, told_and_seen
-from predictor.render.report.embedded import Picture, Table, picture
+from predictor.render.report.embedded import EmbeddedTable, Picture, picture
 from predictor.render.report.material import Material
 from predictor.render.report.story import headline
 from predictor.render.tables import points
@@ -33,7 +33,7 @@ def split_notes() -> list[tuple[str, str]]:
     return [(NAMES[name], text) for name, text in SPLITS.items()]
 
 
-def score_table(fit: Fit) -> Table:
+def score_table(fit: Fit) -> EmbeddedTable:
     """The chosen family on every kind of held-out run, beside the mean and the number of images alone."""
     baselines = {(r["outcome"], r["split"], r["family"]): r for r in fit.validation}
     rows = []
@@ -59,10 +59,10 @@ def score_table(fit: Fit) -> Table:
                 "n (runs)": f"{row['n_configurations']:,} ({row['n_runs']:,})",
             }
         )
-    return Table("Held-out scores", rows, [flat_row(row) for row in fit.validation])
+    return EmbeddedTable("Held-out scores", rows, [flat_row(row) for row in fit.validation])
 
 
-def coverage_table(fit: Fit) -> Table | None:
+def coverage_table(fit: Fit) -> EmbeddedTable | None:
     """By study and by domain, how many 90 % intervals held."""
     rows, full = [], []
     for row in fit.validation:
@@ -74,7 +74,7 @@ def coverage_table(fit: Fit) -> Table | None:
                 if row["split"] == "configuration":
                     rows.append({"outcome": row["outcome"], "by": kind, "name": name,
                                  "90 % covers": _covered((inside, n), low, high)})  # fmt: skip
-    return Table("Coverage by domain and study", rows, full) if rows else None
+    return EmbeddedTable("Coverage by domain and study", rows, full) if rows else None
 
 
 def reliability_rows(about: Material) -> list[dict[str, Any]]:
@@ -92,17 +92,17 @@ def reliability_rows(about: Material) -> list[dict[str, Any]]:
     return rows
 
 
-def reliability_table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
+def reliability_table(rows: Sequence[Mapping[str, Any]]) -> EmbeddedTable | None:
     """Stated against observed, in bins of P."""
     shown = [
         {"outcome": row["outcome"], "pairs of": row["pairs"], "P stated (mean)": f"{row['stated']:.2f}",
          "A was better": f"{row['observed']:.2f}", "n pairs": f"{int(row['n']):,}"}
         for row in rows
     ]  # fmt: skip
-    return Table("P(A beats B), stated and observed", shown, list(rows)) if shown else None
+    return EmbeddedTable("P(A beats B), stated and observed", shown, list(rows)) if shown else None
 
 
-def held_out_table(about: Material) -> Table | None:
+def held_out_table(about: Material) -> EmbeddedTable | None:
     """The fit's score on studies that it never saw."""
     rows = []
     for row in about.scored:
@@ -123,7 +123,7 @@ def held_out_table(about: Material) -> Table | None:
             }
         )  # fmt: skip
     full = [{key: value for key, value in flat_row(row).items() if not isinstance(value, list)} for row in about.scored]
-    return Table("Score on held-out studies", rows, full) if rows else None
+    return EmbeddedTable("Score on held-out studies", rows, full) if rows else None
 
 
 def pictures(about: Material, colours: Mapping[str, Any]) -> Iterator[Picture]:

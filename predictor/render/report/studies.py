@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predictor.render.report.embedded import Table
+from predictor.render.report.embedded import EmbeddedTable
 from predictor.render.report.material import Material
 from predictor.render.report.ranking import of_study
 
@@ -14,17 +14,17 @@ LEVELS = 8  # of an axis that are named
 
 
 @dataclass(frozen=True)
-class Study:
+class ReportedStudy:
     """What the section of a study shows."""
 
     name: str
     line: str
     varied: list[tuple[str, str]]
-    outcomes: Table
-    indicators: Table | None
+    outcomes: EmbeddedTable
+    indicators: EmbeddedTable | None
 
 
-def studies(about: Material) -> list[Study]:
+def studies(about: Material) -> list[ReportedStudy]:
     """Every study of the registry, in its order."""
     made = []
     for name in dict.fromkeys(record.study for record in about.records):
@@ -41,7 +41,7 @@ def studies(about: Material) -> list[Study]:
             if len(levels) > 1:
                 more = f" and {len(levels) - LEVELS} more" if len(levels) > LEVELS else ""
                 varied.append((column.removeprefix("axis_"), ", ".join(levels[:LEVELS]) + more))
-        made.append(Study(name, line, varied, _outcomes(name, about), of_study(about, name)))
+        made.append(ReportedStudy(name, line, varied, _outcomes(name, about), of_study(about, name)))
     return made
 
 
@@ -49,7 +49,7 @@ def _plain(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _outcomes(study: str, about: Material) -> Table:
+def _outcomes(study: str, about: Material) -> EmbeddedTable:
     """A row a target set: configurations, runs, and the range of every outcome over configurations."""
     own = about.configurations[about.configurations["study"].eq(study)]
     names = [c.removeprefix("out_") for c in own if c.startswith("out_") and own[c].notna().any()]
@@ -73,4 +73,4 @@ def _outcomes(study: str, about: Material) -> Table:
                 plain[f"{name}_{what}"] = float(of(values)) if len(values) else None
         rows.append(row)
         full.append(plain)
-    return Table(f"Outcomes in {study}", rows, full)
+    return EmbeddedTable(f"Outcomes in {study}", rows, full)

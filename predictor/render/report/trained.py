@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.render.report.drawing import growth, two_scalings
-from predictor.render.report.embedded import Picture, Table, picture
+from predictor.render.report.embedded import EmbeddedTable, Picture, picture
 from predictor.render.report.material import Material
 from predictor.render.tables import number
 
@@ -22,10 +22,10 @@ FEWEST = 8  # configurations of a panel
 JOULES = 3.6e6  # of a kWh
 
 
-def study_table(about: Material) -> Table:
+def study_table(about: Material) -> EmbeddedTable:
     """What each study holds: configurations, runs, target sets, domains, networks, hours."""
     rows = [_study(study, own) for study, own in by_study(about.records).items()]
-    return Table("Studies", [shown for shown, _ in rows], [full for _, full in rows])
+    return EmbeddedTable("Studies", [shown for shown, _ in rows], [full for _, full in rows])
 
 
 def by_study(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:

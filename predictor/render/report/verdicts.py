@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from predictor.claims.results import part_rows
 from predictor.render.claims import claim_lines, claim_sentence
 from predictor.render.report.drawing import effects
-from predictor.render.report.embedded import Picture, Table, picture
+from predictor.render.report.embedded import EmbeddedTable, Picture, picture
 from predictor.render.report.material import Material
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Verdict:
     picture: Picture | None
 
 
-def verdict_table(about: Material) -> Table | None:
+def verdict_table(about: Material) -> EmbeddedTable | None:
     """A row a claim."""
     if about.claims is None:
         return None
@@ -39,10 +39,10 @@ def verdict_table(about: Material) -> Table | None:
     rows = [
         {name: "-" if value is None else str(value) for name, value in row.items()} for row in claim_lines(about.claims)
     ]
-    return Table("Verdicts", rows, full)
+    return EmbeddedTable("Verdicts", rows, full)
 
 
-def part_table(about: Material) -> Table | None:
+def part_table(about: Material) -> EmbeddedTable | None:
     """A row a part of a claim, with what it needs."""
     if about.claims is None:
         return None
@@ -58,7 +58,7 @@ def part_table(about: Material) -> Table | None:
                 "target sets": str(row["n_target_sets"]), "pairs": str(row["n_pairs"]), "runs": str(row["n_runs"]),
             }
         )  # fmt: skip
-    return Table("Parts of the claims", rows, full)
+    return EmbeddedTable("Parts of the claims", rows, full)
 
 
 def verdicts(about: Material, colours: Mapping[str, Any]) -> list[Verdict]:
