@@ -12,34 +12,19 @@ import click
 
 from predictor.entry import run as run_command
 from trainer.cluster_options import CLUSTER, cluster_settings
+from trainer.fractals.command import fractals
+from trainer.options import BAD_IMAGES, DATA, FORMAT, GRID, INSIDE, RUNS
 
 TRAIN_EXTRA = ("torch", "torchvision", "timm", "PIL", "pyarrow")
-GRID = click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
-DATA = click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder that holds the sources' files.")
-RUNS = click.option(
-    "--runs", "runs_dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="The registry."
-)
-FORMAT = click.option(
-    "--format", "fmt", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
-)
-BAD_IMAGES = click.option(
-    "--bad-images",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    show_default=True,
-    help="Images that cannot be used: an error, or left out and named.",
-)
-
-
-INSIDE = click.option(
-    "--inside", is_flag=True, help="Refuse lists that name images outside of their folder, as CSV lists may."
-)
 
 
 @click.group()
 @click.version_option(package_name="predictor")
 def trainer() -> None:
     """Train grids of image classifiers and keep what they reach in a registry."""
+
+
+trainer.add_command(fractals)
 
 
 @trainer.command()
@@ -282,64 +267,6 @@ def cache(
         for fault in cached.bad:
             click.echo(f"left out: {fault}", err=True)
         click.echo(f'sources: {{{source.stem}: {{file: {cached.file.name}, digest: "{cached.digest}"}}}}')
-
-
-@trainer.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--classes", type=int, required=True, help="Number of classes.")
-@click.option("--instances", "--per-class", "instances", type=int, required=True, help="Images of each class.")
-@click.option("--size", type=int, default=32, show_default=True, help="Pixels of a side.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--step",
-    type=float,
-    default=0.1,
-    show_default=True,
-    help="Instances change a parameter by once and twice this share.",
-)
-@click.option("--points", type=int, default=100_000, show_default=True, help="Of an image.")
-@click.option("--draw", type=click.Choice(["patches", "points"]), default="patches", show_default=True)
-@click.option("--palette", type=click.Choice(["grey", "colour"]), default="grey", show_default=True)
-@click.option("--threads", type=click.IntRange(1, 1_024), help="Images rendered side by side (default: cores).")
-@FORMAT
-def fractals(
-    out: Path,
-    classes: int,
-    instances: int,
-    size: int,
-    seed: int,
-    step: float,
-    points: int,
-    draw: Literal["patches", "points"],
-    palette: Literal["grey", "colour"],
-    threads: int | None,
-    fmt: str,
-) -> None:
-    """Render a FractalDB (Kataoka et al. 2020) into OUT: a Parquet source where it ends in .parquet, else a folder.
-
-    A grid needs no files: it names the digest that this prints, and each run renders what it trains on.
-    """
-    from predictor.render.tables import json_text, rows_text
-    from trainer.data.readers.fractals import of_parameters
-    from trainer.fractals.parameters import Parameters
-    from trainer.fractals.write import write_database
-    from trainer.machine import usable_cores
-    from trainer.printing import counter
-
-    asked = Parameters(
-        classes=classes, instances=instances, seed=seed, step=step, points=points, draw=draw, palette=palette
-    )
-    with counter("images", classes * instances) as progress:
-        digest = write_database(
-            of_parameters("fractaldb", asked), out, size, threads=threads or usable_cores(), progress=progress
-        )
-    row = {"output": str(out), "file_digest": digest, "n_images": classes * instances, "digest": asked.digest}
-    if fmt == "json":
-        click.echo(json_text({"schema_version": 1, **row}))
-        return
-    click.echo(rows_text([row], fmt))
-    if fmt == "table":
-        click.echo(f'sources: {{fractaldb: {{digest: "{asked.digest}"}}}}')
 
 
 @trainer.command()

@@ -120,7 +120,7 @@ def _weights_file(name: str, place: str | None, tag: str) -> Path:
         if not tag:
             raise SpecError(
                 f"{name} names no weights",
-                remedy=f"Say --weights FILE, or a tag of timm: {name}.TAG (timm.list_pretrained())",
+                remedy=f"say --weights FILE, or a tag of timm: {name}.TAG (timm.list_pretrained())",
             )
         return weights.from_hub(name)
     if place.startswith(weights.HUB):
@@ -163,12 +163,12 @@ def head_labels(width: int, classes: str | None = None, folder: Path = Path()) -
         if subset is None:
             raise SpecError(
                 f"a head of {width:,} logits: no list of ImageNet has as many classes",
-                remedy="Name its classes in their order: --classes FILE, a class a line",
+                remedy="name its classes in their order: --classes FILE, a class a line",
             )
         names = tuple(ImageNetInfo(subset).label_names())
     if len(names) != width:
         raise SpecError(
-            f"the list has {len(names):,} classes, the head {width:,} logits", remedy="Name another: --classes"
+            f"the list has {len(names):,} classes, the head {width:,} logits", remedy="name another: --classes"
         )
     return names
 
@@ -201,7 +201,7 @@ def stages_of(name: str, width: int, stated: Sequence[int] = ()) -> tuple[int, .
         if stated[-1] != width:
             raise SpecError(
                 f"the last stage is said to have {stated[-1]:,} classes; the head has {width:,}",
-                remedy="State the stages in order, that of the head last: --stage N",
+                remedy="state the stages in order, that of the head last: --stage N",
             )
         return tuple(stated)
     words = re.findall(r"in(?:1k|12k|21k|22k)(?![0-9a-z])", name.partition(".")[2].replace("_", " "))
@@ -234,9 +234,9 @@ def named_tests(test_set: Path, shifts: Sequence[str]) -> dict[str, Path]:
     for shift in shifts:
         name, equals, place = shift.partition("=")
         if not (name and equals and place):
-            raise SpecError(f"--shift {shift}: needed NAME=PATH", remedy="Say e.g. --shift sketch=imagenet-sketch/")
+            raise SpecError(f"--shift {shift}: needed NAME=PATH", remedy="say e.g. --shift sketch=imagenet-sketch/")
         if f"shift:{name}" in tests:
-            raise SpecError(f"--shift {name} is named twice", remedy="Name every shift once")
+            raise SpecError(f"--shift {name} is named twice", remedy="name every shift once")
         tests[f"shift:{name}"] = Path(place)
     return tests
 
@@ -258,8 +258,8 @@ def rows_of(
         labels = sorted(set(source.labels[inside].tolist()) - {LEFT_OUT})
         numbered = bool(labels) and all(label.isdecimal() for label in labels)
         remedy = (
-            f"its classes are numbers: write a view beside it, a YAML file of 'images: {source.name}' and "
-            "'classes: imagenet-1k', and name that"
+            f"write a view beside it, as its classes are numbers: a YAML file of 'images: {source.name}' and "
+            "'classes: imagenet-1k'; and name that"
             if numbered
             else "name the classes as the images' folders do"
         )

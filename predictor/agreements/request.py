@@ -145,5 +145,6 @@ def _no_outcome(frame: pd.DataFrame) -> None:
             remedy="lower recipe.learning_rate in their grid and train it again",
         )
     raise RegistryError(
-        "these runs have no outcome", remedy="name a study whose runs were tested, or give the frame columns out_NAME"
+        "these runs have no outcome",
+        remedy="name a study whose runs were tested, or give the frame columns out_NAME",
     )

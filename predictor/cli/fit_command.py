@@ -90,7 +90,7 @@ def _on_top(
     from predictor.render.tables import json_text, rows_text
 
     if outcomes:
-        raise FitError("--base takes the outcomes of the base", remedy="Leave --outcome out")
+        raise FitError("--base takes the outcomes of the base", remedy="leave --outcome out")
     fit = shipped_fit() if base == "shipped" else load_fit(base)
     records = [record for registry in registries for record in read_registry(registry, studies or None)]
     check_writable(output)

@@ -79,7 +79,7 @@ def command(
         probe = _probe(fit, read, images, probe_file, how.get("split"))
     elif images or probe_file:
         told = "--no-probe says not to" if no_probe else f"the fit knows {target_set}: its runs say more"
-        raise FitError(f"nothing to probe for: {told}", remedy="Leave --images and --probe out")
+        raise FitError(f"nothing to probe for: {told}", remedy="leave --images and --probe out")
     if own is not None:
         from predictor.planning.pilots.based import predict_own
 
@@ -92,7 +92,7 @@ def command(
         from predictor.records import read_registry
 
         if asked.pop("recipe") is not None:
-            raise FitError("the pilots say their recipe", remedy="Leave --recipe out")
+            raise FitError("the pilots say their recipe", remedy="leave --recipe out")
         records = read_registry(pilot)
         fit = fit if probe is None else with_probe(fit, probe, domain=domain)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)

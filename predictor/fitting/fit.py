@@ -23,6 +23,7 @@ from predictor.fitting.parallel import processes_for, side_by_side
 from predictor.fitting.probes import probed
 from predictor.fitting.rows import Selection, outcome_names, record_family, rows_for, select
 from predictor.fitting.shifts import ROBUSTNESS, SHIFT, robustness_by_shift
+from predictor.fitting.stored import covered_at, n_tested, of_configurations, residuals
 from predictor.fitting.validation import Split, choose, splits, validate, validate_draws
 from predictor.grids.probes import spec_key
 from predictor.images.results import Probe
@@ -92,7 +93,7 @@ def fit_registry(
     unknown = sorted(set(outcomes or ()) - set(available))
     if unknown:
         shown = ", ".join(available) or "none"
-        raise FitError(f"no run measured {', '.join(unknown)}; measured: {shown}", remedy="Check --outcome")
+        raise FitError(f"no run measured {', '.join(unknown)}; measured: {shown}", remedy="check --outcome")
     content = _content(main, outcomes, _families(family_names), family_names is None, probes, tell, processes)
     families = {}
     for family, selection in apart.items():
@@ -147,7 +148,7 @@ def _content(
         left_out += [f"{name}: {note}" for note in made[name].notes]
     if not fitted:
         raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured'})",
-                       remedy="Train more configurations: trainer run GRID.yaml")  # fmt: skip
+                       remedy="train more configurations: trainer run GRID.yaml")  # fmt: skip
     return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
@@ -311,30 +312,30 @@ def _fit_outcome(
         "tested": {row.target_set: sorted(row.case.tested) for row in rows if row.case.tested is not None},
         "families": {key: item.parameters for key, item in fits.items()},
         "models": models_of(fits),
-        "configuration": _of_configurations(fits[chosen], configs, table),
+        "configuration": of_configurations(fits[chosen], configs, table),
         "target_set": {
             "family": chosen_new,
-            **_residuals(by_set or fits[chosen_new]),
-            "covered": _covered(table, "target_set"),
+            **residuals(by_set or fits[chosen_new]),
+            "covered": covered_at(table, "target_set"),
             "spread": spread(by_set, by_domain, fits[chosen_new], len(np.unique(configs.domains))),
         },
         "extrapolation": {
             "family": chosen,
-            **_residuals(larger),
+            **residuals(larger),
             "groups": larger.batches,
-            "covered": _covered(table, "extrapolation"),
+            "covered": covered_at(table, "extrapolation"),
         }
         if larger is not None
         else None,
         "domain": {
             "family": chosen_new,
-            **_residuals(by_domain),
+            **residuals(by_domain),
             "groups": by_domain.domains.tolist(),
-            "covered": _covered(table, "domain"),
+            "covered": covered_at(table, "domain"),
         }
         if by_domain is not None and by_name["domain"].no_intervals is None
         else None,
-        "n_tested": _n_tested(configs),
+        "n_tested": n_tested(configs),
         "usual_steps": configs.usual_steps,
         "per_class": per_class(rows, configs, fits, chosen, across, chosen_new),
     }
@@ -366,47 +367,5 @@ def _with_shifts(selection: Selection, made: Mapping[str, _Made]) -> dict[str, _
     table += validate_draws(ROBUSTNESS, rows, configs, fits, BY_SHIFT.name)
     table += [row for row in one.table if row["split"] not in ("configuration", "new_draws")]
     entry = {**one.entry, "families": {**one.entry["families"], BY_SHIFT.name: found.parameters}}
-    entry["configuration"] = _of_configurations(found, configs, table)
+    entry["configuration"] = of_configurations(found, configs, table)
     return {ROBUSTNESS: replace(one, entry=entry, table=table)}
-
-
-def _of_configurations(item: Calibrated, configs: Configurations, table: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What fit.json holds of held-out configurations."""
-    return {
-        "family": item.family.name,
-        "configurations": [configs.names[i] for i in item.of_all.tolist()],
-        **_residuals(item),
-        "measured": configs.values[item.of_all].tolist(),
-        "covered": _covered(table, "configuration"),
-        "covered_on": _covered_on(table),
-    }
-
-
-def _residuals(item: Calibrated) -> dict[str, Any]:
-    """Held-out residuals in logits, and the accuracies that were predicted."""
-    return {
-        **item.stored(),
-        "fold": item.fold.tolist(),
-        "groups": item.groups.tolist(),
-    }
-
-
-def _n_tested(configs: Configurations) -> dict[str, float]:
-    """Test images behind a configuration, by target set and of a new one: medians. Empty where none are counted."""
-    if not np.isfinite(configs.tested).all():
-        return {}
-    sets = {
-        name: float(np.median(configs.tested[configs.target_sets == name])) for name in np.unique(configs.target_sets)
-    }
-    return {**sets, "new": float(np.median(configs.tested))}
-
-
-def _covered(table: Sequence[dict[str, Any]], split: str) -> dict[str, Any]:
-    rows = [row for row in table if row["split"] == split and row["chosen"]]
-    return {level: pair for level, pair in rows[0]["covered"].items() if pair} if rows else {}
-
-
-def _covered_on(table: Sequence[dict[str, Any]]) -> list[str]:
-    """Studies whose configurations the coverage was counted on."""
-    rows = [row for row in table if row["split"] == "configuration" and row["chosen"]]
-    return rows[0]["covered_studies"] if rows else []

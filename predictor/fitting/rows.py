@@ -151,7 +151,7 @@ def select(
     known = sorted({record.study for record in records})
     unknown = sorted(set(studies or ()) - set(known))
     if unknown:
-        raise FitError(f"no study {', '.join(unknown)}; found: {', '.join(known) or 'none'}", remedy="Check --study")
+        raise FitError(f"no study {', '.join(unknown)}; found: {', '.join(known) or 'none'}", remedy="check --study")
     check_settings(take)
     reasons = [_reason(record, studies) for record in records]
     if family is None:
@@ -212,7 +212,7 @@ augmentation=simclr-mild, or all
             near = difflib.get_close_matches(name, SETTINGS, n=3) or list(SETTINGS)
             raise FitError(
                 f"--recipe {item}: no such setting; near: {', '.join(near)}",
-                remedy="Say e.g. augmentation=simclr-mild, or all",
+                remedy="say e.g. augmentation=simclr-mild, or all",
             )
 
 

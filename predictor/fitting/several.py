@@ -29,7 +29,7 @@ def read_several(
     """
     named = [Path(registry) for registry in registries]
     if len(set(map(str, named))) < len(named):
-        raise FitError("a registry is named twice", remedy="Name every registry once")
+        raise FitError("a registry is named twice", remedy="name every registry once")
     found: list[RunRecord] = []
     notes: list[str] = []
     for number, registry in enumerate(named):
@@ -72,7 +72,7 @@ def _check_alike(before: Sequence[RunRecord], after: Sequence[RunRecord], regist
             raise FitError(
                 f"target set {record.target_set!r} has {what} than in the registries before",
                 where=str(registry),
-                remedy="Give it another name in its grid",
+                remedy="give it another name in its grid",
             )
 
 

@@ -24,6 +24,7 @@ from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import Side, differences
 from predictor.prediction.fewer import fewer_is_better
 from predictor.prediction.intervals import OutcomeInterval, Question
+from predictor.prediction.outside import only_larger, outside, outside_warning
 from predictor.prediction.probed import check_classes, knows_probes, with_probe
 from predictor.prediction.recipes import Named, beside, named_recipe, weights_told
 from predictor.prediction.request import (
@@ -49,11 +50,6 @@ from predictor.recipes import NONE
 NEAREST = 3  # real runs that are shown beside a prediction
 WORST = 3  # classes that are named where not all are asked for
 ALL_PAIRS = 20  # more manifests than this are compared with the best one only
-SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ranges: those that grow with the images
-EMPTY = "target classes without images"
-TOGETHER = "all indicators together"
-SLACK = 1.1  # a design as far out as the farthest run is still inside
-SHRINK = ("power_difficulty@0.5",)  # and those that shrink with them
 
 
 def predict(
@@ -95,7 +91,7 @@ def predict(
     share_between("level", level, remedy="use e.g. --level 0.9")
     manifests = named_manifests(manifests)
     if not manifests:
-        raise FitError("no manifest to predict", remedy="Name at least one")
+        raise FitError("no manifest to predict", remedy="name at least one")
     whole = fit
     named = named_recipe(fit, recipe, model=model, image_size=image_size, image_steps=image_steps)
     fit = named.fit
@@ -227,31 +223,7 @@ def _read(fit: Fit, name: str, distribution: LabelDistribution, request: Predict
     shown = tuple(
         {"name": key, "value": item.value, "unit": item.unit, "reason": item.reason} for key, item in computed.items()
     )
-    return _Manifest(name, distribution, case, shown, tuple(_outside(fit, case)))
-
-
-def _outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
-    """Indicators that lie outside of what the fit saw."""
-    outside = []
-    for indicator, (low, high) in fit.ranges.items():
-        value = case.feature(indicator)
-        slack = 1e-9 * max(abs(low), abs(high), 1.0)  # stored ranges are rounded
-        if math.isfinite(value) and not low - slack <= value <= high + slack:
-            outside.append({"indicator": indicator, "value": value, "low": low, "high": high})
-    counts = case.distribution.target_counts if case.distribution is not None else np.empty(0)
-    empty = int((counts == 0).sum())
-    if 2 * empty > len(counts):  # no run left more than a few targets without images
-        outside.append({"indicator": EMPTY, "value": float(empty), "low": 0.0, "high": 0.0})
-    return outside or _jointly_outside(fit, case)
-
-
-def _jointly_outside(fit: Fit, case: Case) -> list[dict[str, Any]]:
-    """Each indicator alone is inside, but no run had such values together: squared Mahalanobis distance."""
-    joint = fit.joint
-    distance = math.nan if joint is None else joint.distance(case)
-    if joint is None or not distance > SLACK * joint.largest:
-        return []
-    return [{"indicator": TOGETHER, "value": distance, "low": 0.0, "high": joint.largest}]
+    return _Manifest(name, distribution, case, shown, tuple(outside(fit, case)))
 
 
 def _predict_one(
@@ -274,7 +246,7 @@ def _predict_one(
         ]
         shares = [(item, asked.value(item.candidates(request.basis))[0]) for item, asked in told]
         warnings += fewer_is_better(
-            fit, manifest.name, manifest.distribution, request, shares, lambda case: not _outside(fit, case),
+            fit, manifest.name, manifest.distribution, request, shares, lambda case: not outside(fit, case),
             {item["name"] for item in manifest.indicators},
         )  # fmt: skip
     why = []
@@ -358,7 +330,7 @@ def _outcome(fitted: OutcomeFit, manifest: _Manifest, request: PredictionRequest
     if manifest.outside:
         at_edge = question.interval(asked.of(family, clip=True))
         edge = (asked.of(family, clip=True), at_edge.low, at_edge.high)
-        found = question.outside(value, only_larger=_only_larger(manifest.outside))
+        found = question.outside(value, only_larger=only_larger(manifest.outside))
         found = replace(found, low=min(found.low, at_edge.low), high=max(found.high, at_edge.high))
     if request.unknown is not None:  # nothing held out says how far another network or resolution is off
         reason = f"no interval: no run had recipe {request.recipe_name}; runs with it, as pilots, give one"
@@ -376,13 +348,6 @@ def _judge(manifest: _Manifest, asked: Asked, family: str) -> Asked:
     if family == BY_SHIFT and len(asked.case.shifts) == 1:
         return manifest.asked.get(asked.case.shifts[0], asked)
     return asked
-
-
-def _only_larger(outside: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the manifest has more images than any run, and is like them otherwise."""
-    return all(
-        item["value"] > item["high"] if item["indicator"] in SIZES else item["indicator"] in SHRINK for item in outside
-    )
 
 
 def _compare(
@@ -432,14 +397,3 @@ def _compare(
                     )
                 )
     return rows
-
-
-def outside_warning(item: Mapping[str, Any], manifest: str) -> str:
-    """Measured value, good range, what it means, the fix."""
-    return f"{outside_fact(item)}; pilots at 3 sizes fix it: predictor pilots {manifest} --next 3"
-
-
-def outside_fact(item: Mapping[str, Any]) -> str:
-    """The same without the fix: for a prediction that has pilots already."""
-    value, low, high = (f"{item[key]:.4g}" for key in ("value", "low", "high"))
-    return f"{item['indicator']} is {value}; the fit saw {low} to {high}; beyond that the interval is uncalibrated"

@@ -65,7 +65,7 @@ def named_recipe(
         _check_steps(own, image_steps)
         return Named(own, model, image_size, image_steps, NONE, _evidence(fit, model, image_size))
     if model is not None or image_size is not None:
-        raise FitError("--recipe names network and image size", remedy="Leave --model and --image-size out")
+        raise FitError("--recipe names network and image size", remedy="leave --model and --image-size out")
     path = Path(recipe)
     if path.suffix in GRIDS:
         return _of_grid(fit, path, image_steps)
@@ -76,7 +76,7 @@ def named_recipe(
         near = difflib.get_close_matches(base, names, n=3) or names
         raise FitError(
             f"the fit knows no recipe {base!r}; near: {', '.join(near) or 'none'}",
-            remedy="List them: predictor recipes; or name a grid file, *.yaml",
+            remedy="list them: predictor recipes; or name a grid file, *.yaml",
         )
     try:
         action = Action.parse(words or "none")
@@ -89,12 +89,12 @@ def _named(fit: Fit, evidence: RecipeEvidence, action: Action, image_steps: int 
     if action.deferred and evidence.family == FROZEN:
         raise FitError(
             f"{evidence.name}: deferred needs steps; the head of a frozen network is solved for",
-            remedy="Leave deferred out",
+            remedy="leave deferred out",
         )
     if action.name not in evidence.actions:
         raise FitError(
             f"no run of {evidence.name} had {action.name}; runs had: {_actions(evidence)}",
-            remedy="Name one of them, or train such runs and fit again: predictor fit runs/ mine/",
+            remedy="name one of them, or train such runs and fit again: predictor fit runs/ mine/",
         )
     own = fit.recipe_families[evidence.family]
     _check_steps(own, image_steps)
@@ -108,7 +108,7 @@ def _actions(evidence: RecipeEvidence) -> str:
 def _check_steps(fit: Fit, image_steps: int | None) -> None:
     if image_steps is not None and fit.recipe_family == FROZEN:
         raise FitError(
-            "image-steps mean nothing to a frozen network: its head is solved for", remedy="Leave --image-steps out"
+            "image-steps mean nothing to a frozen network: its head is solved for", remedy="leave --image-steps out"
         )
 
 
@@ -129,7 +129,7 @@ def _of_grid(fit: Fit, path: Path, image_steps: int | None) -> Named:
     kinds = {(spec.model.model_dump_json(), spec.recipe.model_dump_json()): spec for spec in specs}
     if len(kinds) > 1:
         raise FitError(
-            f"trains {len(kinds)} recipes", where=str(path), remedy="Keep one network and one recipe in the grid"
+            f"trains {len(kinds)} recipes", where=str(path), remedy="keep one network and one recipe in the grid"
         )
     spec = specs[0]
     model, action = spec.model.model_dump(mode="json"), Action.of(spec.recipe.model_dump())
@@ -144,7 +144,7 @@ def _of_grid(fit: Fit, path: Path, image_steps: int | None) -> Named:
     if family not in fit.recipe_families:
         raise FitError(
             f"the fit knows no {family} networks; it knows {', '.join(fit.recipe_families)}",
-            where=str(path), remedy="Train some and fit again: predictor fit runs/ mine/",
+            where=str(path), remedy="train some and fit again: predictor fit runs/ mine/",
         )  # fmt: skip
     return Named(fit.recipe_families[family], name, size, image_steps, action)
 

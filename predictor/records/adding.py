@@ -15,7 +15,7 @@ from predictor.records.store import Stored, result, stored_records
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedRuns:
     """What came of it: runs that are new, that were there already, and those that were there with another result."""
 
     part: Path | None
@@ -24,7 +24,7 @@ class Added:
     differing: tuple[str, ...]
 
 
-def add_records(runs_dir: str | Path, study: str, records: Sequence[RunRecord]) -> Added:
+def add_records(runs_dir: str | Path, study: str, records: Sequence[RunRecord]) -> AddedRuns:
     """Add records to a study as one part. A run that is there already stays as it is.
 
     Raises RegistryError for a record that contradicts itself, for records of other studies, and where the folder
@@ -43,7 +43,7 @@ def add_records(runs_dir: str | Path, study: str, records: Sequence[RunRecord]) 
         raise unwritable(folder, error) from error
 
 
-def _add(folder: Path, study: str, records: Sequence[RunRecord]) -> Added:
+def _add(folder: Path, study: str, records: Sequence[RunRecord]) -> AddedRuns:
     wanted = {record.run_id: record for record in records}
     differing, there = [], set()
     for stored in stored_records(folder):
@@ -57,4 +57,4 @@ def _add(folder: Path, study: str, records: Sequence[RunRecord]) -> Added:
     new = [Stored(study, folder, None, record.to_json()) for run_id, record in sorted(wanted.items())
            if run_id not in there]  # fmt: skip
     part = write_part(folder, new) if new else None
-    return Added(part, len(new), len(there), tuple(sorted(differing)))
+    return AddedRuns(part, len(new), len(there), tuple(sorted(differing)))

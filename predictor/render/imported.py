@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from predictor.importers.build import Became, Imported
-from predictor.records.adding import Added
+from predictor.records.adding import AddedRuns
 from predictor.records.schema import Counted, RunRecord
 from predictor.render.tables import number, percent, rows_text
 from predictor.statistics.outcome_scales import SHARES
@@ -22,7 +22,7 @@ def columns_text(columns: Sequence[Became]) -> str:
     return rows_text([_column(item) for item in columns], "table", ["column", "becomes", "filled", "first"])
 
 
-def imported_text(found: Imported, added: Added | None, runs: str) -> str:
+def imported_text(found: Imported, added: AddedRuns | None, runs: str) -> str:
     """In words. added : what was written; None after a dry run"""
     parts = []
     if added is None:
@@ -50,7 +50,7 @@ def imported_text(found: Imported, added: Added | None, runs: str) -> str:
     return "\n\n".join(parts)
 
 
-def imported_json(found: Imported, added: Added | None) -> dict[str, Any]:
+def imported_json(found: Imported, added: AddedRuns | None) -> dict[str, Any]:
     """One object for JSON."""
     return {
         "schema_version": 1,

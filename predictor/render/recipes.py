@@ -57,7 +57,7 @@ def summary(fit: Fit, where: str) -> str:
     """Recipes, their actions and weights, and held-out errors by family."""
     shown = rows(fit)
     if not shown:
-        return f"{where} does not say what its recipes rest on. Fit again: predictor fit RUNS --output FIT"
+        return f"{where} does not say what its recipes rest on. fit again: predictor fit RUNS --output FIT"
     table = [{**row, "actions": _actions(row["actions"])} for row in shown]
     scored = [
         {

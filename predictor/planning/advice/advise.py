@@ -85,9 +85,9 @@ def advise(
     whole_number("budget", budget, remedy="use e.g. --budget 5000", least=0)
     share_between("level", level, remedy="use e.g. --level 0.9")
     if wanted is not None:
-        share_between("accuracy to reach", wanted, remedy="Use --reach 0.8")
+        share_between("accuracy to reach", wanted, remedy="use --reach 0.8")
     if pilots is not None and recipe is not None:
-        raise FitError("the pilots say their recipe", remedy="Leave --recipe out")
+        raise FitError("the pilots say their recipe", remedy="leave --recipe out")
     whole = fit
     named = named_recipe(fit, recipe, model=model, image_size=image_size, image_steps=image_steps)
     fit = fit if pilots is not None else named.fit

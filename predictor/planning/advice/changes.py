@@ -102,12 +102,12 @@ def relabelled(
         if not small:
             raise FitError(
                 f"no class has fewer than {below} images; the smallest has {min(counts.values())}",
-                where=option, remedy="Name a larger number",
+                where=option, remedy="name a larger number",
             )  # fmt: skip
         if len(targets) - len(small) < 2:
             raise FitError(
                 f"{len(small)} of {len(targets)} classes have fewer than {below} images; two must be left",
-                where=option, remedy="Name a smaller number",
+                where=option, remedy="name a smaller number",
             )  # fmt: skip
         rows = [row for row in distribution.rows() if row[0] not in small]
         words = f"{option.removeprefix('--').replace('-', ' ')} {below}"
@@ -122,7 +122,7 @@ def relabelled(
             raise FitError(
                 f"{with_near([other], others)} is no other class of the manifest; it has "
                 + (", ".join(others[:10]) or "none"),
-                where="--other", remedy="Say which classes are tested: --targets FILE",
+                where="--other", remedy="say which classes are tested: --targets FILE",
             )  # fmt: skip
         rows = [row for row in distribution.rows() if row[0] != other]
         made[f"without {other}"] = LabelDistribution.from_counts(rows, targets=targets)

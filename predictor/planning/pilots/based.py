@@ -76,7 +76,7 @@ def fit_on_top(base: Fit, records: Iterable[RunRecord]) -> tuple[Fit, list[Added
     if not kept:
         raise FitError(
             "no own target set to add to the base" + (f" ({'; '.join(notes)})" if notes else ""),
-            remedy=f"Train {ENTERS} configurations or more of one: predictor pilots MANIFEST --next {ENTERS}",
+            remedy=f"train {ENTERS} configurations or more of one: predictor pilots MANIFEST --next {ENTERS}",
         )
     content = {**base.content, OWN: [record.model_dump(mode="json") for record in kept]}
     content["left_out"] = [*base.left_out, *notes]
@@ -137,5 +137,5 @@ def predict_own(fit: Fit, manifests: Any, records: Sequence[RunRecord], **asked:
     read_pilots(records)
     recipe = asked.pop("recipe", None)
     if recipe is not None:
-        raise FitError("the runs of this target set say their recipe", remedy="Leave --recipe out")
+        raise FitError("the runs of this target set say their recipe", remedy="leave --recipe out")
     return predict_with_pilots(fit, manifests, records, **asked)

@@ -21,7 +21,8 @@ from predictor.planning.pilots.classes import pilot_classes, seen_classes
 from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
 from predictor.prediction.intervals import UNCALIBRATED
-from predictor.prediction.predict import WORST, outside_fact, outside_warning
+from predictor.prediction.outside import outside_fact, outside_warning
+from predictor.prediction.predict import WORST
 from predictor.prediction.request import NEW, PredictionRequest, named_manifests, resolve, share_between, whole_number
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Reported, RunRecord
@@ -342,7 +343,7 @@ def pilot_predictor(
     pilots = read_pilots(records, target_set)
     for name, given, own in (("--model", model, pilots.model), ("--image-size", image_size, pilots.image_size)):
         if given is not None and given != own:
-            raise FitError(f"{name} {given}; the pilots were trained with {own}", remedy=f"Leave {name} out")
+            raise FitError(f"{name} {given}; the pilots were trained with {own}", remedy=f"leave {name} out")
     fit = fit.recipe_families.get(record_family(pilots.records[0]), fit)
     known = fit.domains
     asked = {
