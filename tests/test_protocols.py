@@ -12,7 +12,8 @@ from claims_made import start, trained
 from images import write_source
 
 from predictor.claims.configurations import groups
-from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec, comparable, compared_as, protocol_beside, protocols_of
+from predictor.protocols import comparable, compared_as, protocol_beside, protocols_of
+from predictor.spec import PROTOCOL, PROTOCOLS, RunSpec
 from trainer.data.opening import open_source
 from trainer.data.selection import TrainingSet, training_sets
 from trainer.loop import Ahead, Batches, evenly, loss_of, n_steps, new_state, pieces, train

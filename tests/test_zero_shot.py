@@ -125,7 +125,7 @@ def test_numbered_folders_are_whole_numbers_not_texts(imagenet) -> None:
     source = zero_shot.read_source("v2", imagenet / "v2.yaml")
     names = class_list("imagenet-1k")
     assert set(source.labels.tolist()) == {names[i] for i in (0, 1, 2, 3, 10, 999)}
-    with pytest.raises(DataError, match=r"its classes are numbers: write a view .*classes: imagenet-1k"):
+    with pytest.raises(DataError, match=r"write a view beside it, as its classes are numbers: .*classes: imagenet-1k"):
         bare_folder = zero_shot.read_source("v2", imagenet / "imagenetv2-matched-frequency-format-val")
         zero_shot.rows_of(bare_folder, TARGETS, None)
 

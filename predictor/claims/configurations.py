@@ -11,10 +11,11 @@ from itertools import groupby
 
 from predictor.claims.origins import origin, synthetic
 from predictor.profiles import Profile, profile_counts
+from predictor.protocols import compared_as
 from predictor.recipes import ACTION_FIELDS, Action, family_of
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Counted, RunRecord
-from predictor.spec import Others, RunSpec, Stage, StageData, canonical_json, compared_as, target_counts
+from predictor.spec import Others, RunSpec, Stage, StageData, canonical_json, target_counts
 
 EQUAL_STEPS, EQUAL_EPOCHS = "equal image-steps", "equal epochs"
 ROUNDING = 0.01  # sizes and image-steps are whole numbers: a relative difference below this is none

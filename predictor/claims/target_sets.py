@@ -13,7 +13,8 @@ from typing import Any
 from predictor.claims.configurations import Configuration, unedited
 from predictor.claims.origins import origin, synthetic
 from predictor.errors import SpecError
-from predictor.spec import RunSpec, TestSet, compared_as
+from predictor.protocols import compared_as
+from predictor.spec import RunSpec, TestSet
 
 FRACTALS = ("fractaldb", "fractals:classes=1000,instances=1000,seed=0")  # where no run names drawn images
 DOUBLINGS = 4  # a design goes up to four times the size that it starts from

@@ -15,9 +15,10 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, SpecError
 from predictor.grids import load_grid, plan_grid
 from predictor.grids.compose import compose, recipe_of, source, target_set_of
+from predictor.protocols import compared_as, protocol_beside
 from predictor.records.schema import RunRecord
 from predictor.records.store import study_folders
-from predictor.spec import RunSpec, Stage, StageData, canonical_json, compared_as, planned_counts, protocol_beside
+from predictor.spec import RunSpec, Stage, StageData, canonical_json, planned_counts
 
 LEVELS = 8  # of each axis that are crossed: those that most configurations have
 MOST = 4000  # candidates that are weighed: beyond it a fixed sample of the crossing
