@@ -73,6 +73,8 @@ def ours(images: np.ndarray | Streamed, place: str) -> Callable[[], int]:
     """An epoch of batches in random order, each decoded where it has to be, and augmented."""
     augment = augmentation("simclr", flip=True)
     draws = torch.tensor(randomness.key("augment", 0, 0))
+    side = images.size if isinstance(images, Streamed) else images.shape[-1]
+    augment(torch.zeros(2, 3, side, side, dtype=torch.uint8), draws, 0)  # compiles it, once a process
 
     def epoch() -> int:
         order = np.random.default_rng(0).permutation(len(images))

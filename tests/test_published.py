@@ -208,7 +208,8 @@ def test_a_plan_of_a_table_accepts_the_layouts(study, tmp_path) -> None:
     """Every folder that the grid names, with its real classes; a step of the network is tried as well."""
     sizes = {"train": 1, "val": 1, "v2": 10, "sketch": 1, "r": 200, "a": 7500, "openimages-100": 1, "openimages": 1}
     data = imagenet_copy(tmp_path / "data", sizes)
-    rows = [{"image": pattern(1, np.random.default_rng(0)), "label": f"n9{i:07d}"} for i in range(21_750)]
+    one = pattern(1, np.random.default_rng(0))
+    rows = [{"image": one, "label": f"n9{i:07d}"} for i in range(21_750)]
     (data / "imagenet-21k").mkdir()
     pq.write_table(pa.Table.from_pylist(rows), data / "imagenet-21k/train-00000-of-00001.parquet")
     exact = {"imagenet_1k": {"val": 1000}, "imagenet_r": {"test": 200}, "imagenet_sketch": {"test": 1000}}

@@ -35,6 +35,13 @@ def _socket(path: Path) -> None:
         os.chdir(here)
 
 
+def _view(folder: Path, key: str) -> None:
+    for label in ("cat", "dog"):
+        (folder / "pets" / label).mkdir(parents=True)
+        (folder / "pets" / label / "0.jpg").write_bytes(b"...")
+    (folder / "v.yaml").write_text(f"images: pets\n{key}: x\n")
+
+
 def _sparse(path: Path) -> None:
     with open(path, "wb") as file:
         file.truncate(1 << 42)
@@ -89,6 +96,9 @@ READERS: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
     ),
     "lock of a pack": (_in_study(".pack.lock"), ["runs", "pack", "runs"], "predictor"),
     "source": (_at("x"), ["digest", "x"], "predictor"),
+    "view": (_at("x.yaml"), ["digest", "x.yaml"], "predictor"),
+    "map of a view": (_at("x", lambda folder: _view(folder, "map")), ["digest", "v.yaml"], "predictor"),
+    "classes of a view": (_at("x", lambda folder: _view(folder, "classes")), ["digest", "v.yaml"], "predictor"),
     "image": (
         lambda folder: ((folder / "x/train/a").mkdir(parents=True), folder / "x/train/a/1.jpg")[1],
         ["digest", "x"], "predictor",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections import Counter
 from dataclasses import replace
@@ -23,10 +24,11 @@ from predictor.class_lists import class_list
 from predictor.errors import DataError, PredictorError, listed, near
 from predictor.images.listing import Images, below, open_images
 from predictor.images.readers.rows import LEFT_OUT
-from predictor.reading import MIB, opened_text, read_text
+from predictor.reading import MIB, read_text
 
 KEYS = ("images", "label", "classes", "map", "split")
 ENDINGS = (".yaml", ".yml")
+MAX_MAP = 256 * MIB  # bytes of a map
 
 
 def recognises(path: Path) -> bool:
@@ -129,8 +131,7 @@ def _positions(path: Path, wanted: Any, labels: list[str]) -> dict[str, str]:
 def _table(file: Path) -> dict[str, str]:
     """A CSV label,class. Raises DataError where a label has two classes: which of them would be right?"""
     try:
-        with opened_text(file) as stream:
-            rows = list(csv.DictReader(stream))
+        rows = list(csv.DictReader(io.StringIO(read_text(file, limit=MAX_MAP))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot be read: {error}", where=str(file)) from None
     columns = list(rows[0]) if rows else []
