@@ -12,10 +12,12 @@ from click.testing import CliRunner
 from predictor.cli.advise_command import command
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
+from predictor.models.fit import shipped_fit
 from predictor.planning import advise
 from predictor.planning.advice.changes import relabelled
 from predictor.prediction import predict
 
+README = Path(__file__).parents[1] / "README.md"
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 COUNTS = [70, 50, 40, 30, 20, 12, 8, 6, 4, 3]
 SKEWED = LabelDistribution.from_counts(dict(zip(NAMES, COUNTS, strict=True)))
@@ -108,3 +110,22 @@ def test_the_command_prints_actions_beside_images(recipes_fit, tmp_path: Path) -
     assert "image-steps   none: the head of a frozen network is solved for" in done.stdout
     told = json.loads(CliRunner().invoke(command, [*words, *hint, "--format", "json"]).stdout)
     assert {change["kind"] for change in told["changes"]} == {"action", "both"}
+
+
+def test_the_figures_of_the_readme_are_those_of_the_shipped_fit() -> None:
+    counts = (180, 120, 80, 50, 30, 20, 10, 5, 3, 2)
+    names = ("bear", "bee", "bridge", "bus", "butterfly", "chair", "lion", "mushroom", "orange", "telephone")
+    web = LabelDistribution.from_counts(dict(zip(names, counts, strict=True)))
+    advice = advise(shipped_fit(), web, 40, target_set="cifar100/a", recipe="frozen-lite0")
+    plan = advice.plan("advised")
+    best = next(change for change in advice.changes if change.kind == "action")
+    both = next(change for change in advice.changes if change.kind == "both")
+    assert best.name == "logit-adjustment" and plan.collected == 40
+
+    def told(gain: float, low: float | None, high: float | None) -> str:
+        return f"{100 * gain:+.0f} [{100 * (low or 0):+.0f}, {100 * (high or 0):+.0f}]"
+
+    flat = " ".join(README.read_text(encoding="utf-8").split())
+    assert f"logit adjustment {told(best.gain, best.gain_low, best.gain_high).replace(' [', ' points [')}" in flat
+    assert f"40 images {told(plan.gain, plan.gain_low, plan.gain_high)}" in flat
+    assert f"both {told(both.gain, both.gain_low, both.gain_high)}" in flat
