@@ -281,6 +281,7 @@ grid:
         "images looked at are smaller than the 32 px that the network sees (the smallest 16 px) and are enlarged"
         in (planned.stdout + planned.stderr)
     )
+    assert "resnet10t was pretrained at 176 px; the grid trains it at 32 px" in planned.stdout + planned.stderr
     small = grid.read_text()
     grid.write_text(small.replace("image_size: 32", "image_size: 16"))
     assert "are enlarged" not in trainer_command("plan", grid, "--data", folder[0], "--runs", runs).stdout

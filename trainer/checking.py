@@ -88,7 +88,18 @@ def source_notes(grid: Grid, data_dir: Path) -> list[str]:
         source = _opened(*place)
         small = smaller_than(source, max(sizes)) if sizes else None
         notes += [f"{place[0]}: {note}" for note in (*source.notes, *([small] if small else []))]
-    return notes
+    return notes + _pretraining_notes(grid)
+
+
+def _pretraining_notes(grid: Grid) -> list[str]:
+    """Networks that see images at another size than in their pretraining, as timm states that."""
+    from trainer.weights import data_config
+
+    models = {(run.spec.model.name, run.spec.model.image_size) for run in grid.runs if run.spec.model.weights}
+    seen = [(name, size, data_config(name)["input_size"][-1]) for name, size in sorted(models)]
+    return [
+        f"{name} was pretrained at {own} px; the grid trains it at {size} px" for name, size, own in seen if own != size
+    ]
 
 
 def smaller_than(source: Source, size: int) -> str | None:

@@ -196,13 +196,13 @@ def in_order(network: nn.Module, found: Mapping[str, Tensor]) -> dict[str, Tenso
 
 
 def data_config(name: str) -> dict[str, Any]:
-    """How a network's pretraining saw images, as timm has it: mean, std, interpolation."""
+    """How a network's pretraining saw images, as timm has it: mean, std, interpolation, and their (C, H, W)."""
     import timm
     from timm.data import resolve_data_config
 
     config = timm.get_pretrained_cfg(name)
     resolved = resolve_data_config({}, pretrained_cfg=config.to_dict() if config else {})
-    return {key: resolved[key] for key in ("mean", "std", "interpolation")}
+    return {key: resolved[key] for key in ("mean", "std", "interpolation", "input_size")}
 
 
 def stated(place: str) -> str:
