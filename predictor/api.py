@@ -47,7 +47,7 @@ class Fit(fits.Fit):
         pilots : runs of the manifests' own target set
         probe : probe.json of its images, see `predictor probe`
         targets : names of the tested classes; how : how files are read, see `predictor.read_manifest`
-        asked : target_set, domain, model, image_size, image_steps, level, all_classes; see `predictor.predict`
+        asked : target_set, domain, model, image_size, image_steps, recipe, level, all_classes; see `predictor.predict`
 
         Raises FitError for names that the fit does not know, and ManifestError for files that cannot be read.
         """
@@ -58,10 +58,19 @@ class Fit(fits.Fit):
 
         read = _manifests(manifests, targets, how)
         known = None if probe is None else read_probe(Path(probe))
+        pilots = self._own_runs(asked) if pilots is None else pilots
         if pilots is None:
             return predict(self, read, probe=known, **asked)
         fit = self if known is None else with_probe(self, known, domain=asked.get("domain", "new"))
         return predict_with_pilots(fit, read, _records(pilots), **asked)
+
+    def _own_runs(self, asked: Mapping[str, Any]) -> Runs | None:
+        """Runs of the target set that is asked for, where they were added to the fit (`predictor fit --base`)."""
+        if not self.content.get("own_runs"):
+            return None
+        from predictor.planning.pilots.based import own_records
+
+        return own_records(self, asked.get("target_set", "new"))
 
     def advise(
         self,
@@ -81,6 +90,7 @@ class Fit(fits.Fit):
         from predictor.planning import advise
 
         ((name, distribution),) = _manifests([manifest], targets, how).items()
+        pilots = self._own_runs(asked) if pilots is None else pilots
         records = None if pilots is None else _records(pilots)
         return advise(self, distribution, budget, manifest=name, pilots=records, **asked)
 

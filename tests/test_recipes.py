@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from recipes_made import PUSH, frozen
 from synthetic import TARGET_SETS, registry
 
+from predictor import api
+from predictor.cli.advise_command import command as advise_command
 from predictor.cli.fit_command import command as fit_command
 from predictor.cli.predict_command import command as predict_command
 from predictor.cli.recipes_command import command as recipes_command
@@ -252,6 +254,14 @@ def test_a_fit_on_top_of_another_one(registries, synthetic_fit) -> None:
     command = re.search(r"use it: predictor predict (.*)", text)[1].replace("MANIFEST", str(manifest)).split()
     assert "TARGET SET mine/a" in invoke(predict_command, *command)
     read = load_fit(registries[0] / "top.json")
+    counts = LabelDistribution.from_counts({f"mine/a/{c:02d}": 30 + c for c in range(6)})
+    own_fit = api.load_fit(registries[0] / "top.json")
+    (one,) = own_fit.predict(counts, target_set="mine/a").predictions
+    assert one.basis == "pilot" and own_fit.advise(counts, 20, target_set="mine/a").status == "pilot"
+    advised = invoke(
+        advise_command, manifest, "--budget", 20, "--fit", registries[0] / "top.json", "--target-set", "mine/a"
+    )
+    assert "TARGET SET mine/a" in advised
     assert predict(read, {"m": EVEN}).predictions == predict(synthetic_fit, {"m": EVEN}).predictions
     few = registries[0].parent / "few"
     for record in mine(2, "mine/c"):

@@ -57,13 +57,10 @@ def _installed(weights: Weights) -> Path:
 
 
 def from_hub(tag: str) -> Path:
-    import timm
-
+    """The file of a tag. Raises SpecError for one that timm does not know, DataError where no hub is reached."""
     offline = "download the file where there is a network, and name it in the grid: weights: {file: ..., digest: ...}"
-    if (
-        not timm.is_model(tag.split(".")[0])
-        or (config := timm.get_pretrained_cfg(tag, allow_unregistered=False)) is None
-    ):
+    config = config_of(tag)
+    if config is None:
         raise SpecError(f"timm knows no weights {tag!r}", remedy="list them: timm.list_pretrained()")
     try:
         from huggingface_hub import hf_hub_download
@@ -71,6 +68,16 @@ def from_hub(tag: str) -> Path:
         return Path(hf_hub_download(config.hf_hub_id, "model.safetensors"))
     except Exception as error:  # whatever the client raises where there is no network
         raise DataError(f"the hub cannot be reached for {tag!r}: {error}", remedy=offline) from None
+
+
+def config_of(name: str) -> Any:
+    """timm's config of a network's weights, NAME or NAME.TAG; None where timm knows none."""
+    import timm
+
+    try:
+        return timm.get_pretrained_cfg(name, allow_unregistered=False) if timm.is_model(name.split(".")[0]) else None
+    except RuntimeError:  # a tag that the network does not have
+        return None
 
 
 @lru_cache(maxsize=4)

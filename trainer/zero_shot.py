@@ -81,7 +81,7 @@ def load_network(
     found = weights.tensors(path)
     digest = file_digest(path)
     known = known_weights(digest)
-    config = timm.get_pretrained_cfg(name, allow_unregistered=False) or timm.get_pretrained_cfg(base)
+    config = weights.config_of(name) or weights.config_of(base)
     width = _width(base, config, found, known is not None)
     net = timm.create_model(base, pretrained=False, num_classes=width)
     own = net.state_dict()

@@ -79,6 +79,10 @@ def command(
         from predictor.records import read_registry
 
         asked["pilots"] = read_registry(pilot)
+    elif fit.content.get("own_runs"):
+        from predictor.planning.pilots.based import own_records
+
+        asked["pilots"] = own_records(fit, asked["target_set"])
     asked |= {"cuts": cuts, "prices": None if price is None else read_prices(price)}
     if plot is not None:
         from predictor.render.drawn import check_figure
