@@ -67,7 +67,8 @@ def actions(fit: Fit, runs: str) -> None:
     low, high = exact_interval(within, len(lost))
     print(
         f"action named best: within {100 * BAR_LOSS:g} point of the best in {within} of {len(lost)} "
-        f"[{low:.2f}, {high:.2f}], loses {100 * np.mean(lost):.1f} points on average (three seeds each: chance chooses between near ones)  "
+        f"[{low:.2f}, {high:.2f}], loses {100 * np.mean(lost):.1f} points on average (three seeds each: chance chooses "
+        f"between near ones)  "
         f"bar {BAR_SHARE:.0%}: {'met' if within >= BAR_SHARE * len(lost) else 'missed'}"
     )
 
