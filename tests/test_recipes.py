@@ -257,7 +257,7 @@ def test_a_fit_on_top_of_another_one(registries, synthetic_fit) -> None:
     counts = LabelDistribution.from_counts({f"mine/a/{c:02d}": 30 + c for c in range(6)})
     own_fit = api.load_fit(registries[0] / "top.json")
     (one,) = own_fit.predict(counts, target_set="mine/a").predictions
-    assert one.basis == "pilot" and own_fit.advise(counts, 20, target_set="mine/a").status == "pilot"
+    assert one.basis == "pilot" and own_fit.advise(counts, 20, target_set="mine/a").target_set == "mine/a"
     advised = invoke(
         advise_command, manifest, "--budget", 20, "--fit", registries[0] / "top.json", "--target-set", "mine/a"
     )
