@@ -118,7 +118,7 @@ def test_what_it_says_are_the_figures_of_the_fit_and_the_runs(about: Material) -
     assert "56 image classifiers were trained in 32 configurations" in told["What was done"]
     best = max((r for r in about.pooled if r.outcome == "accuracy"), key=lambda r: abs(r.value))
     assert f"{best.indicator} (" in told["What predicts"] and f"{best.value:+.2f}" in told["What predicts"]
-    assert "undecided (C1, C2, C2-none, C3, C4, C5, C6, C7)" in told["The claims"]
+    assert "undecided (C1, C2, C2-none, C3, C4, C5, C6, C7, P1 scratch" in told["The claims"]
 
 
 def test_estimates_are_those_of_agreement(about: Material) -> None:

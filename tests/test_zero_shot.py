@@ -144,7 +144,7 @@ def test_stages_stand_in_timms_tags() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda h, i: zero_shot.load_network(NETWORK, None), f"{NETWORK} names no weights. Say --weights FILE"),
+        (lambda h, i: zero_shot.load_network(NETWORK, None), f"{NETWORK} names no weights. say --weights FILE"),
         (lambda h, i: zero_shot.load_network(NETWORK, str(h / "gone.pth")), "no such file of weights"),
         (
             lambda h, i: zero_shot.load_network("test_resnet", str(h / "1000.safetensors")),

@@ -66,6 +66,11 @@ class ClaimResult:
     differs: float | None = None
     recipe: str | None = None
 
+    @property
+    def label(self) -> str:
+        """The claim, the recipe family and the domain that it is about, as far as it is about one."""
+        return " ".join(part for part in (self.claim, self.recipe, self.domain) if part)
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ClaimsReport(Result):

@@ -22,12 +22,12 @@ def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> 
     report = shown(report)
     lines = [_line(result) for result in report.results]
     blocks = [rows_text(lines, fmt)]
-    blocks.append("\n".join(_wrapped(f"{_name(r)}  {r.question} {_sentence(r)}", fmt) for r in report.results))
+    blocks.append("\n".join(_wrapped(f"{r.label}  {r.question} {_sentence(r)}", fmt) for r in report.results))
     if everything:
         parts = [_part_line(result, part) for result in report.results for part in result.parts]
         blocks.append(rows_text(parts, fmt))
         sets = [
-            {"claim": _name(r), "part": p.name, "outcome": p.outcome}
+            {"claim": r.label, "part": p.name, "outcome": p.outcome}
             | {name: _points(value) for name, value in p.target_sets.items()}
             for r in report.results
             for p in r.parts
@@ -58,13 +58,9 @@ def claims_json(report: ClaimsReport) -> dict[str, Any]:
     return {"schema_version": 1, "claims": rows, "unused": dict(report.unused)}
 
 
-def _name(result: ClaimResult) -> str:
-    return " ".join(part for part in (result.claim, result.recipe, result.domain) if part)
-
-
 def _line(result: ClaimResult) -> dict[str, object]:
     return {
-        "claim": _name(result),
+        "claim": result.label,
         "verdict": result.verdict,
         "effect": _points(result.effect),
         "interval": _interval(result.low, result.high, result.level),
@@ -92,7 +88,7 @@ def _sentence(result: ClaimResult) -> str:
 
 def _part_line(result: ClaimResult, part: Any) -> dict[str, object]:
     return {
-        "claim": _name(result),
+        "claim": result.label,
         "part": part.name,
         "outcome": part.outcome,
         "expects": part.expects,
@@ -131,7 +127,7 @@ def plot(report: ClaimsReport) -> Figure:
 
     told = [r for r in report.results if None not in (r.effect, r.low, r.high)]
     points = pd.DataFrame(
-        [{"label": r.claim, "series": r.verdict, "value": r.effect, "low": r.low, "high": r.high} for r in told],
+        [{"label": r.label, "series": r.verdict, "value": r.effect, "low": r.low, "high": r.high} for r in told],
         columns=["label", "series", "value", "low", "high"],
     )
     points[["value", "low", "high"]] *= 100

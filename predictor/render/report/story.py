@@ -114,7 +114,7 @@ def _claims(about: Material) -> str | None:
     counts = Counter(result.verdict for result in whole)
     told = []
     for verdict in ("supported", "contradicted", "undecided"):
-        names = [r.claim for r in whole if r.verdict == verdict]
+        names = [r.label for r in whole if r.verdict == verdict]
         if names:
             told.append(f"{counts[verdict]} {'is' if counts[verdict] == 1 else 'are'} {verdict} ({', '.join(names)})")
     return f"Of {len(whole)} claims about training data that were put to these runs, {_and(told)}." if told else None

@@ -33,8 +33,8 @@ def verdict_table(about: Material) -> EmbeddedTable | None:
     """A row a claim."""
     if about.claims is None:
         return None
-    names = ("claim", "domain", "question", "verdict", "effect", "low", "high", "level", "margin", "p", "p_adjusted",
-             "n_target_sets", "n_pairs", "n_runs")  # fmt: skip
+    names = ("claim", "recipe", "domain", "question", "verdict", "effect", "low", "high", "level", "margin", "p",
+             "p_adjusted", "n_target_sets", "n_pairs", "n_runs")  # fmt: skip
     full = [{name: getattr(result, name) for name in names} for result in about.claims.results]
     rows = [
         {name: "-" if value is None else str(value) for name, value in row.items()} for row in claim_lines(about.claims)
@@ -52,7 +52,8 @@ def part_table(about: Material) -> EmbeddedTable | None:
         value, low, high = row["effect"], row["low"], row["high"]
         rows.append(
             {
-                "claim": str(row["claim"]), "part": str(row["part"]), "outcome": str(row["outcome"]),
+                "claim": " ".join(str(row[key]) for key in ("claim", "recipe") if row[key]),
+                "part": str(row["part"]), "outcome": str(row["outcome"]),
                 "expects": str(row["expects"]), "effect": _points(value),
                 "interval": "-" if low is None else f"[{_points(low)}, {_points(high)}] {row['level']:.0%}",
                 "target sets": str(row["n_target_sets"]), "pairs": str(row["n_pairs"]), "runs": str(row["n_runs"]),
@@ -74,12 +75,12 @@ def verdicts(about: Material, colours: Mapping[str, Any]) -> list[Verdict]:
         drawn = None
         if points is not None:
             drawn = picture(
-                effects(points, colours, 100 * result.margin), f"Effects of {result.claim}",
+                effects(points, colours, 100 * result.margin), f"Effects of {result.label}",
                 "A mark is a target set, the bar the mean over target sets with its interval; inside the grey band, of "
                 f"{100 * result.margin:g} point to each side, an effect counts as none.",
                 _alt(result),
             )  # fmt: skip
-        made.append(Verdict(result.claim, result.question, result.verdict, _reason(result), drawn))
+        made.append(Verdict(result.label, result.question, result.verdict, _reason(result), drawn))
     return made
 
 
@@ -110,7 +111,7 @@ def _alt(result: ClaimResult) -> str:
         for part in result.parts
         if part.effect is not None
     ]
-    return f"Effects that {result.claim} speaks of. {'; '.join(told)}."
+    return f"Effects that {result.label} speaks of. {'; '.join(told)}."
 
 
 def _or_nan(value: float | None) -> float:
