@@ -77,6 +77,12 @@ READERS: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
         _at("x", manifest), ["pilots", "m.csv", "--next", "1", "--source", "s", "--digest", "sha256:" + "0" * 64,
                              "--recipe", "x"], "predictor",
     ),
+    "recipe": (_at("x.yaml", manifest), ["predict", "m.csv", "--recipe", "x.yaml"], "predictor"),
+    "tested classes": (_at("x"), ["evaluate", "test_efficientnet", "--targets", "x", "--test-set", "."], "trainer"),
+    "weights": (
+        _at("x.pth"), ["evaluate", "test_efficientnet", "--weights", "x.pth", "--targets", "imagenet-100", "--test-set", "."],
+        "trainer",
+    ),
     "grid of rates": (_at("x"), ["rates", "x"], "predictor"),
     "grid of plan": (_at("x"), ["plan", "x"], "trainer"),
     "grid of status": (_at("x"), ["status", "x"], "trainer"),

@@ -15,7 +15,7 @@ from made import ROOT, STUDY, all_of, grid, manifest, registry
 DIGEST = "sha256:" + "0" * 64
 COMMANDS: dict[str, tuple[str, str]] = {  # all that end in a few seconds
     "indicators": ("predictor", "indicators m.csv"), "the list": ("predictor", "indicators --list"), "predict": ("predictor", "predict m.csv"),
-    "predict json": ("predictor", "predict m.csv --format json"), "advise": ("predictor", "advise m.csv --budget 9"),
+    "recipes": ("predictor", "recipes"), "predict json": ("predictor", "predict m.csv --format json"), "advise": ("predictor", "advise m.csv --budget 9"),
     "pilots": ("predictor", f"pilots m.csv --next 1 --source s --digest {DIGEST}"), "agreement": ("predictor", "agreement runs --draws 100"),
     "list": ("predictor", "runs list runs"), "show": ("predictor", "runs show runs"), "check": ("predictor", "runs check runs"),
     "pack": ("predictor", "runs pack runs"), "unpack": ("predictor", "runs unpack runs"), "claims": ("predictor", "claims runs"),

@@ -119,7 +119,9 @@ def registries(n: int) -> Iterator[Attack]:
 
 
 OPTIONS: dict[str, list[str]] = {
-    "predict m.csv": ["--level", "--image-size", "--image-steps"], "advise m.csv --budget 9": ["--level", "--reach", "--image-size", "--image-steps"],
+    "predict m.csv": ["--level", "--image-size", "--image-steps", "--recipe"],
+    "advise m.csv --budget 9": ["--level", "--reach", "--image-size", "--image-steps", "--recipe", "--merge-below", "--drop-below", "--other"],
+    "fit runs": ["--recipe", "--base"],
     "advise m.csv": ["--budget"], "agreement runs": ["--level", "--draws", "--seed"], "design runs": ["--next"],
     "pilots m.csv --source s --digest sha256:" + "0" * 64: ["--next"],
     "pilots m.csv --next 1 --source s --digest sha256:" + "0" * 64: ["--share", "--seeds", "--image-steps", "--level"],
