@@ -4,8 +4,8 @@
 
 Trains a small grid of digits once undisturbed, then again and again while workers and the scheduler are killed with
 SIGKILL at random moments (KILLS, default 200), two schedulers run at once, the disk is full, the registry is
-read-only, records are torn, workers hang or eat more memory than they may, clocks jump; WRITERS (8) processes write
-RECORDS (1,000) each at once. Prints what was found; exit 1 where anything was lost. Linux only.
+read-only, records are torn, workers hang or eat more memory than they may, a scheduler sleeps, /dev/shm takes nothing,
+clocks jump; WRITERS (8) processes write RECORDS (1,000) each at once. Prints what was found; exit 1 where anything was lost. Linux only.
 """
 
 from __future__ import annotations
@@ -47,23 +47,15 @@ PAUSE = 2.5  # seconds, at most, between two kills
 LIMIT = float(os.environ.get("LIMIT", "3600"))  # seconds of killing, whatever number was asked for
 
 
+def words(grid: Path, runs: Path, *options: str) -> list[object]:
+    """The command that trains the grid with two workers."""
+    command = [sys.executable, "-m", "trainer", "run", grid, "--runs", runs, "--workers", "2", "--threads", "1"]
+    return [*command, *options]
+
+
 def start(grid: Path, runs: Path, *options: str) -> subprocess.Popen[bytes]:
     """`trainer run` in a process group of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "trainer",
-        "run",
-        grid,
-        "--runs",
-        runs,
-        "--workers",
-        "2",
-        "--threads",
-        "1",
-        *options,
-    ]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(words(grid, runs, *options), stderr=subprocess.PIPE, start_new_session=True)
 
 
 def results(runs: Path) -> dict[str, object]:
@@ -194,6 +186,33 @@ def hung(grid: Path, runs: Path, planned: Grid) -> str:
     return f"{stopped} workers stopped in the middle, {len(told)} attempts tell of a time limit"
 
 
+def asleep(grid: Path, runs: Path, planned: Grid) -> str:
+    """A scheduler and its workers that sleep (SIGSTOP) while another one takes their runs over; then they wake up."""
+    first = start(grid, runs)
+    while first.poll() is None and not list(runs.rglob("*.lease")):
+        time.sleep(0.02)
+    os.killpg(first.pid, signal.SIGSTOP)
+    before = len(finished_ids(runs / planned.study))
+    second = start(grid, runs)
+    printed = second.communicate(timeout=1800)[1].decode()
+    assert second.returncode == 0 and set(results_ids(planned)) <= finished_ids(runs / planned.study), printed
+    os.killpg(first.pid, signal.SIGCONT)
+    printed = first.communicate(timeout=1800)[1].decode()
+    assert first.returncode == 0 and "Traceback" not in printed, printed
+    return f"{before} records when it fell asleep, {len(planned.runs)} by the other one; it woke up and ended"
+
+
+def no_shared_memory(grid: Path, runs: Path, planned: Grid) -> str:
+    """A machine whose /dev/shm takes nothing."""
+    inside = 'mount -t tmpfs -o ro tmpfs /dev/shm && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", inside, "sh", *words(grid, runs)]
+    done = subprocess.run(command, capture_output=True, timeout=1800)
+    if b"mount" in done.stderr or b"unshare" in done.stderr:
+        return "skipped: no file system can be mounted here"
+    assert done.returncode == 0, done.stderr.decode()
+    return "trained as with it"
+
+
 def starved(grid: Path, runs: Path, planned: Grid) -> str:
     """Workers that take more memory than --memory-limit allows are ended; with room the same grid is trained."""
     process = start(grid, runs, "--memory-limit", "0.1", "--retry", "0")
@@ -275,11 +294,13 @@ def main() -> None:
             "read-only": lambda runs: read_only(grid, runs, planned),
             "torn records": lambda runs: torn(grid, runs, planned),
             "hanging workers": lambda runs: hung(grid, runs, planned),
+            "sleeping scheduler": lambda runs: asleep(grid, runs, planned),
+            "no /dev/shm": lambda runs: no_shared_memory(grid, runs, planned),
             "memory eaters": lambda runs: starved(grid, runs, planned),
             "jumping clocks": lambda runs: jumping(grid, runs, planned),
         }
         for name, work in parts.items():
-            runs, began = folder / name.replace(" ", "-"), time.monotonic()
+            runs, began = folder / name.replace(" ", "-").replace("/", ""), time.monotonic()
             try:
                 told = work(runs)
                 if not told.startswith("skipped"):
@@ -287,8 +308,8 @@ def main() -> None:
                     assert check(runs) == [] and not list(runs.rglob("*.lease")), "the registry is not clean"
             except (AssertionError, PredictorError) as error:
                 told, failed = f"FAILED: {error}", True
-            print(f"{name:16}{told}   ({time.monotonic() - began:.0f} s)", flush=True)
-        print(f"{'writers':16}{many_writers(folder, writers, records)}", flush=True)
+            print(f"{name:20}{told}   ({time.monotonic() - began:.0f} s)", flush=True)
+        print(f"{'writers':20}{many_writers(folder, writers, records)}", flush=True)
     sys.exit(failed)
 
 

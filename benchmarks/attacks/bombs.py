@@ -24,6 +24,14 @@ def _parquet(name: str, select: str) -> Callable[[Path], object]:
     return lambda folder: duckdb.execute(f"COPY ({select}) TO '{folder / name}' (FORMAT parquet, COMPRESSION zstd)")
 
 
+def _long_line(folder: Path) -> None:
+    with open(folder / "m.jsonl", "wb") as file:
+        file.write(b'{"label": "cat", "x": "')
+        for _ in range(1024):
+            file.write(b"y" * MIB)
+        file.write(b'"}\n')
+
+
 def _gzip(n: int) -> bytes:
     stream = io.BytesIO()
     with gzip.GzipFile(fileobj=stream, mode="wb") as file:
@@ -96,6 +104,7 @@ MANIFESTS: dict[str, tuple[str, Callable[[Path], object], tuple[int, ...]]] = {
     "a JSON line of 200 MB": (
         "m.jsonl", _write("m.jsonl", b'{"label": "cat", "x": "' + b"y" * (200 * MIB) + b'"}\n'), (0, 2),
     ),
+    "a JSON line of 1 GB": ("m.jsonl", _long_line, (2,)),
     "JSON 100,000 deep": ("m.jsonl", _write("m.jsonl", b'{"label": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"), (2,)),
     "JSON of 10^6 keys": (
         "m.jsonl", _write("m.jsonl", json.dumps({"label": "cat"} | {f"k{i}": 1 for i in range(10**5)}).encode()), (0, 2),
