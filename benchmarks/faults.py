@@ -5,7 +5,8 @@
 Trains a small grid of digits once undisturbed, then again and again while workers and the scheduler are killed with
 SIGKILL at random moments (KILLS, default 200), two schedulers run at once, the disk is full, the registry is
 read-only, records are torn, workers hang or eat more memory than they may, a scheduler sleeps, /dev/shm takes nothing,
-clocks jump; WRITERS (8) processes write RECORDS (1,000) each at once. Prints what was found; exit 1 where anything was lost. Linux only.
+clocks jump; WRITERS (8) processes write RECORDS (1,000) each at once. Prints what was found; exit 1 where anything was
+lost. Linux only.
 """
 
 from __future__ import annotations
