@@ -23,6 +23,8 @@ if (
 ):  # in the background of a shell; programs under test would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+os.environ["PREDICTOR_QUIET"] = "1"  # what a command says because this machine is slow is in nobody's expectation
+
 settings.register_profile("default", deadline=None)  # a busy machine is no fault of the code
 settings.register_profile("ci", deadline=None, derandomize=True)  # the same examples every time
 settings.load_profile("ci" if os.environ.get("CI") else "default")

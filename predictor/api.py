@@ -53,6 +53,7 @@ class Fit(fits.Fit):
         """
         from predictor.images.results import read_probe
         from predictor.planning import predict_with_pilots
+        from predictor.planning.next_step import with_next_step
         from predictor.prediction import predict
         from predictor.prediction.probed import with_probe
 
@@ -60,7 +61,9 @@ class Fit(fits.Fit):
         known = None if probe is None else read_probe(Path(probe))
         pilots = self._own_runs(asked) if pilots is None else pilots
         if pilots is None:
-            return predict(self, read, probe=known, **asked)
+            found = predict(self, read, probe=known, **asked)
+            told = {name: value for name, value in asked.items() if name != "all_classes"}
+            return with_next_step(self, read, found, probe=known, **told)
         fit = self if known is None else with_probe(self, known, domain=asked.get("domain", "new"))
         return predict_with_pilots(fit, read, _records(pilots), **asked)
 

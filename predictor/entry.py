@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import IO, Any, NoReturn
 
@@ -17,8 +18,10 @@ import click
 
 from predictor.errors import PredictorError
 from predictor.text import visible
+from predictor.waiting import Waiting
 
 OUTPUT = "standard output"
+_waiting: Waiting | None = None  # of this process
 
 
 def run(command: click.Command, name: str, extras: Mapping[str, str] | None = None) -> NoReturn:
@@ -35,6 +38,7 @@ def run(command: click.Command, name: str, extras: Mapping[str, str] | None = No
         came = interrupt.came and not isinstance(error, SystemExit)  # whatever it was turned into on its way
         code = _told(KeyboardInterrupt() if came else error, extras or {})
     finally:
+        _done_waiting()
         streams.restore()
     _end(130 if interrupt.came else code)  # also where somebody's `except` swallowed it
 
@@ -99,6 +103,8 @@ class Visible:
         self._done(self.raw.flush)
 
     def _done(self, work: Callable[[], Any]) -> Any:
+        if _waiting is not None:
+            _waiting.heard()
         try:
             return work()
         except BrokenPipeError:
@@ -111,6 +117,59 @@ class Visible:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.raw, name)
+
+
+def at_work(name: str) -> None:
+    """Say after two seconds without a word that this is at work; of a process that `run` began.
+
+    PREDICTOR_QUIET in the environment: never.
+    """
+    global _waiting
+    if not os.environ.get("PREDICTOR_QUIET") and _waiting is None and isinstance(sys.stderr, Visible):
+        _waiting = Waiting(name, sys.stderr.raw)
+        _waiting.start()
+
+
+def no_sign() -> AbstractContextManager[None]:
+    """While something else shows how far the work is."""
+    return nullcontext() if _waiting is None else _waiting.quiet()
+
+
+def _done_waiting() -> None:
+    global _waiting
+    if _waiting is not None:
+        _waiting.stop()
+    _waiting = None
+
+
+def colours() -> bool:
+    """Whether standard output is a terminal that takes colours, and nobody asked for none (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def say_styled(text: str) -> None:
+    """Print a text with escape sequences of our own; what came from data was made visible before."""
+    sys.stdout.flush()
+    stream = getattr(sys.stdout, "raw", sys.stdout)
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+class Commands(click.Group):
+    """A group of commands whose list says of each its whole first paragraph; click cuts it at the end of the line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, _paragraph(one)) for name, one in found if one is not None and not one.hidden]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def _paragraph(command: click.Command) -> str:
+    """The first paragraph of a help text."""
+    return " ".join((command.short_help or command.help or "").split("\n\n")[0].split())
 
 
 def terminal() -> IO[str]:

@@ -112,23 +112,127 @@ def predicted_against_measured(points: pd.DataFrame, outcome: str) -> Figure:
     return figure
 
 
-def advice_curve(points: pd.DataFrame, outcome: str, level: float, wanted: float | None = None) -> Figure:
-    """What more images reach: the predicted value with its interval against the images to collect.
+def accuracy_curve(
+    points: pd.DataFrame,
+    x_name: str,
+    outcome: str,
+    level: float,
+    *,
+    wanted: float | None = None,
+    dots: pd.DataFrame | None = None,
+    dots_of: str = "",
+) -> Figure:
+    """The predicted value with its interval against what is spent; dashed beyond what the fit saw.
 
-    points : columns images, value, low, high (fractions); wanted : an accuracy to reach, drawn as a line
+    points : columns x, value, low, high (fractions) and, if any, backed (whether the value is shown), outside, scale
+    wanted : an accuracy to reach, drawn as a line; dots : columns x and value of real runs, which are of `dots_of`
     """
-    figure, axes = _axes(width=6.4, height=4.4)
-    images = points["images"].to_numpy(float)
-    axes.fill_between(images, 100 * points["low"], 100 * points["high"], alpha=0.2, lw=0, label=f"{level:.0%} interval")
-    axes.plot(images, 100 * points["value"], "o-", ms=4, label="predicted")
+    import seaborn as sns
+
+    blue, orange, green = sns.color_palette("colorblind", 3)
+    figure, axes = _axes(width=6.8, height=4.6)
+    x = points["x"].to_numpy(float)
+    low, value, high = (100 * points[name].to_numpy(float) for name in ("low", "value", "high"))
+    shown = points["backed"].to_numpy(bool) if "backed" in points else np.ones(len(x), dtype=bool)
+    inside = points["outside"].isna().to_numpy() if "outside" in points else np.ones(len(x), dtype=bool)
+    axes.fill_between(x, low, high, alpha=0.18, lw=0, color=blue, label=f"{level:.0%} interval".replace("%", " %"))
+    if (shown & inside).any():
+        at = shown & inside
+        axes.plot(x[at], value[at], "o-", ms=4, lw=1.8, color=blue, label="predicted")
+    beyond = shown & ~inside
+    if beyond.any():
+        near = np.convolve(beyond, [1, 1, 1], "same").astype(bool) & shown  # from the last point that is inside
+        axes.plot(x[near], value[near], "--", lw=1.4, color=blue, zorder=1)
+        axes.plot(
+            x[beyond], value[beyond], "o", ms=4, mfc="white", mec=blue, label="predicted, outside of what the fit saw"
+        )
+    if dots is not None and len(dots):
+        axes.plot(
+            dots["x"], 100 * dots["value"], "D", ms=4, mfc="none", mec=orange, mew=1.0, alpha=0.9, zorder=3,
+            label=f"real runs of {plain(dots_of)}, of any shape (n = {len(dots):,})",
+        )  # fmt: skip
+    if "scale" in points and (now := points["scale"].eq(1)).any():
+        axes.axvline(float(points.loc[now, "x"].iloc[0]), color="0.45", lw=1, ls=":", label="now")
     if wanted is not None:
-        axes.axhline(100 * wanted, color="0.4", lw=1, ls="--", label=f"wanted: {100 * wanted:.4g} %")
-    axes.set_xscale(
-        "symlog", linthresh=max(1.0, float(images[images > 0].min(initial=np.inf)) if images.any() else 1.0)
-    )
-    axes.set(xlabel="images to collect, spread as advised", ylabel=f"predicted {plain(outcome)} (%)")
+        axes.axhline(100 * wanted, color=green, lw=1.2, ls="--", label=f"wanted: {100 * wanted:.4g} %")
+    _log_axis(axes.xaxis, x)
+    axes.set(xlabel=x_name, ylabel=f"{plain(outcome)} (%)")
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False, loc="lower right")
+    sns.despine(ax=axes)
+    axes.legend(frameon=False, fontsize=8.5, loc="best")
+    return figure
+
+
+def _log_axis(axis: Any, values: Any) -> None:
+    """A logarithmic axis with plain numbers; from 0 on it begins with a linear part."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter, SymmetricalLogLocator
+
+    positive = values[values > 0]
+    least = float(positive.min(initial=np.inf)) if len(positive) else 1.0
+    if len(positive) < len(values):
+        axis.axes.set_xscale("symlog", linthresh=least, linscale=0.4)
+        axis.axes.set_xlim(-0.1 * least, 1.15 * max(float(values.max()), least))
+        axis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=least, subs=(1, 2, 5)))
+    else:
+        axis.axes.set_xscale("log")
+        if positive.max() / least < 300:
+            from matplotlib.ticker import LogLocator
+
+            axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+FEW_CLASSES = 40  # of a bar chart: up to that many each has a bar with its name
+NAMED_CLASSES = 10  # of more: so many of the worst and of the best are named
+
+
+def class_bars(classes: pd.DataFrame, outcome: str, level: float, *, title: str = "") -> Figure:
+    """Accuracy of each class with its interval, worst first: a bar each; of many a line, named at its ends.
+
+    classes : columns name, value, low, high (fractions), worst first; n_samples
+    """
+    import seaborn as sns
+
+    blue, orange = sns.color_palette("colorblind", 2)
+    n = len(classes)
+    low, value, high = (100 * classes[name].to_numpy(float) for name in ("low", "value", "high"))
+    told = f"{plain(outcome)} (%), {100 * level:g} % interval"
+    if n <= FEW_CLASSES:
+        figure, axes = _axes(width=6.8, height=1.2 + 0.24 * n)
+        at = np.arange(n)
+        axes.barh(at, value, color=blue, alpha=0.75, height=0.72)
+        axes.hlines(at, low, high, color="0.25", lw=1.2)
+        labels = [
+            f"{plain(str(name))}  ({count:,})"
+            for name, count in zip(classes["name"], classes["n_samples"], strict=True)
+        ]
+        axes.set_yticks(at, labels)
+        axes.set(ylim=(n - 0.4, -0.6), xlim=(0, 100), xlabel=told, ylabel="class (images)")
+        axes.grid(alpha=0.25, axis="x")
+    else:
+        figure, axes = _axes(width=7.6, height=5.4)
+        rank = np.arange(1, n + 1)
+        axes.fill_between(
+            rank, low, high, color=blue, alpha=0.18, lw=0, label=f"{level:.0%} interval".replace("%", " %")
+        )
+        axes.plot(rank, value, color=blue, lw=1.8, label="predicted")
+        axes.set(xlim=(1, n), ylim=(0, 100), xlabel="rank of the class, worst first", ylabel=f"{plain(outcome)} (%)")
+        axes.grid(alpha=0.25)
+        for first, ends, place in ((True, range(NAMED_CLASSES), 0.02), (False, range(n - NAMED_CLASSES, n), 0.98)):
+            names = [plain(str(classes["name"].iloc[i]))[:28] for i in ends]
+            head = "worst" if first else "best"
+            text = "\n".join([head, *(f"{name}  {value[i]:.0f} %" for name, i in zip(names, ends, strict=True))])
+            axes.text(
+                place, 0.97 if first else 0.03, text, transform=axes.transAxes, fontsize=7.5, linespacing=1.25,
+                ha="left" if first else "right", va="top" if first else "bottom",
+                bbox={"facecolor": "white", "alpha": 0.8, "lw": 0},
+            )  # fmt: skip
+        axes.plot(rank[:NAMED_CLASSES], value[:NAMED_CLASSES], "o", ms=3, color=orange)
+        axes.legend(frameon=False, fontsize=8.5, loc="upper center")
+    if title:
+        axes.set_title(plain(title), fontsize=10)
+    sns.despine(ax=axes)
     return figure
 
 
@@ -186,8 +290,7 @@ def intervals(points: pd.DataFrame, what: str, *, against: float | None = None) 
     if against is not None:
         axes.axvline(against, color="0.4", lw=1, ls="--")
     axes.set_yticks(list(place.values()), [plain(str(label)) for label in place])
-    axes.invert_yaxis()
-    axes.set(xlabel=what)
+    axes.set(xlabel=what, ylim=(max(len(place), 1) - 0.5, -0.5))
     axes.grid(alpha=0.25, axis="x")
     if len(series) > 1:
         axes.legend(frameon=False)

@@ -259,6 +259,7 @@ def test_the_command_prints_plans_and_writes_the_counts(files):
     content = json.loads(invoke(*words, "--format", "json").stdout)
     assert content["schema_version"] == 1 and content["reach"]["wanted"] == 0.9
     table = list(csv.DictReader(invoke(*words, "--format", "csv").stdout.splitlines()))
+    assert {row["kind"] for row in table} >= {"plan", "class", "curve", "against", "reach"}
     assert [row["plan"] for row in table if row["advised"] == "True"] == [content["advised"]]
 
 

@@ -172,5 +172,5 @@ def test_command_in_every_format() -> None:
     assert "no interval: no concordant pair (long_tail@500, long_tail@100)" in printed
     everything = CliRunner().invoke(command, [*words, "--all"]).stdout
     assert "-0.9083" in everything and "-1.0000" in everything
-    assert CliRunner().invoke(command, [*words, "--format", "csv"]).stdout.startswith("study,target_set,indicator")
-    assert "**published-table3" in CliRunner().invoke(command, [*words, "--format", "markdown"]).stdout
+    assert CliRunner().invoke(command, [*words, "--format", "csv"]).stdout.startswith("kind,study,target_set,indicator")
+    assert "### published-table3" in CliRunner().invoke(command, [*words, "--format", "markdown"]).stdout

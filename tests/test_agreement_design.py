@@ -269,8 +269,7 @@ def test_any_frame_gives_numbers_or_reasons(rows) -> None:
 # ---- the command -----------------------------------------------------------------------------------------------
 
 
-# but the one of five axes, which do not fit side by side
-EVERY = sorted(part.parent.name for part in RUNS.glob("*/runs-001.parquet") if part.parent.name != "pretrained-frozen")
+EVERY = sorted(part.parent.name for part in RUNS.glob("*/runs-001.parquet"))
 ALL_STUDIES = pytest.param([w for name in EVERY for w in ("--study", name)], marks=pytest.mark.slow, id="every study")
 
 
@@ -287,7 +286,7 @@ def test_json_holds_everything_and_no_nan() -> None:
     words = ["--study", "first-look", "--study", "published-table3", "--format", "json", "--outcome", "accuracy"]
     done = CliRunner().invoke(command, [str(RUNS), "--draws", "100", *words])
     content = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-    assert set(content) == {"schema_version", "rows", "pooled", "noise"}
+    assert set(content) == {"schema_version", "rows", "pooled", "noise", "notes"}
     statistics = {row["statistic"] for row in content["rows"]}
     assert statistics == {*ALL_STATISTICS, "partial_spearman"}
     along = {row["axis"] for row in content["rows"] if row["statistic"] == "stratified_gamma"}

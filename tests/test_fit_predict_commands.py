@@ -84,7 +84,7 @@ def test_a_bad_study_writes_nothing(runs, tmp_path):
 
 def test_predict_json_keeps_the_contract(runs, table, manifests):
     content = json.loads(invoke(predict_command, *manifests, "--fit", runs / "fit.json", "--format", "json"))
-    assert set(content) == {"schema_version", "predictions", "comparisons"}
+    assert set(content) == {"schema_version", "verdict", "predictions", "comparisons", "next_step"}
     first = content["predictions"][0]
     assert first["status"] in ("new_domain", "outside")
     assert {"manifest", "status", "target_set", "recipe", "outcomes", "indicators", "contributions", "outside"} <= set(
@@ -98,7 +98,8 @@ def test_predict_json_keeps_the_contract(runs, table, manifests):
 def test_predict_prints_what_it_rests_on(runs, table, manifests):
     even, tail = manifests
     text = invoke(predict_command, even, tail, "--fit", runs / "fit.json")
-    assert "DOMAIN new, no pilots" in text and "logit" in text and "your shift was never tested" in text
+    assert "DOMAIN new, no pilots" in text and "your shift was never tested" in text and "logit" not in text
+    assert "logits" in invoke(predict_command, even, tail, "--fit", runs / "fit.json", "--all")
     known = invoke(predict_command, even, "--fit", runs / "fit.json", "--target-set", "cifar100/a")
     assert "TARGET SET cifar100/a" in known and "on held-out configurations" in known
 
@@ -114,5 +115,5 @@ def test_predict_targets_file(runs, table, manifests, tmp_path):
 
 def test_predict_csv_has_a_row_for_each_outcome(runs, table, manifests):
     text = invoke(predict_command, *manifests, "--fit", runs / "fit.json", "--format", "csv")
-    rows = list(csv.DictReader(io.StringIO(text)))
+    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["kind"] == "prediction"]
     assert {row["outcome"] for row in rows} == {"accuracy", "robustness"} and len(rows) == 4

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import click
 
+from predictor.entry import Commands, at_work
 from predictor.entry import run as run_command
 from trainer.cluster_options import CLUSTER, cluster_settings
 from trainer.fractals.command import fractals
@@ -17,12 +18,16 @@ from trainer.options import BAD_IMAGES, DATA, FORMAT, GRID, INSIDE, RUNS
 from trainer.zero_shot_command import evaluate
 
 TRAIN_EXTRA = ("torch", "torchvision", "timm", "PIL", "pyarrow")
+QUIET = ("plan", "status", "weights", "evaluate")
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(package_name="predictor")
 def trainer() -> None:
     """Train grids of image classifiers and keep what they reach in a registry."""
+    command = click.get_current_context().invoked_subcommand
+    if command in QUIET:  # the others show how far they are
+        at_work(f"trainer {command}")
 
 
 trainer.add_command(fractals)

@@ -6,12 +6,13 @@ import importlib
 
 import click
 
-from predictor.entry import run
+from predictor.entry import Commands, at_work, run
 
 COMMANDS = {  # name -> short help, so that `predictor --help` imports no command
     "advise": "What to collect: which classes to add images to, at a budget.",
     "agreement": "How well each indicator ranks the outcomes of a registry.",
     "claims": "The paper's claims, tested on a registry; writes the runs that are missing.",
+    "curve": "What a manifest reaches at other sizes, and what that costs.",
     "design": "Which configurations to train next, for each hour, as a grid.",
     "digest": "The digest of a source of images, as a grid states it.",
     "doctor": "What is installed, what is missing for what, and which fit answers.",
@@ -28,7 +29,7 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Commands):
     """Commands from predictor.cli.<name>_command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -82,6 +83,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--load", "own", multiple=True, metavar="FILE|MODULE", help="Own indicators: Python that registers them.")
 def predictor(own: tuple[str, ...]) -> None:
     """Predict accuracy and robustness of an image classifier from its data set's labels, before training."""
+    at_work(f"predictor {click.get_current_context().invoked_subcommand}")
     if own:
         from predictor.extensions import load
 

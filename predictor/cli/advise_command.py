@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, RECIPE, manifest_options, read_manifests, write_text
+from predictor.cli.common import (
+    FIT,
+    FORMAT,
+    LEVEL,
+    PILOT,
+    RECIPE,
+    manifest_options,
+    read_manifests,
+    say_result,
+    write_text,
+)
 from predictor.errors import PredictorError
 
 
@@ -70,8 +80,9 @@ def command(
     from predictor.models.fit import find_fit
     from predictor.planning import advise
     from predictor.planning.advice.prices import read_prices
-    from predictor.render.advice import CLASS_COLUMNS, PLAN_COLUMNS, class_rows, rows, summary
-    from predictor.render.tables import json_text, rows_text
+    from predictor.render import advice as pages
+    from predictor.render.advice import CLASS_COLUMNS, class_rows
+    from predictor.render.tables import rows_text
 
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, _ = find_fit(fit_path)
@@ -102,9 +113,4 @@ def command(
     if output is not None:
         write_text(output, rows_text(class_rows(chosen), "csv", tuple(CLASS_COLUMNS), exact=True) + "\n")
         click.echo(f"wrote {output}: {chosen.name}, {len(chosen.changes)} classes", err=True)
-    if form == "json":
-        click.echo(json_text(advice.to_dict()))
-    elif form == "table":
-        click.echo(summary(advice, plan))
-    else:
-        click.echo(rows_text(rows(advice), form, PLAN_COLUMNS))
+    say_result(pages, advice, form, plan=plan)

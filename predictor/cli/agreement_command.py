@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from predictor.agreements.request import SIZE
-from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES
-from predictor.render.tables import json_text, rows_text
+from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, say_result
 
 
 @click.command(name="agreement")
@@ -64,9 +63,10 @@ def command(
 
     JSON and CSV hold every statistic whatever is asked for.
     """
-    from predictor.agreements import ALL_STATISTICS, Agreement, agreement
+    from predictor.agreements import ALL_STATISTICS, agreement
     from predictor.agreements.between import between_target_sets
     from predictor.records import frame
+    from predictor.render import agreement as pages
 
     data = form in ("json", "csv")
     runs_frame = frame(runs, studies=list(studies) or None)
@@ -89,14 +89,4 @@ def command(
     )
     if between:  # a domain's target sets stand among those of all: nothing is to be pooled
         table = replace(table, pooled=())
-    rows, pooled = ([asdict(row) for row in part] for part in (table.rows, table.pooled))
-    if form == "json":
-        noise = [asdict(row) for row in table.noise]
-        click.echo(json_text({"schema_version": 1, "rows": rows, "pooled": pooled, "noise": noise}))
-        return
-    if form == "csv":
-        click.echo(rows_text([*rows, *pooled], "csv", list(Agreement.__dataclass_fields__)))
-        return
-    from predictor.render.agreement import agreement_text
-
-    click.echo(agreement_text(table, form, everything=everything, by=by, named=bool(indicators)))
+    say_result(pages, table, form, everything=everything, by=by, named=bool(indicators))

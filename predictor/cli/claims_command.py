@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, RUNS, STUDIES, write_text
-from predictor.render.tables import json_text, rows_text
+from predictor.cli.common import FORMAT, RUNS, STUDIES, say_result, write_text
 
 
 @click.command(name="claims")
@@ -30,8 +29,7 @@ def command(
     by equivalence, never by a large p. Own claims: `predictor --load FILE claims RUNS`.
     """
     from predictor.claims import claims
-    from predictor.claims.results import part_rows
-    from predictor.render.claims import claims_json, claims_text
+    from predictor.render import claims as pages
 
     report = claims(runs, names=names or None, studies=studies or None)
     if missing:
@@ -45,9 +43,4 @@ def command(
             more = missing.with_name(f"{missing.stem}-{recipe}{missing.suffix}")
             write_text(more, report.missing_grid(recipe) or "")
             click.echo(f"{more}: written, runs of {recipe} networks", err=True)
-    if form == "json":
-        click.echo(json_text(claims_json(report)))
-    elif form == "csv":
-        click.echo(rows_text(part_rows(report.results), "csv"))
-    else:
-        click.echo(claims_text(report, form, everything=everything))
+    say_result(pages, report, form, everything=everything)

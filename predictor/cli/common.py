@@ -181,6 +181,17 @@ def check_writable(path: Path) -> None:
         raise PredictorError(problem, where=str(path), remedy=ANOTHER)
 
 
+def say_result(renderer: Any, result: Any, form: str, **options: Any) -> None:
+    """Print a result in a format, by its module below `predictor.render`. options : of its page"""
+    from predictor.entry import colours, say_styled
+    from predictor.render.page import page_text, result_text
+
+    if form == "table" and colours():
+        say_styled(page_text(renderer.page(result, **options), form, colour=True))
+    else:
+        click.echo(result_text(renderer, result, form, **options))
+
+
 @contextmanager
 def shown_progress(name: str) -> Iterator[Callable[[str, float], None]]:
     """A bar where standard error is a terminal, else a line for each thing done. name : what is being done"""
@@ -188,9 +199,9 @@ def shown_progress(name: str) -> Iterator[Callable[[str, float], None]]:
         from rich.console import Console
         from rich.progress import Progress
 
-        from predictor.entry import terminal
+        from predictor.entry import no_sign, terminal
 
-        with Progress(console=Console(file=terminal()), transient=True) as bar:
+        with no_sign(), Progress(console=Console(file=terminal()), transient=True) as bar:
             task = bar.add_task(name, total=1.0)
             yield lambda line, share: bar.update(task, description=f"{name}: {line}", completed=share)
         return

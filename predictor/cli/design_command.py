@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, LEVEL, RUNS, STUDIES, write_text
+from predictor.cli.common import FORMAT, LEVEL, RUNS, STUDIES, say_result, write_text
 
 
 @click.command(name="design")
@@ -27,8 +27,7 @@ def command(
     """
     from predictor.grids.write import check_grid, grid_text
     from predictor.planning.design.choose import design_registry
-    from predictor.render.design import COLUMNS, rows, summary
-    from predictor.render.tables import json_text, rows_text
+    from predictor.render import design as pages
 
     found = design_registry(runs, n, studies=list(studies) or None, outcome=outcome, study=name, level=level)
     n_runs = check_grid(found.content, str(output))
@@ -36,9 +35,4 @@ def command(
                                         f"Train it:  trainer run {output} --data DIR"])  # fmt: skip
     write_text(output, written, keep=True)
     click.echo(f"wrote {output}: {len(found.choices)} configurations, {n_runs} runs", err=True)
-    if form == "json":
-        click.echo(json_text(found.to_dict()))
-    elif form == "table":
-        click.echo(summary(found, output))
-    else:
-        click.echo(rows_text(rows(found), form, COLUMNS))
+    say_result(pages, found, form, output=output)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FORMAT
+from predictor.entry import Commands
 
 if TYPE_CHECKING:
     from predictor.importers.table import ImportedTable
@@ -34,7 +35,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.group(name="import")
+@click.group(name="import", cls=Commands)
 def command() -> None:
     """Other people's runs: a table, timm's results, or the files of a tracker become run records of the registry RUNS.
 

@@ -1,24 +1,39 @@
-"""`predictor predict`: label manifests + a fit -> predictions. Starts at once: numpy and DuckDB, nothing heavier."""
+"""`predictor predict`: label manifests + a fit -> predictions. Starts at once: numpy and DuckDB, nothing heavier.
+
+Exit codes: 0; 3 where --fail-below or --fail-if-worse say so; 2 for a fault of the input.
+"""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, RECIPE, manifest_options, read_manifests, shown_progress
+from predictor.cli.common import (
+    FIT,
+    FORMAT,
+    LEVEL,
+    PILOT,
+    RECIPE,
+    manifest_options,
+    read_manifests,
+    say_result,
+    shown_progress,
+)
 from predictor.errors import FitError
-from predictor.render.predictions import class_rows, rows, summary
-from predictor.text import json_visible, visible
+from predictor.render import predictions
+from predictor.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from predictor.distribution import LabelDistribution
     from predictor.images.results import Probe
     from predictor.models.fit import Fit
+    from predictor.prediction import Predictions
+
+FAILED = 3  # exit code of a manifest that is not good enough
 
 
 @click.command(name="predict")
@@ -31,11 +46,28 @@ if TYPE_CHECKING:
     "--probe", "probe_file", type=click.Path(path_type=Path), metavar="FILE", help="probe.json of its images."
 )
 @click.option("--no-probe", is_flag=True, help="Do not look at the images of a folder or a list.")
-@click.option("--classes", "all_classes", is_flag=True, help="Every class; CSV and Markdown get one row a class.")
+@click.option("--classes", "all_classes", is_flag=True, help="Every class, of every outcome.")
+@click.option("--all", "everything", is_flag=True, help="Every comparison, and their logits.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Figure (.svg, .png, .pdf): every class of one manifest, or several manifests side by side.",
+)  # fmt: skip
+@click.option(
+    "--fail-below",
+    type=click.FloatRange(0, 1),
+    metavar="ACCURACY",
+    help="Exit 3 where a manifest is predicted to stay below this, or no level can be told.",
+)
+@click.option(
+    "--fail-if-worse", metavar="MANIFEST",
+    help="Exit 3 where this one is likely (P of at least --level) to beat another one.",
+)  # fmt: skip
 @LEVEL
 @manifest_options
 @FORMAT
+@click.pass_context
 def command(
+    context: click.Context,
     manifests: tuple[str, ...],
     fit_path: Path | None,
     target_set: str,
@@ -50,6 +82,10 @@ def command(
     no_probe: bool,
     level: float,
     all_classes: bool,
+    everything: bool,
+    plot: Path | None,
+    fail_below: float | None,
+    fail_if_worse: str | None,
     how: dict[str, str | None],
     targets: Path | None,
     form: str,
@@ -64,7 +100,11 @@ def command(
     from predictor.prediction.probed import with_probe
     from predictor.prediction.request import NEW
 
-    read = read_manifests(manifests, targets=targets, how=how)
+    if plot is not None:
+        from predictor.render.drawn import check_figure
+
+        check_figure(plot)
+    read = read_manifests([*manifests, *([fail_if_worse] if fail_if_worse else [])], targets=targets, how=how)
     fit, _ = find_fit(fit_path)
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
              "image_steps": image_steps, "recipe": recipe, "level": level}  # fmt: skip
@@ -85,7 +125,10 @@ def command(
 
         found = predict_own(fit, read, own, all_classes=all_classes, **asked)
     elif pilot is None:
+        from predictor.planning.next_step import with_next_step
+
         found = predict(fit, read, all_classes=all_classes, probe=probe, **asked)
+        found = with_next_step(fit, read, found, probe=probe, **asked)
     else:
         from predictor.planning.pilots.plan import next_pilots
         from predictor.planning.pilots.predict import predict_with_pilots
@@ -96,16 +139,48 @@ def command(
         records = read_registry(pilot)
         fit = fit if probe is None else with_probe(fit, probe, domain=domain)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
-        following = next_pilots(fit, read, records, **asked) if form == "table" else {}
-    if form == "json":
-        click.echo(json_visible(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False)))
-    elif form == "table":
-        click.echo(summary(found, following))
-    else:
-        from predictor.render.tables import rows_text
+        following = next_pilots(fit, read, records, **asked) if form in ("table", "markdown") else {}
+    if all_classes:
+        predictions.class_rows(found)  # raises where nothing can be said of classes
+    if plot is not None:
+        _draw(found, plot, lambda: predict(fit, read, all_classes=True, probe=probe, **asked))
+    say_result(predictions, found, form, following=following, everything=everything)
+    faults = [*_below(found, fail_below), *_worse(found, fail_if_worse, level)]
+    for fault in faults:
+        click.echo(f"fails: {fault}", err=True)
+    if faults:
+        context.exit(FAILED)
 
-        table = class_rows(found) if all_classes else rows(found)
-        click.echo(rows_text(table, form, list(table[0]), {}))
+
+def _draw(found: Predictions, path: Path, whole: Callable[[], Predictions]) -> None:
+    """Write the figure. whole : the predictions with every class, where one manifest has more than are told"""
+    from predictor.render.drawn import write_figure
+
+    own = found.predictions[0].classes
+    few = (
+        len(found.predictions) == 1 and not found.predictions[0].pilots and own and len(own[0].worst) < own[0].n_classes
+    )
+    write_figure(predictions.plot(whole() if few else found), path)
+    click.echo(f"wrote {path}: the figure", err=True)
+
+
+def _below(found: Predictions, least: float | None) -> Iterator[str]:
+    """Manifests that are not predicted to reach an accuracy."""
+    for item in found.predictions if least is not None else ():
+        own = item.outcomes[0]
+        if own.value is None or not own.backed:
+            yield f"{item.manifest}: no level can be told, so none that reaches {100 * least:.4g} %"
+        elif own.value < least:
+            yield f"{item.manifest}: {100 * own.value:.1f} % {own.outcome} is below {100 * least:.4g} %"
+
+
+def _worse(found: Predictions, other: str | None, level: float) -> Iterator[str]:
+    """Manifests that another one is likely to beat."""
+    for item in found.predictions if other is not None else ():
+        row = found.compared(other, item.manifest, item.outcomes[0].outcome)
+        if row is not None and row.p_a_better >= level:
+            p = predictions.probability(row.p_a_better)
+            yield f"{item.manifest} is worse than {other}: P({other} is better) {p}, at least {level:g}"
 
 
 def _probe(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, check_writable, shown_progress, write_text
+from predictor.cli.common import FORMAT, check_writable, say_result, shown_progress, write_text
 from predictor.errors import PredictorError
 
 GRID = (".yaml", ".yml")
@@ -61,8 +61,7 @@ def command(
     from predictor.images.probe import probe_images
     from predictor.images.sample import read_list
     from predictor.manifest import read_targets
-    from predictor.render.probe import probe_text
-    from predictor.render.tables import json_text
+    from predictor.render import probe as pages
 
     listed, classes = read_list(images, manifest)
     if targets is not None:
@@ -71,7 +70,7 @@ def command(
         probe = probe_images(listed, classes=classes, split=split, group=by, cache=cache, progress=progress)
     if output is not None:
         write_text(output, probe.to_json())
-    click.echo(json_text(probe.to_dict()) if form == "json" else probe_text(probe, str(images), form))
+    say_result(pages, probe, form, where=str(images))
     if output is not None:
         click.echo(f"written: {output}", err=True)
 
@@ -82,7 +81,7 @@ def _of_grid(
     from predictor.grids.probes import probe_grid, target_sets
     from predictor.images.results import probes_text, read_probes
     from predictor.render.probe import set_rows
-    from predictor.render.tables import rows_text
+    from predictor.render.tables import json_text, rows_text
 
     if data is None:
         raise PredictorError("a grid names its images by file", where=str(grid), remedy="say their folder with --data")
@@ -92,6 +91,7 @@ def _of_grid(
         found = probe_grid(asked, data, group=by, known=known, progress=progress)
     if output is not None:
         write_text(output, probes_text({**known, **found}))
-    click.echo(rows_text(set_rows({one.target_set: found[one.key] for one in asked}), form))
+    rows = set_rows({one.target_set: found[one.key] for one in asked})
+    click.echo(json_text({"schema_version": 1, "target_sets": rows}) if form == "json" else rows_text(rows, form))
     if output is not None:
         click.echo(f"written: {output}", err=True)

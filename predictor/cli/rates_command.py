@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, write_text
+from predictor.cli.common import FORMAT, say_result, write_text
 
 
 @click.command(name="rates")
@@ -37,7 +37,7 @@ def command(
     """
     from predictor.grids.write import check_grid, grid_text
     from predictor.planning.design.learning_rates import ENDING, choose_rate, rates_grid
-    from predictor.render.rates import COLUMNS, rate_rows, rates_text, stated
+    from predictor.render import rates as pages
     from predictor.render.tables import json_text, rows_text
 
     if runs is None:
@@ -52,6 +52,8 @@ def command(
         click.echo(f"wrote {output}: {n_runs} runs", err=True)
         if form == "json":
             click.echo(json_text({"schema_version": 1, "output": str(output), "n_runs": n_runs}))
+        elif form == "csv":
+            click.echo(rows_text([{"output": str(output), "n_runs": n_runs}], form))
         else:
             click.echo(f"next   trainer run {output} --data DIR; predictor rates {grid_file} --runs runs/")
         return
@@ -59,11 +61,4 @@ def command(
     from predictor.records import read_registry
 
     found = choose_rate(read_registry(runs, [load_grid(grid_file).study + ENDING]))
-    table = rate_rows(found)
-    if form == "json":
-        click.echo(json_text({"schema_version": 1, "learning_rate": stated(found), "power": found.power,
-                              "low": found.low, "high": found.high, "best": table}))  # fmt: skip
-    elif form == "table":
-        click.echo(rates_text(found))
-    else:
-        click.echo(rows_text(table, form, COLUMNS))
+    say_result(pages, found, form)

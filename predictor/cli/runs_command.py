@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.common import FORMAT, RUNS, STUDIES
+from predictor.entry import Commands
 from predictor.render.runs import run_row, runs_text, study_rows
 from predictor.render.tables import json_text
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-@click.group(name="runs")
+@click.group(name="runs", cls=Commands)
 def command() -> None:
     """List, show, check, pack, unpack and merge the run records of registries."""
 

@@ -134,6 +134,14 @@ class Growth:
         return round(min(max(self.image_steps, self.most), self.image_steps * n_samples / self.now))
 
 
+def growth_of(fit: Fit, now: LabelDistribution, image_steps: int | None) -> Growth | None:
+    """How image-steps grow with the images of a manifest; None where the fit knows no image-steps."""
+    if not image_steps:
+        return None
+    most = fit.ranges.get("image_steps", [0, image_steps])[1]
+    return Growth(max(now.n_samples, 1), int(image_steps), int(most))
+
+
 @dataclass(frozen=True, eq=False)
 class Objective:
     """Accuracies of label distributions as the chosen family of a fit predicts them.

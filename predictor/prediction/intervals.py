@@ -7,7 +7,7 @@ ones. Less known is never narrower: outside against inside, a new domain against
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,12 +28,16 @@ UNCALIBRATED = "outside the fitted range: the interval is uncalibrated"
 
 @dataclass(frozen=True)
 class OutcomeInterval:
-    """Bounds of what will be measured, how many of how many such intervals held, and what is missing of that."""
+    """Bounds of what will be measured, how many of how many such intervals held, and what is missing of that.
+
+    backed : whether held-out runs say anything of the value inside
+    """
 
     low: float
     high: float
     covered: tuple[int, int] | None
     reason: str | None
+    backed: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +59,11 @@ class Question:
         return self.fitted.tested_images(self.request.target_set)
 
     def interval(self, value: float) -> OutcomeInterval:
-        """Around a value inside the fitted range."""
+        """Around a value inside the fitted range. Labels alone say no level of a domain that no run had."""
         half, covered, reason = self._inside(value)
-        return self._made(value, half, covered, reason)
+        made = self._made(value, half, covered, reason)
+        labels_alone = self.request.basis == "new_domain" and self.fitted.domain is None
+        return replace(made, backed=made.backed and not labels_alone)
 
     def outside(self, value: float, *, only_larger: bool) -> OutcomeInterval:
         """Around a value outside of it; only_larger: with more images than any run, and else like them."""
@@ -67,7 +73,7 @@ class Question:
         if half is None:
             return self._made(value, None, None, reason)
         if own is None:
-            return self._made(value, wide, None, f"{UNCALIBRATED}, twice as wide as inside")
+            return replace(self._made(value, wide, None, f"{UNCALIBRATED}, twice as wide as inside"), backed=False)
         wide, covered = float(np.ravel(wide)[0]), own.covered_at(self.level)
         told = f"{covered[0]} of {covered[1]} covered" if covered else "coverage not measured"
         how = "made as for the largest fifth of the runs from smaller ones"
@@ -77,7 +83,7 @@ class Question:
         self, value: float, half: float | None, covered: tuple[int, int] | None, reason: str | None
     ) -> OutcomeInterval:
         if half is None:
-            return OutcomeInterval(0.0, 1.0, None, reason)
+            return OutcomeInterval(0.0, 1.0, None, reason, backed=False)
         low, high = measured_within(value, half, self.tested)
         return OutcomeInterval(float(low), float(high), covered, reason)
 

@@ -127,7 +127,7 @@ def predict(
         ]
     return Predictions(
         predictions=tuple(ranked),
-        comparisons=tuple(_compare(fit, order, request, level, against)),
+        comparisons=tuple(in_points(row, ranked) for row in _compare(fit, order, request, level, against)),
         fit=fit.where,
         n_target_sets=len(fit.target_sets),
         n_domains=len(fit.domains),
@@ -160,7 +160,7 @@ def _beside(
         one = found.outcomes[0]
         return RecipePrediction(
             name=shown, status=found.status, basis=found.basis, value=one.value, low=one.low, high=one.high,
-            level=level, covered=one.covered, reason=one.reason,
+            level=level, covered=one.covered, reason=one.reason, backed=one.backed,
             weights=weights_told(evidence, asked.distribution.target_names), **told,
         )  # fmt: skip
 
@@ -274,6 +274,7 @@ def _predict_one(
         nearest=tuple(whole.nearest(NEAREST)) if explain else (),
         outside=manifest.outside,
         unknown=request.unknown,
+        chance=manifest.case.chance,
         warnings=tuple(warnings),
         classes=tuple(_classes(manifest, request, outcomes if all_classes else outcomes[:1], all_classes))
         if explain
@@ -334,12 +335,13 @@ def _outcome(fitted: OutcomeFit, manifest: _Manifest, request: PredictionRequest
         found = replace(found, low=min(found.low, at_edge.low), high=max(found.high, at_edge.high))
     if request.unknown is not None:  # nothing held out says how far another network or resolution is off
         reason = f"no interval: no run had recipe {request.recipe_name}; runs with it, as pilots, give one"
-        found, edge = OutcomeInterval(0.0, 1.0, None, reason), None
+        found, edge = OutcomeInterval(0.0, 1.0, None, reason, backed=False), None
     return OutcomePrediction(
         outcome=fitted.name, value=value, low=found.low, high=found.high, level=level, reason=found.reason,
         family=family, covered=found.covered, edge=edge,
         covered_on=judge.outcome.configuration.covered_on if found.covered and request.basis == "in_domain" else (),
         shifts=tuple(name.removeprefix("shift:") for name in asked.case.shifts) if family == BY_SHIFT else (),
+        backed=found.backed,
     )  # fmt: skip
 
 
@@ -397,3 +399,13 @@ def _compare(
                     )
                 )
     return rows
+
+
+def in_points(row: Comparison, predictions: Sequence[Prediction]) -> Comparison:
+    """The comparison with what it means in points at the predicted levels, where these are backed."""
+    a, b = (next(item for item in predictions if item.manifest == name).outcome(row.outcome) for name in (row.a, row.b))
+    if a.value is None or b.value is None or not (a.backed and b.backed):
+        return replace(row, points=None, points_low=None, points_high=None)
+    base = logit(b.value)
+    low, high = (None if end is None else float(expit(base + end)) - b.value for end in (row.low, row.high))
+    return replace(row, points=a.value - b.value, points_low=low, points_high=high)

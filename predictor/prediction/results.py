@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
+from predictor.models.links import expit, logit
 from predictor.results import Result
 
 SCHEMA_VERSION = 1
@@ -19,6 +21,7 @@ class OutcomePrediction:
     covered_on : studies whose configurations those were: drawn as a user's would be; (): all
     shifts : of robustness, the shifts that it is the mean of
     edge : (value, low, high) at the edge of the fitted range, where the manifest lies outside of it
+    backed : whether held-out runs, a probe or pilots say anything of the value; else only its interval is told
     """
 
     outcome: str
@@ -33,6 +36,7 @@ class OutcomePrediction:
     scale: str = "accuracy"
     covered_on: tuple[str, ...] = ()
     shifts: tuple[str, ...] = ()
+    backed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +76,7 @@ class RecipePrediction:
     """What another recipe reaches with a manifest: its accuracy, and the runs that this rests on.
 
     name : of the recipe, with its action, as `--recipe` takes it; status, basis as in `Prediction`
-    covered : as in `OutcomePrediction`; reason : why nothing is said, or why `covered` is None
+    covered, backed : as in `OutcomePrediction`; reason : why nothing is said, or why `covered` is None
     weights : see `predictor.prediction.recipes.weights_told`
     """
 
@@ -92,6 +96,7 @@ class RecipePrediction:
     n_target_sets: int
     n_domains: int
     weights: dict[str, Any] | None = None
+    backed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +116,7 @@ class Prediction:
         distance}, distance in standard deviations of the runs
     recipes : what other main recipes reach, where none was named
     weights : of the recipe's pretrained weights: name, digest, licence, trained_on, alike; None from scratch
+    chance : accuracy of a guess
     """
 
     manifest: str
@@ -132,6 +138,7 @@ class Prediction:
     nearest: tuple[dict[str, Any], ...] = ()
     recipes: tuple[RecipePrediction, ...] = ()
     weights: dict[str, Any] | None = None
+    chance: float = 0.0
 
     def outcome(self, name: str) -> OutcomePrediction:
         """The prediction of one outcome."""
@@ -140,10 +147,12 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Manifest a against b: the difference in logits, which does not depend on the level.
+    """Manifest a against b: the difference in logits, which does not depend on the level, and in points.
 
     covered : [covered, n] pairs of held-out configurations inside intervals made from the other target sets; None:
         too few target sets to say
+    points, points_low, points_high : the difference at the level that is predicted of b (fractions); None where nothing
+        backs the levels
     points_at_half, points_at_ninety : what the difference means if b reaches 50 % or 90 % (fractions)
     """
 
@@ -158,6 +167,45 @@ class Comparison:
     points_at_half: float
     points_at_ninety: float
     covered: tuple[int, int] | None = None
+    points: float | None = None
+    points_low: float | None = None
+    points_high: float | None = None
+
+    def turned(self) -> Comparison:
+        """The same of b against a. What b would gain or lose in points is then at the level of a."""
+        share = expit(logit(0.5) - self.logit_difference), expit(logit(0.9) - self.logit_difference)
+        return replace(
+            self,
+            a=self.b,
+            b=self.a,
+            logit_difference=-self.logit_difference,
+            low=None if self.high is None else -self.high,
+            high=None if self.low is None else -self.low,
+            p_a_better=1 - self.p_a_better,
+            points=None if self.points is None else -self.points,
+            points_low=None if self.points_high is None else -self.points_high,
+            points_high=None if self.points_low is None else -self.points_low,
+            points_at_half=float(share[0]) - 0.5,
+            points_at_ninety=float(share[1]) - 0.9,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextStep:
+    """What would help a manifest most, of what was tried: images for some classes, and what they are predicted to gain.
+
+    images : {class: images to collect}; value : accuracy with them; gain, low, high : against now (fractions)
+    """
+
+    manifest: str
+    outcome: str
+    images: Mapping[str, int]
+    value: float
+    gain: float
+    low: float
+    high: float
+    level: float
+    p_better: float
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -165,6 +213,7 @@ class Predictions(Result):
     """Predictions of one or more manifests, best first, and how they compare.
 
     fit, n_target_sets, n_domains : where the fit was found, and what it was fitted on
+    next_step : what would help the best one most; None where nothing that was tried is likely to
     """
 
     predictions: tuple[Prediction, ...]
@@ -172,6 +221,7 @@ class Predictions(Result):
     fit: str = "a fit in memory"
     n_target_sets: int = 0
     n_domains: int = 0
+    next_step: NextStep | None = None
     shown_by: ClassVar[str] = "predictions"
 
     def __repr__(self) -> str:
@@ -179,21 +229,30 @@ class Predictions(Result):
         told = [f"{name} {own.outcome} {'-' if own.value is None else f'{own.value:.3f}'}" for name, own in first[:3]]
         return f"<Predictions of {len(first)} manifests: {', '.join(told)}{', ...' if len(first) > 3 else ''}>"
 
+    def compared(self, a: str, b: str, outcome: str) -> Comparison | None:
+        """How a compares with b, whichever of them was named first; None where that was not asked."""
+        for row in self.comparisons:
+            if row.outcome == outcome and {row.a, row.b} == {a, b}:
+                return row if row.a == a else row.turned()
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON contract of `predictor predict`."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "predictions": [_plain(item) for item in self.predictions],
-            "comparisons": [_plain(item) for item in self.comparisons],
+            "verdict": self._renderer().verdict_content(self),
+            "predictions": [plain_data(item) for item in self.predictions],
+            "comparisons": [plain_data(item) for item in self.comparisons],
+            "next_step": plain_data(self.next_step),
         }
 
 
-def _plain(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
     """Results as plain data. `dataclasses.asdict` copies every number, which takes longer than to predict it."""
     if value is None or isinstance(value, str | float | int):
         return value
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain_data(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return [plain_data(item) for item in value]
+    return {field.name: plain_data(getattr(value, field.name)) for field in fields(value)}

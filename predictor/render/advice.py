@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from predictor.errors import FitError
-from predictor.render.changes import change_lines
-from predictor.text import shown
+from predictor.render.changes import change_blocks, change_rows
+from predictor.render.page import Block, Heading, Page, Said, Table, page_text
+from predictor.render.predictions import recipe_text, title
+from predictor.render.tables import interval_text, percent
+from predictor.render.verdict import outside_text, points_text, probability
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,43 +46,87 @@ def rows(advice: Advice) -> list[dict[str, Any]]:
     ]
 
 
-def summary(advice: Advice, plan: str = "advised") -> str:
-    """The advice in words and numbers. plan : whose counts are shown"""
-    from predictor.render.predictions import line, title
-
-    chosen, advice = shown(advice.plan(plan)), shown(advice)
-    blocks = [
-        [f"{title(advice.manifest, advice.status, advice.target_set, advice.domain, advice.recipe)}   "
-         f"BUDGET {advice.budget:,}" + ("" if advice.priced else " images")]
-    ]  # fmt: skip
-    blocks.append(_plans(advice).split("\n"))
-    if len(advice.curve) > 1:
-        blocks.append(_curve(advice).split("\n"))
-    lines = []
+def page(advice: Advice, *, plan: str = "advised") -> Page:
+    """The answer, the plans, the curve, what to collect. plan : whose counts are shown"""
+    chosen = advice.plan(plan)
+    head = title(advice.manifest, advice.status, advice.target_set, advice.domain, advice.recipe)
+    budget = f"BUDGET {advice.budget:,}" + ("" if advice.priced else " images")
+    first: list[Block] = [Said(_answer(advice))]
+    named: list[Block] = [Heading((*head.parts, budget))]
+    lines: list[Block] = []
     added = [change for change in chosen.changes if change.collect > 0]
-    lines.append(line("collect", _named([c for c in added if c.role == "target"], "+") or "nothing"))
+    lines.append(Said(_named([c for c in added if c.role == "target"], "+") or "nothing", "collect"))
     if chosen.other_classes:
         new = [change for change in added if change.role == "other" and not change.now]
-        lines.append(line("other classes", f"{len(new)} new ones of {new[0].collect:,} images"))
+        lines.append(Said(f"{len(new)} new ones of {new[0].collect:,} images", "other classes"))
     if chosen.cut:
-        lines.append(line("leave out", _named([c for c in reversed(chosen.changes) if c.collect < 0], "")))
+        lines.append(Said(_named([c for c in reversed(chosen.changes) if c.collect < 0], ""), "leave out"))
     for item in advice.against if chosen.name == advice.advised else ():
         same = item.low == item.high == 0
-        points = "the same plan" if same else f"{_points(item.gain, item.low, item.high)} points"
-        lines.append(line("against", f"{item.plan} {points}"))
+        points = "the same plan" if same else f"{points_text(item.gain, item.low, item.high)} points"
+        lines.append(Said(f"{item.plan} {points}", "against"))
     if advice.reach is not None:
         lines += _reach(f"reach {advice.reach.wanted:.4g}", advice.reach, priced=advice.priced)
     if advice.five_points is not None:
         lines += _reach("+5 points", advice.five_points, priced=advice.priced)
-    blocks.append(lines)
-    if told := change_lines(advice.changes, advice.no_actions):
-        blocks.append(told)
-    out = [f"{e['indicator']} {e['value']:.4g} (fit saw {e['low']:.4g} to {e['high']:.4g})" for e in chosen.outside]
-    last = [line("range", "OUTSIDE " + "; ".join(out) + "; uncalibrated" if out else "inside")]
-    last.append(line("image-steps", _steps(advice, chosen)))
-    last += [line("note", note) for note in advice.notes]
-    blocks.append([*last, f"fit: {advice.fit} ({advice.family})"])
-    return "\n\n".join("\n".join(block) for block in blocks)
+    last: list[Block] = [
+        Said(f"OUTSIDE {outside_text(chosen.outside)}; uncalibrated" if chosen.outside else "inside", "range")
+    ]
+    last.append(Said(_steps(advice, chosen), "image-steps"))
+    last += [Said(note, "note") for note in advice.notes]
+    last.append(Said(f"fit: {advice.fit} ({advice.family})"))
+    curve = [_curve(advice)] if len(advice.curve) > 1 else []
+    changes = change_blocks(advice.changes, advice.no_actions)
+    return [first, named, [_plans(advice)], curve, lines, changes, last]
+
+
+def _answer(advice: Advice) -> str:
+    """What to do, and what it brings."""
+    best, now = advice.plan("advised"), advice.plan("now")
+    start = "" if not best.outside else f"OUTSIDE of what the fit saw: {outside_text(best.outside)}. "
+    if best.name == "now":
+        return f"{start}{advice.manifest}: nothing that the budget pays for is predicted to help."
+    what = [f"collect {best.collected:,} images"] if best.collected else []
+    what += [f"leave out {best.cut:,}"] if best.cut else []
+    if best.other_classes:
+        what.append(f"in them {best.other_classes} new other classes")
+    levels = f"{percent(now.value)} to {percent(best.value)} {advice.outcome}"
+    gain = points_text(best.gain, best.gain_low, best.gain_high).replace(" [", " points [")
+    sure = "" if best.p_better is None else f", P(better) {probability(best.p_better)}"
+    return f"{start}{advice.manifest}: {' and '.join(what)} ({best.name}): {levels}, {gain}{sure}."
+
+
+def summary(advice: Advice, plan: str = "advised") -> str:
+    """The advice in words and numbers. plan : whose counts are shown"""
+    return page_text(page(advice, plan=plan), "table")
+
+
+def content(advice: Advice) -> dict[str, Any]:
+    """One object for JSON."""
+    return {**advice.to_dict(), "sentence": _answer(advice)}
+
+
+def kinds(advice: Advice) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV: everything that the page tells, with full precision."""
+    reached = {"reach": advice.reach, "five points": advice.five_points}
+    return {
+        "plan": [
+            {"manifest": advice.manifest, "status": advice.status, "target_set": advice.target_set,
+             "domain": advice.domain, "recipe": recipe_text(advice.recipe), "outcome": advice.outcome,
+             "level": advice.level, "budget": advice.budget, **row}
+            for row in rows(advice)
+        ],
+        "class": [{"plan": plan.name, **row} for plan in advice.plans for row in class_rows(plan)],
+        "curve": [asdict(point) for point in advice.curve],
+        "against": [asdict(item) for item in advice.against],
+        "reach": [{"name": name, **asdict(own)} for name, own in reached.items() if own is not None],
+        "change": change_rows(advice.changes),
+        "no actions": [{"reason": advice.no_actions}] if advice.no_actions else [],
+        "outside": [{"plan": plan.name, **item} for plan in advice.plans for item in plan.outside],
+        "note": [{"reason": note} for note in advice.notes],
+        "answer": [{"reason": _answer(advice)}],
+        "fit": [{"reason": f"{advice.fit} ({advice.family})"}],
+    }  # fmt: skip
 
 
 def _steps(advice: Advice, chosen: Plan) -> str:
@@ -93,31 +141,26 @@ def _steps(advice: Advice, chosen: Plan) -> str:
     return f"grow with the images: {now:,} now{with_plan}, at most {most:,}; fix them with --image-steps N"
 
 
-def _reach(name: str, own: Reach, *, priced: bool) -> list[str]:
+def _reach(name: str, own: Reach, *, priced: bool) -> list[Block]:
     """How many images for an accuracy, in one or more lines."""
-    from predictor.render.predictions import line, percent_text
-
     span = f"[{_images(own.low)}, {_images(own.high)}]"
     if own.images is None:
-        best = f"; {percent_text(own.value)} with {own.most:,} more images" if own.value is not None else ""
-        lines = [line(name, f"{own.reason}{best}")]
+        best = f"; {percent(own.value)} with {own.most:,} more images" if own.value is not None else ""
+        lines: list[Block] = [Said(f"{own.reason}{best}", name)]
         if own.low is not None:
-            lines.append(line("", f"its upper bound is reached with {own.low:,} images"))
+            lines.append(Said(f"its upper bound is reached with {own.low:,} images", ""))
         return lines
     if own.images == 0:
-        return [line(name, f"reached now; images for the whole interval {span}")]
+        return [Said(f"reached now; images for the whole interval {span}", name)]
     cost = f" for {own.cost:,.10g}" if priced and own.cost is not None else ""
-    lines = [line(name, f"{own.images:,} images{cost} {span}, spread as advised")]
+    lines = [Said(f"{own.images:,} images{cost} {span}, spread as advised", name)]
     if own.high is None:
-        lines.append(line("", "its lower bound is not reachable within the domain of the fit"))
+        lines.append(Said("its lower bound is not reachable within the domain of the fit", ""))
     return lines
 
 
-def _curve(advice: Advice) -> str:
+def _curve(advice: Advice) -> Table:
     """What a smaller budget reaches: some sizes of the curve, the first and the last among them."""
-    from predictor.render.predictions import interval_text, percent_text
-    from predictor.render.tables import rows_text
-
     points = list(advice.curve)
     places = np.unique(np.linspace(0, len(points) - 1, SHOWN).round().astype(int))
     rows = []
@@ -127,10 +170,10 @@ def _curve(advice: Advice) -> str:
             row["cost"] = f"{point.cost:,.10g}"
         if not advice.steps_fixed:
             row["image-steps"] = point.image_steps
-        row[advice.outcome] = f"{percent_text(point.value)} {interval_text(point.low, point.high)}"
+        row[advice.outcome] = f"{percent(point.value)} {interval_text(point.low, point.high)}"
         row["P(beats now)"] = None if point.p_better is None else f"{point.p_better:.2f}"
         rows.append(row)
-    return rows_text(rows, "table")
+    return Table(rows)
 
 
 def curve_rows(points: tuple[Point, ...]) -> list[dict[str, Any]]:
@@ -138,10 +181,7 @@ def curve_rows(points: tuple[Point, ...]) -> list[dict[str, Any]]:
     return [{name: getattr(point, name) for name in ("images", "value", "low", "high")} for point in points]
 
 
-def _plans(advice: Advice) -> str:
-    from predictor.render.predictions import interval_text, percent_text
-    from predictor.render.tables import rows_text
-
+def _plans(advice: Advice) -> Table:
     rows = []
     for plan in advice.plans:
         rows.append(
@@ -151,18 +191,17 @@ def _plans(advice: Advice) -> str:
                 **({"cost": f"{plan.cost:,.10g}"} if advice.priced else {}),
                 "cut": plan.cut or None,
                 "other classes": plan.other_classes or None,
-                advice.outcome: f"{percent_text(plan.value)} {interval_text(plan.low, plan.high)}",
-                "points against now": None if plan.name == "now" else _points(plan.gain, plan.gain_low, plan.gain_high),
+                advice.outcome: f"{percent(plan.value)} {interval_text(plan.low, plan.high)}",
+                "points against now": None
+                if plan.name == "now"
+                else points_text(plan.gain, plan.gain_low, plan.gain_high),
                 "P(beats now)": None if plan.p_better is None else f"{plan.p_better:.2f}",
                 "range": "OUTSIDE" if plan.outside else "inside",
             }
         )
-    return rows_text(rows, "table")
-
-
-def _points(gain: float, low: float | None, high: float | None) -> str:
-    bounds = f" [{100 * low:+z.1f}, {100 * high:+z.1f}]" if low is not None and high is not None else ""
-    return f"{100 * gain:+z.1f}{bounds}"
+    alike = [name for name in ("cut", "other classes") if all(row[name] is None for row in rows)]
+    columns = [name for name in rows[0] if name not in alike]
+    return Table(rows, columns, optional=("range", "cut", "other classes", "cost", "collect"))
 
 
 def _images(n: int | None) -> str:
@@ -178,9 +217,13 @@ def plot(advice: Advice) -> Figure:
     """The curve: what each size up to the budget reaches. Raises FitError where it has no point."""
     import pandas as pd
 
-    from predictor.figures import advice_curve
+    from predictor.figures import accuracy_curve
 
     if not advice.curve:
         raise FitError("the curve has no size inside of what the fit saw", where=advice.manifest)
     wanted = None if advice.reach is None else advice.reach.wanted
-    return advice_curve(pd.DataFrame(curve_rows(advice.curve)), advice.outcome, advice.level, wanted)
+    points = pd.DataFrame(
+        [{**row, "x": point.cost} for row, point in zip(curve_rows(advice.curve), advice.curve, strict=True)]
+    )
+    what = "money" if advice.priced else "images to collect"
+    return accuracy_curve(points, f"{what}, spread as advised", advice.outcome, advice.level, wanted=wanted)

@@ -3,45 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import groupby
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from predictor.agreements.request import SIZE
 from predictor.agreements.table import PARTIAL
-from predictor.render.tables import p_value, rows_text
-from predictor.text import shown
+from predictor.render.page import GAP, Block, Heading, Said, Table, page_text
+from predictor.render.tables import p_value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from predictor.agreements import Agreement, AgreementTable, Noise
 
-WIDTH = 120
+SCHEMA_VERSION = 1
+LONG = 60  # characters of the names of studies: beyond it they are counted
+OPTIONAL = ("runs", "ties", "without one", "I2", "n", "sets")
 MAIN_OUTCOMES = ("accuracy", "robustness")  # shown by default where they were measured; the shifts with --all
 Row = Mapping[str, Any]
 
 
-def agreement_text(
-    table: AgreementTable, fmt: str, *, everything: bool = False, by: Sequence[str] = (), named: bool = False
-) -> str:
-    """The table as text in 'table' or 'markdown': what is pooled first, then each target set, then notes.
+def page(
+    table: AgreementTable, *, everything: bool = False, by: Sequence[str] = (), named: bool = False
+) -> list[list[Block]]:
+    """What is pooled first, then each target set, then notes.
 
     everything : every statistic, every outcome, and indicators without a value; by : only the columns along these axes
     named : the caller chose the indicators: those without a value are shown as well
     """
-    rows, pooled = shown(table.summary_rows()), [] if by else shown(table.pooled_rows())
+    rows, pooled = table.summary_rows(), [] if by else table.pooled_rows()
     outcomes = {row["outcome"] for row in rows}
     main = outcomes if everything or not outcomes & set(MAIN_OUTCOMES) else outcomes & set(MAIN_OUTCOMES)
     main = outcomes if len(outcomes) <= len(MAIN_OUTCOMES) else main
-    noise = {(n.study, n.target_set, n.outcome): n for n in shown(table.noise)}
-    blocks = []
+    noise = {(n.study, n.target_set, n.outcome): n for n in table.noise}
+    sections: list[list[Block]] = []
     for (study, outcome), group in groupby(pooled, key=lambda r: (r["study"], r["outcome"])):
         if outcome in main:
             own, same = _distinct(list(group), everything)
             lines = [_pooled_line(row, one) for row, one in zip(own, agreement_lines(own, table.level), strict=True)]
-            name = study if len(study) <= WIDTH // 2 else f"{study.count('+') + 1} studies"
-            blocks.append(_block(f"{name}   ALL TARGET SETS   OUTCOME {outcome}", rows_text(lines, fmt), same, fmt))
+            name = study if len(study) <= LONG else f"{study.count('+') + 1} studies"
+            heading = Heading((name, "ALL TARGET SETS", f"OUTCOME {outcome}"))
+            sections.append([heading, Table(lines, optional=OPTIONAL), *(Said(text, indent="  ") for text in same)])
     hidden = 0
     for key, group in groupby(rows, key=lambda r: (r["study"], r["target_set"], r["outcome"])):
         every = list(group)
@@ -52,34 +55,63 @@ def agreement_text(
         if not own:
             continue
         own, same = _distinct(own, everything or named)
-        parts = [] if by else [rows_text(agreement_lines(own, table.level, 4 if everything else 2), fmt)]
+        tables = [] if by else [Table(agreement_lines(own, table.level, 4 if everything else 2), optional=OPTIONAL)]
+        if everything:
+            tables = [replace(one, optional=()) for one in tables]
         if everything and not by:
-            parts.append(rows_text([_more(row) for row in own], fmt))
-        if by or everything:
-            parts += [text for text in [_along(own, by, fmt)] if text]
-        title = f"{key[0]}   TARGET SET {key[1]}   OUTCOME {key[2]}"
-        blocks.append(
-            _block(title, "\n\n".join(parts), [*same, *([] if by else [*_why(own), *_limits(noise.get(key))])], fmt)
-        )
-    notes = list(shown(table.notes))
+            tables.append(Table([_more(row) for row in own]))
+        along = [_along(own, by)] if by or everything else []
+        footer = [*same, *([] if by else [*_why(own), *_limits(noise.get(key))])]
+        heading = Heading((key[0], f"TARGET SET {key[1]}", f"OUTCOME {key[2]}"))
+        blocks: list[Block] = [heading, *tables, *(one for one in along if one is not None)]
+        blocks = [block for one in blocks for block in ([GAP, one] if one in (*tables[1:], *along) else [one])]
+        sections.append([*blocks, *(Said(text, indent="  ") for text in footer)])
+    if not sections:
+        sections.append([Said("no indicator varies in these runs")])
+    sections.append([Said(note, indent="  ") for note in _notes(table, outcomes - main, hidden, by, everything)])
+    return sections
+
+
+def _notes(table: AgreementTable, left: set[str], hidden: int, by: Sequence[str], everything: bool) -> Iterator[str]:
+    """How to read the tables, and what they leave out. left : outcomes; hidden : rows"""
+    yield from table.notes
     if by:
-        notes.append(
+        yield (
             "gamma of the pairs that differ in this axis alone, its interval or p permuted inside them; profile: at "
             "equal n_samples; a dash: no such pair is untied"
         )
     if everything:
-        notes.append(
+        yield (
             "decides: right of the pairs with distinct outcomes, a tie half, of those that it decides; Psi: granulated "
             "Kendall; CMI, PGDL: conditional mutual information after Jiang et al. and after the competition, with the "
             "sign of rho; wrong sign: mean and worst over single changes of the design"
         )
-    if left := sorted(outcomes - main):
-        notes.append(f"also measured: {', '.join(left)}; --all or --outcome NAME shows them")
+    if left:
+        yield f"also measured: {', '.join(sorted(left))}; --all or --outcome NAME shows them"
     if hidden:
-        notes.append(f"{hidden} rows without a value (never varying or missing) are left out; --all says why")
-    text = "\n\n".join(blocks) if blocks else "no indicator varies in these runs"
-    wrapped = [note if fmt == "markdown" else fill(note, WIDTH, subsequent_indent="  ") for note in notes]
-    return "\n".join([text, *([""] if fmt == "markdown" and notes else []), *wrapped])
+        yield f"{hidden} rows without a value (never varying or missing) are left out; --all says why"
+
+
+def content(table: AgreementTable) -> dict[str, Any]:
+    """One object for JSON."""
+    parts = {name: [asdict(row) for row in getattr(table, name)] for name in ("rows", "pooled", "noise")}
+    return {"schema_version": SCHEMA_VERSION, **parts, "notes": list(table.notes)}
+
+
+def kinds(table: AgreementTable) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV; the verdicts are those of the table."""
+    verdicts = ("study", "target_set", "outcome", "indicator", "verdict")
+    return {
+        "agreement": [asdict(row) for row in table.rows],
+        "pooled": [asdict(row) for row in table.pooled],
+        "verdict": [
+            {name: row[name] for name in verdicts if name in row}
+            for row in (*table.summary_rows(), *table.pooled_rows())
+            if row["verdict"]
+        ],
+        "noise": [asdict(row) for row in table.noise],
+        "note": [{"reason": note} for note in table.notes],
+    }
 
 
 def _distinct(rows: Sequence[Row], everything: bool) -> tuple[list[Row], list[str]]:
@@ -149,7 +181,7 @@ def _more(row: Row) -> dict[str, str]:
     }
 
 
-def _along(rows: Sequence[Row], by: Sequence[str], fmt: str) -> str | None:
+def _along(rows: Sequence[Row], by: Sequence[str]) -> Block | None:
     """Gamma along each axis that has pairs here."""
     found = dict.fromkeys(axis for row in rows for axis, own in row["along"].items() if own.value is not None)
     axes = list(by) or list(found)
@@ -160,7 +192,7 @@ def _along(rows: Sequence[Row], by: Sequence[str], fmt: str) -> str | None:
         for row in rows
         if any(axis in row["along"] and row["along"][axis].value is not None for axis in axes)
     ]
-    return rows_text(shown, fmt) if shown else "no two configurations differ in one of these axes alone"
+    return Table(shown) if shown else Said("no two configurations differ in one of these axes alone")
 
 
 def _with_p(gamma: Agreement | None) -> str:
@@ -193,12 +225,6 @@ def _limits(noise: Noise | None) -> Iterator[str]:
     yield f"noise: {', '.join(parts)}; no predictor can be expected to reach a rho above {noise.ceiling:.2f}"
 
 
-def _block(title: str, body: str, footer: Sequence[str], fmt: str) -> str:
-    if fmt == "markdown":
-        return "\n\n".join([f"**{title}**", body, *footer])
-    return "\n".join([title, body, *(fill(text, WIDTH, subsequent_indent="  ") for text in footer)])
-
-
 def _interval(row: Row) -> str:
     return "-" if row.get("low") is None else f"[{row['low']:+z.2f}, {row['high']:+z.2f}]"
 
@@ -208,8 +234,8 @@ def _signed(value: float | None, digits: int = 2) -> str:
 
 
 def summary(table: AgreementTable, fmt: str = "table", **options: Any) -> str:
-    """The table in words. options : those of `agreement_text`"""
-    return agreement_text(table, fmt, **options)
+    """The table in words. options : those of `page`"""
+    return page_text(page(table, **options), fmt)
 
 
 def plot(table: AgreementTable) -> Figure:

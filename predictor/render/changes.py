@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from predictor.planning.advice.changes import Change
-from predictor.render.tables import percent, rows_text
+from predictor.render.page import Block, Said, Table
+from predictor.render.tables import percent
 
 DROPPED = "a class that is merged or left out counts as 0; no run of the fit dropped one: the others follow the curve"
 SHARES = "plain: accuracy where test images come as often as in the manifest; worst now: the class that is worst now"
 
 
-def change_lines(changes: Sequence[Change], no_actions: str | None) -> list[str]:
+def change_blocks(changes: Sequence[Change], no_actions: str | None) -> list[Block]:
     """A table of what needs no image, how to read it, and why no action is in it."""
-    lines = []
+    blocks: list[Block] = []
     if changes:
-        lines = [*rows_text([_row(change) for change in changes], "table").split("\n"), SHARES]
+        optional = ("n", "range", "plain", "worst now", "images")
+        blocks = [Table([_row(change) for change in changes], optional=optional), Said(SHARES, indent="  ")]
         if any(change.kind == "labels" for change in changes):
-            lines.append(DROPPED)
+            blocks.append(Said(DROPPED, indent="  "))
     if no_actions is not None:
-        lines.append(f"actions of training: none predicted: {no_actions}")
-    return lines
+        blocks.append(Said(f"actions of training: none predicted: {no_actions}", indent="  "))
+    return blocks
+
+
+def change_rows(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """One row for each change, with full precision."""
+    return [{item.name: getattr(one, item.name) for item in fields(one) if item.name != "recalls"} for one in changes]
 
 
 def _row(change: Change) -> dict[str, Any]:

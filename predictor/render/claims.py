@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from predictor.render.tables import p_value, rows_text
+from predictor.claims.results import part_rows
+from predictor.render.page import Block, Said, Table, page_text
+from predictor.render.tables import p_value
 from predictor.text import shown
 
 if TYPE_CHECKING:
@@ -14,26 +15,24 @@ if TYPE_CHECKING:
 
     from predictor.claims import ClaimResult, ClaimsReport
 
-WIDTH = 120
+OPTIONAL = ("p", "runs", "pairs", "margin", "target sets")
 
 
-def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> str:
-    """The report as text in 'table' or 'markdown'. everything : every part of every claim, and every target set"""
-    report = shown(report)
-    lines = [_line(result) for result in report.results]
-    blocks = [rows_text(lines, fmt)]
-    blocks.append("\n".join(_wrapped(f"{r.label}  {r.question} {_sentence(r)}", fmt) for r in report.results))
+def page(report: ClaimsReport, *, everything: bool = False) -> list[list[Block]]:
+    """Verdicts, each in a sentence, notes. everything : every part of every claim, and every target set"""
+    results = report.results
+    sections: list[list[Block]] = [[Table([_line(result) for result in results], optional=OPTIONAL)]]
+    sections.append([Said(f"{r.label}  {r.question} {_sentence(r)}", indent="    ") for r in results])
     if everything:
-        parts = [_part_line(result, part) for result in report.results for part in result.parts]
-        blocks.append(rows_text(parts, fmt))
+        sections.append([Table([_part_line(result, part) for result in results for part in result.parts])])
         sets = [
             {"claim": r.label, "part": p.name, "outcome": p.outcome}
             | {name: _points(value) for name, value in p.target_sets.items()}
-            for r in report.results
+            for r in results
             for p in r.parts
             if p.target_sets
         ]
-        blocks += [rows_text(sets, fmt)] if sets else []
+        sections.append([Table(sets)] if sets else [])
     notes = [
         "effect, interval and margin: points of accuracy, of each claim's first part, its mean over target sets with "
         "Student's t; pairs: bases that were compared; q: Holm's over all claims of the paper (C), and over "
@@ -41,12 +40,28 @@ def claims_text(report: ClaimsReport, fmt: str, *, everything: bool = False) -> 
         "all parts: --all"
     ]
     notes += [f"{count} runs not used: {why}" for why, count in report.unused.items()]
-    if any(r.missing and r.missing.n_runs for r in report.results):
+    if any(r.missing and r.missing.n_runs for r in results):
         notes.append("--missing FILE writes the missing runs as a grid for `trainer run`")
-    return "\n\n".join([*blocks, "\n".join(_wrapped(note, fmt) for note in notes)])
+    return [*sections, [Said(note, indent="    ") for note in notes]]
 
 
-def claims_json(report: ClaimsReport) -> dict[str, Any]:
+def kinds(report: ClaimsReport) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV: verdicts, their parts, and what was not used."""
+    names = (
+        "claim", "domain", "question", "verdict", "effect", "low", "high", "level", "margin", "p", "p_adjusted",
+        "n_target_sets", "n_pairs", "n_runs", "reason", "note", "differs",
+    )  # fmt: skip
+    return {
+        "claim": [
+            {name: getattr(r, name) for name in names} | {"missing": str(r.missing) if r.missing else None}
+            for r in report.results
+        ],
+        "part": part_rows(report.results),
+        "unused": [{"reason": why, "n_runs": count} for why, count in report.unused.items()],
+    }
+
+
+def content(report: ClaimsReport) -> dict[str, Any]:
     """The report as one JSON object, with full precision and run ids."""
     rows = []
     for result in report.results:
@@ -110,13 +125,14 @@ def _interval(low: float | None, high: float | None, level: float) -> str | None
     return None if low is None or high is None else f"[{100 * low:+z.1f}, {100 * high:+z.1f}] {level:.0%}"
 
 
-def _wrapped(text: str, fmt: str) -> str:
-    return f"- {text}" if fmt == "markdown" else fill(text, WIDTH, subsequent_indent="    ")
+def rows(report: ClaimsReport) -> list[dict[str, Any]]:
+    """One row for each part of a claim, with the claim's verdict."""
+    return part_rows(report.results)
 
 
 def summary(report: ClaimsReport, fmt: str = "table", **options: Any) -> str:
-    """The verdicts in words. options : those of `claims_text`"""
-    return claims_text(report, fmt, **options)
+    """The verdicts in words. options : those of `page`"""
+    return page_text(page(report, **options), fmt)
 
 
 def plot(report: ClaimsReport) -> Figure:

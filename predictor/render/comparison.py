@@ -7,7 +7,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from predictor.indicators import IndicatorValue
-from predictor.render.tables import number, rows_text
+from predictor.render.layout import wrapped
+from predictor.render.tables import markdown, number, rows_text
+from predictor.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +23,7 @@ def comparison_text(found: Found, form: str) -> str:
     """Table, Markdown or CSV of indicators that were computed for the same names.
 
     The last columns say by how much each further manifest differs from the first one, in the indicator's unit. Why
-    one has no value stands below a table; CSV leaves the cell empty, and has full precision.
+    one has no value stands below a table; CSV has it in a last column, and full precision.
 
     >>> from predictor import LabelDistribution, compute
     >>> a, b = (compute(LabelDistribution.from_counts(c), ["gini"]) for c in ({"x": 4}, {"x": 3, "y": 1}))
@@ -41,9 +43,17 @@ def comparison_text(found: Found, form: str) -> str:
             row[column] = _difference(found[path][name].value, value.value)
             formats[column] = signed
         rows.append(row)
-    text = rows_text(rows, form, formats=formats)
-    reasons = [] if form == "csv" else _reasons(found, heads)
-    return "\n".join([text, "", *(f"- {line}" if form == "markdown" else line for line in reasons)]).rstrip("\n")
+    reasons = {name: told for name in found[first] if (told := _reasons_of(name, found, heads))}
+    if form == "csv":
+        for row in rows if reasons else ():
+            row["reason"] = "; ".join(reasons.get(str(row["indicator"]), ())) or None
+        return rows_text(rows, form)
+    lines = [line for own in reasons.values() for line in own]
+    text = rows_text(rows, form, formats=formats, optional=("unit",))
+    shown = [
+        f"- {markdown(visible(line))}" if form == "markdown" else wrapped(visible(line), indent="  ") for line in lines
+    ]
+    return "\n".join([text, "", *shown]).rstrip("\n")
 
 
 def signed(value: float) -> str:
@@ -75,16 +85,12 @@ def _difference(value: float | None, first: float | None) -> float | None:
     return None if value is None or first is None else value - first
 
 
-def _reasons(found: Found, heads: Mapping[str, str]) -> list[str]:
-    """Why indicators have no value; the manifest is named where others have one, or another reason."""
-    reasons = []
-    for name in next(iter(found.values())):
-        own = {path: values[name].reason for path, values in found.items() if values[name].value is None}
-        if len(own) == len(found) and len(set(own.values())) == 1:
-            reasons.append(f"{name}: {next(iter(own.values()))}")
-        else:
-            reasons += [f"{name} of {heads[path]}: {reason}" for path, reason in own.items()]
-    return reasons
+def _reasons_of(name: str, found: Found, heads: Mapping[str, str]) -> list[str]:
+    """Why an indicator has no value; the manifest is named where others have one, or another reason."""
+    own = {path: values[name].reason for path, values in found.items() if values[name].value is None}
+    if len(own) == len(found) and len(set(own.values())) == 1:
+        return [f"{name}: {next(iter(own.values()))}"]
+    return [f"{name} of {heads[path]}: {reason}" for path, reason in own.items()]
 
 
 def summary(found: Indicators, fmt: str = "table") -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor.render.tables import rows_text
-from predictor.text import shown
+from predictor.render.page import Block, Heading, Said, Table, page_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("target_set", "samples_per_class", "profile", "others", "images", "image_steps", "hours", "width_before",
            "width_after")  # fmt: skip
+OPTIONAL = ("width_before", "image_steps", "images")
 FORMATS = {
     "width_before": lambda value: f"{100 * value:.2f}",
     "width_after": lambda value: f"{100 * value:.2f}",
@@ -49,7 +49,26 @@ def rows(found: Design) -> list[dict[str, Any]]:
 
 def summary(found: Design, output: str | Path = "design.yaml") -> str:
     """What to train, why, and what it costs."""
-    found = shown(found)
+    return page_text(page(found, output=output), "table")
+
+
+def content(found: Design) -> dict[str, Any]:
+    """One object for JSON."""
+    return found.to_dict()
+
+
+def kinds(found: Design) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV."""
+    names = ("outcome", "n_configurations", "n_runs", "n_candidates", "n_seeds", "level", "images_per_second", "device")
+    return {
+        "configuration": rows(found),
+        "design": [{name: getattr(found, name) for name in names}],
+        "note": [{"reason": note} for note in found.notes],
+    }
+
+
+def page(found: Design, *, output: str | Path = "design.yaml") -> list[list[Block]]:
+    """What to train, why, and what it costs."""
     hours = [item.hours for item in found.choices]
     if found.images_per_second is None:
         cost = "no record states a speed: chosen for each image-step"
@@ -59,19 +78,21 @@ def summary(found: Design, output: str | Path = "design.yaml") -> str:
         cost = f"{total:.3g} hours in all, {found.n_seeds} seeds each, at the measured {speed}"
     first, last = found.choices[0].width_before, found.choices[-1].width_after
     level = f"{100 * found.level:g} %"
-    lines = [
-        f"{found.outcome}   {found.n_configurations} configurations, {found.n_runs} runs; "
+    head = (
+        f"{found.n_configurations} configurations, {found.n_runs} runs",
         f"{found.n_candidates} candidates",
-        "",
-        rows_text(rows(found), "table", COLUMNS, FORMATS),
-        "",
-        f"width         mean {level} interval over the candidates and the runs: {100 * first:.2f} -> {100 * last:.2f} "
-        "points (linear model)",
-        f"cost          {cost}",
-        f"next          trainer run {output} --data DIR",
-        *(f"note          {note}" for note in found.notes),
+    )
+    width = f"{100 * first:.2f} -> {100 * last:.2f} points (linear model)"
+    return [
+        [Heading((found.outcome, "; ".join(head)))],
+        [Table(rows(found), COLUMNS, FORMATS, optional=OPTIONAL)],
+        [
+            Said(f"mean {level} interval over the candidates and the runs: {width}", "width"),
+            Said(cost, "cost"),
+            Said(f"trainer run {output} --data DIR", "next"),
+            *(Said(note, "note") for note in found.notes),
+        ],
     ]
-    return "\n".join(lines)
 
 
 def plot(found: Design) -> Figure:

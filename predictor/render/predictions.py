@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from predictor.errors import FitError
 from predictor.models.scales import SHARES
+from predictor.prediction.outside import outside_fact, outside_warning
 from predictor.prediction.results import (
     ClassPredictions,
     Comparison,
@@ -14,9 +16,21 @@ from predictor.prediction.results import (
     Prediction,
     Predictions,
     RecipePrediction,
+    plain_data,
 )
-from predictor.render.tables import percent
-from predictor.text import padded, shown
+from predictor.render.layout import shortened
+from predictor.render.page import Block, Heading, Page, Said, Table, page_text
+from predictor.render.tables import interval_text, percent
+from predictor.render.verdict import (
+    named,
+    outside_text,
+    pilots_of,
+    points_text,
+    probability,
+    verdict_content,
+    verdict_text,
+)
+from predictor.text import padded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +39,8 @@ if TYPE_CHECKING:
 
 FAMILIES = {"log_n_log_h": "log N + log H", "nearest": "nearest run"}
 SHOWN_COMPARISONS = 10
-NAMED = 3  # classes that a line names
+NAMED = 3  # classes that weights have seen
+MOVED = 0.005  # of an accuracy: a part that moves less is not named where its size is not told
 
 
 def rows(found: Predictions) -> list[dict[str, Any]]:
@@ -41,6 +56,9 @@ def rows(found: Predictions) -> list[dict[str, Any]]:
             "low": outcome.low,
             "high": outcome.high,
             "level": outcome.level,
+            "covered": outcome.covered[0] if outcome.covered else None,
+            "covered_of": outcome.covered[1] if outcome.covered else None,
+            "backed": outcome.backed,
             "reason": outcome.reason,
         }
         for item in found.predictions
@@ -49,18 +67,111 @@ def rows(found: Predictions) -> list[dict[str, Any]]:
 
 
 def plot(found: Predictions) -> Figure:
-    """Predicted values with their intervals; a colour an outcome."""
+    """One manifest: its classes with their intervals; several: predicted values with intervals, a colour an outcome.
+
+    Raises FitError where nothing can be drawn, because no level is known.
+    """
     import pandas as pd
 
-    from predictor.figures import intervals
+    from predictor.figures import class_bars, intervals
 
-    told = [row for row in rows(found) if row["value"] is not None]
+    first = found.predictions[0]
+    if len(found.predictions) == 1 and first.outcomes[0].backed:
+        own = next((one for one in first.classes if one.worst), None)
+        if own is not None:
+            classes = pd.DataFrame([asdict(one) for one in own.worst])
+            shown = f"{len(own.worst):,} of " if len(own.worst) < own.n_classes else ""
+            title = f"{shortened(first.manifest, 60)}: {shown}{own.n_classes:,} classes"
+            return class_bars(classes, own.outcome, own.level, title=title)
+    told = [row for row in rows(found) if row["value"] is not None and row["backed"]]
+    if not told:
+        raise FitError("no level is known that could be drawn", remedy="name --target-set, or train pilots")
     points = pd.DataFrame(told, columns=["manifest", "outcome", "value", "low", "high"])
     shares = all(item.scale in SHARES for one in found.predictions for item in one.outcomes)
     points[["value", "low", "high"]] *= 100 if shares else 1
-    level = found.predictions[0].outcomes[0].level
-    what = f"predicted{' (%)' if shares else ''}, {level:.0%} interval"
+    level = f"{first.outcomes[0].level:.0%}".replace("%", " %")
+    what = f"predicted{' (%)' if shares else ''}, {level} interval"
+    points["manifest"] = [shortened(name, 40) for name in points["manifest"]]
     return intervals(points.rename(columns={"manifest": "label", "outcome": "series"}), what)
+
+
+def page(found: Predictions, *, following: Mapping[str, Pilot] | None = None, everything: bool = False) -> Page:
+    """The verdict, how manifests compare, each of them, warnings.
+
+    following : {manifest: the pilot that would narrow it most}; everything : also logits, and every comparison
+    """
+    sections: list[list[Block]] = [[Said(verdict_text(found))]]
+    if found.comparisons:
+        sections.append(_comparisons(found, everything))
+    for item in found.predictions:
+        sections.append(_prediction(item, found, (following or {}).get(item.manifest)))
+    sections.append([Said(text, "warning") for text in warnings(found)])
+    sections.append([Said(f"fit: {found.fit}")])
+    return sections
+
+
+def warnings(found: Predictions) -> list[str]:
+    """Each warning once, with the manifests that it is about.
+
+    What lies outside of the fitted range is told by the verdict and by the range of each manifest.
+    """
+    told: dict[str, list[str]] = {}
+    for item in found.predictions:
+        ranges = {outside_warning(one, item.manifest) for one in item.outside}
+        ranges |= {outside_fact(one) for one in item.outside}
+        for text in item.warnings:
+            if text not in ranges:
+                told.setdefault(text.removeprefix(f"{item.manifest}: "), []).append(item.manifest)
+    n = len(found.predictions)
+    return [text if n > 1 and len(own) == n else f"{named(own)}: {text}" for text, own in told.items()]
+
+
+def summary(found: Predictions, following: Mapping[str, Pilot] | None = None, *, everything: bool = False) -> str:
+    """The predictions in words, best first; see `page`."""
+    return page_text(page(found, following=following, everything=everything), "table")
+
+
+def content(found: Predictions) -> dict[str, Any]:
+    """One object for JSON."""
+    return found.to_dict()
+
+
+def kinds(found: Predictions) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV: everything that the page tells, with full precision."""
+    items = found.predictions
+    return {
+        "verdict": [verdict_content(found)],
+        "prediction": [
+            row
+            | {name: getattr(own, name) for name in ("family", "scale", "edge", "covered_on", "shifts")}
+            | {"recipe": recipe_text(item.recipe), "basis": item.basis, "chance": item.chance}
+            for item in items
+            for own, row in zip(item.outcomes, rows(replace(found, predictions=(item,))), strict=True)
+        ],
+        "class": _class_rows(found),
+        "comparison": [_comparison_row(row) for row in found.comparisons],
+        "why": [
+            {"manifest": item.manifest, "outcome": row["outcome"], "name": row["name"], "points": row["value"]}
+            for item in items
+            for row in item.contributions
+        ],
+        "baseline": [{"manifest": item.manifest, **row} for item in items for row in item.baselines],
+        "nearest run": [{"manifest": item.manifest, **row} for item in items for row in item.nearest],
+        "other recipe": [{"manifest": item.manifest, **plain_data(own)} for item in items for own in item.recipes],
+        "weights": [{"manifest": item.manifest, **item.weights} for item in items if item.weights],
+        "outside": [{"manifest": item.manifest, **row} for item in items for row in item.outside],
+        "unknown": [{"manifest": item.manifest, "reason": item.unknown} for item in items if item.unknown],
+        "next step": [] if found.next_step is None else [plain_data(found.next_step)],
+        "warning": [{"reason": text} for text in warnings(found)],
+        "fit": [{"reason": found.fit}],
+    }
+
+
+def _comparison_row(row: Comparison) -> dict[str, Any]:
+    """A comparison for CSV: names say the unit, as one column holds rows of several kinds."""
+    own = {one.name: getattr(row, one.name) for one in fields(row) if one.name not in ("low", "high", "covered")}
+    inside, n = row.covered or (None, None)
+    return {**own, "logit_low": row.low, "logit_high": row.high, "covered": inside, "covered_of": n}
 
 
 def class_rows(found: Predictions) -> list[dict[str, Any]]:
@@ -68,7 +179,15 @@ def class_rows(found: Predictions) -> list[dict[str, Any]]:
 
     Raises FitError where nothing can be said of classes.
     """
-    rows = [
+    made = _class_rows(found)
+    if not made:
+        reasons = [own.reason for item in found.predictions for own in item.classes if own.reason]
+        raise FitError(reasons[0] if reasons else "no outcome has a value for classes", remedy="leave --classes out")
+    return made
+
+
+def _class_rows(found: Predictions) -> list[dict[str, Any]]:
+    return [
         {
             "manifest": item.manifest,
             "status": item.status,
@@ -81,109 +200,77 @@ def class_rows(found: Predictions) -> list[dict[str, Any]]:
             "low": one.low,
             "high": one.high,
             "level": own.level,
+            "covered": own.covered[0] if own.covered else None,
+            "covered_of": own.covered[1] if own.covered else None,
             "reason": one.reason or own.reason,
         }
         for item in found.predictions
         for own in item.classes
         for one in own.worst
     ]
-    if not rows:
-        reasons = [own.reason for item in found.predictions for own in item.classes if own.reason]
-        raise FitError(reasons[0] if reasons else "no outcome has a value for classes", remedy="leave --classes out")
-    return rows
 
 
-def summary(found: Predictions, following: Mapping[str, Pilot] | None = None) -> str:
-    """The predictions in words, best first. following: {manifest: the pilot that would narrow it most}."""
-    found, following = shown(found), shown(following or {})
-    blocks = []
-    if found.comparisons and found.predictions[0].basis != "in_domain":
-        blocks.append(_comparisons(found))  # the firm result comes first
-    for item in found.predictions:
-        blocks.append(_prediction(item, found.n_target_sets, found.n_domains, following.get(item.manifest)))
-    if found.comparisons and found.predictions[0].basis == "in_domain":
-        blocks.append(_comparisons(found))
-    warnings = dict.fromkeys(warning for item in found.predictions for warning in item.warnings)
-    if warnings:
-        blocks.append([f"warning: {warning}" for warning in warnings])
-    return "\n\n".join("\n".join(block) for block in [*blocks, [f"fit: {found.fit}"]])
-
-
-def _prediction(item: Prediction, n_target_sets: int, n_domains: int, following: Pilot | None) -> list[str]:
-    recipe = item.recipe
-    steps = f", {recipe['image_steps']:,} image-steps" if recipe["image_steps"] else ""
-    assumed = " (assumed)" if recipe["assumed"] else ""
-    named = f"{recipe['model']} {recipe['image_size']} px" if recipe["model"] else "unknown"
+def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -> list[Block]:
     place = {"in_domain": f"TARGET SET {item.target_set}", "new_target_set": f"TARGET SET new   DOMAIN {item.domain}"}
     if item.pilots:
         place["pilot"] = f"TARGET SET {item.target_set}   DOMAIN {item.domain}, " + _plural(
             item.pilots["n_configurations"], "pilot"
         )
-    title = place.get(item.basis, "DOMAIN new, no pilots") + (", images probed" if item.probe else "")
-    action = "" if recipe["action"] == "none" else f", {recipe['action']}"
-    lines = [f"{item.manifest}   {title}   RECIPE {named}{steps}{action}{assumed}"]
+    told = place.get(item.basis, "DOMAIN new, no pilots") + (", images probed" if item.probe else "")
+    lines: list[Block] = [Heading((item.manifest, told, f"RECIPE {recipe_text(item.recipe)}"))]
+    first = item.outcomes[0]
+    backed = first.backed
     for outcome in item.outcomes:
         lines += _outcome(outcome, item.basis)
     for own in item.classes:
-        lines += class_lines(own, item.basis)
+        lines += class_lines(own, item.basis, backed=item.outcome(own.outcome).backed)
     if item.probe:
-        told = (
-            f"from a probe of {item.probe['n_images']:,} of your training images, beside what runs of other images show"
-        )
-        lines.append(line("level", told))
-        lines.append(line("", f"1-3 pilot runs pin it down: predictor pilots {item.manifest} --next 3"))
+        images = f"{item.probe['n_images']:,} of your training images"
+        lines.append(Said(f"from a probe of {images}, beside what runs of other images show", "level"))
+        lines.append(Said(f"1-3 pilot runs pin it down: {pilots_of(item.manifest)}", ""))
     elif item.basis == "new_domain":
-        seen = f"{_plural(n_target_sets, 'target set')}, {_plural(n_domains, 'domain')}"
-        lines.append(line("level", f"as if its images were like the fit's ({seen})"))
-        remedy = f"1-3 pilot runs pin it down: predictor pilots {item.manifest} --next 3"
-        lines.append(line("", f"the level depends on your images; {remedy}"))
+        seen = f"{_plural(found.n_target_sets, 'target set')}, {_plural(found.n_domains, 'domain')}"
+        lines.append(Said(f"the interval is as if its images were like the fit's ({seen}); images decide", "level"))
+        lines.append(Said(f"1-3 pilot runs pin it down: {pilots_of(item.manifest)}", ""))
     if following is not None:
         widths = f"{100 * following.width_before:.1f} -> {100 * following.width_after:.1f} points"
-        lines.append(line("next pilot", f"{following.n_samples:,} images, {following.shape}: width {widths}"))
-    if item.contributions:
-        why = ", ".join(f"{entry['name']} {100 * entry['value']:+z.1f}" for entry in item.contributions)
-        lines.append(line("why", f"{why}   (points, against balanced at the same N)"))
-    shown = []
-    for entry in item.baselines:
-        name = FAMILIES[entry["family"]] + (f" {entry['configuration_id']}" if entry.get("configuration_id") else "")
-        if entry["value"] is not None:
-            shown.append(f"{name} {percent(entry['value'])}")
-    if shown:
-        lines.append(line("baselines", "; ".join(shown)))
+        lines.append(Said(f"{following.n_samples:,} images, {following.shape}: width {widths}", "next pilot"))
+    lines += _why(item, backed)
+    if backed:
+        values = [
+            FAMILIES[one["family"]] + (f" {one['configuration_id']}" if one.get("configuration_id") else "")
+            + f" {percent(one['value'])}"
+            for one in item.baselines
+            if one["value"] is not None
+        ]  # fmt: skip
+        lines += [Said("; ".join(values), "baselines")] if values else []
     if item.nearest:
-        lines.append(line("nearest runs", "; ".join(_nearest(entry, item.target_set) for entry in item.nearest)))
+        lines.append(Said("; ".join(_nearest(entry, item.target_set) for entry in item.nearest), "nearest runs"))
     if item.unknown:
-        lines.append(line("range", f"OUTSIDE {item.unknown}"))
+        lines.append(Said(f"OUTSIDE {item.unknown}", "range"))
     elif item.outside:
-        parts = [f"{e['indicator']} {e['value']:.4g} (fit saw {e['low']:.4g} to {e['high']:.4g})" for e in item.outside]
-        lines.append(line("range", "OUTSIDE " + "; ".join(parts)))
-        lines.append(
-            line(
-                "remedy",
-                f"pilots at 3 sizes: predictor pilots {item.manifest} --next 3",
-            )
-        )
+        lines.append(Said(f"OUTSIDE {outside_text(item.outside)}", "range"))
+        lines.append(Said(f"pilots at 3 sizes: {pilots_of(item.manifest)}", "remedy"))
     else:
-        lines.append(line("range", "inside"))
+        lines.append(Said("inside", "range"))
     lines += _recipes(item.recipes)
     weights = {one["name"]: one for one in (item.weights, *(own.weights for own in item.recipes)) if one}
-    return lines + [line("weights", weights_text(one)) for one in weights.values()]
+    return lines + [Said(weights_text(one), "weights") for one in weights.values()]
 
 
-def _recipes(found: Sequence[RecipePrediction]) -> list[str]:
+def _recipes(found: Sequence[RecipePrediction]) -> Iterator[Block]:
     """Other recipes, a line each: value, interval, what it covered, and the runs behind it."""
-    names = [own.name for own in found]
-    width = max(map(len, names), default=0)
-    lines = []
-    for name, own in zip(names, found, strict=True):
+    width = max((len(own.name) for own in found), default=0)
+    for i, own in enumerate(found):
         value = f"no statement: {own.reason}"
         if own.value is not None and own.low is not None and own.high is not None:
             held = f"{own.covered[0]:,} of {own.covered[1]:,} covered" if own.covered else "coverage not measured"
             outside = "OUTSIDE, " if own.status == "outside" else ""
-            value = f"{percent(own.value)} {interval_text(own.low, own.high)}   {outside}{held}"
+            interval = interval_text(own.low, own.high)
+            shown = f"{percent(own.value)} {interval}" if own.backed else f"{interval} %"
+            value = f"{shown}   {outside}{held}"
         runs = f"n {own.n_configurations:,} in {_plural(own.n_domains, 'domain')}"
-        lines.append(line("" if lines else "other recipes", f"{padded(name, width)} {value}; {runs}"))
-    return lines
+        yield Said(f"{padded(own.name, width)} {value}; {runs}", "" if i else "other recipes")
 
 
 def weights_text(weights: Mapping[str, Any]) -> str:
@@ -206,15 +293,38 @@ def weights_text(weights: Mapping[str, Any]) -> str:
     return f"{told}, which has none of these classes by name"
 
 
+def _why(item: Prediction, backed: bool) -> list[Block]:
+    if not item.contributions:
+        return []
+    if backed:
+        parts = [f"{entry['name']} {100 * entry['value']:+z.1f}" for entry in item.contributions]
+        return [Said(f"{', '.join(parts)}   (points, against balanced at the same N)", "why")]
+    moved = [entry for entry in item.contributions if abs(entry["value"]) >= MOVED]
+    parts = [f"{entry['name']} {'raises' if entry['value'] > 0 else 'lowers'} it" for entry in moved]
+    told = ", ".join(parts) or "nothing moves it"
+    return [Said(f"{told}   (against balanced at the same N; by how much depends on the level)", "why")]
+
+
+def recipe_text(recipe: Mapping[str, Any]) -> str:
+    """Network, resolution and length of training.
+
+    >>> recipe_text({"model": None, "image_steps": 9, "assumed": False})
+    'unknown, 9 image-steps'
+    """
+    steps = f", {recipe['image_steps']:,} image-steps" if recipe["image_steps"] else ""
+    network = f"{recipe['model']} {recipe['image_size']} px" if recipe["model"] else "unknown"
+    action = "" if recipe.get("action", "none") == "none" else f", {recipe['action']}"
+    return f"{network}{steps}{action}{' (assumed)' if recipe['assumed'] else ''}"
+
+
 def _nearest(entry: Mapping[str, Any], target_set: str) -> str:
     place = "" if entry["target_set"] == target_set else f" ({entry['target_set']})"
     return f"{entry['configuration_id']} {percent(entry['value'])}{place}"
 
 
-def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:
+def _outcome(outcome: OutcomePrediction, basis: str) -> list[Block]:
     if outcome.value is None or outcome.low is None or outcome.high is None:
-        return [line(outcome.outcome, f"no statement: {outcome.reason}")]
-    value = _valued(outcome.value, outcome.low, outcome.high, outcome.scale)
+        return [Said(f"no statement: {outcome.reason}", outcome.outcome)]
     note = f"{outcome.level:.0%}".replace("%", " %")
     if outcome.covered:
         held = {
@@ -229,100 +339,104 @@ def _outcome(outcome: OutcomePrediction, basis: str) -> list[str]:
         note += f"; {outcome.reason}"
     if outcome.shifts:
         note += f"; mean of {', '.join(outcome.shifts)}"
-    lines = [line(outcome.outcome, f"{value}   {note}")]
-    if outcome.edge:
-        edge, low, high = outcome.edge
-        lines.append(line("", f"at the edge of the fit {_valued(edge, low, high, outcome.scale)}"))
-    return lines
+    if outcome.edge is None:
+        return [Said(f"{_valued(outcome)}   {note}", outcome.outcome)]
+    edge, low, high = outcome.edge
+    at = _valued(replace(outcome, value=edge, low=low, high=high, backed=True))
+    beyond = _valued(outcome)
+    return [Said(f"{at} at the edge of the fit; beyond it {beyond}   {note}", outcome.outcome)]
 
 
-def _comparisons(found: Predictions) -> list[str]:
-    lines = [_comparison(item) for item in found.comparisons[:SHOWN_COMPARISONS]]
-    rest = len(found.comparisons) - len(lines)
-    return [*lines, f"and {rest} more: --format json"] if rest else lines
+def _comparisons(found: Predictions, everything: bool) -> list[Block]:
+    """How manifests compare: of many the best with each, in points, of the first outcome alone unless all are few."""
+    rows = found.comparisons if everything else found.comparisons[:SHOWN_COMPARISONS]
+    table = [_comparison(row, everything) for row in rows]
+    lines: list[Block] = [Table(table, optional=() if everything else ("if that has 90 %", "if that has 50 %"))]
+    if len(rows) < len(found.comparisons):
+        lines.append(Said(f"and {len(found.comparisons) - len(rows)} more: --all"))
+    return [*lines, *_evidence(found)]
 
 
-def _comparison(item: Comparison) -> str:
-    bounds = f" [{item.low:+z.2f}, {item.high:+z.2f}]" if item.low is not None and item.high is not None else ""
-    covered = ""
-    if bounds and item.covered:
-        level = f"{item.level:.0%}".replace("%", " %")
-        covered = f" {level}, of held-out pairs {item.covered[0]:,} of {item.covered[1]:,} covered"
-    return (
-        f"{item.a} - {item.b}   {item.outcome} {item.logit_difference:+z.2f} logit{bounds}{covered}; "
-        f"P({item.a} beats {item.b}) {item.p_a_better:.2f}; {100 * item.points_at_half:+z.0f} points if {item.b} "
-        f"reaches 50 %, {100 * item.points_at_ninety:+z.0f} if 90 %"
-    )
+def _comparison(row: Comparison, everything: bool) -> dict[str, Any]:
+    made: dict[str, Any] = {"better": row.a, "than": row.b, "outcome": row.outcome}
+    if row.points is not None:
+        made["points"] = points_text(row.points, row.points_low, row.points_high)
+    if row.points is None or everything:
+        made["if that has 50 %"] = points_text(row.points_at_half, None, None)
+        made["if that has 90 %"] = points_text(row.points_at_ninety, None, None)
+    made["P(better)"] = probability(row.p_a_better)
+    if everything:
+        bounds = "" if row.low is None or row.high is None else f" [{row.low:+z.2f}, {row.high:+z.2f}]"
+        made["logits"] = f"{row.logit_difference:+z.2f}{bounds}"
+    return made
+
+
+def _evidence(found: Predictions) -> list[Block]:
+    """The nominal level of the intervals, and how many of how many held."""
+    level = f"{found.comparisons[0].level:.0%}".replace("%", " %")
+    beyond = any(item.status == "outside" for item in found.predictions)
+    held = {row.outcome: row.covered for row in found.comparisons}
+    told = [f"{name} {own[0]:,} of {own[1]:,}" for name, own in held.items() if own]
+    missing = [name for name, own in held.items() if not own]
+    parts = [f"of held-out pairs {', '.join(told)} intervals held"] if told else []
+    parts += [f"not measured how often they hold: {', '.join(missing)}"] if missing else []
+    parts += ["outside of what the fit saw they are uncalibrated"] if beyond else []
+    return [Said(f"{level} intervals; {'; '.join(parts)}", indent="  ")]
 
 
 def _plural(n: int, word: str) -> str:
     return f"{n} {word}" + ("" if n == 1 else "s")
 
 
-def _valued(value: float, low: float, high: float, scale: str) -> str:
-    """A value and its interval: per cent of an accuracy, else the outcome's own unit."""
-    if scale in SHARES:
-        return f"{percent(value)} {interval_text(low, high)}"
-    return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+def _valued(own: OutcomePrediction) -> str:
+    """A value and its interval: per cent of an accuracy, else the outcome's own unit; the interval alone where
+    nothing backs the value."""
+    low, high = own.low or 0.0, 1.0 if own.high is None else own.high
+    if own.scale in SHARES:
+        return f"{percent(own.value)} {interval_text(low, high)}" if own.backed else f"{interval_text(low, high)} %"
+    return f"{own.value:.4g} [{low:.4g}, {high:.4g}]" if own.backed else f"[{low:.4g}, {high:.4g}]"
 
 
-def title(manifest: str, basis: str, target_set: str, domain: str, recipe: Mapping[str, Any]) -> str:
+def title(manifest: str, basis: str, target_set: str, domain: str, recipe: Mapping[str, Any]) -> Heading:
     """Manifest, target set or domain, and recipe.
 
-    >>> title("in.csv", "in_domain", "digits", "characters", {"model": None, "image_steps": 9, "assumed": False})
+    >>> recipe = {"model": None, "image_steps": 9, "assumed": False}
+    >>> title("in.csv", "in_domain", "digits", "characters", recipe).text("table")
     'in.csv   TARGET SET digits   RECIPE unknown, 9 image-steps'
     """
-    steps = f", {recipe['image_steps']:,} image-steps" if recipe["image_steps"] else ""
-    named = f"{recipe['model']} {recipe['image_size']} px" if recipe["model"] else "unknown"
     place = f"TARGET SET {target_set}" if target_set != "new" else f"DOMAIN {domain}"
     if target_set == "new":
         place += ", no pilots" if domain == "new" else "   TARGET SET new"
     if basis == "pilot":
         place = f"TARGET SET {target_set}   DOMAIN {domain}"
-    action = "" if recipe.get("action", "none") == "none" else f", {recipe['action']}"
-    return f"{manifest}   {place}   RECIPE {named}{steps}{action}{' (assumed)' if recipe['assumed'] else ''}"
+    return Heading((manifest, place, f"RECIPE {recipe_text(recipe)}"))
 
 
-def line(name: str, content: str) -> str:
-    """A row of a prediction: its name, then what is said."""
-    return f"{padded(name, 13)} {content}"
-
-
-def percent_text(value: float | None) -> str:
-    """A fraction as per cent."""
-    return percent(value)
-
-
-def interval_text(low: float, high: float) -> str:
-    """An interval of fractions, in per cent.
-
-    >>> interval_text(0.58, 0.643)
-    '[58.0, 64.3]'
-    """
-    return f"[{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def class_lines(own: ClassPredictions, basis: str) -> list[str]:
+def class_lines(own: ClassPredictions, basis: str, *, backed: bool = True) -> list[Block]:
     """The classes of an outcome, worst first: accuracy, interval, images, name.
+
+    backed : whether the level of the outcome is; else only the order and the images are told
 
     >>> from predictor.prediction.results import ClassPrediction
     >>> worst = ClassPrediction(name="orange", n_samples=3, value=0.123, low=0.04, high=0.3)
     >>> found = ClassPredictions(outcome="accuracy", level=0.9, n_classes=10, covered=(18, 20), worst=(worst,))
-    >>> print(*class_lines(found, "in_domain"), sep="\\n")
+    >>> print(*(line.text("table") for line in class_lines(found, "in_domain")), sep="\\n")
     worst classes 12.3 % [4.0, 30.0]   orange, 3 images
                   and 9 more: --classes; 90 %; of held-out configurations 18 of 20 classes covered
     """
     name = "worst classes" if own.outcome == "accuracy" else own.outcome
     if not own.worst:
-        return [line("classes", f"no statement: {own.reason}")]
-    values = [f"{percent(one.value)} {interval_text(one.low, one.high)}" for one in own.worst]
+        return [Said(f"no statement: {own.reason}", "classes")]
+    values = [f"{percent(one.value)} {interval_text(one.low, one.high)}" if backed else "" for one in own.worst]
     width = max(map(len, values))
-    lines = []
+    lines: list[Block] = []
     for one, value in zip(own.worst, values, strict=True):
         images = f"{one.n_samples:,} image" + ("" if one.n_samples == 1 else "s")
-        lines.append(line("" if lines else name, f"{value:<{width}}   {one.name}, {images}"))
+        shown = f"{value:<{width}}   {one.name}, {images}" if backed else f"{one.name}, {images}"
+        lines.append(Said(shown, "" if lines else name))
     rest = own.n_classes - len(own.worst)
     held = {"in_domain": "of held-out configurations"}.get(basis, "of left-out target sets")
     note = f"{held} {own.covered[0]:,} of {own.covered[1]:,} classes covered" if own.covered else own.reason
     more = f"and {rest:,} more: --classes; " if rest else ""
-    return [*lines, line("", f"{more}{own.level:.0%}; {note}".replace("%;", " %;"))]
+    told = f"{more}{own.level:.0%}; {note}".replace("%;", " %;") if backed else more.rstrip("; ")
+    return [*lines, *([Said(told, "")] if told else [])]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
-from predictor.render.tables import percent, rows_text
+from predictor.render.page import Block, Heading, Said, Table
+from predictor.render.tables import percent
 
 if TYPE_CHECKING:
     from predictor.images.duplicates import Duplicates
@@ -15,21 +17,38 @@ HARD = 3  # classes that are named
 PAIRS = 5
 
 
-def probe_text(probe: Probe, where: str, form: str) -> str:
-    """The probe as text, Markdown or CSV (one row a class and size)."""
-    if form == "csv":
-        return rows_text(class_rows(probe), form)
-    lines = [
-        f"{where}   {_many(len(probe.names), 'class', 'classes')}   {probe.n_images:,} images looked at, "
-        f"{probe.image_size} px, split {probe.split!r}   {probe.digest}",
-        "without training: whitened patches, gradients and ridge regression, "
-        f"mean of {probe.n_draws} random splits of the training images",
+def page(probe: Probe, *, where: str) -> list[list[Block]]:
+    """What was looked at, how far classes are apart, which are hard."""
+    classes = _many(len(probe.names), "class", "classes")
+    looked = f"{probe.n_images:,} images looked at, {probe.image_size} px, split {probe.split!r}"
+    head: list[Block] = [
+        Heading((where, classes, looked, probe.digest)),
+        Said(
+            "without training: whitened patches, gradients and ridge regression, "
+            f"mean of {probe.n_draws} random splits of the training images"
+        ),
     ]
-    blocks = ["\n".join(lines)]
-    if probe.sizes:
-        blocks.append(rows_text(size_rows(probe), form))
-    blocks.append("\n".join(_found(probe)))
-    return "\n\n".join(blocks)
+    sizes: list[Block] = [Table(size_rows(probe), optional=("margin", "chance"))] if probe.sizes else []
+    return [head, sizes, list(_found(probe))]
+
+
+def content(probe: Probe) -> dict[str, Any]:
+    """One object for JSON."""
+    return probe.to_dict()
+
+
+def kinds(probe: Probe) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV: classes, sizes, what is confused, and the lines of the page."""
+    sizes = [{f.name: getattr(size, f.name) for f in fields(size)} for size in probe.sizes]
+    found = [block for block in _found(probe) if isinstance(block, Said)]
+    return {
+        "class": class_rows(probe),
+        "size": sizes,
+        "taken": [{"class": a, "for": b, "share": share} for a, b, share in probe.confused],
+        "probe": [{"n_images": probe.n_images, "image_size": probe.image_size, "split": probe.split,
+                   "digest": probe.digest}],
+        "found": [{"name": block.name, "reason": block.content} for block in found],
+    }  # fmt: skip
 
 
 def size_rows(probe: Probe) -> list[dict[str, object]]:
@@ -75,7 +94,7 @@ def set_rows(probes: Mapping[str, Probe]) -> list[dict[str, object]]:
     ]
 
 
-def _found(probe: Probe) -> Iterable[str]:
+def _found(probe: Probe) -> Iterator[Block]:
     if probe.slope is not None:
         yield _line("growth", f"{probe.slope:+.2f} logits above chance for e times the images")
     if probe.confused_at:
@@ -109,8 +128,8 @@ def _copies(copies: Duplicates) -> str:
     )
 
 
-def _line(name: str, content: str) -> str:
-    return f"{name:<13} {content}"
+def _line(name: str, content: str) -> Block:
+    return Said(content, name)
 
 
 def _many(n: int, one: str, more: str) -> str:

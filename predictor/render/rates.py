@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from predictor.render.tables import rows_text
+from predictor.render.page import Block, Said, Table
 
 if TYPE_CHECKING:
     from predictor.planning.design.learning_rates import ChosenRate
@@ -29,7 +29,7 @@ def stated(found: ChosenRate) -> float | dict[str, float]:
     return found.rate if isinstance(found.rate, float) else found.rate.model_dump()
 
 
-def rates_text(found: ChosenRate) -> str:
+def page(found: ChosenRate) -> list[list[Block]]:
     """The best rates, what they have in common, and the line for the recipe."""
     within = [row for row in found.best if not row.edge]
     power = "not known: too few best rates lie within those tried, or one length of training"
@@ -40,15 +40,26 @@ def rates_text(found: ChosenRate) -> str:
         power += f"; {len(within)} best rates of {n_sets} target set{'s' if n_sets > 1 else ''}"
     rate = stated(found)
     line = f"{rate:g}" if isinstance(rate, float) else "{" + ", ".join(f"{k}: {v:g}" for k, v in rate.items()) + "}"
-    lines = [
-        rows_text(rate_rows(found), "table", COLUMNS, FORMATS),
-        "",
-        f"power         of image-steps in the best rate: {power}",
-        f"recipe        learning_rate: {line}",
+    lines: list[Block] = [
+        Said(f"of image-steps in the best rate: {power}", "power"),
+        Said(f"learning_rate: {line}", "recipe"),
     ]
     if any(row.edge for row in found.best):
         tried = sorted({rate for row in found.best for rate in row.tried})
         more = [f"--rate {rate:g}" for rate in (tried[0] / 2, *tried, tried[-1] * 2)]
-        lines.append("note          a best rate lies at the edge of those tried, and counts for no power; to try more:")
-        lines.append(f"              predictor rates GRID.yaml {' '.join(more)} --output FILE")
-    return "\n".join(lines)
+        edge = "a best rate lies at the edge of those tried, and counts for no power; to try more:"
+        lines += [Said(edge, "note"), Said(f"predictor rates GRID.yaml {' '.join(more)} --output FILE", "")]
+    return [[Table(rate_rows(found), COLUMNS, FORMATS, optional=("runs", "spread"))], lines]
+
+
+def content(found: ChosenRate) -> dict[str, Any]:
+    """One object for JSON."""
+    own = {name: getattr(found, name) for name in ("power", "low", "high")}
+    return {"schema_version": 1, "learning_rate": stated(found), **own, "best": rate_rows(found)}
+
+
+def kinds(found: ChosenRate) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV."""
+    rate = stated(found)
+    own = {name: getattr(found, name) for name in ("power", "low", "high")}
+    return {"best": rate_rows(found), "recipe": [{"learning_rate": rate, **own}]}

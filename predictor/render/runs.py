@@ -47,17 +47,31 @@ def run_row(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _cell(value: Any, *, exact: bool) -> str:
-    if value is None:
-        return ""
+LISTED = 3  # names of a list in a table; CSV, JSON and Markdown have all
+OF_STUDIES = ("statuses", "devices", "outcomes", "target_sets", "provenance")  # that a narrow table leaves out
+OF_RUNS = ("device", "provenance", "seconds", "axes", "outcomes", "study")
+
+
+def _cell(value: Any, form: str) -> Any:
+    """What a cell says of a value: numbers as they are, lists and mappings in words."""
+    if value is None or isinstance(value, int | float):
+        return value
+    separator = ";" if form == "csv" else ", "
     if isinstance(value, Mapping):
-        separator = ";" if exact else ", "
-        return separator.join(f"{name}={_cell(item, exact=exact)}" for name, item in value.items())
+        value = [f"{name}={_text(item, form)}" for name, item in value.items()]
     if isinstance(value, list | tuple):
-        return (";" if exact else ", ").join(_cell(item, exact=exact) for item in value)
-    if isinstance(value, float) and not exact:
-        return f"{value:.4g}"
+        names = [_text(item, form) for item in value]
+        more = len(names) - LISTED
+        if form == "table" and more > 1:
+            return f"{', '.join(names[:LISTED])} and {more} more"
+        return separator.join(names)
     return str(value)
+
+
+def _text(value: Any, form: str) -> str:
+    if isinstance(value, float) and form != "csv":
+        return f"{value:.4g}"
+    return str(_cell(value, form))
 
 
 def runs_text(rows: Sequence[Mapping[str, Any]], fmt: str, columns: Sequence[str] | None = None) -> str:
@@ -70,5 +84,5 @@ def runs_text(rows: Sequence[Mapping[str, Any]], fmt: str, columns: Sequence[str
     a,n=5,cpu;cuda
     """
     names = list(columns or dict.fromkeys(name for row in rows for name in row))
-    cells = [{name: _cell(row.get(name), exact=fmt == "csv") for name in names} for row in rows]
-    return rows_text(cells, fmt, names)
+    cells = [{name: _cell(row.get(name), fmt) for name in names} for row in rows]
+    return rows_text(cells, fmt, names, optional=OF_RUNS if "run_id" in names else OF_STUDIES)

@@ -7,10 +7,11 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from predictor.models.scales import SHARES
+from predictor.render.layout import GAP, Part, fitted, shortened, width, wrapped
 from predictor.text import cell, columns_of, json_visible, visible
 
 Row = Mapping[str, object]
@@ -25,12 +26,14 @@ def rows_text(
     formats: Formats | None = None,
     *,
     exact: bool = False,
+    optional: Sequence[str] = (),
 ) -> str:
-    """Rows in one of the formats table, csv, markdown and json.
+    """Rows in one of the formats table, csv, markdown and json. A table fits its terminal, see `layout`.
 
     columns : which, in this order; by default those of all rows, in order of appearance
     formats : column -> how a value reads in table and markdown; csv and json keep full precision
     exact : texts of csv as they are, for a file that is read again; else what `predictor.text.cell` makes of them
+    optional : columns that a table may leave out where the terminal is narrow, the first one first; it says so then
 
     >>> print(rows_text([{"a": 1, "b": None}], "csv"))
     a,b
@@ -54,14 +57,14 @@ def rows_text(
     cells = [[visible(_cell(row.get(name), (formats or {}).get(name))) for name in names] for row in rows]
     if fmt == "markdown":
         lines = [
-            [_markdown(head) for head in heads],
+            [markdown(head) for head in heads],
             ["---"] * len(names),
-            *([_markdown(c) for c in row] for row in cells),
+            *([markdown(c) for c in row] for row in cells),
         ]
         out = ["| " + " | ".join(line) + " |" for line in lines]
         out[1] = "|" + "|".join(["---"] * len(names)) + "|"
         return "\n".join(out)
-    return _table(heads, cells, [_is_number(rows, name) for name in names])
+    return _table(heads, cells, [_is_number(rows, name) for name in names], optional)
 
 
 def json_text(content: object) -> str:
@@ -102,6 +105,15 @@ def points(value: float | None, scale: str = "accuracy") -> str:
     return f"{100 * value:.1f}" if scale in SHARES else f"{value:.3g}"
 
 
+def interval_text(low: float, high: float) -> str:
+    """An interval of fractions, in per cent.
+
+    >>> interval_text(0.58, 0.643)
+    '[58.0, 64.3]'
+    """
+    return f"[{100 * low:.1f}, {100 * high:.1f}]"
+
+
 def number(value: object) -> str:
     """A number as a person reads it: four significant digits, thousands apart.
 
@@ -117,20 +129,45 @@ def number(value: object) -> str:
     return f"{value:,}"
 
 
-def _table(names: list[str], cells: list[list[str]], right: list[bool]) -> str:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _table(names: list[str], cells: list[list[str]], right: list[bool], optional: Sequence[str]) -> str:
+    most = width()
+    if not names:
+        return ""
+    parts, left_out = fitted(names, cells, optional, most)
+    texts = [_part(part, names, cells, right) for part in parts]
+    if left_out:
+        texts[-1] += "\n" + wrapped(f"left out at {most} columns: {', '.join(left_out)}", columns=most)
+    return "\n\n".join(texts)
 
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for name, is_number in zip(names, right, strict=True):
-        table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=True)
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    stream = io.StringIO()
-    width = sum(max(map(columns_of, column)) + 2 for column in zip(names, *cells, strict=True)) + 1 if names else 1
-    Console(file=stream, width=max(width, 1), color_system=None, legacy_windows=False).print(table)
-    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n"))
+
+def _part(part: Part, names: list[str], cells: list[list[str]], right: list[bool]) -> str:
+    heads = [wrapped(names[number], columns=own) for number, own in zip(part.columns, part.widths, strict=True)]
+    most = max(head.count("\n") for head in heads)
+    lines = _lines([["\n" * (most - head.count("\n")) + head for head in heads]], part, right)
+    rows = (
+        [_narrowed(row[number], own) for number, own in zip(part.columns, part.widths, strict=True)] for row in cells
+    )
+    return "\n".join([*lines, *_lines(rows, part, right)])
+
+
+def _lines(rows: Iterable[list[str]], part: Part, right: list[bool]) -> Iterator[str]:
+    """Lines of rows: cells of several lines stand beside each other, numbers to the right."""
+    for row in rows:
+        parts = [cell.split("\n") for cell in row]
+        for i in range(max(map(len, parts))):
+            line = ""
+            for number, own, several in zip(part.columns, part.widths, parts, strict=True):
+                text = several[i] if i < len(several) else ""
+                blanks = " " * (own - columns_of(text))
+                line += (blanks + text if right[number] else text + blanks) + " " * GAP
+            yield line.rstrip()
+
+
+def _narrowed(text: str, columns: int) -> str:
+    """A cell in its lines. A word that is longer than one is a name, and loses its middle."""
+    if columns_of(text) <= columns:
+        return text
+    return wrapped(" ".join(shortened(word, columns) for word in text.split(" ")), columns=columns)
 
 
 def _cell(value: object, form: Callable[[Any], str] | None) -> str:
@@ -144,8 +181,12 @@ def _exact(value: object, text: Callable[[str], str]) -> object:
     return repr(value) if isinstance(value, float) else text(value) if isinstance(value, str) else value
 
 
-def _markdown(text: str) -> str:
-    """A cell that stays one, with no markup of its own."""
+def markdown(text: str) -> str:
+    r"""A text that stays one cell of a table, with no markup of its own.
+
+    >>> markdown("a|b <b>")
+    'a\\|b &lt;b>'
+    """
     piped = re.sub(r"(\\*)\|", lambda found: f"{found[1] * 2}\\|", text)
     return re.sub("<(?=[A-Za-z/!?])", "&lt;", piped)
 

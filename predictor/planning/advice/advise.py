@@ -21,7 +21,7 @@ from predictor.planning.advice.changes import PLAN, Change, Scorer, changes, rel
 from predictor.planning.advice.curve import Curve, Predicted
 from predictor.planning.advice.reach import reach, room
 from predictor.planning.advice.results import NOW, Advice, Against, ClassChange, Plan
-from predictor.planning.objective import Floats, Growth, Objective, Targets, named_targets
+from predictor.planning.objective import Floats, Objective, Targets, growth_of, named_targets
 from predictor.prediction import Prediction, Predictions, predict
 from predictor.prediction.predict import shown_outcomes
 from predictor.prediction.recipes import named_recipe
@@ -117,7 +117,7 @@ def advise(
         now = named_targets(learned.with_roles(manifest, distribution))
     targets = Targets(now)
     fixed = image_steps or named.image_steps or not request.recipe["image_steps"]
-    growth = None if fixed else _growth(fit, now, request.recipe["image_steps"])
+    growth = None if fixed else growth_of(fit, now, request.recipe["image_steps"])
     objective = Objective(fit, outcome, request, growth)
     with_steps = partial(_with_steps, objective, predicted)
     curve = Curve(objective, targets, with_steps, _prices(prices, targets))
@@ -171,13 +171,6 @@ def advise(
         changes=done[0],
         no_actions=why,
     )
-
-
-def _growth(fit: Fit, now: LabelDistribution, image_steps: int | None) -> Growth | None:
-    if not image_steps:
-        return None
-    most = fit.ranges.get("image_steps", [0, image_steps])[1]
-    return Growth(max(now.n_samples, 1), int(image_steps), int(most))
 
 
 def _with_steps(

@@ -22,7 +22,7 @@ from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
 from predictor.prediction.intervals import UNCALIBRATED
 from predictor.prediction.outside import outside_fact, outside_warning
-from predictor.prediction.predict import WORST
+from predictor.prediction.predict import WORST, in_points
 from predictor.prediction.request import NEW, PredictionRequest, named_manifests, resolve, share_between, whole_number
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Reported, RunRecord
@@ -268,7 +268,7 @@ class PilotPredictor:
         moved = (
             self._compared(item, roles, steps) if item.outcome in self.found else item for item in base.comparisons
         )
-        return replace(base, predictions=tuple(done), comparisons=tuple(moved))
+        return replace(base, predictions=tuple(done), comparisons=tuple(in_points(item, done) for item in moved))
 
     def _compared(
         self, item: Comparison, roles: Mapping[str, LabelDistribution], steps: Mapping[str, int]

@@ -1,0 +1,211 @@
+"""The answer in one sentence: which manifest to take, or what one will reach, how sure that is, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from predictor.models.scales import SHARES
+from predictor.prediction.results import Comparison, NextStep, OutcomePrediction, Prediction, Predictions
+from predictor.render.layout import TIED, whole
+from predictor.render.tables import number, percent
+
+NAMED = 3  # manifests, indicators and classes in a sentence
+SURE = 0.9  # probability from which one manifest is called better than another
+
+
+def verdict_text(found: Predictions) -> str:
+    """The verdict as one paragraph."""
+    return " ".join([*_outside(found), _answer(found), *_next(found)])
+
+
+def verdict_content(found: Predictions) -> dict[str, Any]:
+    """The verdict for a program: what is best, against what, how sure, and the sentence."""
+    best = found.predictions[0]
+    row = _against_second(found)
+    return {
+        "sentence": verdict_text(found).replace(TIED, " "),
+        "best": best.manifest,
+        "outcome": best.outcomes[0].outcome,
+        "status": best.status,
+        "outside": [item.manifest for item in found.predictions if item.status == "outside"],
+        "against": None if row is None else row.b,
+        "p_a_better": None if row is None else row.p_a_better,
+        "sure": None if row is None else row.p_a_better >= SURE,
+        "points": None if row is None else row.points,
+        "low": None if row is None else row.points_low,
+        "high": None if row is None else row.points_high,
+        "level": best.outcomes[0].level,
+        "covered": None if row is None or row.covered is None else list(row.covered),
+    }
+
+
+def pilots_of(manifest: str) -> str:
+    """The command that plans pilots of a manifest, in one piece."""
+    return whole(f"predictor pilots {manifest} --next 3")
+
+
+def probability(p: float) -> str:
+    """A probability with two digits; what would round to certainty is no certainty.
+
+    >>> probability(0.973), probability(0.9999), probability(0.0001)
+    ('0.97', '> 0.99', '< 0.01')
+    """
+    return "> 0.99" if p > 0.995 else "< 0.01" if p < 0.005 else f"{p:.2f}"
+
+
+def points_text(value: float | None, low: float | None, high: float | None) -> str:
+    """A difference of fractions in points, with its interval.
+
+    >>> points_text(0.204, 0.159, 0.246), points_text(0.204, None, None)
+    ('+20.4 [+15.9, +24.6]', '+20.4')
+    """
+    if value is None:
+        return "-"
+    bounds = "" if low is None or high is None else f" [{100 * low:+z.1f}, {100 * high:+z.1f}]"
+    return f"{100 * value:+z.1f}{bounds}"
+
+
+def named(names: Iterable[str], most: int = NAMED) -> str:
+    """Some names, and how many more there are.
+
+    >>> named("abcde")
+    'a, b, c and 2 more'
+    """
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
+def outside_text(items: Sequence[Mapping[str, Any]]) -> str:
+    """Indicators beyond what the fit saw."""
+    return "; ".join(
+        f"{e['indicator']} {number(e['value'])}, the fit saw {number(e['low'])} to {number(e['high'])}" for e in items
+    )
+
+
+def _outside(found: Predictions) -> list[str]:
+    """What is said first where a manifest lies outside of the runs behind the fit."""
+    beyond = [item for item in found.predictions if item.outside or item.unknown]
+    if not beyond:
+        return []
+    first = beyond[0]
+    whose = "" if len(found.predictions) == 1 else f" ({named(item.manifest for item in beyond)})"
+    what = first.unknown or outside_text(first.outside)
+    return [f"OUTSIDE of what the fit saw{whose}: {what}."]
+
+
+def _answer(found: Predictions) -> str:
+    best = found.predictions[0]
+    if len(found.predictions) == 1 or best.outcomes[0].value is None:
+        return _one(best)
+    row = _against_second(found)
+    return _one(best) if row is None else _compared(found, row)
+
+
+def _against_second(found: Predictions) -> Comparison | None:
+    if len(found.predictions) < 2:
+        return None
+    a, b = found.predictions[:2]
+    return found.compared(a.manifest, b.manifest, a.outcomes[0].outcome)
+
+
+def _compared(found: Predictions, row: Comparison) -> str:
+    a, b = found.predictions[:2]
+    beyond = bool(a.outside or b.outside or a.unknown or b.unknown)
+    what = "more accurate" if row.outcome == "accuracy" else f"better in {row.outcome}"
+    sure = f"P(better) {probability(row.p_a_better)}"
+    if row.points is not None:
+        levels = f"{percent(a.outcome(row.outcome).value)} against {percent(b.outcome(row.outcome).value)}"
+        size = f"{100 * row.points:.1f} points {what} than {row.b} ({levels})"
+        if row.points_low is not None and row.points_high is not None:
+            bounds = f"{100 * row.points_low:+z.1f} to {100 * row.points_high:+z.1f}"
+            sure += f", {row.level:.0%} interval {bounds} points".replace("%", " %")
+    else:
+        more = f"{100 * row.points_at_half:.0f} points more if {row.b} reaches 50 %"
+        size = f"{what} than {row.b} ({more}, {100 * row.points_at_ninety:.0f} if 90 %)"
+    if beyond:
+        evidence = "; how often such intervals hold there is not known"
+    elif row.covered:
+        evidence = f"; of held-out pairs {row.covered[0]:,} of {row.covered[1]:,} such intervals held"
+    else:
+        evidence = "; how often such intervals hold was not measured"
+    rest = found.predictions[2:]
+    others = ""
+    if rest:
+        against = [found.compared(row.a, item.manifest, row.outcome) for item in rest]
+        beaten = sum(own is not None and own.p_a_better >= SURE for own in against)
+        others = f"; of {len(rest)} others it beats {beaten} with P >= {SURE:g}"
+    if row.p_a_better < SURE:
+        return f"Undecided between {row.a} and {row.b}: {row.a} is predicted {size}, but {sure}{evidence}{others}."
+    return f"Take {row.a}: {size}; {sure}{evidence}{others}."
+
+
+def _one(item: Prediction) -> str:
+    """What one manifest will reach, in words."""
+    own = item.outcomes[0]
+    if own.value is None or own.low is None or own.high is None:
+        return f"{item.manifest}: no statement on {own.outcome}: {own.reason}."
+    weak = _weakest(item)
+    if own.edge is not None:
+        value, low, high = own.edge
+        beyond = "no level is known"
+        if own.backed:
+            beyond = f"{_level(own, own.value, own.low, own.high)}, uncalibrated"
+        return f"{item.manifest}: at the edge of the fit {_level(own, value, low, high)}; beyond it {beyond}{weak}."
+    if not own.backed:
+        return f"{item.manifest}: labels alone say no level of images like these{weak}."
+    text = f"{item.manifest} will reach {_level(own, own.value, own.low, own.high)}"
+    if own.scale in SHARES:
+        chance = item.chance
+        right = f"about {round(100 * own.value)} of 100 test images right"
+        text += f": {right}" + (f", where guessing gets {100 * chance:.2g}" if chance else "")
+    return f"{text}{weak}."
+
+
+def _level(own: OutcomePrediction, value: float, low: float, high: float) -> str:
+    level = f"{own.level:.0%}".replace("%", " %")
+    if own.scale in SHARES:
+        return f"{percent(value)} {own.outcome} ({level} interval {100 * low:.1f} to {100 * high:.1f})"
+    return f"{value:.4g} {own.outcome} ({level} interval {low:.4g} to {high:.4g})"
+
+
+def _weakest(item: Prediction) -> str:
+    classes = next((own for own in item.classes if own.worst), None)
+    if classes is None:
+        return ""
+    worst = classes.worst[:NAMED]
+    if len({one.value for one in worst}) == 1 and len({one.n_samples for one in worst}) == 1:
+        return ""  # the fit does not tell them apart
+    return f"; weakest: {', '.join(one.name for one in worst)}"
+
+
+def _next(found: Predictions) -> list[str]:
+    best = found.predictions[0]
+    step = found.next_step
+    if step is not None:
+        return [step_text(step)]
+    own = best.outcomes[0]
+    if best.outside or best.unknown:
+        return [f"Next: runs of your own out there, at 3 sizes: {pilots_of(best.manifest)}."]
+    if own.value is not None and not own.backed:
+        return [f"Next: 1-3 cheap runs of your own tell the level: {pilots_of(best.manifest)}."]
+    return []
+
+
+def step_text(step: NextStep) -> str:
+    """The next step as a sentence.
+
+    >>> step = NextStep(manifest="a.csv", outcome="accuracy", images={"fox": 4, "owl": 3}, value=0.6, gain=0.05,
+    ...                 low=0.02, high=0.08, level=0.9, p_better=0.99)
+    >>> step_text(step)
+    'Next: 7 images (fox +4, owl +3): +5.0 points [+2.0, +8.0], P(better) 0.99.'
+    """
+    counts = set(step.images.values())
+    if len(step.images) > NAMED and len(counts) == 1:
+        what = f"+{counts.pop():,} for each of {len(step.images)} classes"
+    else:
+        what = named(f"{name} +{n:,}" for name, n in step.images.items())
+    gain = points_text(step.gain, step.low, step.high).replace(" [", " points [")
+    start = "Next:" if step.p_better >= SURE else "May help:"
+    return f"{start} {sum(step.images.values()):,} images ({what}): {gain}, P(better) {probability(step.p_better)}."
