@@ -34,7 +34,7 @@ def invoke(command, *arguments):
 
 @pytest.fixture(scope="module")
 def table(runs):
-    return invoke(fit_command, runs)
+    return invoke(fit_command, runs, "--all")
 
 
 @pytest.fixture

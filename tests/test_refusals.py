@@ -43,7 +43,7 @@ def without(record, name):
         (
             lambda: [never_varies(record) for record in registry(n_configurations=12, n_seeds=1)],
             {},
-            "no outcome can be fitted (accuracy: it never varies: 0.5 in all 12 configurations). Train more "
+            "no outcome can be fitted (accuracy: it never varies: 0.5 in all 12 configurations). train more "
             "configurations: trainer run GRID.yaml",
         ),
         (
@@ -92,7 +92,7 @@ def test_one_target_class_is_refused():
     with pytest.raises(FitError) as caught:
         predict(shipped_fit(), {"new.csv": one})
     assert str(caught.value) == (
-        "new.csv: one target class, 'cat': with nothing to tell it from, its accuracy is 1 whatever the images. Name "
+        "new.csv: one target class, 'cat': with nothing to tell it from, its accuracy is 1 whatever the images. name "
         "two or more tested classes: --targets FILE"
     )
 

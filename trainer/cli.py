@@ -37,7 +37,13 @@ trainer.add_command(fractals)
 @GRID
 @DATA
 @RUNS
-@click.option("--measure", is_flag=True, help="Train a few steps of each network where no record tells its speed.")
+@click.option(
+    "--measure", is_flag=True,
+    help="Train a few steps of each network here, on noise, where no record tells its speed; under a minute each.",
+)  # fmt: skip
+@click.option(
+    "--price-hour", type=click.FloatRange(min=0, min_open=True), metavar="X", help="What an hour of a process costs."
+)
 @click.option(
     "--near-duplicates", is_flag=True, help="Count test images that look like a training image; decodes all images."
 )
@@ -48,6 +54,7 @@ def plan(
     data_dir: Path | None,
     runs_dir: Path,
     measure: bool,
+    price_hour: float | None,
     near_duplicates: bool,
     inside: bool,
     fmt: str,
@@ -57,14 +64,13 @@ def plan(
     With --data, or where no source needs a file, every source is opened and the images of every run are chosen: unknown
     networks, missing files, and classes and images that are not there are named at once. No image is decoded: a damaged
     one shows when a run loads it. A step of each network is tried. Test images that are training images too, and images
-    that are there twice, are counted by their bytes. Hours are those of one process, from what runs of the same network
-    cost in the registry.
+    that are there twice, are counted by their bytes. Hours and energy are those of one process, from what runs of the
+    same network cost in the registry; of another resolution they are scaled, and the line says so.
     """
     from predictor.grids import load_grid
-    from predictor.render.tables import json_text, rows_text
     from trainer.checking import check_grid, check_lists, check_rendered, grid_repeats, no_files, source_notes
+    from trainer.pages import plan_page
     from trainer.plan import forecast, partly_shown, plan_rows, plan_summary
-    from trainer.printing import plan_lines
 
     grid = load_grid(grid_file)
     check_rendered(grid)
@@ -78,19 +84,12 @@ def plan(
     if data_dir is not None:
         summary["notes"] = source_notes(grid, data_dir)
         summary["repeats"] = grid_repeats(grid, data_dir, near=near_duplicates)
-    hours = forecast(grid, runs_dir, data_dir, measure=measure)
-    if fmt == "json":
-        found = {"schema_version": 1, "study": grid.study, "summary": summary, "hours": hours, "runs": rows}
-        click.echo(json_text(found))
-        return
-    click.echo(rows_text(rows, fmt))
-    if fmt == "table":
-        click.echo(
-            f"{grid.study}: {summary['n_configurations']} configurations, {summary['n_runs']} runs, "
-            f"{summary['n_finished']} of them in {runs_dir}; {summary['image_steps']:,} image-steps still to train"
-        )
-        for line in plan_lines(summary, hours):
-            click.echo(line)
+
+    def say(line: str) -> None:
+        click.echo(f"measure: {line}", err=True)
+
+    hours = forecast(grid, runs_dir, data_dir, measure=measure, price_hour=price_hour, say=say)
+    click.echo(plan_page(grid.study, rows, summary, hours, runs_dir).text(fmt))
 
 
 @trainer.command()
@@ -174,20 +173,13 @@ def weights(place: str) -> None:
 def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
     """Say how far a grid is: finished, failed and open runs per axis; pace, time left, hours and energy spent."""
     from predictor.grids import load_grid
-    from predictor.render.tables import json_text, rows_text
-    from trainer.printing import status_lines
+    from trainer.pages import status_page
     from trainer.status import standing, status_rows, status_summary
 
     grid = load_grid(grid_file)
     now = standing(grid, runs_dir)
     summary, rows = status_summary(grid, runs_dir, now), status_rows(grid, runs_dir, now)
-    if fmt == "json":
-        click.echo(json_text({"schema_version": 1, "study": grid.study, "summary": summary, "axes": rows}))
-        return
-    click.echo(rows_text(rows, fmt))
-    if fmt == "table":
-        for line in status_lines(grid.study, summary):
-            click.echo(line)
+    click.echo(status_page(grid.study, rows, summary).text(fmt))
 
 
 @trainer.command()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from predictor.errors import DataError
 from predictor.grids import Grid, PlannedRun
-from predictor.records import finished_ids, read_costs, study_folders
+from predictor.records import Cost, finished_ids, read_costs, study_folders
 from predictor.spec import RunSpec, network_name, planned_counts
 
 Network = tuple[str, int, int]  # model, image size, batch size
 PLANNED = ("n_classes", "n_samples", "min_samples", "left_skew@5", "long_tail@0.4mean")
 
 OWN_COLUMNS = ("image_steps",)  # of a run, whatever its design says: an axis of that name is shown as axis_NAME
-SHORT = 20  # steps of a measured run
+Say = Callable[[str], None]
 
 
 def plan_rows(grid: Grid, runs_dir: Path) -> list[dict[str, Any]]:
@@ -119,10 +119,19 @@ class Speed:
     """Seconds of one process for one image shown, from records with loading and compiling, measured without.
 
     n_runs : records that say so (0: measured just now)
+    joules : for one image shown, of the records that know it; None where none does
+    note : how it was found, where that is not plain
     """
 
     seconds: float
     n_runs: int
+    joules: float | None = None
+    note: str | None = None
+
+
+SHIPPED = {  # of the registry that ships, for who plans without it; a test compares them
+    (("predictor_small", 32, 128), "cpu"): Speed(7.87e-4, 2481, note="the registry that ships"),
+}
 
 
 def network_of(spec: RunSpec) -> Network:
@@ -139,57 +148,72 @@ def known_speeds(runs_dir: Path) -> dict[tuple[Network, str], Speed]:
     """{(network, device): speed}, the median over all completed runs of a registry; {} where there is none."""
     if not runs_dir.is_dir():
         return {}
-    found: dict[tuple[Network, str], list[float]] = defaultdict(list)
+    found: dict[tuple[Network, str], list[Cost]] = defaultdict(list)
     for folder in study_folders(runs_dir):
         for cost in read_costs(folder):
             if cost.status == "completed" and cost.network and cost.device and cost.image_steps and cost.seconds:
-                found[cost.network, cost.device].append(cost.seconds / cost.image_steps)
-    return {key: Speed(median(values), len(values)) for key, values in found.items()}
+                found[cost.network, cost.device].append(cost)
+    return {
+        key: Speed(
+            median(cost.seconds / cost.image_steps for cost in own),
+            len(own),
+            median(joules) if (joules := [c.joules / c.image_steps for c in own if c.joules is not None]) else None,
+        )
+        for key, own in found.items()
+    }
+
+
+def like(network: Network, speeds: Mapping[tuple[Network, str], Speed]) -> dict[str, Speed]:
+    """{device: speed} of a network: of runs like it, else of the same network at the nearest resolution and batch.
+
+    An image of twice the side takes four times as long; the size of a batch is taken to change nothing.
+
+    >>> known = {(("net", 32, 128), "cpu"): Speed(0.001, 7)}
+    >>> like(("net", 64, 32), known)["cpu"].seconds
+    0.004
+    """
+    same = {device: speed for (of, device), speed in speeds.items() if of == network}
+    others: dict[str, list[tuple[float, float, Network, Speed]]] = defaultdict(list)
+    for (of, device), speed in speeds.items():
+        if of[0] == network[0] and device not in same:
+            apart = abs(math.log(of[1] / network[1])), abs(math.log(of[2] / network[2]))
+            others[device].append((*apart, of, speed))
+    for device, found in others.items():
+        _, _, of, speed = min(found, key=lambda item: item[:2])
+        times = (network[1] / of[1]) ** 2
+        joules = None if speed.joules is None else speed.joules * times
+        note = f"{speed.note + ', ' if speed.note else ''}scaled from {of[1]} px, batches of {of[2]}"
+        same[device] = Speed(speed.seconds * times, speed.n_runs, joules, note)
+    return same
 
 
 def measured_speed(
-    run: PlannedRun,
-    data_dir: Path,
-    files: Mapping[str, str | None],
-    device: str,
-    threads: int,
-    weights: str | None = None,
+    run: PlannedRun, device: str, threads: int, n_tested: int = 0, say: Say = lambda text: None
 ) -> Speed:
-    """Train and test a few steps of a run here and now; nothing is kept."""
-    from trainer.run import run_spec
+    """Train and test a few steps of a run here and now, on noise; nothing is kept. n_tested : test images of the run"""
+    from trainer.measure import measure
 
-    spec = run.spec
-    steps = SHORT * spec.recipe.batch_size
-    stages = tuple(stage.model_copy(update={"image_steps": steps}) for stage in spec.stages)
-    record = run_spec(
-        spec.model_copy(update={"stages": stages}),
-        study="measured",
-        axes={},
-        domain=run.domain,
-        held_out=False,
-        data_dir=data_dir,
-        files=files,
-        weights=weights,
-        device=device,
-        threads=threads,
-    )
-    assert record.seconds is not None
-    shown = steps * len(stages)
-    return Speed(record.seconds.train / shown + record.seconds.evaluate / image_steps(spec), 0)
+    found = measure(run.spec, device, threads, say)
+    note = None if found.whole else f"batches of {found.images}, scaled"
+    return Speed(found.train + found.test * n_tested / image_steps(run.spec), 0, note=note)
 
 
-def hours(runs: Iterable[PlannedRun], speeds: Mapping[tuple[Network, str], Speed]) -> list[dict[str, Any]]:
-    """One row per network and device that a speed is known for: runs, hours of one process, and how that is known.
+def hours(
+    runs: Iterable[PlannedRun], speeds: Mapping[tuple[Network, str], Speed], price_hour: float | None = None
+) -> list[dict[str, Any]]:
+    """One row per network and device that a speed is known for: runs, hours of one process, energy, money, and how that
+    is known.
 
-    A network without any has hours None.
+    A network without any has hours None. price_hour : what an hour of one process costs
     """
     by_network: dict[Network, list[int]] = defaultdict(list)
     for run in runs:
         by_network[network_of(run.spec)].append(image_steps(run.spec))
     rows = []
     for network, steps in by_network.items():
-        known = [(device, speed) for (of, device), speed in sorted(speeds.items()) if of == network]
+        known = sorted(like(network, speeds).items())
         for device, speed in known or [(None, None)]:
+            hours = sum(steps) * speed.seconds / 3600 if speed else None
             rows.append(
                 {
                     "model": network[0],
@@ -197,31 +221,54 @@ def hours(runs: Iterable[PlannedRun], speeds: Mapping[tuple[Network, str], Speed
                     "batch_size": network[2],
                     "device": device,
                     "runs": len(steps),
-                    "hours": sum(steps) * speed.seconds / 3600 if speed else None,
+                    "hours": hours,
                     "from_runs": speed.n_runs if speed else None,
+                    "basis": speed.note if speed else None,
+                    "kilowatt_hours": sum(steps) * speed.joules / 3.6e6 if speed and speed.joules is not None else None,
+                    "price": hours * price_hour if hours is not None and price_hour is not None else None,
                 }
             )
     return rows
 
 
-def forecast(grid: Grid, runs_dir: Path, data_dir: Path | None, *, measure: bool) -> list[dict[str, Any]]:
-    """`hours` of the runs without a record; measure: train a few steps of each network that no record tells of.
+def forecast(
+    grid: Grid,
+    runs_dir: Path,
+    data_dir: Path | None,
+    *,
+    measure: bool,
+    price_hour: float | None = None,
+    say: Say = lambda text: None,
+) -> list[dict[str, Any]]:
+    """`hours` of the runs without a record; measure: train a few steps of each network that no run like it tells of.
 
-    Raises DataError where there is something to measure and no image folder.
+    data_dir : the images, whose test sets take time as well; say : called with what is being measured
     """
     done = finished_ids(runs_dir / grid.study)
     runs = [run for run in grid.runs if run.spec.run_id not in done]
-    speeds = known_speeds(runs_dir)
+    speeds = {**SHIPPED, **known_speeds(runs_dir)}
     if measure:
         from trainer.machine import choose_device, choose_workers
 
-        if data_dir is None:
-            raise DataError("no image folder named", remedy="name it with --data DIR, or leave out --measure")
         device = choose_device("auto")
         threads = choose_workers("auto", None, device)[1]
-        files = {name: source.file for name, source in grid.sources.items()}
         for run in runs:
             key = (network_of(run.spec), device)
             if key not in speeds:
-                speeds[key] = measured_speed(run, data_dir, files, device, threads, grid.weights)
-    return hours(runs, speeds)
+                tested = 0 if data_dir is None else _tested(run, grid, data_dir)
+                speeds[key] = measured_speed(run, device, threads, tested, say)
+    return hours(runs, speeds, price_hour)
+
+
+def _tested(run: PlannedRun, grid: Grid, data_dir: Path) -> int:
+    """Images of all the test sets of a run."""
+    from predictor.images.listing import below
+    from trainer.data.opening import open_source
+    from trainer.run import tests_of
+
+    n = 0
+    for test in tests_of(run.spec).values():
+        file = grid.sources[test.source].file
+        source = open_source(test.source, below(data_dir, file) if file else None, run.spec.sources[test.source])
+        n += sum(len(source.rows(name, test.split)) for name in run.spec.target.classes)
+    return n

@@ -89,8 +89,11 @@ def plan_lines(summary: Mapping[str, Any], hours: Sequence[Mapping[str, Any]]) -
                 f"{what}: hours unknown, no run of that network in the registry (--measure trains a few steps)"
             )
             continue
-        basis = f"from {row['from_runs']} runs there" if row["from_runs"] else "measured now"
-        lines.append(f"{what}: {row['hours']:.2f} h of one process on {row['device']} ({basis})")
+        basis = f"from {row['from_runs']:,} runs there" if row["from_runs"] else "measured now"
+        basis += f"; {row['basis']}" if row.get("basis") else ""
+        energy = "" if row.get("kilowatt_hours") is None else f", {row['kilowatt_hours']:.3g} kWh"
+        money = "" if row.get("price") is None else f", {row['price']:,.2f} at that price an hour"
+        lines.append(f"{what}: {row['hours']:.2f} h of one process on {row['device']}{energy}{money} ({basis})")
     lines += [_partly_shown_line(summary["partly_shown"])] if summary.get("partly_shown") else []
     lines += summary.get("notes", ())
     lines += [_repeats_line(row) for row in summary.get("repeats", ())]
