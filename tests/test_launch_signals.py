@@ -66,6 +66,7 @@ def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(
     printed = process.communicate()[1]
     assert process.returncode == 130, printed
     assert printed.endswith("stopped; the same command continues where it was\n")
+    assert f"kept in {folder.parent}: 0 of 3 runs, and 2 half-done ones with a checkpoint; 1 not begun\n" in printed
     assert "stopping: each run saves a checkpoint first; the same signal again ends them at once\n" in printed
     assert len(list(folder.glob("*.pt"))) == 2 and not list(folder.glob("*.lease")) and "Traceback" not in printed
 

@@ -59,6 +59,16 @@ def train_file(
     or records are cut.
     """
     options.check()
+    try:
+        return _trained(grid_file, data_dir, runs_dir, options, say)
+    except KeyboardInterrupt:  # a scheduler turns it into a stop: none was there yet
+        say("interrupted before any run began: nothing was trained, what was there is unchanged")
+        raise
+
+
+def _trained(
+    grid_file: Path, data_dir: Path | None, runs_dir: Path, options: Options, say: Callable[[str], None]
+) -> bool:
     grid = _asked(grid_file, options)
     data_dir = data_dir or no_files(grid)
     if data_dir is None:
@@ -100,6 +110,8 @@ def train_file(
             tell=say,
         )
         outcomes = scheduler.train(n_workers)
+    if scheduler.stopped:
+        say(kept_line(grid, runs_dir))
     _check_ended(outcomes, () if scheduler.stopped else now.torn, runs_dir / grid.study)
     return scheduler.stopped
 
@@ -131,6 +143,18 @@ def warn_of(grid: Grid, data_dir: Path, runs_dir: Path, now: Standing, say: Call
     if len(now.finished | now.torn) < len(grid.runs):
         for line in source_notes(grid, data_dir):
             say(f"note: {line}")
+
+
+def kept_line(grid: Grid, runs_dir: Path) -> str:
+    """What a grid that was stopped has kept: finished runs, half-done ones with a checkpoint, and the rest."""
+    at = standing(grid, runs_dir)
+    half = {path.stem for path in (runs_dir / grid.study / "checkpoints").glob("*.pt")} - at.finished
+    n_half = len(half & {run.spec.run_id for run in grid.runs})
+    n_left = len(grid.runs) - len(at.finished) - n_half
+    return (
+        f"kept in {runs_dir / grid.study}: {len(at.finished)} of {len(grid.runs)} runs, and {n_half} half-done "
+        f"{'one' if n_half == 1 else 'ones'} with a checkpoint; {n_left} not begun"
+    )
 
 
 def _check_ended(outcomes: Sequence[TryOutcome], torn: Collection[str], study_dir: Path) -> None:
