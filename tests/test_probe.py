@@ -270,6 +270,7 @@ def test_a_grid_is_probed_target_set_by_target_set(pets: Path, probe: Probe, tmp
     grid, output = tmp_path / "grid.yaml", tmp_path / "probes.json"
     grid.write_text(GRID.format(digest=probe.digest))
     rows = json.loads(run(grid, "--data", pets.parent, "--target-set", "all", "--output", output, "--format", "json"))
+    rows = rows["target_sets"]
     assert [row["target set"] for row in rows] == ["all"] and set(read_probes(output)) == {probe.key}
     run(grid, "--data", pets.parent, "--output", output)
     found = read_probes(output)
