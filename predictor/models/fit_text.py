@@ -3,7 +3,8 @@
 A model stands in several places: alone, below one that corrects it, as a part of an average, as a part of robustness.
 The file keeps those that stand in several under `models`, by a name that follows from what they are, and a reference in
 each place. Long lists that repeat few names (the target set of every configuration) are kept as these names and a
-number each.
+number each; long lists of entries of one shape (rows of the validation table, trees) as their keys once and a line an
+entry.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from collections.abc import Mapping
 from typing import Any
 
 MODELS, REFERENCE = "models", "model"
-WORDS, AT = "words", "at"
+WORDS, AT = "#words", "#at"  # no name of a class or study is likely to be one of these
 MANY = 40  # names in a list, of which at most half are different: such a list is kept as words and numbers
+KEYS, ROWS = "#keys", "#rows"
+ALIKE = 8  # entries of one shape in a list
 LEAST = 400  # characters: shorter models are written where they stand
 
 
@@ -70,6 +73,9 @@ def packed(content: Mapping[str, Any]) -> dict[str, Any]:
                 words = {name: i for i, name in enumerate(dict.fromkeys(value))}
                 if 2 * len(words) <= len(value):
                     return {WORDS: list(words), AT: [words[name] for name in value]}
+            if _alike(value) and not any(names.get(texts.get(id(item), "")) for item in value):
+                keys = sorted(value[0])
+                return {KEYS: keys, ROWS: [[replaced(item[key]) for key in keys] for item in value]}
             return [replaced(item) if isinstance(item, Mapping | list | tuple) else item for item in value]
         return value
 
@@ -84,6 +90,10 @@ def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
     >>> content = {"a": model, "b": {"base": dict(model)}}
     >>> packed(content)["a"].keys(), unpacked(packed(content)) == content
     (dict_keys(['model']), True)
+    >>> rows = [{"n": i, "who": "a" if i % 2 else "b"} for i in range(50)]
+    >>> content = {"rows": rows, "names": [row["who"] for row in rows]}
+    >>> packed(content)["rows"].keys(), packed(content)["names"]["#words"], unpacked(packed(content)) == content
+    (dict_keys(['#keys', '#rows']), ['b', 'a'], True)
     """
     models = stored.get(MODELS, {})
     whole: dict[str, Any] = {}
@@ -95,6 +105,11 @@ def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
                 if name not in whole:
                     whole[name] = restored(models[name])
                 return whole[name]
+            if value.keys() == {KEYS, ROWS}:
+                keys = value[KEYS]
+                if any(len(row) != len(keys) for row in value[ROWS]):
+                    raise KeyError(ROWS)
+                return [dict(zip(keys, map(restored, row), strict=True)) for row in value[ROWS]]
             if value.keys() == {WORDS, AT}:
                 return [value[WORDS][place] for place in value[AT]]
             return {key: restored(item) for key, item in value.items()}
@@ -105,8 +120,21 @@ def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {key: restored(value) for key, value in stored.items() if key != MODELS}
 
 
+def _alike(value: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether a list holds many mappings with the same keys."""
+    if len(value) < ALIKE or not all(isinstance(item, Mapping) for item in value):
+        return False
+    return bool(value[0]) and all(item.keys() == value[0].keys() for item in value)
+
+
 def _text(value: Any, depth: int) -> str:
     inner = "\n" + " " * (depth + 1)
+    if isinstance(value, Mapping) and value.keys() == {KEYS, ROWS}:
+        rows = f",{inner}".join(
+            json.dumps(row, sort_keys=True, allow_nan=False, separators=(",", ":")) for row in value[ROWS]
+        )
+        keys = json.dumps(value[KEYS], separators=(",", ":"))
+        return f'{{{inner}"{KEYS}": {keys},{inner}"{ROWS}": [{inner}{rows}]}}'
     if isinstance(value, Mapping) and value:
         items = (f"{json.dumps(str(key))}: {_text(value[key], depth + 1)}" for key in sorted(value))
         return "{" + inner + f",{inner}".join(items) + "}"
