@@ -13,17 +13,20 @@ from typing import Any
 
 import pytest
 from claims_made import as_the_paper, start, trained
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 import predictor
 from predictor.planning.design.learning_rates import Best, ChosenRate
+from predictor.planning.scaling import scale_curve
 from predictor.records import read_registry
-from predictor.render import advice, agreement, claims, comparison, predictions, rates
+from predictor.render import advice, agreement, claims, comparison, curve, predictions, rates, recipes, validation
 from predictor.render.layout import columns_of, shortened, wrapped
 from predictor.render.page import page_text, result_text
 from predictor.render.runs import run_row, runs_text, study_rows
 from predictor.render.tables import rows_text
+from trainer.cli import trainer
 
 ROOT = Path(__file__).parents[1]
 CLASSES = (
@@ -89,11 +92,15 @@ def results(fit) -> dict[str, Made]:
         "claims": (claims, judged, {}),
         "claims all": (claims, judged, {"everything": True}),
         "rates": (rates, chosen, {}),
+        "recipes": (recipes, fit, {"where": "the fit inside the package"}),
+        "curve": (curve, scale_curve(fit, web, **known, images_per_second=1000, price_hour=2, manifest=LONG), {}),
+        "curve new": (curve, scale_curve(fit, web), {}),
     }
 
 
 NAMES = ("predict", "predict all", "predict one", "predict outside", "predict new", "predict classes", "advise",
-         "advise now", "agreement", "agreement all", "agreement by", "claims", "claims all", "rates")  # fmt: skip
+         "advise now", "agreement", "agreement all", "agreement by", "claims", "claims all", "rates",
+         "recipes", "curve", "curve new")  # fmt: skip
 
 
 def check(text: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +142,21 @@ def test_indicators_fit(monkeypatch) -> None:
         {LONG: counts(*COUNTS), "even.csv": counts(*[50] * 10), "other/even.csv": counts(*COUNTS)}
     )
     check(lambda: comparison.summary(found), monkeypatch)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_fit_fits(fit, monkeypatch, everything: bool) -> None:
+    check(lambda: validation.summary(fit, everything=everything), monkeypatch)
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_a_plan_and_its_status_fit(tmp_path: Path, monkeypatch, command: str) -> None:
+    path = ROOT / "runs" / "domains" / "grid.yaml"
+
+    def text() -> str:
+        return CliRunner().invoke(trainer, [command, str(path), "--runs", str(tmp_path)]).stdout
+
+    check(text, monkeypatch)
 
 
 CELLS = st.one_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -251,7 +252,7 @@ def test_a_fit_on_top_of_another_one(registries, synthetic_fit) -> None:
     assert found["n_configurations"] == 8 and found["mae"] < found["mae_base"]
     manifest = registries[0].parent / "m.csv"
     manifest.write_text("label,count\n" + "".join(f"mine/a/{c:02d},{30 + c}\n" for c in range(6)))
-    command = re.search(r"use it: predictor predict (.*)", text)[1].replace("MANIFEST", str(manifest)).split()
+    command = re.search(r"use it:\s+predictor predict (.*)", text)[1].replace("MANIFEST", str(manifest)).split()
     assert "TARGET SET mine/a" in invoke(predict_command, *command)
     read = load_fit(registries[0] / "top.json")
     counts = LabelDistribution.from_counts({f"mine/a/{c:02d}": 30 + c for c in range(6)})
@@ -285,4 +286,7 @@ def test_the_recipes_command_lists_what_the_fit_knows(fit, tmp_path) -> None:
     assert content["recipes"][1]["actions"]["class-weights"] > 0
     splits = {(row["family"], row["split"]) for row in content["held_out"]}
     assert {("frozen", "configuration"), ("frozen", "target_set"), ("frozen", "domain")} <= splits
-    assert len(invoke(recipes_command, "--fit", path, "--format", "csv").splitlines()) == 3
+    rows = list(csv.DictReader(invoke(recipes_command, "--fit", path, "--format", "csv").splitlines()))
+    assert [row["kind"] for row in rows].count("recipe") == 2 and {"held out", "weights"} <= {
+        row["kind"] for row in rows
+    }

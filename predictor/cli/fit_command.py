@@ -42,8 +42,9 @@ def command(
     """
     from predictor.fitting import fit_registry, score_held_out, select
     from predictor.fitting.several import probes_of_several, read_several
-    from predictor.render.tables import json_text, rows_text
-    from predictor.render.validation import flat_row, validation_text
+    from predictor.render.page import kinds_text
+    from predictor.render.tables import json_text
+    from predictor.render.validation import kinds, validation_text
     from predictor.render.validation_screen import screen_text
 
     output = registries[0] / "fit.json" if output is None else output
@@ -64,8 +65,7 @@ def command(
         found = {"rows": fit.validation, "recipe_families": apart, "held_out": scored, "left_out": fit.left_out}
         click.echo(json_text({"schema_version": 1, **found}))
     elif form == "csv":
-        rows = [flat_row(row) for row in fit.validation]
-        click.echo(rows_text(rows, form, list(rows[0]) if rows else [], {}))
+        click.echo(kinds_text(kinds(fit, scored)))
     elif everything:
         click.echo(validation_text(fit, form, scored=scored, written=written))
     else:
@@ -86,8 +86,9 @@ def _on_top(
     from predictor.models.fit import load_fit, shipped_fit
     from predictor.planning.pilots.based import fit_on_top
     from predictor.records import read_registry
-    from predictor.render.based import rows, summary
-    from predictor.render.tables import json_text, rows_text
+    from predictor.render.based import kinds, page, rows
+    from predictor.render.page import kinds_text, page_text
+    from predictor.render.tables import json_text
 
     if outcomes:
         raise FitError("--base takes the outcomes of the base", remedy="leave --outcome out")
@@ -98,7 +99,7 @@ def _on_top(
     written = made.save(output)
     if form == "json":
         click.echo(json_text({"schema_version": 1, "base": fit.where, "added": rows(added), "left_out": notes}))
-    elif form == "table":
-        click.echo(summary(added, notes, fit.where, written))
+    elif form == "csv":
+        click.echo(kinds_text(kinds(added, notes)))
     else:
-        click.echo(rows_text(rows(added), form))
+        click.echo(page_text(page(added, notes, fit.where, written), form))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FIT, FORMAT
+from predictor.cli.common import FIT, FORMAT, say_result
 
 
 @click.command(name="recipes")
@@ -18,17 +18,7 @@ def command(fit_path: Path | None, form: str) -> None:
     Each name is what `--recipe` of predict and advise takes; actions go behind it: NAME+ACTION.
     """
     from predictor.models.fit import find_fit
-    from predictor.render.recipes import rows, score_rows, summary
-    from predictor.render.tables import json_text, rows_text
+    from predictor.render import recipes as pages
 
     fit, where = find_fit(fit_path)
-    if form == "json":
-        click.echo(json_text({"schema_version": 1, "recipes": rows(fit), "held_out": score_rows(fit)}))
-    elif form == "table":
-        click.echo(summary(fit, where))
-    else:
-        told = [
-            {**row, "actions": ", ".join(row["actions"]), "weights": (row["weights"] or {}).get("name")}
-            for row in rows(fit)
-        ]
-        click.echo(rows_text(told, form))
+    say_result(pages, fit, form, where=where)

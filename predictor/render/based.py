@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from predictor.planning.pilots.based import Added
-from predictor.render.tables import points, rows_text
+from predictor.render.layout import whole
+from predictor.render.page import Block, Said, Table
+from predictor.render.tables import points
 
 
 def rows(added: Sequence[Added]) -> list[dict[str, Any]]:
@@ -16,7 +18,12 @@ def rows(added: Sequence[Added]) -> list[dict[str, Any]]:
     return [asdict(item) for item in added]
 
 
-def summary(added: Sequence[Added], notes: Sequence[str], base: str, written: Path) -> str:
+def kinds(added: Sequence[Added], notes: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV."""
+    return {"target set": rows(added), "left out": [{"reason": line} for line in notes]}
+
+
+def page(added: Sequence[Added], notes: Sequence[str], base: str, written: Path) -> list[list[Block]]:
     """Held-out errors of own configurations, with the base alone and with the other own runs."""
     table = [
         {
@@ -31,14 +38,12 @@ def summary(added: Sequence[Added], notes: Sequence[str], base: str, written: Pa
         for item in added
     ]
     first = added[0].target_set
-    return "\n".join(
-        [
-            rows_text(table, "table"),
-            "",
-            "each configuration predicted with the others, in points; MAE base: without any of them; nominal 90 %",
-            f"base: {base}; what it says of other images is unchanged",
-            *(f"left out: {line}" for line in notes),
-            f"written: {written}",
-            f"use it: predictor predict MANIFEST --fit {written} --target-set {first}",
-        ]
+    use = whole(f"predictor predict MANIFEST --fit {written} --target-set {first}")
+    lines = (
+        "each configuration predicted with the others, in points; MAE base: without any of them; nominal 90 %",
+        f"base: {base}; what it says of other images is unchanged",
+        *(f"left out: {line}" for line in notes),
+        f"written: {written}",
+        f"use it: {use}",
     )
+    return [[Table(table, optional=("runs", "recipe"))], [Said(line, indent="  ") for line in lines]]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor.models.fit import Fit
-from predictor.render.tables import points, rows_text
+from predictor.render.layout import whole
+from predictor.render.page import Block, Said, Table
+from predictor.render.tables import points
 
 COLUMNS = ("recipe", "image_size", "configurations", "runs", "target_sets", "domains", "actions")
 SCORES = ("family", "held out", "outcome", "MAE", "covered", "width", "n", "runs")
@@ -53,11 +55,11 @@ def score_rows(fit: Fit) -> list[dict[str, Any]]:
     ]
 
 
-def summary(fit: Fit, where: str) -> str:
+def page(fit: Fit, *, where: str) -> list[list[Block]]:
     """Recipes, their actions and weights, and held-out errors by family."""
     shown = rows(fit)
     if not shown:
-        return f"{where} does not say what its recipes rest on. fit again: predictor fit RUNS --output FIT"
+        return [[Said(f"{where} does not say what its recipes rest on. fit again: predictor fit RUNS --output FIT")]]
     table = [{**row, "actions": _actions(row["actions"])} for row in shown]
     scored = [
         {
@@ -82,18 +84,29 @@ def summary(fit: Fit, where: str) -> str:
     acting = next((row for row in shown if len(row["actions"]) > 1), None)
     example = acting["recipe"] + "+" + next(name for name in acting["actions"] if name != "none") if acting else None
     first = example or shown[0]["recipe"]
-    return "\n".join(
-        [
-            rows_text(table, "table", COLUMNS),
-            "",
-            rows_text(scored, "table", SCORES),
-            "",
-            "actions: configurations with each; covered: nominal 90 %; MAE and width in points; by family, as fitted",
-            *weights,
-            f"use one: predictor predict MANIFEST --recipe {first}",
-            f"fit: {where}",
-        ]
+    notes = (
+        "actions: configurations with each; covered: nominal 90 %; MAE and width in points; by family, as fitted",
+        *weights,
+        f"use one: {whole(f'predictor predict MANIFEST --recipe {first}')}",
+        f"fit: {where}",
     )
+    return [
+        [Table(table, COLUMNS, optional=("runs", "image_size", "domains"))],
+        [Table(scored, SCORES)],
+        [Said(note, indent="  ") for note in notes],
+    ]
+
+
+def content(fit: Fit) -> dict[str, Any]:
+    """One object for JSON."""
+    return {"schema_version": 1, "recipes": rows(fit), "held_out": score_rows(fit)}
+
+
+def kinds(fit: Fit) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV."""
+    recipes = [{**row, "weights": (row["weights"] or {}).get("name")} for row in rows(fit)]
+    licences = [{"recipe": row["recipe"], **row["weights"]} for row in rows(fit) if row["weights"]]
+    return {"recipe": recipes, "weights": licences, "held out": score_rows(fit)}
 
 
 def _actions(actions: dict[str, int]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from predictor.models.fit import Fit
 from predictor.models.links import measured_within
 from predictor.models.scales import SHARES
+from predictor.render.layout import wrapped
 from predictor.render.tables import points, rows_text
 
 if TYPE_CHECKING:
@@ -243,16 +244,44 @@ def validation_text(
 
     scored : rows of `score_held_out`; written : where the fit was written
     """
+
+    def told(text: str) -> str:
+        return text if fmt == "markdown" else "\n".join(wrapped(line, indent="  ") for line in text.split("\n"))
+
+    def block(title: str, rows: Sequence[Mapping[str, str]]) -> str:
+        gap = "\n\n" if fmt == "markdown" else "\n"
+        return f"{told(title)}{gap}{rows_text(rows, fmt)}\n"
+
     shown = [*blocks(fit.validation), *comparison_blocks(fit), *held_out_blocks(scored)]
-    tables = [f"{title}\n{rows_text(rows, fmt)}\n" for title, rows in shown]
+    tables = [block(title, rows) for title, rows in shown]
     apart = []
     for family, own in fit.recipe_families.items():
         if own is not fit:
             cut = [(f"RECIPE FAMILY {family}   {title}", rows) for title, rows in blocks(own.validation)]
-            apart += [f"RECIPE FAMILY {family}   {head(own)}", *(f"{t}\n{rows_text(r, fmt)}\n" for t, r in cut)]
-            apart += [f"{family}: {line}" for line in probe_lines(own)]
-            apart += [f"{family}: left out: {line}" for line in own.left_out]
-    return "\n".join([head(fit), *tables, *probe_lines(fit), *apart, foot(fit, written)])
+            apart += [told(f"RECIPE FAMILY {family}   {head(own)}"), *(block(t, r) for t, r in cut)]
+            apart += [told(f"{family}: {line}") for line in probe_lines(own)]
+            apart += [told(f"{family}: left out: {line}") for line in own.left_out]
+    lines = [told(head(fit)), *tables, *map(told, probe_lines(fit)), *apart, told(foot(fit, written))]
+    return ("\n\n" if fmt == "markdown" else "\n").join(lines)
+
+
+def kinds(fit: Fit, scored: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV. scored : rows of `score_held_out`"""
+    apart = {name: own for name, own in fit.recipe_families.items() if own is not fit}
+    covered = [
+        {"outcome": row["outcome"], "split": row["split"], "by": kind, "name": name, "covered": own[0], "of": own[1]}
+        for row in fit.validation
+        if row["chosen"]
+        for kind, found in (row["covered_by"] or {}).items()
+        for name, own in (found or {}).items()
+    ]
+    return {
+        "held out": rows(fit),
+        "covered by": covered,
+        "recipe family": [{"recipe_family": n, **flat_row(row)} for n, own in apart.items() for row in own.validation],
+        "held-out study": [flat_row(row) for row in scored],
+        "left out": [{"reason": line} for line in fit.left_out],
+    }
 
 
 def summary(fit: Fit, fmt: str = "table", *, everything: bool = False) -> str:
