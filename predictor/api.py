@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from predictor.claims import ClaimsReport
     from predictor.indicators import Context
     from predictor.indicators.results import Indicators
-    from predictor.planning import Advice, Design, PilotPlan
+    from predictor.planning import Advice, Design, PilotPlan, ScaleCurve
     from predictor.prediction import Predictions
     from predictor.records import RunRecord
 
@@ -31,7 +31,7 @@ Runs = str | Path | Iterable["RunRecord"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit(fits.Fit):
-    """A fit that answers: `predict`, `advise` and `pilots` take files as they lie on disk, or label distributions."""
+    """A fit that answers: `predict`, `advise`, `curve` and `pilots` take files on disk, or label distributions."""
 
     def predict(
         self,
@@ -96,6 +96,30 @@ class Fit(fits.Fit):
         pilots = self._own_runs(asked) if pilots is None else pilots
         records = None if pilots is None else _records(pilots)
         return advise(self, distribution, budget, manifest=name, pilots=records, **asked)
+
+    def curve(
+        self,
+        manifest: Manifest,
+        scale: tuple[float, float] = (0.25, 8.0),
+        *,
+        runs: Runs | None = None,
+        pilots: Runs | None = None,
+        targets: Iterable[str] | None = None,
+        how: Mapping[str, str | bool | None] | None = None,
+        **asked: Any,
+    ) -> ScaleCurve:
+        """What a manifest reaches at sizes from `scale[0]` to `scale[1]` times its own, and what that costs.
+
+        runs : shown beside the curve where they are of its target set; they tell the speed
+        asked : images_per_second, price_hour, prices, outcome, target_set, domain, model, image_size, image_steps,
+        recipe and level, see `predictor.planning.scale_curve`. The others as in `predict`.
+        """
+        from predictor.planning import scale_curve
+
+        ((name, distribution),) = _manifests([manifest], targets, how).items()
+        records = [] if runs is None else _records(runs)
+        own = None if pilots is None else _records(pilots)
+        return scale_curve(self, distribution, scale, manifest=name, runs=records, pilots=own, **asked)
 
     def pilots(
         self,

@@ -129,7 +129,9 @@ def test_every_other_result_shows_itself(folder, fit) -> None:
     plan = own.pilots(folder / "web.csv", 2, target_set="mine")
     claims = predictor.judge_claims(folder / "runs")
     found = predictor.measure(folder / "web.csv", folder / "curated.csv", names=["gini", "n_samples"])
-    check_results([own, plan, claims, found], at_least=4)
+    curve = own.curve(folder / "web.csv", (0.5, 2), runs=folder / "runs", images_per_second=100)
+    assert curve.points[0].hours and own.predict(folder / "web.csv").predictions[0].manifest == str(folder / "web.csv")
+    check_results([own, plan, claims, found, curve], at_least=5)
     assert len(found.to_frame()) == 4 and len(claims.verdicts()) == len(claims.results)
 
 

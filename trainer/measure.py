@@ -22,7 +22,7 @@ from trainer.data.selection import TrainingSet
 from trainer.device import choose_precision, prepare, waited
 from trainer.evaluate import target_logits
 from trainer.loop import State, new_state, train
-from trainer.networks import create
+from trainer.networks import network
 from trainer.networks.pretrained import freeze
 
 SECONDS = 15.0  # of timed steps, at most
@@ -62,12 +62,10 @@ def measure(spec: RunSpec, device: str, threads: int, say: Say = lambda text: No
     torch.set_num_threads(threads)
     size, wanted = spec.model.image_size, spec.recipe_of(0).batch_size
     say(f"{spec.model.name} at {size} px: made")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = create(spec.model.name, head=spec.model.head, image_size=size)
+    how = {"device": device, "precision": choose_precision(device), "batches": (), "compiled": False}
+    model = network(spec.model, 0, **how).model
     if spec.model.train.startswith("last:"):
         freeze(model, int(spec.model.train.split(":")[1]))
-    model = model.to(device)
     if spec.model.frozen:  # every image is looked at once, and the head is solved for
         test = _test(model, size, min(FIRST, wanted), device)
         return Measured(test, test, min(FIRST, wanted), 0, False)

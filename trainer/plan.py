@@ -194,7 +194,9 @@ def measured_speed(
     from trainer.measure import measure
 
     found = measure(run.spec, device, threads, say)
-    note = None if found.whole else f"batches of {found.images}, scaled"
+    notes = [] if found.whole else [f"batches of {found.images}, scaled"]
+    notes += ["without compiling: runs are faster"] if device == "cuda" else []
+    note = ", ".join(notes) or None
     return Speed(found.train + found.test * n_tested / image_steps(run.spec), 0, note=note)
 
 

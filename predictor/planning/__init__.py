@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from predictor.planning.design.choose import Choice, Design, design_registry
     from predictor.planning.pilots.plan import Pilot, PilotPlan, plan_pilots
     from predictor.planning.pilots.predict import predict_with_pilots
+    from predictor.planning.scaling import ScaleCurve, ScalePoint, scale_curve
 
 __all__ = [
     "Advice",
@@ -30,10 +31,13 @@ __all__ = [
     "Plan",
     "Point",
     "Reach",
+    "ScaleCurve",
+    "ScalePoint",
     "advise",
     "design_registry",
     "plan_pilots",
     "predict_with_pilots",
+    "scale_curve",
 ]
 
 _PARTS = {
@@ -44,6 +48,7 @@ _PARTS = {
     "design.choose": ("Choice", "Design", "design_registry"),
     "pilots.plan": ("Pilot", "PilotPlan", "plan_pilots"),
     "pilots.predict": ("predict_with_pilots",),
+    "scaling": ("ScaleCurve", "ScalePoint", "scale_curve"),
 }
 
 
