@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from predictor.errors import ManifestError
 from predictor.grids import limits as grids
+from predictor.manifest import read_manifest
 from predictor.manifest.readers import text as manifests
 from predictor.manifest.table import MAX_KEYS
 from predictor.models.fit import MAX_FIT
@@ -23,3 +27,12 @@ def test_readme_states_the_limits():
         f"{MAX_NAME:,} characters; a manifest {MAX_KEYS:,} labels, and {manifests.FREE >> 30} GiB or {manifests.RATIO} "
         "times its size unpacked."
     )
+
+
+def test_a_json_record_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(b'{"label": "cat", "x": "' + b"y" * 40_000_000 + b'"}\n')
+    with pytest.raises(
+        ManifestError, match=r"a record of more than 16 MB. leave the content of images out"
+    ):
+        read_manifest(path)

@@ -51,6 +51,9 @@ def connected(
             remedy="use only the manifest's own columns",
         ) from None
     except duckdb.Error as error:
+        if "maximum_object_size" in str(error):
+            problem = "holds a record of more than 16 MB"
+            raise ManifestError(problem, where=where, remedy="leave the content of images out of it") from None
         raise ManifestError(f"is not a readable {form}: {message(error)}", where=where, remedy=remedy) from None
 
 
