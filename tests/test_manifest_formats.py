@@ -157,7 +157,7 @@ def test_open_images_choices(tmp_path) -> None:
     assert counts(path, where="Confidence >= 0.8 AND Source = 'verification'") == {"/m/01g317": 1, "/m/04yx4": 1}
     write(tmp_path / "p.csv", OPEN_IMAGES)
     assert counts(tmp_path / "?.csv") == {"/m/01g317": 1, "/m/04yx4": 2}  # the same images again
-    with pytest.raises(ManifestError, match=r"1 bad confidence, first at line 7: 'high'\. a confidence is a number"):
+    with pytest.raises(ManifestError, match=r"1 bad confidence, first at line 7: 'high'\. write a number from 0"):
         read_manifest(write(path, OPEN_IMAGES + "x,y,z,high\n"))
 
 

@@ -32,7 +32,5 @@ def test_readme_states_the_limits():
 def test_a_json_record_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "long.jsonl"
     path.write_bytes(b'{"label": "cat", "x": "' + b"y" * 40_000_000 + b'"}\n')
-    with pytest.raises(
-        ManifestError, match=r"a record of more than 16 MB. leave the content of images out"
-    ):
+    with pytest.raises(ManifestError, match=r"a record of more than 16 MB. leave the content of images out"):
         read_manifest(path)
