@@ -142,6 +142,9 @@ def test_large_sets_are_not_kept_in_memory(monkeypatch) -> None:
     assert placed(126_000, 224, "cpu", side_by_side=2) == placed(1_281_167, 224, "cpu") == "files"
     monkeypatch.setenv(VARIABLE, "memory")
     assert placed(10**9, 224, "cpu") == "memory"
+    monkeypatch.setenv(VARIABLE, "disk")
+    with pytest.raises(DataError, match=r"PREDICTOR_IMAGES: is 'disk'. say device, memory, files, or unset it"):
+        placed(10, 224, "cpu")
 
 
 def test_free_memory_is_a_number_of_this_machine() -> None:

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from predictor.errors import DataError
 from predictor.images.decoding import Pixels
 from trainer.data.source import Source
 
@@ -56,8 +57,11 @@ def placed(n_images: int, size: int, device: str, *, side_by_side: int = 1) -> P
     """Where so many images of size x size go; PREDICTOR_IMAGES in the environment decides otherwise.
 
     side_by_side : runs that share the machine
+    Raises DataError where the variable says something else.
     """
-    if (said := os.environ.get(VARIABLE)) in PLACES:
+    if said := os.environ.get(VARIABLE):
+        if said not in PLACES:
+            raise DataError(f"is {said!r}", where=VARIABLE, remedy=f"say {', '.join(PLACES)}, or unset it")
         return said  # type: ignore[return-value]
     needed = n_images * 3 * size**2 * side_by_side
     if device == "cuda" and needed <= SHARE * torch.cuda.mem_get_info()[0]:
