@@ -5,7 +5,8 @@
 Every target set is left out in turn, alone (its domain stays known) or with all of its domain: the family is fitted to
 the others, their spread is learned from leaving each of them out as well, the left-out one gives k pilots, and its
 configurations that are a pilot for no k are predicted, so that every k is scored on the same ones. Pilots are its
-configurations with the fewest images ("cheap": evenly over that half) or drawn at random (5 draws). Beside it: the same
+configurations with the fewest images ("cheap": evenly over that half) or drawn at random (5 draws), one run of each;
+what is predicted is the mean over seeds. Beside it: the same
 pilots alone, logit accuracy = a + b log N (constant with one pilot). "at best": level and slope fitted to all its
 configurations, the scored ones too: what no number of pilots can beat with this family. Nothing here is chosen from
 the scores.
@@ -50,12 +51,12 @@ class LeftOut:
         return families()[self.family].fit([row for row in self.rows if row.target_set in names])
 
     def at(self, fitted_on: set[str], name: str) -> Arrays:
-        """(predicted logits, residuals, log N, measured) of the configurations of one target set."""
+        """(predicted logits, residuals of one run, log N, measured mean) of the configurations of one target set."""
         own = [row for row in self.rows if row.target_set == name]
         configs = configurations(own)
         x = logit(configs.mean(predict_rows(self._fitted(frozenset(fitted_on)), own)))
         sizes = configs.mean(np.array([np.log(row.case.feature("n_samples")) for row in own]))
-        return x, configs.logits - x, sizes, configs.measured
+        return x, configs.single - x, sizes, configs.measured
 
     def spread(self, known: set[str]) -> SetSpread:
         """How target sets differ from what is predicted for them, each of the known ones left out in turn."""

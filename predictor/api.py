@@ -81,6 +81,7 @@ class Fit(fits.Fit):
         budget: int | None = None,
         *,
         pilots: Runs | None = None,
+        probe: str | Path | None = None,
         targets: Iterable[str] | None = None,
         how: Mapping[str, str | bool | None] | None = None,
         **asked: Any,
@@ -90,12 +91,14 @@ class Fit(fits.Fit):
         budget : images that can be collected; asked : wanted, cuts, prices, outcome, target_set, domain, model,
         image_size, image_steps and level, see `predictor.planning.advise`. The others as in `predict`.
         """
+        from predictor.images.results import read_probe
         from predictor.planning import advise
 
+        known = None if probe is None else read_probe(Path(probe))
         ((name, distribution),) = _manifests([manifest], targets, how).items()
         pilots = self._own_runs(asked) if pilots is None else pilots
         records = None if pilots is None else _records(pilots)
-        return advise(self, distribution, budget, manifest=name, pilots=records, **asked)
+        return advise(self, distribution, budget, manifest=name, pilots=records, probe=known, **asked)
 
     def curve(
         self,
@@ -127,6 +130,7 @@ class Fit(fits.Fit):
         n: int = 3,
         *,
         pilots: Runs | None = None,
+        probe: str | Path | None = None,
         targets: Iterable[str] | None = None,
         how: Mapping[str, str | bool | None] | None = None,
         **asked: Any,
@@ -136,11 +140,14 @@ class Fit(fits.Fit):
         asked : target_set, domain, model, image_size, image_steps, share and level, see
         `predictor.planning.plan_pilots`. The others as in `predict`.
         """
+        from predictor.images.results import read_probe
         from predictor.planning import plan_pilots
+        from predictor.prediction.probed import with_probe
 
+        fit = self if probe is None else with_probe(self, read_probe(Path(probe)), domain=asked.get("domain", "new"))
         ((name, distribution),) = _manifests([manifest], targets, how).items()
         records = None if pilots is None else _records(pilots)
-        return plan_pilots(self, distribution, n, manifest=name, pilots=records, **asked)
+        return plan_pilots(fit, distribution, n, manifest=name, pilots=records, **asked)
 
 
 def measure(

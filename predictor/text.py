@@ -8,6 +8,7 @@ around (CVE-2021-42574), and a cell that begins with '=' is a formula in a sprea
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -64,6 +65,15 @@ def shown(value: Any) -> Any:
         changed = {name: new for name, old in fields.items() if (new := shown(old)) is not old}
         return dataclasses.replace(value, **changed) if changed else value
     return value
+
+
+def command(*words: object) -> str:
+    """A command as a shell takes it: names with blanks and the like are quoted.
+
+    >>> command("predictor", "predict", "my photos", "--level", 0.9)
+    "predictor predict 'my photos' --level 0.9"
+    """
+    return shlex.join(str(word) for word in words)
 
 
 def cell(text: str) -> str:

@@ -14,6 +14,7 @@ from predictor.cli import predictor
 from predictor.grids import load_grid, plan_grid
 from predictor.grids.compose import compose, source, target_set
 from predictor.grids.write import check_grid, grid_text
+from predictor.models.fit import shipped_fit
 from predictor.spec import PROTOCOL, PROTOCOLS, TestSet
 
 ROOT = Path(__file__).parents[1]
@@ -71,7 +72,7 @@ def test_there_is_one_builder_and_one_writer() -> None:
 
 
 @pytest.mark.parametrize("recipe", [None, "grid.yaml"])
-def test_pilots_are_planned_with_the_protocol_of_their_recipe_or_the_trainer_s(tmp_path, monkeypatch, recipe) -> None:
+def test_pilots_have_the_protocol_of_their_recipe_or_of_the_fit_s_runs(tmp_path, monkeypatch, recipe) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.csv").write_text("label,count\ncat,300\ndog,200\nNO,100\n")
     Path("grid.yaml").write_text(grid_text(grid(["x", "y"], protocol=min(PROTOCOLS))))
@@ -79,5 +80,6 @@ def test_pilots_are_planned_with_the_protocol_of_their_recipe_or_the_trainer_s(t
     done = CliRunner().invoke(predictor, [*words, *(["--recipe", recipe] if recipe else [])])
     assert done.exit_code == 0, done.output
     protocols = {run.spec.protocol for run in load_grid("pilots.yaml").runs}
-    assert protocols == {min(PROTOCOLS) if recipe else PROTOCOL} and protocols <= set(PROTOCOLS)
+    fitted = shipped_fit().trained_as("predictor_small", 32)
+    assert protocols == {min(PROTOCOLS) if recipe else fitted.protocol} and protocols <= set(PROTOCOLS)
     assert '"NO"' in Path("pilots.yaml").read_text()

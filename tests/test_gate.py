@@ -10,7 +10,7 @@ from predictor.agreements import agreement
 from predictor.claims import claims
 from predictor.errors import PredictorError
 from predictor.fitting import fit_registry
-from predictor.planning.pilots.predict import read_pilots
+from predictor.planning.pilots.read import read_pilots
 from predictor.records import RunRecord, frame, write_record
 
 RECORDS = [r for r in registry(n_configurations=20, n_seeds=2) if r.target_set == "cifar100/a"]

@@ -8,8 +8,11 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from synthetic import LAW, registry
@@ -24,16 +27,31 @@ from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
 from predictor.planning import advise
 from predictor.planning.pilots.plan import grid_content, plan_pilots, ranked
-from predictor.planning.pilots.predict import predict_with_pilots, read_pilots
+from predictor.planning.pilots.predict import predict_with_pilots
+from predictor.planning.pilots.read import read_pilots
+from predictor.planning.pilots.recipe import trained_like
 from predictor.prediction import predict
 from predictor.records import write_record
-from predictor.spec import PROTOCOL, planned_counts
+from predictor.spec import planned_counts
 
 SETS = tuple((f"cifar/{i}", ("cifar", 6, level)) for i, level in enumerate((-3.6, -3.1, -2.7, -2.2)))
 MINE = "cifar/mine"
 LEVEL = -0.9  # far from the others: without pilots it is missed
 COUNTS = (240, 200, 120, 90, 60, 40)
 NAMES = tuple(f"{MINE}/{c:02d}" for c in range(6))
+
+
+def test_single_runs_are_noisier_than_the_means_that_they_are_seeds_of():
+    """Pilots are calibrated as they are used: one run each, not the mean of three."""
+    made = registry(n_configurations=24, n_seeds=3, target_sets=SETS, tested=20)
+    stored = fit_registry(made, ["accuracy"], ["classwise"]).outcomes["accuracy"].target_set
+    inside = [stored.groups == name for name in np.unique(stored.groups)]
+    one, mean = (np.mean([np.var(values[own]) for own in inside]) for values in (stored.single, stored.residuals))
+    binomial = 1 / (6 * 20 * 0.25 * 0.8)  # about, of one run in logits; the mean of three has a third of it
+    assert one > mean + 0.2 * binomial and len(stored.single) == len(stored.residuals)
+    few = fit_registry([r for r in made if r.spec["seeds"]["data"] == 0], ["accuracy"], ["classwise"])
+    own = few.outcomes["accuracy"].target_set
+    assert own.single == pytest.approx(own.residuals, abs=1e-5), "a configuration of one run is that run"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +86,7 @@ def test_pilots_find_the_level_of_a_target_set_that_the_fit_never_saw(fit, recor
     assert after.low <= truth() <= after.high
     assert after.high - after.low < (before.high - before.low) / 2
     assert (found.status, found.basis, found.target_set, found.domain) == ("pilot", "pilot", MINE, "cifar")
-    assert found.pilots == {"n_configurations": 3, "n_runs": 6}
+    assert found.pilots == {"n_configurations": 3, "n_runs": 6, "at_chance": 0}
 
 
 def test_advice_with_pilots_is_at_the_level_that_they_show(fit, records, manifest):
@@ -180,8 +198,16 @@ def test_wrong_pilots_are_refused(fit, records, manifest, change, message):
 def test_wrong_questions_are_refused(fit, records, manifest):
     with pytest.raises(FitError, match="--model resnet50; the pilots were trained with small-net"):
         predict_with_pilots(fit, {"m": manifest}, records, model="resnet50")
-    with pytest.raises(FitError, match="m: its target classes are not those of the pilots: 'extra'"):
+    with pytest.raises(FitError, match="m: its target classes are not those of the pilots: it tests 'extra'"):
         predict_with_pilots(fit, {"m": manifest.with_targets([*NAMES, "extra"])}, records)
+    fewer = LabelDistribution.from_counts(dict(zip(NAMES[:4], COUNTS, strict=False)))
+    with pytest.raises(FitError, match=r"the pilots tested 'cifar/mine/04'; 'cifar/mine/05', which it does not"):
+        predict_with_pilots(fit, {"m": fewer}, records)
+    more = LabelDistribution.from_counts({**dict(zip(NAMES, COUNTS, strict=True)), "cat": 30})
+    with pytest.raises(FitError, match=r"it tests 'cat', which no pilot tested. name the classes .* --targets FILE"):
+        predict_with_pilots(fit, {"m": more}, records)
+    with pytest.raises(FitError, match="'cat', which no pilot tested"):
+        plan_pilots(fit, more, 2, pilots=records)
     with pytest.raises(FitError, match=r"no completed run of 'nope'.*found target sets cifar/mine"):
         predict_with_pilots(fit, {"m": manifest}, records, target_set="nope")
 
@@ -191,9 +217,8 @@ def test_planned_pilots_narrow_the_interval_and_are_true_subsamples(fit, manifes
     widths = [plan.width_now, *(pilot.width_after for pilot in plan.pilots)]
     assert all(later < earlier for earlier, later in itertools.pairwise(widths))
     assert [pilot.width_before for pilot in plan.pilots] == widths[:-1]
-    content = grid_content(
-        plan, study="p", file="a.parquet", digest="sha256:" + "0" * 64, protocol=PROTOCOL, recipe={"learning_rate": 0.1}
-    )
+    trained = trained_like(fit, plan.recipe["model"], plan.recipe["image_size"])
+    content = grid_content(plan, trained, study="p", file="a.parquet", digest="sha256:" + "0" * 64)
     path = tmp_path / "grid.yaml"
     path.write_text(json.dumps(content))  # JSON is YAML
     grid = load_grid(path)
@@ -212,7 +237,7 @@ def test_the_widths_that_are_promised_come_true(fit, records, manifest):
     from predictor.prediction.request import resolve
 
     pilots = read_pilots(records)
-    request = resolve(fit, "new", "cifar", pilots.model, pilots.image_size, pilots.image_steps)
+    request = resolve(fit, "new", "cifar", pilots.model, pilots.image_size, 30_000)
     trained = recalibrate(fit, "accuracy", pilots, request)
     own = trained.predict(manifest, 0.9)
     assert trained.width_after(manifest, [], 0.9) == pytest.approx(own.high - own.low, abs=1e-12)
@@ -228,7 +253,9 @@ def test_a_class_order_undoes_the_shuffle_of_the_data_seed():
 def files(fit, records, tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("label,count\n" + "".join(f"{n},{c}\n" for n, c in zip(NAMES, COUNTS, strict=True)))
-    (tmp_path / "mine.parquet").write_bytes(b"images")
+    rows = [(name, split) for name, n in zip(NAMES, COUNTS, strict=True) for split in ["train"] * n + ["test"] * 9]
+    labels, splits = zip(*rows, strict=True)
+    pq.write_table(pa.table({"image": [b"x"] * len(rows), "label": labels, "split": splits}), tmp_path / "mine.parquet")
     for record in records:
         write_record(tmp_path / "pilots", record)
     return path, fit.save(tmp_path / "fit.json"), tmp_path
@@ -247,11 +274,11 @@ def test_the_pilots_command_writes_a_grid_that_loads(files):
     text = invoke(pilots_command, *words, "--output", folder / "p.yaml").stdout
     assert "TARGET SET mine" in text and "expected after 3" in text and "head cut" in text
     grid = load_grid(folder / "p.yaml")
-    assert len(grid.runs) == 6 and grid.study == "pilots"
-    assert grid.sources["mine"].digest == "sha256:" + hashlib.sha256(b"images").hexdigest()
+    assert len(grid.runs) == 6 and grid.study == "p"  # its file is p.yaml
+    assert grid.sources["mine"].digest == "sha256:" + hashlib.sha256((folder / "mine.parquet").read_bytes()).hexdigest()
     before = (folder / "p.yaml").read_text()
     with pytest.raises(PredictorError, match="exists and says something else"):
-        invoke(pilots_command, *words, "--share", 0.9, "--study", "other", "--output", folder / "p.yaml")
+        invoke(pilots_command, *words, "--study", "other", "--output", folder / "p.yaml")
     assert (folder / "p.yaml").read_text() == before
 
 
@@ -304,3 +331,48 @@ def test_pilots_import_nothing_heavy(files):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_pilot_at_chance_never_pulls_the_prediction(fit, records, manifest):
+    ids = sorted({record.configuration_id for record in records})
+    silent = [at_chance(r) if r.configuration_id == ids[0] else r for r in records]
+    found = predict_with_pilots(fit, {"m": manifest}, silent).predictions[0]
+    without = predict_with_pilots(fit, {"m": manifest}, [r for r in records if r.configuration_id != ids[0]])
+    assert found.outcomes == without.predictions[0].outcomes
+    assert found.pilots == {"n_configurations": 2, "n_runs": 4, "at_chance": 1}
+    (told,) = [line for line in found.warnings if "at chance" in line]
+    assert ids[0] in told and "16.7 % by guessing" in told and "of 600 test images after 30,000 image-steps" in told
+
+    nothing = predict_with_pilots(fit, {"m": manifest}, [at_chance(r) for r in records], domain="cifar")
+    plain = predict(fit, {"m": manifest}, domain="cifar", model="small-net", image_size=32)
+    assert nothing.predictions[0].outcomes == plain.predictions[0].outcomes and nothing.predictions[0].pilots is None
+    assert any("no pilot tells anything" in line for line in nothing.predictions[0].warnings)
+    with pytest.raises(FitError, match=r"at chance.*no pilot tells anything"):
+        advise(fit, manifest, 200, pilots=[at_chance(r) for r in records])
+
+
+def at_chance(record):
+    own = record.outcomes["accuracy"]
+    changed = own.model_copy(update={"correct": tuple(n // 6 for n in own.tested), "value": 0.16, "plain": 0.16})
+    return record.model_copy(update={"outcomes": {**record.outcomes, "accuracy": changed}})
+
+
+def test_the_question_keeps_its_image_steps(fit, records, manifest):
+    found = predict_with_pilots(fit, {"m": manifest}, records, image_steps=60_000).predictions[0]
+    assert found.recipe["image_steps"] == 60_000
+    assert predict_with_pilots(fit, {"m": manifest}, records).predictions[0].recipe["image_steps"] == (
+        fit.recipe.image_steps
+    )
+
+
+def test_further_pilots_are_others(fit, records, manifest):
+    """None of those that were trained is planned again, also where it would be the best one."""
+    before = plan_pilots(fit, manifest, 20, pilots=records)
+    best = before.pilots[0]
+    own = read_pilots(records)
+    known = replace(own, trained=own.trained | {(tuple(sorted(best.counts)), best.image_steps)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("predictor.planning.pilots.plan.read_pilots", lambda *_: known)
+        after = plan_pilots(fit, manifest, 20, pilots=records)
+    assert len(after.pilots) == len(before.pilots) - 1 and best.counts not in {p.counts for p in after.pilots}
+    assert after.target_set == MINE

@@ -23,9 +23,11 @@ from predictor.grids.probes import spec_key
 from predictor.images.results import METHOD, Probe, Probed, Size, key_of
 from predictor.models.fit import load_fit
 from predictor.models.probed import Told, above_chance, from_above
-from predictor.planning.pilots.predict import predict_with_pilots
+from predictor.planning import advise
+from predictor.planning.pilots.predict import predict_with_pilots, recalibrate
 from predictor.prediction import predict
 from predictor.prediction.probed import with_probe
+from predictor.prediction.request import resolve
 
 SIZES = (5, 10, 20, 40)
 LEVELS = dict(
@@ -173,6 +175,35 @@ def test_pilots_learn_on_from_what_the_probe_says(fit) -> None:
     outcome = found.outcome("accuracy")
     assert found.status in ("pilot", "outside") and abs(outcome.value - truth) < 0.7 * abs(only.value - truth)
     assert outcome.low < truth < outcome.high
+
+
+def test_pilots_of_a_new_domain_are_calibrated_on_left_out_domains(fit) -> None:
+    """Twelve of them, with a probe and without: coverage is stated, and a probe makes it no wider."""
+    request = resolve(fit, "new", "new", None, None, 30_000)
+    told = with_probe(fit, probe_at(0.0))
+    for own in (fit, told):
+        found = recalibrate(own, "accuracy", None, request).calibration
+        assert found.units == "domains" and found.times == 1.0 and found.n_units == 12
+        assert found.evidence(0.9)[0] is not None
+        assert sorted(set(found.owners)) == sorted(set(own.outcomes["accuracy"].domain.groups.tolist()))
+    of_labels, of_images = (recalibrate(own, "accuracy", None, request).calibration.spread for own in (fit, told))
+    assert of_images.covariance[0, 0] < of_labels.covariance[0, 0] / 2
+
+
+def test_advice_is_at_the_level_of_the_probe(fit) -> None:
+    distribution = manifest()["new.csv"]
+    plain = advise(fit, distribution, 100, image_steps=30_000)
+    found = advise(fit, distribution, 100, wanted=0.6, image_steps=30_000, probe=probe_at(-1.0))
+    told = predict(fit, manifest(), probe=probe_at(-1.0), image_steps=30_000).predictions[0].outcome("accuracy")
+    assert found.plan("now").value == told.value != plain.plan("now").value
+    assert (found.plan("now").low, found.plan("now").high) == (told.low, told.high)
+    assert found.reach.images and found.reach.images > 0
+    easier = advise(fit, distribution, 100, wanted=0.6, image_steps=30_000, probe=probe_at(-0.6))
+    assert easier.reach.images < found.reach.images, "images that are told apart sooner need fewer"
+    assert any("rests on a probe of the images" in note for note in found.notes)
+    assert any("rests on the fit's images" in note for note in plain.notes)
+    with pytest.raises(FitError, match="the probe lacks 'c9'"):
+        advise(fit, distribution, 100, probe=probe_at(0.0, names=tuple(f"c{i}" for i in range(9))))
 
 
 def test_a_fit_with_probes_is_data(fit, tmp_path: Path) -> None:

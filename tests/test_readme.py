@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from predictor.models.fit import shipped_fit
+from predictor.models.links import expit
+from predictor.planning.pilots.spread import Errors, calibrate, cheap
 from predictor.records import read_registry
 
 ROOT = Path(__file__).parents[1]
@@ -88,3 +91,33 @@ def test_files_that_are_named_exist(name: str) -> None:
             assert (ROOT / path).exists(), path
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / target).exists(), target
+
+
+def test_what_pilots_bring_is_the_shipped_fits() -> None:
+    """Each target set left out, three of its cheap runs as pilots: the errors and intervals of its other runs."""
+    held = Errors.of(shipped_fit().outcomes["accuracy"].target_set)
+    before, after, width, inside = [], [], [], []
+    for name in np.unique(held.sets):
+        rest = held.sets != name
+        own = np.flatnonzero(~rest)
+        if len(own) < 5:
+            continue
+        others = Errors(held.x[rest], held.residuals[rest], held.sets[rest], held.units[rest])
+        found = calibrate(others, 3)
+        pilots = own[cheap(held.x[own], 3)]
+        asked = np.setdiff1d(own, pilots)
+        moved, sd = found.spread.posterior(held.x[pilots], held.residuals[pilots]).at(held.x[asked])
+        truth = expit(held.x[asked] + held.residuals[asked])
+        centre, half = held.x[asked] + moved, found.factor(0.9) * sd
+        low, high = expit(centre - half), expit(centre + half)
+        before.append(np.abs(expit(held.x[asked]) - truth))
+        after.append(np.abs(expit(centre) - truth))
+        width.append(high - low)
+        inside.append((low <= truth) & (truth <= high))
+    errors = [100 * float(np.concatenate(part).mean()) for part in (before, after, width)]
+    held_by = np.concatenate(inside)
+    wanted = (
+        f"error of single runs from {errors[0]:.1f} to {errors[1]:.1f} points "
+        f"({int(held_by.sum())} of {len(held_by)} intervals hold, {errors[2]:.1f} points wide)"
+    )
+    assert wanted in " ".join(README.split())

@@ -96,7 +96,7 @@ def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
     again = fit_registry(read_registry(RUNS), [outcome], probes=probes_of(RUNS)).content
     rows = [row for row in shipped["validation"] if row["outcome"] == outcome]
     own = {**shipped, "outcomes": {outcome: shipped["outcomes"][outcome]}, "validation": rows}
-    for part in ("outcomes", "validation", "training", "target_sets", "levels", "recipes"):
+    for part in ("outcomes", "validation", "training", "target_sets", "levels", "recipes", "trained"):
         assert_same_fit(own[part], again[part])
     frozen, anew = (content["recipe_families"]["frozen"] for content in (shipped, again))
     assert_same_fit(frozen["outcomes"][outcome], anew["outcomes"][outcome])

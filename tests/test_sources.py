@@ -16,13 +16,13 @@ from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
 from predictor.images.digests import file_digest
 from predictor.images.groups import numbered_groups
+from predictor.images.parts import VALIDATION_SHARE, content_groups, derived, in_validation, overlapping
 from predictor.spec import PROTOCOL, RunSpec
 from trainer.checking import check_grid
 from trainer.data.opening import open_source, read_source
 from trainer.data.readers.builtin import BUILTIN
 from trainer.data.selection import choose
 from trainer.data.source import Source
-from trainer.data.splits import VALIDATION_SHARE, content_groups, derived, in_validation, overlapping
 from trainer.data.store import Store
 from trainer.run import run_spec
 

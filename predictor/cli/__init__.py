@@ -26,6 +26,7 @@ COMMANDS = {  # name -> short help, so that `predictor --help` imports no comman
     "recipes": "Which recipes the fit knows, and on how much each rests.",
     "report": "One self-contained HTML file about a registry.",
     "runs": "List, show, check, pack, unpack and merge run records.",
+    "start": "From images of your own to a prediction and the pilots that sharpen it.",
 }
 
 

@@ -15,9 +15,11 @@ from predictor.cli.common import (
     RECIPE,
     manifest_options,
     read_manifests,
+    repeated,
     say_result,
     write_text,
 )
+from predictor.cli.images import PROBE, probe_of
 from predictor.errors import PredictorError
 
 
@@ -51,6 +53,7 @@ from predictor.errors import PredictorError
 @FIT
 @RECIPE
 @PILOT
+@PROBE
 @LEVEL
 @manifest_options
 @FORMAT
@@ -70,6 +73,9 @@ def command(
     form: str,
     how: dict[str, str | None],
     targets: Path | None,
+    images: Path | None,
+    probe_file: Path | None,
+    no_probe: bool,
     **asked: Any,
 ) -> None:
     """What to collect for MANIFEST: which classes to add images to, which other classes to add, and what that brings.
@@ -77,12 +83,15 @@ def command(
     Every plan is predicted beside the plain rules: in proportion, the same for every class, the smallest class first.
     A curve says what smaller budgets reach. Image-steps grow with the images, unless --image-steps fixes them.
     """
+    from predictor.images.of_manifest import has_images
     from predictor.models.fit import find_fit
     from predictor.planning import advise
     from predictor.planning.advice.prices import read_prices
     from predictor.render import advice as pages
     from predictor.render.advice import CLASS_COLUMNS, class_rows
+    from predictor.render.layout import untied
     from predictor.render.tables import rows_text
+    from predictor.render.verdict import pilots_of
 
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, _ = find_fit(fit_path)
@@ -94,6 +103,11 @@ def command(
         from predictor.planning.pilots.based import own_records
 
         asked["pilots"] = own_records(fit, asked["target_set"])
+    known = "new" if pilot is not None else asked["target_set"]  # else it is a name of one's own
+    asked["probe"] = probe_of(
+        fit, {manifest: distribution}, how.get("split"), target_set=known, images=images, probe_file=probe_file,
+        no_probe=no_probe,
+    )  # fmt: skip
     asked |= {"cuts": cuts, "prices": None if price is None else read_prices(price)}
     if plot is not None:
         from predictor.render.drawn import check_figure
@@ -114,3 +128,6 @@ def command(
         write_text(output, rows_text(class_rows(chosen), "csv", tuple(CLASS_COLUMNS), exact=True) + "\n")
         click.echo(f"wrote {output}: {chosen.name}, {len(chosen.changes)} classes", err=True)
     say_result(pages, advice, form, plan=plan)
+    if form == "table" and advice.status not in ("in_domain", "pilot") and pilot is None:
+        where = [] if images or has_images(manifest) else ["--source", "IMAGES"]
+        click.echo(f"next: {untied(pilots_of(manifest, [*repeated('pilots'), *where]))}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from predictor.cli.common import FORMAT, RUNS, STUDIES, say_result, write_text
+from predictor.text import command as in_words
 
 
 @click.command(name="claims")
@@ -38,9 +39,13 @@ def command(
             click.echo("no run is missing on the registry's target sets: no grid written", err=True)
         else:
             write_text(missing, text)
-            click.echo(f"{missing}: written", err=True)
+            click.echo(f"{missing}: written; next: {_train(missing, runs)}", err=True)
         for recipe in report.missing_recipes:  # a grid has one network
             more = missing.with_name(f"{missing.stem}-{recipe}{missing.suffix}")
             write_text(more, report.missing_grid(recipe) or "")
-            click.echo(f"{more}: written, runs of {recipe} networks", err=True)
+            click.echo(f"{more}: written, runs of {recipe} networks; next: {_train(more, runs)}", err=True)
     say_result(pages, report, form, everything=everything)
+
+
+def _train(grid: Path, runs: Path) -> str:
+    return in_words("trainer", "run", grid, "--data", "DIR", "--runs", runs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from predictor.errors import ManifestError, PredictorError
 from predictor.files import check_replaceable, replace_file
@@ -119,6 +121,29 @@ def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         decorated = option(decorated)
     return decorated
+
+
+NOT_REPEATED = ("form", "target_set", "output", "plot")  # they mean something else to another command
+
+
+def repeated(other: str, *, but: Sequence[str] = ()) -> list[str]:
+    """Options that this command was given and that `other` takes as well, so that a printed command reads the same."""
+    context = click.get_current_context()
+    module = importlib.import_module(f"predictor.cli.{other}_command")
+    known = {parameter.name for parameter in module.command.params} - {*NOT_REPEATED, *but}
+    words: list[str] = []
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not isinstance(option, click.Option) or not given or name not in known:
+            continue
+        value = context.params[name]
+        if option.is_flag:
+            words.append((option.opts if value else option.secondary_opts)[0])
+            continue
+        for item in value if option.multiple else (value,):
+            words += [option.opts[0], str(item)]
+    return words
 
 
 def read_manifests(

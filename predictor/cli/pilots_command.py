@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, manifest_options, read_manifests, write_text
+from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, manifest_options, read_manifests, repeated, write_text
+from predictor.cli.images import PROBE, told_of
+from predictor.text import command as in_words
 
-LEARNING_RATE = 0.03  # of the runs behind the fit that ships
+if TYPE_CHECKING:
+    from predictor.distribution import LabelDistribution
+    from predictor.images.sides import Sides
+
+STUDY = "pilots"
+GRID = "pilots.yaml"
 
 
 @click.command(name="pilots")
 @click.argument("manifest")
 @click.option("--next", "n", type=click.IntRange(1, 20), required=True, metavar="N", help="How many pilots, 1 to 20.")
 @click.option(
-    "--source", type=click.Path(path_type=Path), help="Its images: Parquet, folder, CSV list.  [default: MANIFEST]"
+    "--source",
+    type=click.Path(path_type=Path),
+    help="Its images: Parquet, folder, CSV list.  [default: --images, else MANIFEST]",
 )
 @click.option("--digest", metavar="sha256:...", help="Digest of the source. [default: computed]")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="pilots.yaml", show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help=f"[default: {GRID}; further ones: pilots-2.yaml]"
+)
 @click.option("--target-set", default="mine", show_default=True, metavar="NAME", help="A name for your target set.")
 @click.option("--domain", default="new", show_default=True, metavar="NAME", help="Image domain of the fit, or new.")
-@click.option("--recipe", type=click.Path(path_type=Path), metavar="GRID", help="Grid YAML: its network and recipe.")
+@click.option(
+    "--recipe", type=click.Path(path_type=Path), metavar="GRID",
+    help="Grid YAML: its network and recipe.  [default: those of the fit's runs]",
+)  # fmt: skip
 @click.option("--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Of the run on the whole manifest.")
 @click.option("--seeds", type=click.IntRange(1, 10), default=1, show_default=True, help="Runs of each pilot.")
-@click.option("--share", type=float, default=0.3, show_default=True, help="All pilots' part of the whole run's cost.")
-@click.option("--test-split", default="test", show_default=True, metavar="NAME", help="Split of the source to test on.")
+@click.option(
+    "--share", type=float, metavar="S", help="All pilots cost at most this part of the whole run.  [default: no limit]"
+)
+@click.option(
+    "--test-split", metavar="NAME", help="Split to test on.  [default: test, else an eighth of the training images]"
+)
+@click.option("--flip/--no-flip", default=None, help="Whether images may be mirrored.  [default: they may]")
 @PILOT
-@click.option("--study", default="pilots", show_default=True, metavar="NAME", help="Name of the study that is written.")
+@click.option("--study", metavar="NAME", help="Name of the study that is written.  [default: as the grid's file]")
 @FIT
+@PROBE
 @LEVEL
 @manifest_options
 @FORMAT
@@ -39,86 +60,123 @@ def command(
     n: int,
     source: Path | None,
     digest: str | None,
-    output: Path,
+    output: Path | None,
     target_set: str,
     domain: str,
     recipe: Path | None,
     image_steps: int | None,
     seeds: int,
-    share: float,
-    test_split: str,
+    share: float | None,
+    test_split: str | None,
+    flip: bool | None,
     pilot: Path | None,
-    study: str,
+    study: str | None,
     fit_path: Path | None,
     level: float,
     how: dict[str, str | None],
     targets: Path | None,
     form: str,
+    **asked: Any,
 ) -> None:
     """Which cheap subsamples of MANIFEST to train first, so that its prediction narrows most; writes a grid YAML.
 
-    Then: trainer run pilots.yaml --data DIR --runs pilots/, and predictor predict MANIFEST --pilot pilots/.
+    They are trained in everything as the runs behind the fit. What to do next is printed as commands.
     """
     from predictor.grids.write import check_grid, grid_text
     from predictor.models.fit import find_fit
     from predictor.planning.pilots.plan import grid_content, plan_pilots
+    from predictor.planning.pilots.recipe import trained_as_in, trained_like
     from predictor.records import read_registry
     from predictor.render.pilots import COLUMNS, rows, summary
     from predictor.render.tables import json_text, rows_text
 
-    file, digest = _source(manifest, source, digest)
-    model, size, settings, protocol = _recipe(recipe)
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
+    place = _place(manifest, distribution, source or asked["images"], digest, how.get("split"), test_split)
     fit, _ = find_fit(fit_path)
+    known = domain if domain in fit.domains else "new"
+    fit = told_of(fit, {manifest: distribution}, how.get("split"), domain=known, **asked)
+    own = None if recipe is None else trained_as_in(recipe)
     plan = plan_pilots(
-        fit, distribution, n, manifest=manifest, target_set=target_set, domain=domain, model=model, image_size=size,
-        image_steps=image_steps, share=share, level=level, pilots=read_registry(pilot) if pilot else None,
+        fit, distribution, n, manifest=manifest, target_set=target_set, domain=domain, share=share, level=level,
+        model=None if own is None else own.network, image_size=None if own is None else own.image_size,
+        image_steps=image_steps, pilots=read_registry(pilot) if pilot else None, available=place.sides.counts,
     )  # fmt: skip
+    trained = own or trained_like(fit, plan.recipe["model"], plan.recipe["image_size"])
+    output = output or _free(pilot is not None)
+    study = study or _study(output)
     content = grid_content(
-        plan, study=study, file=file, digest=digest, protocol=protocol, recipe=settings, test_split=test_split,
-        train_split=how.get("split") or "train", seeds=seeds,
+        plan, trained, study=study, file=place.file, digest=place.digest, train_split=place.sides.train_split,
+        test_split=place.sides.test_split, flip=flip, seeds=seeds,
     )  # fmt: skip
-    written = grid_text(content, [f"Pilots of {manifest}: predictor pilots --next {n}",
-                                  f"Train them:  trainer run {output} --data DIR"])  # fmt: skip
     runs = check_grid(content, str(output))
-    write_text(output, written, keep=True)
+    registry = pilot or Path(STUDY)
+    train = in_words("trainer", "run", output, "--data", place.folder or "DIR", "--runs", registry)
+    predict = in_words("predictor", "predict", manifest, *repeated("predict", but="pilot"), "--pilot", registry)
+    write_text(output, grid_text(content, [f"Pilots of {manifest}", f"Train them:  {train}"]), keep=True)
     click.echo(f"wrote {output}: {len(plan.pilots)} configurations, {runs} runs", err=True)
     if form == "json":
         click.echo(json_text(plan.to_dict()))
     elif form == "table":
-        click.echo(summary(plan, output))
-        if recipe is None:
-            click.echo(
-                f"recipe        learning rate {LEARNING_RATE:g}, as the fit's runs (assumed); yours: --recipe GRID.yaml"
-            )
+        mirrored = (trained.flip if flip is None else flip) is not False
+        says = "mirrored images too (--no-flip: never)" if mirrored else "never mirrored"
+        whose = f"{trained.where}; {says}" + ("; yours: --recipe GRID.yaml" if own is None else "")
+        click.echo(summary(plan, seeds=seeds, recipe=whose, test=place.sides.note, commands=[train, predict]))
     else:
         click.echo(rows_text(rows(plan), form, COLUMNS))
 
 
-def _source(manifest: str, source: Path | None, digest: str | None) -> tuple[str, str]:
-    """(file name, digest) of the images: of the source named, or of a manifest that is or lists its images."""
-    from predictor.errors import PredictorError
-    from predictor.images.listing import digest_of
-    from predictor.images.of_manifest import images_of
+@dataclass(frozen=True)
+class _Place:
+    """Where the images of the pilots lie: the folder, the file in it, its digest, and what is trained and tested on."""
 
-    if source is None and digest is None and images_of(manifest) is not None:
+    folder: Path | None
+    file: str
+    digest: str
+    sides: Sides
+
+
+def _place(
+    manifest: str,
+    distribution: LabelDistribution,
+    source: Path | None,
+    digest: str | None,
+    split: str | None,
+    test_split: str | None,
+) -> _Place:
+    """Of the source named, or of a manifest that is or lists its images."""
+    from predictor.errors import PredictorError
+    from predictor.images.listing import open_images
+    from predictor.images.of_manifest import images_of
+    from predictor.images.sides import Sides, sides_of
+
+    images = images_of(manifest) if source is None and digest is None else None
+    if images is not None:
         source = Path(manifest)
-    if source is None:
+    elif source is None:
         raise PredictorError(
             "a grid names the file of its images and its digest",
             remedy="say --source with their Parquet file, folder or CSV list, or --source NAME --digest sha256:...",
         )
-    return Path(os.path.realpath(source)).name, digest_of(source) if digest is None else digest
+    elif digest is None:
+        images = open_images(source)
+    if images is None:
+        sides = Sides(train_split=split or "train", test_split=test_split or "test")
+        return _Place(source.parent if source.exists() else None, source.name, digest or "", sides)
+    sides = sides_of(images, distribution.target_names, split, test_split)
+    whole = Path(os.path.abspath(source))
+    folder = source.parent if source.name == whole.name else whole.parent  # '.' and 'photos/..' have no name
+    return _Place(folder, whole.name, digest or images.digest, sides)
 
 
-def _recipe(path: Path | None) -> tuple[str | None, int | None, dict[str, Any], int]:
-    """(network, resolution, recipe, protocol) of a grid."""
-    from predictor.spec import PROTOCOL
+def _free(further: bool) -> Path:
+    """A name for the grid: further pilots do not replace the grid of the first ones."""
+    number = 2
+    while further and Path(f"{STUDY}-{number}.yaml").exists():
+        number += 1
+    return Path(f"{STUDY}-{number}.yaml" if further else GRID)
 
-    if path is None:
-        return None, None, {"learning_rate": LEARNING_RATE}, PROTOCOL
-    from predictor.grids import load_grid
 
-    spec = load_grid(path).runs[0].spec
-    settings = spec.recipe.model_dump(mode="json", exclude_defaults=True)
-    return spec.model.name, spec.model.image_size, settings, spec.protocol
+def _study(output: Path) -> str:
+    from predictor.grids.schema import STUDY_NAME
+
+    return output.stem if STUDY_NAME.fullmatch(output.stem) else STUDY

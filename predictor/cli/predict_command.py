@@ -18,19 +18,16 @@ from predictor.cli.common import (
     RECIPE,
     manifest_options,
     read_manifests,
+    repeated,
     say_result,
-    shown_progress,
 )
+from predictor.cli.images import PROBE, probe_of, told_of
 from predictor.errors import FitError
 from predictor.render import predictions
-from predictor.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from predictor.distribution import LabelDistribution
-    from predictor.images.results import Probe
-    from predictor.models.fit import Fit
     from predictor.prediction import Predictions
 
 FAILED = 3  # exit code of a manifest that is not good enough
@@ -41,11 +38,7 @@ FAILED = 3  # exit code of a manifest that is not good enough
 @FIT
 @RECIPE
 @PILOT
-@click.option("--images", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Probe these images of it.")
-@click.option(
-    "--probe", "probe_file", type=click.Path(path_type=Path), metavar="FILE", help="probe.json of its images."
-)
-@click.option("--no-probe", is_flag=True, help="Do not look at the images of a folder or a list.")
+@PROBE
 @click.option("--classes", "all_classes", is_flag=True, help="Every class, of every outcome.")
 @click.option("--all", "everything", is_flag=True, help="Every comparison, and their logits.")
 @click.option(
@@ -95,9 +88,9 @@ def command(
     Labels fix no level: images do. Those of a MANIFEST that is a folder or a list of images are probed (seconds, kept),
     or those that --images names.
     """
+    from predictor.images.of_manifest import has_images
     from predictor.models.fit import find_fit
     from predictor.prediction import predict
-    from predictor.prediction.probed import with_probe
     from predictor.prediction.request import NEW
 
     if plot is not None:
@@ -109,17 +102,13 @@ def command(
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
              "image_steps": image_steps, "recipe": recipe, "level": level}  # fmt: skip
     following = {}
-    probe = None
     own = None
     if fit.content.get("own_runs") and target_set != NEW and pilot is None:
         from predictor.planning.pilots.based import own_records
 
         own = own_records(fit, target_set)
-    if target_set == NEW and not no_probe:
-        probe = _probe(fit, read, images, probe_file, how.get("split"))
-    elif images or probe_file:
-        told = "--no-probe says not to" if no_probe else f"the fit knows {target_set}: its runs say more"
-        raise FitError(f"nothing to probe for: {told}", remedy="leave --images and --probe out")
+    looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
+    probe = None if pilot else probe_of(fit, read, how.get("split"), target_set=target_set, **looked)
     if own is not None:
         from predictor.planning.pilots.based import predict_own
 
@@ -132,19 +121,24 @@ def command(
     else:
         from predictor.planning.pilots.plan import next_pilots
         from predictor.planning.pilots.predict import predict_with_pilots
+        from predictor.planning.pilots.read import read_pilots
         from predictor.records import read_registry
 
         if asked.pop("recipe") is not None:
             raise FitError("the pilots say their recipe", remedy="leave --recipe out")
         records = read_registry(pilot)
-        fit = fit if probe is None else with_probe(fit, probe, domain=domain)
+        whose = read_pilots(records, target_set).domain
+        home = whose if domain == NEW and whose in fit.domains else domain
+        fit = told_of(fit, read, how.get("split"), domain=home, **looked)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
         following = next_pilots(fit, read, records, **asked) if form in ("table", "markdown") else {}
     if all_classes:
         predictions.class_rows(found)  # raises where nothing can be said of classes
     if plot is not None:
         _draw(found, plot, lambda: predict(fit, read, all_classes=True, probe=probe, **asked))
-    say_result(predictions, found, form, following=following, everything=everything)
+    where = [] if images or all(map(has_images, manifests)) else ["--source", "IMAGES"]
+    options = [*repeated("pilots"), *where]
+    say_result(predictions, found, form, following=following, everything=everything, asked=options)
     faults = [*_below(found, fail_below), *_worse(found, fail_if_worse, level)]
     for fault in faults:
         click.echo(f"fails: {fault}", err=True)
@@ -181,30 +175,3 @@ def _worse(found: Predictions, other: str | None, level: float) -> Iterator[str]
         if row is not None and row.p_a_better >= level:
             p = predictions.probability(row.p_a_better)
             yield f"{item.manifest} is worse than {other}: P({other} is better) {p}, at least {level:g}"
-
-
-def _probe(
-    fit: Fit, read: Mapping[str, LabelDistribution], images: Path | None, file: Path | None, split: str | None
-) -> Probe | None:
-    """The probe that was named, or one of the images that were named, or that the only manifest lists."""
-    from predictor.errors import PredictorError
-    from predictor.images.results import read_probe
-    from predictor.prediction.probed import knows_probes
-
-    if images and file:
-        raise FitError("--images and --probe both say what the images look like", remedy="name one of them")
-    if file:
-        return read_probe(file)
-    if images is None and (len(read) > 1 or not knows_probes(fit)):
-        return None  # several manifests are candidates for the same images
-    from predictor.images.of_manifest import probe_of
-
-    name, distribution = next(iter(read.items()))
-    try:
-        with shown_progress("probe") as progress:
-            return probe_of(name, distribution.target_names, images, split=split, progress=progress)
-    except PredictorError as fault:
-        if images is not None:
-            raise
-        click.echo(f"{name}: its images were not probed: {visible(str(fault))}", err=True)
-        return None

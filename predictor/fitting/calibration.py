@@ -50,6 +50,7 @@ class Calibrated:
     doubt, haste : (n,) see `predictor.statistics.error_scale`; doubt is 0 of a baseline
     representative : (n,) of a study whose configurations were drawn as a user's would be
     run_sd : (n,) standard deviation of one run of the configuration, in logits; nan where it has one
+    aside : (n,) how far one run of the configuration is from their mean, in logits
     """
 
     family: Family
@@ -66,6 +67,7 @@ class Calibrated:
     haste: Floats
     representative: NDArray[np.bool_]
     run_sd: Floats
+    aside: Floats
     fold_parameters: tuple[dict[str, Any], ...] = ()  # of the fits without each fold
     new_draws: NewDraws | None = None
     weights: Mapping[str, float] = field(default_factory=dict)  # of an average: {model: weight}
@@ -89,14 +91,20 @@ class Calibrated:
         return cls(
             family, parameters, keep, predicted[keep], residuals[keep], configs.target_sets[keep],
             configs.domains[keep], fold[keep], configs.measured[keep], configs.seeds[keep], np.zeros(len(keep)),
-            configs.haste[keep], configs.representative[keep], (share_sd / slope)[keep], fold_parameters, new_draws,
+            configs.haste[keep], configs.representative[keep], (share_sd / slope)[keep],
+            (configs.single - configs.logits)[keep], fold_parameters, new_draws,
         )  # fmt: skip
 
     def part(self, chosen: NDArray[np.bool_] | Indices) -> Calibrated:
         """Some of the configurations, as if there were no others; what it learnt from them all stays."""
         names = ("of_all", "predicted", "residuals", "groups", "domains", "fold", "measured", "seeds", "doubt", "haste")
-        own = {name: getattr(self, name)[chosen] for name in (*names, "representative", "run_sd")}
+        own = {name: getattr(self, name)[chosen] for name in (*names, "representative", "run_sd", "aside")}
         return replace(self, **own)
+
+    @property
+    def single(self) -> Floats:
+        """(n,) residuals of one run of each configuration, in logits: as a pilot shows, or the run that is planned."""
+        return self.residuals + self.aside
 
     @property
     def batches(self) -> list[str]:

@@ -29,6 +29,7 @@ class Configurations:
     measured : (n,) mean share over seeds
     values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
     replicates : (n,) how many runs sd2 is of
+    single : (n,) logit of one run of each, another seed from one configuration to the next
     tested : (n,) test images behind it; infinite where it counts none
     haste : (n,) how much shorter than usual it is trained, log(median image-steps / its own); 0 where it is not
     representative : (n,) of a study whose configurations were drawn as a user's would be
@@ -51,6 +52,7 @@ class Configurations:
     representative: NDArray[np.bool_]
     steps: Floats
     replicates: Indices
+    single: Floats
 
     @cached_property
     def usual_steps(self) -> float | None:
@@ -72,7 +74,7 @@ class Configurations:
         named = {"ids": [self.ids[i] for i in chosen], "names": [self.names[i] for i in chosen]}
         whole = {**named, "index": np.searchsorted(chosen, self.index[kept])}
         own = ("first", "logits", "sd2", "tested", "target_sets", "domains", "studies", "representative", "steps")
-        each = {name: getattr(self, name)[chosen] for name in (*own, "replicates")}
+        each = {name: getattr(self, name)[chosen] for name in (*own, "replicates", "single")}
         values = self.scale.values(measured)
         return Configurations(**whole, **each, measured=measured, values=values, seeds=seeds, scale=self.scale)
 
@@ -107,7 +109,16 @@ def configurations(rows: Sequence[Row]) -> Configurations:
         representative=np.array([rows[i].representative for i in first], dtype=bool),
         steps=rows.numbers("image_steps", lambda row: row.case.recipe.get("image_steps", np.nan))[first],
         replicates=seeds,
+        single=_single(index, seeds, values, rows.numbers("tested", _tested)),
     )
+
+
+def _single(index: Indices, seeds: Indices, values: Floats, tested: Floats) -> Floats:
+    """(n,) logit of one run of each configuration: that number i, of its k runs the one number i modulo k."""
+    order = np.argsort(index, kind="stable")
+    start = np.concatenate([[0], np.cumsum(seeds)[:-1]])
+    chosen = order[start + np.arange(len(seeds)) % seeds]
+    return counted_logit(values[chosen], tested[chosen])
 
 
 def _tested(row: Row) -> float:

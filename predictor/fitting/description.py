@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -72,6 +73,7 @@ def description(selection: Selection, rows: Sequence[Row]) -> dict[str, Any]:
         "levels": sorted({level_key(name, m, s) for name, counter in recipes.items() for m, s, _ in counter}),
         "recipe": _recipe(everywhere),
         "recipes": _recipes(selection),
+        "trained": _all_trained(selection),
         "ranges": ranges,
         "joint": _joint(rows),
     }
@@ -117,6 +119,28 @@ def _short(selection: Selection, record: RunRecord) -> str:
     variant = selection.variants.get(record.run_id)
     name = short_name(record.spec["model"]) if record.spec else "unknown"
     return f"{name}/{variant.replace(', ', '/').replace(' ', '=')}" if variant else name
+
+
+def _all_trained(selection: Selection) -> list[dict[str, Any]]:
+    keys = sorted({selection.recipe(record)[:2] for record in selection.records}, key=str)
+    return [own for model, size in keys if (own := _trained(selection, model, size))]
+
+
+def _trained(selection: Selection, model: str | None, size: int | None) -> dict[str, Any] | None:
+    """How most runs of a network and resolution were trained, as a grid states it; None where no run says.
+
+    Flips go by the images, so they are left out, and so are the image-steps, which vary.
+    """
+    told: Counter[str] = Counter()
+    for record in selection.records:
+        if record.spec is not None and selection.recipe(record)[:2] == (model, size):
+            recipe = {name: value for name, value in record.spec["recipe"].items() if name != "flip"}
+            entry = {"protocol": record.spec["protocol"], "model": record.spec["model"], "recipe": recipe}
+            told[json.dumps(entry, sort_keys=True)] += 1
+    if not told:
+        return None
+    text, n = max(sorted(told.items()), key=lambda item: item[1])
+    return {"network": model, "image_size": size, **json.loads(text), "n_runs": n}
 
 
 def _joint(rows: Sequence[Row]) -> dict[str, Any] | None:

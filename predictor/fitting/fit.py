@@ -23,7 +23,7 @@ from predictor.fitting.parallel import processes_for, side_by_side
 from predictor.fitting.probes import probed
 from predictor.fitting.rows import Selection, outcome_names, record_family, rows_for, select
 from predictor.fitting.shifts import ROBUSTNESS, SHIFT, robustness_by_shift
-from predictor.fitting.stored import covered_at, n_tested, of_configurations, residuals
+from predictor.fitting.stored import covered_at, n_tested, of_configurations, residuals, single
 from predictor.fitting.validation import Split, choose, splits, validate, validate_draws
 from predictor.grids.probes import spec_key
 from predictor.images.results import Probe
@@ -316,6 +316,7 @@ def _fit_outcome(
         "target_set": {
             "family": chosen_new,
             **residuals(by_set or fits[chosen_new]),
+            "single": single(by_set or fits[chosen_new]),
             "covered": covered_at(table, "target_set"),
             "spread": spread(by_set, by_domain, fits[chosen_new], len(np.unique(configs.domains))),
         },
@@ -330,6 +331,8 @@ def _fit_outcome(
         "domain": {
             "family": chosen_new,
             **residuals(by_domain),
+            "single": single(by_domain),
+            "sets": by_domain.groups.tolist(),
             "groups": by_domain.domains.tolist(),
             "covered": covered_at(table, "domain"),
         }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.fitting.calibration import LEVELS, Calibrated, spread
+from predictor.fitting.calibration import DIGITS, LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
 from predictor.images.results import METHOD
 from predictor.models.base import Floats
@@ -77,11 +77,10 @@ def probed(
         if family not in fits:
             continue
         new_domain = basis == "new_domain"
-        pairs, there = _pairs(rows, configs, fits, family, told, image_steps)
-        use = np.isfinite(pairs.f) & np.isfinite(pairs.f20)
+        pairs, there = pairs_of(rows, configs, fits[family], told, image_steps)
         if not new_domain:
-            use &= np.isfinite(pairs.centre)
-        pairs, there = pairs.take(use), there[use]
+            use = np.isfinite(pairs.centre)
+            pairs, there = pairs.take(use), there[use]
         if len(np.unique(pairs.target_sets)) < FEWEST:
             continue
         blocks[basis] = _block(pairs, there, fits[family], configs, image_steps, new_domain)
@@ -121,16 +120,17 @@ def class_weight(
     return [float(a @ b / (a @ a + 1.0)), float(a @ b / np.sqrt((a @ a) * (b @ b) + 1e-12))]
 
 
-def _pairs(
+def pairs_of(
     rows: Sequence[Row],
     configs: Configurations,
-    fits: Mapping[str, Calibrated],
-    family: str,
+    held: Calibrated,
     told: Mapping[str, Told],
     image_steps: float | None,
 ) -> tuple[Pairs, NDArray[np.int64]]:
-    """The configurations whose target set has a probe, and their numbers among those that were held out."""
-    held = fits[family]
+    """The configurations whose target set has a probe, and their numbers among those that were held out.
+
+    held : a family with target sets, or domains, left out
+    """
     recipes = [rows[i].recipe for i in configs.first.tolist()]
     usual = max(set(recipes), key=recipes.count)  # other networks have other levels
     known = [name in told and own == usual for name, own in zip(held.groups.tolist(), recipes, strict=True)]
@@ -140,7 +140,7 @@ def _pairs(
     f20 = np.full(len(there), np.nan)
     for k in np.unique(held.fold[there]).tolist():
         own = np.flatnonzero(held.fold[there] == k)
-        model = ReadyModel(fits[family].fold_parameters[k])
+        model = ReadyModel(held.fold_parameters[k])
         f20[own] = at_reference(model, [cases[i] for i in own.tolist()], image_steps)
     names, domains = configs.target_sets[there], configs.domains[there]
     home = dict(zip(names.tolist(), domains.tolist(), strict=True))
@@ -150,20 +150,19 @@ def _pairs(
         centres[name] = float(np.mean(others)) if others else np.nan
     slopes = [own for name in home if (own := told[name].slope) is not None]
     middle = float(np.mean(slopes)) if slopes else 0.0
-    return (
-        Pairs(
-            f=above_chance(held.predicted[there], chance),
-            f20=f20,
-            y=above_chance(held.measured[there], chance),
-            level=np.array([told[name].level for name in names]),
-            slope=np.array([middle if (own := told[name].slope) is None else own for name in names]),
-            centre=np.array([centres[name] for name in names]),
-            chance=chance,
-            target_sets=names,
-            domains=domains,
-        ),
-        there,
+    found = Pairs(
+        f=above_chance(held.predicted[there], chance),
+        f20=f20,
+        y=above_chance(held.measured[there], chance),
+        level=np.array([told[name].level for name in names]),
+        slope=np.array([middle if (own := told[name].slope) is None else own for name in names]),
+        centre=np.array([centres[name] for name in names]),
+        chance=chance,
+        target_sets=names,
+        domains=domains,
     )
+    use = np.isfinite(found.f) & np.isfinite(found.f20)
+    return found.take(use), there[use]
 
 
 def learn(pairs: Pairs, image_steps: float | None, *, new_domain: bool) -> dict[str, Any]:
@@ -195,6 +194,17 @@ def applied(mapping: Mapping[str, Any], pairs: Pairs, *, new_domain: bool) -> Fl
     return from_above(eta, pairs.chance)
 
 
+def left_out(pairs: Pairs, image_steps: float | None, *, new_domain: bool) -> Floats:
+    """(n,) accuracies of every target set, or domain, by a mapping that was learnt from the others."""
+    groups = pairs.domains if new_domain else pairs.target_sets
+    predicted = np.empty(len(groups))
+    for name in np.unique(groups):
+        own = groups == name
+        mapping = learn(pairs.take(~own), image_steps, new_domain=new_domain) if (~own).any() else None
+        predicted[own] = applied(mapping or _prior(image_steps), pairs.take(own), new_domain=new_domain)
+    return predicted
+
+
 def _block(
     pairs: Pairs,
     there: NDArray[np.int64],
@@ -205,11 +215,7 @@ def _block(
 ) -> dict[str, Any]:
     """The mapping, the errors of left-out target sets (or domains), and how often their intervals hold."""
     groups = pairs.domains if new_domain else pairs.target_sets
-    predicted = np.empty(len(groups))
-    for name in np.unique(groups):
-        own = groups == name
-        mapping = learn(pairs.take(~own), image_steps, new_domain=new_domain) if (~own).any() else None
-        predicted[own] = applied(mapping or _prior(image_steps), pairs.take(own), new_domain=new_domain)
+    predicted = left_out(pairs, image_steps, new_domain=new_domain)
     residuals = configs.logits[there] - logit(predicted)
     own = held.part(there)
     calibrated = replace(
@@ -221,6 +227,7 @@ def _block(
     return {
         "mapping": learn(pairs, image_steps, new_domain=new_domain),
         **calibrated.stored(),
+        "single": np.round(calibrated.single, DIGITS).tolist(),
         "groups": pairs.target_sets.tolist(),
         "fold": calibrated.fold.tolist(),
         "left_out": groups.tolist(),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from predictor.fitting.calibration import DIGITS
 from predictor.fitting.configurations import Configurations
 from predictor.fitting.held_out import Calibrated
 
@@ -30,6 +31,11 @@ def residuals(item: Calibrated) -> dict[str, Any]:
         "fold": item.fold.tolist(),
         "groups": item.groups.tolist(),
     }
+
+
+def single(item: Calibrated) -> list[float]:
+    """Held-out residuals of single runs, as pilots are."""
+    return np.round(item.single, DIGITS).tolist()
 
 
 def n_tested(configs: Configurations) -> dict[str, float]:

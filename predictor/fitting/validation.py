@@ -184,7 +184,7 @@ def validate_draws(
                 groups=there.target_sets, domains=there.domains, fold=new.fold, measured=new.measured, seeds=new.seeds,
                 doubt=own.doubt[np.searchsorted(own.of_all, held)], haste=own.haste[np.searchsorted(own.of_all, held)],
                 representative=there.representative, run_sd=own.run_sd[np.searchsorted(own.of_all, held)],
-                new_draws=None,
+                aside=own.aside[np.searchsorted(own.of_all, held)], new_draws=None,
             )  # fmt: skip
     sizes = config_sizes(rows, configs)[held]
     return validate(outcome, rows, there, found, Split("new_draws", ()), chosen, sizes=sizes)

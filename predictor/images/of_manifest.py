@@ -34,6 +34,18 @@ def images_of(manifest: str) -> Images | None:
         return None
 
 
+def has_images(manifest: str) -> bool:
+    """Whether a manifest is or lists images, as far as that is seen at a glance.
+
+    >>> has_images("-")
+    False
+    """
+    path = Path(manifest)
+    if path.suffix == ".csv" and path.is_file():
+        return lists.lists_paths(path)
+    return images_of(manifest) is not None if path.suffix == ".parquet" else path.is_dir()
+
+
 def probe_of(
     manifest: str,
     classes: Iterable[str],

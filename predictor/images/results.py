@@ -14,6 +14,7 @@ from predictor.errors import DataError
 from predictor.images.diversity import Diversity
 from predictor.images.duplicates import Duplicates
 from predictor.reading import MIB, read_text
+from predictor.text import command
 
 SCHEMA_VERSION = 1
 MAX_PROBES = 64 * MIB  # bytes of a file of probes
@@ -224,7 +225,7 @@ def _content(path: Path) -> dict[str, Any]:
         raise DataError(
             f"cannot be read: {error.strerror}",
             where=str(path),
-            remedy=f"write it: predictor probe IMAGES --output {path}",
+            remedy=f"write it: {command('predictor', 'probe', 'IMAGES', '--output', path)}",
         ) from None
     except (ValueError, RecursionError) as error:
         raise DataError(

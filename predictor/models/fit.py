@@ -60,6 +60,19 @@ class RecipeEvidence:
 
 
 @dataclass(frozen=True)
+class TrainedAs:
+    """How runs were trained, as a grid states it: its `model` and `recipe` (without flips and image-steps), protocol.
+
+    n_runs : of how many that is so
+    """
+
+    protocol: int
+    model: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    n_runs: int
+
+
+@dataclass(frozen=True)
 class KnownTargetSet:
     """A target set of the fit: its domain, classes, tested shifts, most frequent recipe and configurations.
 
@@ -182,6 +195,13 @@ class Fit(Result):
             for own in sorted(fit.content["recipes"], key=lambda own: -own.get("n_configurations", 0))
             if own.get("name")
         )
+
+    def trained_as(self, model: str | None, image_size: int | None) -> TrainedAs | None:
+        """How most runs of a network and resolution were trained; None where the fit does not say."""
+        for stored in self.content.get("trained", ()):
+            if (stored["network"], stored["image_size"]) == (model, image_size):
+                return TrainedAs(**{name: stored[name] for name in TrainedAs.__dataclass_fields__})
+        return None
 
     @cached_property
     def ranges(self) -> Mapping[str, tuple[float, float]]:

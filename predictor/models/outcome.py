@@ -52,6 +52,8 @@ class HeldOut(Residuals):
     covered_on : studies whose configurations that was counted on; (): of all
     fold, configurations, measured : (n,) the fold that held each configuration out, its id, and its value
     spread : {basis: how far levels of new target sets or domains lie apart}
+    single : (n,) residuals of one run of each; those of the configurations where a fit does not hold them
+    sets : (n,) target sets, where the groups are domains
     """
 
     family: str
@@ -61,6 +63,8 @@ class HeldOut(Residuals):
     measured: Floats
     spread: Mapping[str, Spread]
     covered_on: tuple[str, ...] = ()
+    single: Floats = field(default_factory=lambda: np.empty(0))
+    sets: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, dtype=str))
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> HeldOut:
@@ -74,6 +78,8 @@ class HeldOut(Residuals):
             measured=np.array(stored.get("measured", ()), dtype=np.float64),
             spread={basis: Spread(**entry) for basis, entry in stored.get("spread", {}).items()},
             covered_on=tuple(stored.get("covered_on", ())),
+            single=np.array(stored.get("single") or stored["residuals"], dtype=np.float64),
+            sets=np.array(stored.get("sets") or stored.get("groups", ()), dtype=str),
         )
 
     def covered_at(self, level: float) -> Covered | None:

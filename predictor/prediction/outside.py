@@ -10,6 +10,7 @@ import numpy as np
 
 from predictor.models.case import Case
 from predictor.models.fit import Fit
+from predictor.text import command
 
 SIZES = ("n_samples", "n_target_samples", "mean_log_count")  # of the fitted ranges: those that grow with the images
 SHRINK = ("power_difficulty@0.5",)  # and those that shrink with them
@@ -51,7 +52,7 @@ def only_larger(outside: Sequence[Mapping[str, Any]]) -> bool:
 
 def outside_warning(item: Mapping[str, Any], manifest: str) -> str:
     """Measured value, good range, what it means, the fix."""
-    return f"{outside_fact(item)}; pilots at 3 sizes fix it: predictor pilots {manifest} --next 3"
+    return f"{outside_fact(item)}; pilots at 3 sizes fix it: {command('predictor', 'pilots', manifest)} --next 3"
 
 
 def outside_fact(item: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from predictor.models.fit import FIT_AGAIN, Fit
 from predictor.models.probed import KIND, Told, parameters
 from predictor.prediction.classes import NEW_LEVEL
 from predictor.prediction.request import NEW
+from predictor.text import command
 
 
 def knows_probes(fit: Fit) -> bool:
@@ -73,7 +74,7 @@ def _told(
         "per_class": _classes(entry.get("per_class"), own["classes"], told),
     }
     if basis == "new_domain":
-        changed["domain"] = {**changed["target_set"], "groups": block["left_out"]}
+        changed["domain"] = {**changed["target_set"], "groups": block["left_out"], "sets": block["groups"]}
     return changed
 
 
@@ -97,5 +98,5 @@ def check_classes(probe: Probe, name: str, targets: tuple[str, ...]) -> None:
     raise FitError(
         f"the probe is of other classes than the manifest tests: {'; '.join(parts)}",
         where=name,
-        remedy=f"probe its classes: predictor probe IMAGES --manifest {name} --output probe.json",
+        remedy=f"probe its classes: {command('predictor', 'probe', 'IMAGES', '--manifest', name)} --output probe.json",
     )

@@ -110,7 +110,7 @@ class Prediction:
     contributions : {outcome, name, value}: points (as a fraction) against balanced targets alone at the same N
     baselines : {outcome, family, value, configuration_id}
     probe : {key, level, slope, n_images} of the probe of the images that the level rests on, or None
-    pilots : {n_configurations, n_runs} of the user's own target set that the outcomes were recalibrated to, or None
+    pilots : {n_configurations, n_runs, at_chance} of the user's own target set that the outcomes follow, or None
     classes : for each outcome with a value its classes, worst first
     nearest : real runs most like the manifest, nearest first: {outcome, configuration_id, target_set, recipe, value,
         distance}, distance in standard deviations of the runs

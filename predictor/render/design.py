@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from predictor.render.layout import whole
 from predictor.render.page import Block, Heading, Said, Table, page_text
+from predictor.text import command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,8 +69,12 @@ def kinds(found: Design) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def page(found: Design, *, output: str | Path = "design.yaml") -> list[list[Block]]:
-    """What to train, why, and what it costs."""
+def page(found: Design, *, output: str | Path = "design.yaml", runs: str | Path | None = None) -> list[list[Block]]:
+    """What to train, why, and what it costs.
+
+    output : the grid; runs : the registry that it adds to
+    """
+    registry = [] if runs is None else ["--runs", runs]
     hours = [item.hours for item in found.choices]
     if found.images_per_second is None:
         cost = "no record states a speed: chosen for each image-step"
@@ -89,7 +95,7 @@ def page(found: Design, *, output: str | Path = "design.yaml") -> list[list[Bloc
         [
             Said(f"mean {level} interval over the candidates and the runs: {width}", "width"),
             Said(cost, "cost"),
-            Said(f"trainer run {output} --data DIR", "next"),
+            Said(whole(command("trainer", "run", output, "--data", "DIR", *registry)), "next"),
             *(Said(note, "note") for note in found.notes),
         ],
     ]

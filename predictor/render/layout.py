@@ -88,6 +88,15 @@ def whole(text: str) -> str:
     return text.replace(" ", TIED)
 
 
+def untied(text: str) -> str:
+    """The same for a shell.
+
+    >>> untied(whole("predictor fit runs/"))
+    'predictor fit runs/'
+    """
+    return text.replace(TIED, " ")
+
+
 def line(name: str, content: str) -> str:
     """A name, and what is said of it, wrapped below itself.
 

@@ -18,7 +18,7 @@ from predictor.prediction.results import (
     RecipePrediction,
     plain_data,
 )
-from predictor.render.layout import shortened
+from predictor.render.layout import shortened, whole
 from predictor.render.page import Block, Heading, Page, Said, Table, page_text
 from predictor.render.tables import interval_text, percent
 from predictor.render.verdict import (
@@ -30,7 +30,7 @@ from predictor.render.verdict import (
     verdict_content,
     verdict_text,
 )
-from predictor.text import padded
+from predictor.text import command, padded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,10 +95,17 @@ def plot(found: Predictions) -> Figure:
     return intervals(points.rename(columns={"manifest": "label", "outcome": "series"}), what)
 
 
-def page(found: Predictions, *, following: Mapping[str, Pilot] | None = None, everything: bool = False) -> Page:
+def page(
+    found: Predictions,
+    *,
+    following: Mapping[str, Pilot] | None = None,
+    everything: bool = False,
+    asked: Sequence[str] = (),
+) -> Page:
     """The verdict, how manifests compare, each of them, warnings.
 
     following : {manifest: the pilot that would narrow it most}; everything : also logits, and every comparison
+    asked : options of the command that asked, which a command that is printed needs as well
     """
     sections: list[list[Block]] = [[Said(verdict_text(found))]]
     if found.comparisons:
@@ -107,7 +114,19 @@ def page(found: Predictions, *, following: Mapping[str, Pilot] | None = None, ev
         sections.append(_prediction(item, found, (following or {}).get(item.manifest)))
     sections.append([Said(text, "warning") for text in warnings(found)])
     sections.append([Said(f"fit: {found.fit}")])
-    return sections
+    return [[_with_options(block, found, asked) for block in section] for section in sections] if asked else sections
+
+
+def _with_options(block: Block, found: Predictions, asked: Sequence[str]) -> Block:
+    """A sentence whose commands read the manifest as it was read."""
+    if not isinstance(block, Said):
+        return block
+    text = block.content
+    for item in found.predictions:
+        for tie in (whole, str):  # a warning is no line of its own
+            bare, told = (tie(command("predictor", "pilots", item.manifest, *options)) for options in ((), asked))
+            text = text.replace(f"{bare}{tie(' --next')}", f"{told}{tie(' --next')}")
+    return replace(block, content=text)
 
 
 def warnings(found: Predictions) -> list[str]:
@@ -216,6 +235,7 @@ def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -
         place["pilot"] = f"TARGET SET {item.target_set}   DOMAIN {item.domain}, " + _plural(
             item.pilots["n_configurations"], "pilot"
         )
+        place["pilot"] += f" ({_plural(item.pilots['n_runs'], 'run')})"
     told = place.get(item.basis, "DOMAIN new, no pilots") + (", images probed" if item.probe else "")
     lines: list[Block] = [Heading((item.manifest, told, f"RECIPE {recipe_text(item.recipe)}"))]
     first = item.outcomes[0]
@@ -227,7 +247,8 @@ def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -
     if item.probe:
         images = f"{item.probe['n_images']:,} of your training images"
         lines.append(Said(f"from a probe of {images}, beside what runs of other images show", "level"))
-        lines.append(Said(f"1-3 pilot runs pin it down: {pilots_of(item.manifest)}", ""))
+        if not item.pilots:
+            lines.append(Said(f"1-3 pilot runs pin it down: {pilots_of(item.manifest)}", ""))
     elif item.basis == "new_domain":
         seen = f"{_plural(found.n_target_sets, 'target set')}, {_plural(found.n_domains, 'domain')}"
         lines.append(Said(f"the interval is as if its images were like the fit's ({seen}); images decide", "level"))
@@ -235,6 +256,7 @@ def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -
     if following is not None:
         widths = f"{100 * following.width_before:.1f} -> {100 * following.width_after:.1f} points"
         lines.append(Said(f"{following.n_samples:,} images, {following.shape}: width {widths}", "next pilot"))
+        lines.append(Said(pilots_of(item.manifest, n=1), ""))
     lines += _why(item, backed)
     if backed:
         values = [
@@ -250,7 +272,8 @@ def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -
         lines.append(Said(f"OUTSIDE {item.unknown}", "range"))
     elif item.outside:
         lines.append(Said(f"OUTSIDE {outside_text(item.outside)}", "range"))
-        lines.append(Said(f"pilots at 3 sizes: {pilots_of(item.manifest)}", "remedy"))
+        if not item.pilots:
+            lines.append(Said(f"pilots at 3 sizes: {pilots_of(item.manifest)}", "remedy"))
     else:
         lines.append(Said("inside", "range"))
     lines += _recipes(item.recipes)

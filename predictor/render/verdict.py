@@ -9,6 +9,7 @@ from predictor.models.scales import SHARES
 from predictor.prediction.results import Comparison, NextStep, OutcomePrediction, Prediction, Predictions
 from predictor.render.layout import TIED, whole
 from predictor.render.tables import number, percent
+from predictor.text import command
 
 NAMED = 3  # manifests, indicators and classes in a sentence
 SURE = 0.9  # probability from which one manifest is called better than another
@@ -40,9 +41,9 @@ def verdict_content(found: Predictions) -> dict[str, Any]:
     }
 
 
-def pilots_of(manifest: str) -> str:
-    """The command that plans pilots of a manifest, in one piece."""
-    return whole(f"predictor pilots {manifest} --next 3")
+def pilots_of(manifest: str, asked: Sequence[str] = (), *, n: int = 3) -> str:
+    """The command that plans pilots of a manifest, in one piece. asked : its further options"""
+    return whole(command("predictor", "pilots", manifest, *asked, "--next", n))
 
 
 def probability(p: float) -> str:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from predictor.distribution import LabelDistribution
 from predictor.errors import DataError, all_listed, listed
 from predictor.images.decoding import Pixels
+from predictor.images.parts import derived, overlapping
 from predictor.spec import RunSpec, blended_count, seeded, target_counts
 from trainer.data.source import Source
-from trainer.data.splits import derived, overlapping
 from trainer.data.streamed import Place, Streamed
 
 FIT = "train on SPLIT:fit where SPLIT:validation is tested, with the same groups"

@@ -14,8 +14,8 @@ from predictor.errors import SHOWN, DataError, listed, near
 from predictor.images.decoding import BadImage, Pixels, decoded, for_each
 from predictor.images.groups import numbered_groups
 from predictor.images.listing import Images
+from predictor.images.parts import Derived, content_groups, derived, in_validation
 from predictor.images.readers.rows import LEFT_OUT
-from trainer.data.splits import Derived, content_groups, derived, in_validation
 from trainer.data.store import Store
 
 BadImages = Literal["error", "skip"]
@@ -96,7 +96,7 @@ class Source:
         return sorted(set(self.labels[self.in_split(split)].tolist()))
 
     def in_split(self, split: str) -> NDArray[np.bool_]:
-        """(R,) whether each image belongs to a split, also to one derived from it (`trainer.data.splits`).
+        """(R,) whether each image belongs to a split, also to one derived from it (`predictor.images.parts`).
 
         Raises DataError for a derived split of a source whose images cannot be grouped so.
         """

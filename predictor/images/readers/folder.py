@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,8 +23,13 @@ def read(path: Path) -> Images:
 
     Raises DataError for a folder that the manifest's readers refuse, and for one whose images are no files of it.
     """
-    rows = rows_of(path)
-    files = [path / sample.image for sample in rows.samples]  # the path of a file is whole already
+    whole = Path(os.path.abspath(path))
+    try:
+        rows = rows_of(whole)
+    except DataError as error:  # names the folder as it was asked for
+        problem, where = ((part or "").replace(str(whole), str(path)) for part in (error.problem, error.where))
+        raise DataError(problem, where=where, remedy=error.remedy) from None
+    files = [whole / sample.image for sample in rows.samples]  # some readers give paths from the root on
     if missing := [sample.image for sample, file in zip(rows.samples, files, strict=True) if not file.is_file()]:
         found = listed([text(name) or "a row without a path" for name in missing])
         raise DataError(
@@ -31,7 +37,7 @@ def read(path: Path) -> Images:
             where=str(path),
             remedy="name a folder class/image.jpg or split/class/image.jpg, a CSV list path,label, or one Parquet file",
         )
-    ids = [text(str(file.relative_to(path))) for file in files]
+    ids = [text(str(file.relative_to(whole))) for file in files]
     return of_files(path, files, rows.labels, rows.splits, ids, rows.groups, notes=rows.notes)
 
 

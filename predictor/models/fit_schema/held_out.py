@@ -43,12 +43,15 @@ class StoredHeldOut(StoredPart):
     calibrates: list[bool] | None = None
     scale: Sizes = Field(default_factory=lambda: Sizes())
     inflation: Annotated[float, Field(ge=1)] = 1.0
+    single: Numbers = []
+    sets: list[Name] = []
     covered: dict[str, Pair]
     covered_on: list[Name] = []
 
     @model_validator(mode="after")
     def _shape(self) -> StoredHeldOut:
-        stated = (name for name in ("fold", "doubt", "haste", "domains", "calibrates") if getattr(self, name))
+        names = ("fold", "doubt", "haste", "domains", "calibrates", "single", "sets")
+        stated = (name for name in names if getattr(self, name))
         aligned(self, "residuals", "predicted", "groups", *stated)
         return self
 

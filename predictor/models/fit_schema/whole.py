@@ -98,6 +98,17 @@ class StoredNetwork(StoredPart):
         return self
 
 
+class StoredTrained(StoredPart):
+    """How most runs of a network and resolution were trained, as a grid states it."""
+
+    network: Name | None
+    image_size: Annotated[int, Field(ge=0, le=10**6)] | None
+    protocol: Annotated[int, Field(ge=1)]
+    model: dict[Name, Any]
+    recipe: dict[Name, Any]
+    n_runs: Count
+
+
 class StoredTargetSet(StoredPart):
     """A target set that the fit knows."""
 
@@ -156,6 +167,7 @@ class FitFile(StoredPart):
     levels: list[Name]
     recipe: StoredRecipe
     recipes: list[StoredNetwork]
+    trained: list[StoredTrained] = []
     ranges: dict[str, Range]
     joint: StoredJoint | None
     left_out: list[str]

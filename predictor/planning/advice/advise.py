@@ -24,11 +24,13 @@ from predictor.planning.advice.results import NOW, Advice, Against, ClassChange,
 from predictor.planning.objective import Floats, Objective, Targets, growth_of, named_targets
 from predictor.prediction import Prediction, Predictions, predict
 from predictor.prediction.predict import shown_outcomes
+from predictor.prediction.probed import check_classes, with_probe
 from predictor.prediction.recipes import named_recipe
-from predictor.prediction.request import resolve, share_between, whole_number, with_roles
+from predictor.prediction.request import NEW, resolve, share_between, whole_number, with_roles
 from predictor.statistics.ties import tied
 
 if TYPE_CHECKING:
+    from predictor.images.results import Probe
     from predictor.records.schema import RunRecord
 
 INSIDE, CUTS, OTHERS, BOTH = "targets inside", "targets and cuts", "other classes", "both"
@@ -61,6 +63,7 @@ def advise(
     merge_below: int | None = None,
     drop_below: int | None = None,
     other: str | None = None,
+    probe: Probe | None = None,
 ) -> Advice:
     """Plan what to collect.
 
@@ -71,6 +74,7 @@ def advise(
     image_steps : fixes them; where left out they grow with the images, up to the most that the fit saw
     pilots : runs of the manifest's target set; predictions and gains are then at the level and slope that they show
     merge_below, drop_below, other : labels that are changed, see `predictor.planning.advice.changes.relabelled`
+    probe : of the training images, where the target set is new: it says the level and the growth before any pilot
     The others as in `predictor.prediction.predict`, or with pilots in `predict_with_pilots`.
 
     Every size is read from one curve (`Advice.curve`): a larger budget never reaches less, but for 0.05 points that
@@ -97,6 +101,10 @@ def advise(
         )
     asked: Any = {"target_set": target_set, "domain": domain}
     how: Any = {"outcomes": [outcome], "explain": False}
+    told = probe is not None and (pilots is not None or target_set == NEW)
+    if told and probe is not None:
+        check_classes(probe, manifest, distribution.target_names)
+        fit = with_probe(fit, probe, domain=domain)
     if pilots is None:
         request = resolve(fit, **asked, **named.asked)
         if outcome not in {item.name for item in shown_outcomes(fit, request)}:
@@ -111,6 +119,8 @@ def advise(
         own = {"model": model, "image_size": image_size, "image_steps": image_steps}
         learned = pilot_predictor(fit, pilots, **asked, **own, level=level, outcomes=[outcome])
         fit = learned.fit
+        if not learned.pilots.records:
+            raise FitError("; ".join(learned.warnings), where="pilots", remedy="leave --pilot out until some tell more")
         if outcome not in learned.found:
             raise FitError(f"no pilot measured {outcome}", where="pilots", remedy="advise on accuracy")
         request, predicted = learned.request, partial(learned.predict, **how)
@@ -127,9 +137,8 @@ def advise(
     rows = _ranked([_plan(name, item, curve, found) for name, item in plans.items()])
     advised = _advised(rows, found, outcome, outside=bool(base.outside))
     if base.basis not in ("in_domain", "pilot"):
-        notes.append(
-            "the gains are at the level that is predicted now, which rests on the fit's images: pilots pin it down"
-        )
+        on = "a probe of the images" if told else "the fit's images"
+        notes.append(f"the gains are at the level that is predicted now, which rests on {on}: pilots pin it down")
     labels = relabelled(now, merge_below=merge_below, drop_below=drop_below, other=other)
     if pilots is not None:
         done: tuple[tuple[Change, ...], str | None] = (), "not scored after pilots: they say nothing of actions"

@@ -37,7 +37,7 @@ def rates_grid(
 
     rates : to try; () for a quarter to four times the grid's own one
     image_steps : to try them at; () for the shortest, a middle and the longest stage of the grid
-    neighbours : images in a group by number, see `trainer.data.splits`; None: the source's own groups
+    neighbours : images in a group by number, see `predictor.images.parts`; None: the source's own groups
     The study is held out: no fit takes it. Raises SpecError for a faulty grid, or one without a rate to start from.
     """
     grid, content = load_grid(path), read_grid(path)

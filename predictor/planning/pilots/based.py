@@ -21,7 +21,8 @@ from predictor.fitting.rows import recipe_of
 from predictor.fitting.several import ENTERS
 from predictor.models.case import recipe_name
 from predictor.models.fit import FIT_AGAIN, Fit
-from predictor.planning.pilots.predict import MOST, PilotPredictor, pilot_predictor, read_pilots
+from predictor.planning.pilots.predict import PilotPredictor, pilot_predictor
+from predictor.planning.pilots.read import MOST, read_pilots
 from predictor.prediction.results import Predictions
 from predictor.records.schema import Counted, RunRecord
 

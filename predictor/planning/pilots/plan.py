@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
@@ -13,10 +14,13 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed
 from predictor.grids.compose import compose, source, target_set
 from predictor.models.fit import Fit
-from predictor.models.links import logit
+from predictor.models.links import expit, logit
 from predictor.planning.objective import named_targets
-from predictor.planning.pilots.predict import Recalibrated, read_pilots, recalibrate
-from predictor.prediction.request import NEW, resolve, with_roles
+from predictor.planning.pilots.predict import Recalibrated, recalibrate
+from predictor.planning.pilots.read import read_pilots
+from predictor.planning.pilots.recipe import GridRecipe
+from predictor.prediction import predict
+from predictor.prediction.request import NEW, PredictionRequest, resolve, with_roles
 from predictor.records.schema import RunRecord
 from predictor.results import Result
 from predictor.spec import seeded
@@ -25,8 +29,26 @@ from predictor.statistics.shares import apportion
 SCHEMA_VERSION = 1
 FRACTIONS = tuple(0.5**k for k in range(1, 9))  # of the manifest's images
 MOST = 20
-FEWEST = 0.02  # of the full run's image-steps: a shorter pilot says little of it
-Candidate = tuple[str, LabelDistribution, int]
+TELLS = 0.1  # of the way from chance to 1: a pilot that is forecast to reach less may tell nothing
+ERRORS = 3  # standard errors of the test above chance, for the same reason
+AS_GOOD = 1.02  # times the narrowest width: what costs less is as good
+
+
+@dataclass(frozen=True)
+class Subsample:
+    """A subsample of the targets that could be trained. x : its predicted logit"""
+
+    shape: str
+    counts: NDArray[np.int64]
+    distribution: LabelDistribution
+    image_steps: int
+    x: float = 0.0
+    forecast: float = 0.0
+
+    @property
+    def key(self) -> tuple[tuple[int, ...], int]:
+        """Equal for pilots that are the same."""
+        return tuple(sorted(self.counts.tolist())), self.image_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +57,7 @@ class Pilot:
 
     counts : images of each target class, largest first
     shape : in proportion (a thinned copy) | head cut (no class above a cap: closer to balanced)
+    forecast : accuracy that it is predicted to reach
     width_before, width_after : of the manifest's accuracy interval (fractions), once those before it are trained
     """
 
@@ -42,6 +65,7 @@ class Pilot:
     counts: tuple[int, ...]
     n_samples: int
     image_steps: int
+    forecast: float
     width_before: float
     width_after: float
 
@@ -52,6 +76,8 @@ class PilotPlan(Result):
 
     classes : the target classes in the order that gives each the count it has in the manifest, at data seed 0
     width_now : of the manifest's interval as things stand
+    share : part of the whole run's image-steps that they may cost together; None: as little as is known to tell
+    chance : accuracy of a guess; notes : what should be known before they are trained
     """
 
     manifest: str
@@ -62,8 +88,10 @@ class PilotPlan(Result):
     level: float
     classes: tuple[str, ...]
     width_now: float
-    share: float
+    share: float | None
+    chance: float
     pilots: tuple[Pilot, ...]
+    notes: tuple[str, ...] = ()
     fit: str = "a fit in memory"
     shown_by: ClassVar[str] = "pilots"
 
@@ -89,29 +117,36 @@ def plan_pilots(
     model: str | None = None,
     image_size: int | None = None,
     image_steps: int | None = None,
-    share: float = 0.3,
+    share: float | None = None,
     level: float = 0.9,
     pilots: Iterable[RunRecord] | None = None,
+    available: Mapping[str, int] | None = None,
 ) -> PilotPlan:
     """Choose subsamples one after the other, each the one that narrows the manifest's interval most.
 
-    n : how many, 1 to 20
-    share : together they cost at most this share of the image-steps of the run on the whole manifest, except where
-        pilots that short would be shorter than any run of the fit, and the full run is not
-    pilots : runs of the target set that there are already
+    They have image-steps that the fit's runs had, and are forecast to leave chance, where any is.
 
-    Raises FitError for a number of pilots or share that is none, and for a manifest too small to subsample.
+    n : how many, 1 to 20
+    share : together they cost at most this share of the image-steps of the run on the whole manifest; None: an image is
+        shown as often as in that run, where the fit saw runs so short
+    pilots : runs of the target set that there are already: none of them is planned again
+    available : {class: images to train on}, where some are kept for testing; None: all of the manifest
+
+    Raises FitError for a number of pilots or share that is none, a share that pays for no run as the fit knows them, a
+    manifest too small to subsample, and pilots of other classes.
     """
     if not 1 <= n <= MOST:
         raise FitError(f"{n} pilots; needed: 1 to {MOST}", remedy="use e.g. --next 3")
-    if not 0 < share <= 1:
-        raise FitError(f"share {share:g}; needed: above 0, at most 1", remedy="use e.g. --share 0.3")
+    if share is not None and not share > 0:
+        raise FitError(f"share {share:g}; needed: above 0", remedy="use e.g. --share 1, or leave it out")
     known = fit.domains
     own = read_pilots(pilots, NEW if target_set == "mine" else target_set) if pilots is not None else None
     if own is not None:
         target_set, model, image_size = own.target_set, own.model, own.image_size
-        image_steps = image_steps or own.image_steps
         domain = own.domain if domain == NEW else domain
+        fit = fit.recipe_families.get(own.family, fit)
+        known = fit.domains
+        distribution = own.with_roles(manifest, distribution)
     request = resolve(fit, NEW, domain if domain in known else NEW, model, image_size, image_steps)
     now = named_targets(with_roles(manifest, distribution, request))
     state = recalibrate(fit, "accuracy", own, request)
@@ -126,41 +161,97 @@ def plan_pilots(
             where=manifest,
             remedy="leave them out of --targets, or add images",
         )
-    seen = fit.ranges.get("image_steps", (0, 0))
-    # inside what the fit saw, where the full run is: a shorter pilot would rest on a guess
-    least = max(round(FEWEST * steps), int(seen[0]) if seen[0] <= steps <= seen[1] else 1)
-    candidates = _candidates(now, steps, share * steps / n, least)
-    if not candidates:
+    least, most = _known_steps(fit, steps)
+    limit = math.inf if share is None else share * steps / n
+    if limit < least:
         raise FitError(
-            f"{int(counts.sum()):,} image(s) of {len(counts)} classes are too few to subsample",
+            f"{_pilots(n)} for {100 * share:g} % of {steps:,} image-steps have {int(limit):,} each; "  # type: ignore[operator]
+            f"the shortest runs that the fit knows have {least:,}",
+            remedy=f"use --share {math.ceil(100 * n * least / steps) / 100:g}, or leave it out",
+        )
+    room = counts if available is None else np.array([available.get(name, 0) for name in now.target_names])
+    found = _candidates(now, np.minimum(counts, room), steps, least, min(most, limit))
+    trained = set() if own is None else own.trained
+    largest = fit.ranges.get("n_target_samples", (0, math.inf))[1]
+    found = [item for item in found if item.counts.sum() <= largest] or found  # of larger ones the fit can only guess
+    found = [item for item in found if item.key not in trained]
+    if not found:
+        raise FitError(
+            f"{int(counts.sum()):,} image(s) of {len(counts)} classes are too few to subsample"
+            + (" once more" if trained else ""),
             where=manifest,
             remedy="train the manifest itself",
         )
-    x = np.array([_predicted(state, item, steps) for _, item, steps in candidates])
-    width = state.width_after(now, [], level)
+    chance = 1 / len(counts)
+    found, notes = _telling([_forecast(state, item) for item in found], chance, state.tested, n)
+    x = np.array([item.x for item in found])
+    width = state.width_after(now, [], level) if own is not None else _width(fit, now, request, level)
     first, chosen, taken = width, [], []
-    while len(chosen) < min(n, len(candidates)):
-        free = [i for i in range(len(candidates)) if i not in taken]
-        widths = [state.width_after(now, [*x[taken], x[i]], level) for i in free]
-        best = free[int(np.argmin(np.round(widths, 9)))]
-        shape, item, own_steps = candidates[best]
+    while len(chosen) < min(n, len(found)):
+        free = [i for i in range(len(found)) if i not in taken]
+        widths = [round(state.width_after(now, [*x[taken], x[i]], level), 9) for i in free]
+        good = [i for i, own_width in zip(free, widths, strict=True) if own_width <= AS_GOOD * min(widths)]
+        best = min(good, key=lambda i: (found[i].image_steps, int(found[i].counts.sum()), i))
         taken.append(best)
+        after = widths[free.index(best)]
+        item = found[best]
         chosen.append(
             Pilot(
-                shape=shape,
-                counts=tuple(sorted(item.target_counts.tolist(), reverse=True)),
-                n_samples=int(item.target_counts.sum()),
-                image_steps=own_steps,
+                shape=item.shape,
+                counts=tuple(sorted(item.counts.tolist(), reverse=True)),
+                n_samples=int(item.counts.sum()),
+                image_steps=item.image_steps,
+                forecast=item.forecast,
                 width_before=width,
-                width_after=min(widths),
+                width_after=after,
             )
         )
-        width = min(widths)
+        width = after
+    if width >= first:
+        notes = (*notes, "no pilot is expected to narrow the interval: what is predicted without them is as sharp")
     return PilotPlan(
         manifest=manifest, target_set=target_set, domain=domain, recipe=request.recipe, outcome="accuracy", level=level,
-        classes=ranked(now.target_names, counts, target_set), width_now=first, share=share, pilots=tuple(chosen),
-        fit=fit.where,
+        classes=ranked(now.target_names, counts, target_set), width_now=first, share=share, chance=chance,
+        pilots=tuple(chosen), notes=(*request.warnings, *notes), fit=fit.where,
     )  # fmt: skip
+
+
+def _width(fit: Fit, now: LabelDistribution, request: PredictionRequest, level: float) -> float:
+    """Of the interval that is predicted without any pilot."""
+    recipe = {name: request.recipe[name] for name in ("model", "image_size", "image_steps")}
+    found = predict(fit, now, domain=request.domain, level=level, outcomes=["accuracy"], explain=False, **recipe)
+    own = found.predictions[0].outcome("accuracy")
+    return (1.0 if own.high is None else own.high) - (own.low or 0.0)
+
+
+def _pilots(n: int) -> str:
+    return "1 pilot" if n == 1 else f"{n} pilots"
+
+
+def _known_steps(fit: Fit, steps: int) -> tuple[int, int]:
+    """Fewest and most image-steps of a pilot: those of the fit's runs, as what it says of others is a guess."""
+    low, high = fit.ranges.get("image_steps", (1, steps))
+    return min(math.ceil(low), steps), max(min(int(high), steps), min(math.ceil(low), steps))
+
+
+def _forecast(state: Recalibrated, item: Subsample) -> Subsample:
+    x = logit(state.objective.at(item.image_steps).values([item.distribution]))
+    moved, _ = state.posterior.at(x)
+    return replace(item, x=float(x[0]), forecast=float(expit(x + moved)[0]))
+
+
+def _telling(found: list[Subsample], chance: float, tested: float, n: int) -> tuple[list[Subsample], tuple[str, ...]]:
+    """Those that are forecast to leave chance; where these are fewer than n, the n that come nearest, and a note."""
+    margin = max(TELLS * (1 - chance), ERRORS * math.sqrt(chance * (1 - chance) / tested))
+    telling = [item for item in found if item.forecast >= chance + margin]
+    if len(telling) >= min(n, len(found)):
+        return telling, ()
+    nearest = sorted(found, key=lambda item: -item.forecast)[:n]
+    few = "no subsample is" if not telling else f"only {len(telling)} subsample{'s are' if len(telling) > 1 else ' is'}"
+    return nearest, (
+        f"{few} forecast to leave chance ({100 * chance:.1f} % by guessing; the best reaches "
+        f"{100 * nearest[0].forecast:.1f} %); the others may tell nothing; more images or image-steps would",
+    )
 
 
 def next_pilots(
@@ -193,24 +284,26 @@ def ranked(names: tuple[str, ...], counts: NDArray[np.int64], target_set: str, d
     return tuple(order)
 
 
-def _candidates(now: LabelDistribution, steps: int, limit: float, least: int) -> list[Candidate]:
-    """(shape, subsample of the targets, image-steps), each different.
+def _candidates(
+    now: LabelDistribution, room: NDArray[np.int64], steps: int, least: int, most: float
+) -> list[Subsample]:
+    """Subsamples of the targets, each different.
 
-    least, limit : image-steps of a pilot; between them as often an image as in the full run
+    room : (T,) images of each class that may be trained on, no more than the manifest has
+    least, most : image-steps of a pilot; between them it shows an image as often as the whole run
     """
-    counts = now.target_counts
-    total, classes = int(counts.sum()), len(counts)
-    found: dict[tuple[int, ...], Candidate] = {}
+    total, classes = int(now.target_counts.sum()), len(room)
+    found: dict[tuple[int, ...], Subsample] = {}
     for fraction in FRACTIONS:
-        size = max(round(fraction * total), 2 * classes)
-        if size >= total:
+        size = max(round(fraction * int(room.sum())), 2 * classes)
+        if size >= room.sum():
             continue
         for shape in ("in proportion", "head cut"):
-            thinned = _thinned(counts, size) if shape == "in proportion" else np.minimum(counts, _cap(counts, size))
-            own_steps = min(max(round(min(steps * thinned.sum() / total, limit)), least), steps)
+            thinned = _thinned(room, size) if shape == "in proportion" else np.minimum(room, _cap(room, size))
+            own_steps = min(max(round(steps * thinned.sum() / total), least), math.floor(most))
             rows = [(name, "", int(c)) for name, c in zip(now.target_names, thinned, strict=True)]
             item = LabelDistribution.from_counts(rows, targets=now.target_names)
-            found.setdefault(tuple(sorted(thinned.tolist())), (shape, item, own_steps))
+            found.setdefault(tuple(sorted(thinned.tolist())), Subsample(shape, thinned, item, own_steps))
     return list(found.values())
 
 
@@ -228,45 +321,36 @@ def _cap(counts: NDArray[np.int64], size: int) -> int:
     return low
 
 
-def _predicted(state: Recalibrated, item: LabelDistribution, steps: int) -> float:
-    request = state.objective.request
-    own = replace(state.objective, request=replace(request, recipe={**request.recipe, "image_steps": steps}))
-    return float(logit(own.values([item]))[0])
-
-
 def grid_content(
     plan: PilotPlan,
+    trained: GridRecipe,
     *,
     study: str,
     file: str,
     digest: str,
-    protocol: int,
-    recipe: Mapping[str, Any],
     train_split: str = "train",
     test_split: str = "test",
+    flip: bool | None = None,
     seeds: int = 1,
 ) -> dict[str, Any]:
     """The grid of the pilots as plain data, for `grids.write.grid_text`.
 
+    trained : how they are trained
     file, digest : the images of the target set, as a grid names a source
-    protocol, recipe : that they are trained with; the recipe states its learning_rate
+    flip : whether they may be mirrored; None: as `trained` says
     """
     return compose(
         study=study,
-        protocol=protocol,
+        protocol=trained.protocol,
         sources={"mine": source("mine", digest, file)},
         target_sets={
             plan.target_set: target_set(
                 domain=plan.domain if plan.domain != NEW else plan.target_set, source="mine", classes=plan.classes,
-                train_split=train_split, test_split=test_split,
+                train_split=train_split, test_split=test_split, flip=trained.flip if flip is None else flip,
             )
         },
-        model={
-            "name": plan.recipe["model"],
-            "image_size": plan.recipe["image_size"],
-            "head": max(len(plan.classes), 2),
-        },
-        recipe=recipe,
+        model=trained.with_head(len(plan.classes)),
+        recipe=trained.recipe,
         # which class is large stays with data seed 0, whatever the training seed
         seeds=[{"data": 0, "training": seed} for seed in range(seeds)],
         blocks=[

@@ -10,100 +10,22 @@ from typing import Any
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import FitError, listed, with_near
+from predictor.errors import FitError
 from predictor.fitting.configurations import configurations
-from predictor.fitting.rows import Selection, action_of, recipe_of, record_family, rows_for
+from predictor.fitting.rows import Selection, action_of, recipe_of, rows_for
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit, measured_within
 from predictor.models.outcome import KnownClass
 from predictor.planning.objective import Floats, Objective
 from predictor.planning.pilots.classes import pilot_classes, seen_classes
-from predictor.planning.pilots.spread import Calibration, Posterior, calibrate
+from predictor.planning.pilots.read import Pilots, read_pilots
+from predictor.planning.pilots.spread import Calibration, Errors, Posterior, calibrate
 from predictor.prediction import Comparison, OutcomePrediction, Prediction, Predictions, predict
 from predictor.prediction.intervals import UNCALIBRATED
 from predictor.prediction.outside import outside_fact, outside_warning
 from predictor.prediction.predict import WORST, in_points
 from predictor.prediction.request import NEW, PredictionRequest, named_manifests, resolve, share_between, whole_number
-from predictor.records.gate import pass_gate
-from predictor.records.schema import Reported, RunRecord
-
-MOST = 100  # configurations: more than that are a registry to fit on
-
-
-@dataclass(frozen=True, eq=False)
-class Pilots:
-    """Runs of one target set that the fit does not know.
-
-    records : completed runs with class counts
-    classes : its target classes
-    """
-
-    records: tuple[RunRecord, ...]
-    target_set: str
-    domain: str
-    model: str | None
-    image_size: int | None
-    image_steps: int | None
-    classes: tuple[str, ...]
-
-    @property
-    def n_configurations(self) -> int:
-        """Configurations: seeds of one are one piece of evidence."""
-        return len({record.configuration_id for record in self.records})
-
-
-def read_pilots(records: Iterable[RunRecord], target_set: str = NEW) -> Pilots:
-    """The pilots among some records.
-
-    target_set : which, where the records are of several
-
-    Raises FitError where there are none, and where they are of several target sets, networks or label sets.
-    """
-    usable = [r for r in records if r.status == "completed" and not isinstance(r.data, Reported)]
-    usable = [r for r in usable if r.outcomes.get("accuracy") and r.outcomes["accuracy"].scale == "accuracy"]
-    found = sorted({record.target_set for record in usable})
-    if target_set != NEW:
-        usable = [record for record in usable if record.target_set == target_set]
-    if not usable:
-        has = f"; found target sets {listed(found)}" if found else ""
-        wanted = "" if target_set == NEW else f" of {target_set!r}"
-        raise FitError(
-            f"no completed run{wanted} with class counts and an accuracy{has}",
-            where="pilots",
-            remedy="train some: predictor pilots MANIFEST --next 3 ..., then trainer run",
-        )
-    pass_gate(usable)
-    if target_set == NEW and len(found) > 1:
-        raise FitError(
-            f"runs of {len(found)} target sets: {listed(found)}", where="pilots", remedy="name yours: --target-set NAME"
-        )
-    kinds = sorted({(str(recipe_of(r)[0]), str(recipe_of(r)[1])) for r in usable})
-    if len(kinds) > 1:
-        shown = listed([f"{model} {size} px" for model, size in kinds])
-        raise FitError(
-            f"runs of several networks: {shown}", where="pilots", remedy="keep those of the one you will use"
-        )
-    labels = {record.distribution.target_names for record in usable}  # type: ignore[union-attr]
-    if len(labels) > 1:
-        raise FitError("runs of one target set with different classes", where="pilots", remedy="give each its own name")
-    model, size, _ = recipe_of(usable[0])
-    steps = [recipe_of(record)[2] or 0 for record in usable]
-    pilots = Pilots(
-        records=tuple(sorted(usable, key=lambda record: record.run_id)),
-        target_set=usable[0].target_set,
-        domain=usable[0].domain,
-        model=model,
-        image_size=size,
-        image_steps=max(steps) or None,
-        classes=next(iter(labels)),
-    )
-    if pilots.n_configurations > MOST:
-        raise FitError(
-            f"{pilots.n_configurations} configurations; pilots are 1 to {MOST}",
-            where="pilots",
-            remedy="fit on that many: predictor fit RUNS",
-        )
-    return pilots
+from predictor.records.schema import RunRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,12 +85,16 @@ def recalibrate(fit: Fit, outcome: str, pilots: Pilots | None, request: Predicti
     Raises FitError where the fit does not hold what its left-out target sets were predicted to be.
     """
     objective = Objective(fit, outcome, request)
-    held = fit.outcomes[outcome].target_set
+    fitted = fit.outcomes[outcome]
+    held, new = fitted.target_set, request.basis == "new_domain"
     if len(held.predicted) < len(held.residuals):
         raise FitError("the fit is too old for pilots", remedy="fit again: predictor fit RUNS --output FIT")
-    extra = held.spread["new_domain"].sd ** 2 - held.spread["new_target_set"].sd ** 2
     x, residuals = _residuals(objective, pilots) if pilots else (np.empty(0), np.empty(0))
-    calibration = calibrate(held, len(x), extra_variance=max(0.0, extra) if request.basis == "new_domain" else 0.0)
+    if new and fitted.domain is not None:  # errors of domains that were left out are those of another one
+        calibration = calibrate(Errors.of(fitted.domain, domains=True), len(x))
+    else:
+        extra = held.spread["new_domain"].sd ** 2 - held.spread["new_target_set"].sd ** 2
+        calibration = calibrate(Errors.of(held), len(x), extra_variance=max(0.0, extra) if new else None)
     posterior = calibration.spread.posterior(x, residuals)
     tested = fit.outcomes[outcome].tested_images(request.target_set)
     return Recalibrated(objective, calibration, x, posterior, len(x), tested)
@@ -232,7 +158,22 @@ class PilotPredictor:
 
     def with_roles(self, name: str, distribution: LabelDistribution) -> LabelDistribution:
         """The manifest with the pilots' target classes. Raises FitError where it has others."""
-        return _with_roles(name, distribution, self.pilots)
+        return self.pilots.with_roles(name, distribution)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the pilots."""
+        found = [item.text for item in self.pilots.at_chance]
+        if not self.pilots.records:
+            found.append("no pilot tells anything: the prediction is that without them")
+        low, high = self.fit.ranges.get("image_steps", (0.0, np.inf))
+        steps = sorted({recipe_of(record)[2] or 0 for record in self.pilots.records})
+        if beyond := [f"{own:,}" for own in steps if not low <= own <= high]:
+            found.append(
+                f"pilots with {', '.join(beyond)} image-steps; the fit saw {low:,.0f} to {high:,.0f}; how accuracy "
+                "grows with them is a guess beyond that; train pilots inside of it"
+            )
+        return tuple(found)
 
     @cached_property
     def classes(self) -> dict[str, dict[str, KnownClass]]:
@@ -259,6 +200,9 @@ class PilotPredictor:
         how: Any = {"steps": steps, "outcomes": asked, "explain": explain, "against": against}
         roles = {name: self.with_roles(name, item) for name, item in named_manifests(manifests).items()}
         base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked, **how)
+        if not self.pilots.records:  # nothing was learnt: what is said without them stands
+            told = tuple(replace(item, warnings=(*item.warnings, *self.warnings)) for item in base.predictions)
+            return replace(base, predictions=told)
         done = [
             self._recalibrated(item, roles[item.manifest], steps.get(item.manifest), all_classes, explain)
             for item in base.predictions
@@ -306,12 +250,16 @@ class PilotPredictor:
             item,
             status="outside" if item.outside else "pilot",
             basis="pilot",
-            warnings=tuple(with_pilots.get(line, line) for line in item.warnings),
+            warnings=(*(with_pilots.get(line, line) for line in item.warnings), *self.warnings),
             target_set=self.pilots.target_set,
             domain=self.pilots.domain,
             recipe={**item.recipe, "assumed": False},
             outcomes=tuple(outcomes.values()),
-            pilots={"n_configurations": self.pilots.n_configurations, "n_runs": len(self.pilots.records)},
+            pilots={
+                "n_configurations": self.pilots.n_configurations,
+                "n_runs": len(self.pilots.records),
+                "at_chance": len(self.pilots.at_chance),
+            },
             classes=tuple(classes),
         )
 
@@ -334,7 +282,7 @@ def pilot_predictor(
     records : the pilots; each outcome that they measured and the fit models is recalibrated
     target_set : name of the pilots' target set, needed where the records are of several
     domain : its domain; the pilots' own where the fit knows that
-    image_steps : of the run that is asked about; the pilots' largest where left out
+    image_steps : of the run that is asked about; the fit's most frequent ones where left out, as without pilots
 
     Raises FitError as `predict` and `read_pilots` do, and for a network or resolution that the pilots do not have.
     """
@@ -344,33 +292,16 @@ def pilot_predictor(
     for name, given, own in (("--model", model, pilots.model), ("--image-size", image_size, pilots.image_size)):
         if given is not None and given != own:
             raise FitError(f"{name} {given}; the pilots were trained with {own}", remedy=f"leave {name} out")
-    fit = fit.recipe_families.get(record_family(pilots.records[0]), fit)
+    fit = fit.recipe_families.get(pilots.family, fit)
     known = fit.domains
     asked = {
         "domain": pilots.domain if domain == NEW and pilots.domain in known else domain,
         "model": pilots.model,
         "image_size": pilots.image_size,
-        "image_steps": image_steps or pilots.image_steps,
+        "image_steps": image_steps,
     }
     request = resolve(fit, NEW, asked["domain"], asked["model"], asked["image_size"], asked["image_steps"])
     measured = {name for record in pilots.records for name, item in record.outcomes.items() if item.scale == "accuracy"}
     wanted = [name for name in fit.outcomes if name in measured and (outcomes is None or name in outcomes)]
     found = {name: recalibrate(fit, name, pilots, request) for name in wanted}
     return PilotPredictor(fit, pilots, asked, request, level, found)
-
-
-def _with_roles(name: str, distribution: LabelDistribution, pilots: Pilots) -> LabelDistribution:
-    if distribution.targets is None and set(pilots.classes) != set(distribution.class_names):
-        distribution = distribution.with_targets(pilots.classes)
-    differing = sorted(set(distribution.target_names) ^ set(pilots.classes))
-    if differing or not distribution.target_counts.any():
-        if differing:
-            what = with_near(differing, sorted({*pilots.classes, *distribution.class_names} - set(differing)))
-        else:
-            what = f"no image of {with_near(pilots.classes, distribution.class_names)}"
-        raise FitError(
-            f"its target classes are not those of the pilots: {what}",
-            where=name,
-            remedy=f"name the classes of {pilots.target_set} as the pilots do, with --targets FILE",
-        )
-    return distribution

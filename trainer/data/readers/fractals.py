@@ -17,7 +17,7 @@ from trainer.data.store import Store
 from trainer.fractals.parameters import Parameters, read_digest
 from trainer.fractals.render import FULL, Database
 
-SPLIT = "train"  # all images; parts of it are derived splits, `trainer.data.splits`
+SPLIT = "train"  # all images; parts of it are derived splits, `predictor.images.parts`
 
 
 @dataclass(kw_only=True)

@@ -1,0 +1,95 @@
+"""What commands do with the images of a manifest: options, the probe of them, and the fit that was told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from predictor.cli.common import shown_progress
+from predictor.errors import FitError, PredictorError
+from predictor.text import visible
+
+if TYPE_CHECKING:
+    from predictor.distribution import LabelDistribution
+    from predictor.images.results import Probe
+    from predictor.models.fit import Fit
+
+
+def PROBE(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--images, --probe, --no-probe: what the images of a manifest look like."""
+    for option in (
+        click.option("--no-probe", is_flag=True, help="Do not look at the images of a folder or a list."),
+        click.option(
+            "--probe", "probe_file", type=click.Path(path_type=Path), metavar="FILE", help="probe.json of its images."
+        ),
+        click.option("--images", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Probe these images of it."),
+    ):
+        function = option(function)
+    return function
+
+
+def probe_of(
+    fit: Fit,
+    read: Mapping[str, LabelDistribution],
+    split: str | None,
+    *,
+    target_set: str = "new",
+    images: Path | None = None,
+    probe_file: Path | None = None,
+    no_probe: bool = False,
+) -> Probe | None:
+    """The probe that was named, or one of the images that were named, or that the only manifest lists; else None.
+
+    target_set : as asked; what the fit knows needs no probe
+
+    Raises FitError for a probe that is of no use.
+    """
+    from predictor.images.results import read_probe
+    from predictor.prediction.probed import knows_probes
+    from predictor.prediction.request import NEW
+
+    if no_probe or target_set != NEW:
+        if images or probe_file:
+            told = "--no-probe says not to" if no_probe else f"the fit knows {target_set}: its runs say more"
+            raise FitError(f"nothing to probe for: {told}", remedy="leave --images and --probe out")
+        return None
+    if images and probe_file:
+        raise FitError("--images and --probe both say what the images look like", remedy="name one of them")
+    if probe_file:
+        return read_probe(probe_file)
+    if images is None and (len(read) > 1 or not knows_probes(fit)):
+        return None  # several manifests are candidates for the same images
+    from predictor.images import of_manifest
+
+    name, distribution = next(iter(read.items()))
+    try:
+        with shown_progress("probe") as progress:
+            return of_manifest.probe_of(name, distribution.target_names, images, split=split, progress=progress)
+    except PredictorError as fault:
+        if images is not None:
+            raise
+        click.echo(f"{name}: its images were not probed: {visible(str(fault))}", err=True)
+        return None
+
+
+def told_of(
+    fit: Fit,
+    read: Mapping[str, LabelDistribution],
+    split: str | None,
+    *,
+    domain: str = "new",
+    target_set: str = "new",
+    **how: Any,
+) -> Fit:
+    """The fit, told what the probe says, where there is one. how : images, probe_file, no_probe"""
+    probe = probe_of(fit, read, split, target_set=target_set, **how)
+    if probe is None:
+        return fit
+    from predictor.prediction.probed import check_classes, with_probe
+
+    for name, distribution in read.items():
+        check_classes(probe, name, distribution.target_names)
+    return with_probe(fit, probe, domain=domain)

@@ -1,0 +1,204 @@
+"""Every command that a command prints is run as it stands: on small real images, in a folder with a blank in it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from digits_made import LAYOUTS, digits_as, digits_folder, digits_list
+
+from predictor.cli import COMMANDS, predictor
+from predictor.grids import load_grid
+from predictor.images.listing import digest_of
+from trainer.checking import check_grid
+
+PRINTED = re.compile(
+    r"(?:^|[\s:`])((?:predictor (?:" + "|".join(COMMANDS) + r")|trainer run) (?:'[^']*'|[^;`'\n])*)", re.MULTILINE
+)
+STEPS = 1_500  # enough to leave chance on three digits
+FILLED = {"IMAGES": "my photos", "DIR": "."}  # what only the user knows
+
+
+def commands(text: str) -> list[str]:
+    """The commands in a text, without what a sentence ends with."""
+    return list(dict.fromkeys(found.strip().rstrip(".") for found in PRINTED.findall(text)))
+
+
+def words_of(line: str) -> list[str]:
+    """The words of a command as a shell would part them; placeholders are filled in."""
+    return [FILLED.get(word, word) for word in shlex.split(line)]
+
+
+def run(line: str, *, fails: bool = False) -> str:
+    """What a command prints, on both streams. fails : whether it is refused, with a message"""
+    words = words_of(line)
+    if words[0] == "trainer":
+        done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
+        code, text = done.returncode, done.stdout + done.stderr
+    else:
+        result = CliRunner().invoke(predictor, words[1:])
+        code, text = result.exit_code, result.output + (str(result.exception) if result.exception else "")
+    assert (code != 0) == fails, f"{line}\n{text}"
+    return text
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Path:
+    """A folder with a blank in its name, to work in."""
+    folder = tmp_path / "my work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PREDICTOR_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def shorter(grid: str) -> None:
+    """A grid with few image-steps, so that it is trained in seconds; nothing else of it changes."""
+    text = re.sub(r"image_steps: \d+", f"image_steps: {STEPS}", Path(grid).read_text())
+    Path(grid).write_text(text)
+
+
+def started(manifest: str) -> str:
+    """`predictor start`, and each step that it shows run by its own command with the same result."""
+    text = run(f"predictor start {shlex.quote(manifest)} --no-flip")
+    shown = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+    assert [line.split()[1] for line in shown] == ["digest", "probe", "predict", "pilots"]
+    plain = "\n".join(line for line in text.splitlines() if not line.startswith(("probe:", "$")))
+    for line in shown:
+        alone = [own for own in run(line).splitlines() if not own.startswith("probe:")]
+        assert "\n".join(alone).strip() in plain, line
+    assert str(digest_of(Path(manifest))) in text
+    return text
+
+
+def next_of(text: str) -> list[str]:
+    """The commands at the end of what `pilots` says."""
+    return commands(text[text.rindex("\nnext ") :])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_from_images_to_a_grid_that_trains(place, layout) -> None:
+    manifest = digits_as(layout, place)
+    text = started(manifest)
+    grid = load_grid("pilots.yaml")
+    check_grid(grid, Path())  # as `trainer run` looks before it trains
+    assert grid.sources["mine"].digest == digest_of(Path(manifest)) and len(grid.runs) == 3
+    splits = {(run.spec.stages[0].data.split, run.spec.target.test.split) for run in grid.runs}
+    assert splits == {("train:fit", "train:validation") if layout == "folder" else ("train", "test")}
+    assert all(run.spec.recipe.flip is False for run in grid.runs)
+    assert [line.split()[0] for line in next_of(text)] == ["trainer", "predictor"]
+
+
+@pytest.mark.parametrize(
+    "layout", ["list", *(pytest.param(other, marks=pytest.mark.slow) for other in LAYOUTS if other != "list")]
+)
+def test_the_chain_goes_on_to_a_prediction_with_pilots(place, layout) -> None:
+    manifest = digits_as(layout, place)
+    train, predict = next_of(run(f"predictor pilots {shlex.quote(manifest)} --next 2 --no-flip"))
+    shorter("pilots.yaml")
+    run(train)
+    text = run(predict)
+    assert "TARGET SET mine   DOMAIN mine, 2 pilots (2 runs)" in text
+    assert "pilots at 3 sizes" not in text and "pin it down" not in text
+    assert f"pilots with {STEPS:,} image-steps; the fit saw" in text, "they were cut short, and that is said"
+    assert "15,000 image-steps" in text, "the image-steps of the question, not those of the pilots"
+    (further,) = {line for line in commands(text) if "--next 1" in line}
+    train, predict = next_of(run(further))
+    assert "pilots-2.yaml" in train and "--runs pilots" in train
+    first, second = load_grid("pilots.yaml"), load_grid("pilots-2.yaml")
+    assert second.study == "pilots-2" and second.runs[0].target_set == "mine"
+    every = [(planned.axes["profile"], planned.axes["samples_per_class"]) for planned in (*first.runs, *second.runs)]
+    assert len(set(every)) == 3, "none is planned again"
+    shorter("pilots-2.yaml")
+    run(train)
+    assert "3 pilots (3 runs)" in run(predict)
+
+
+def test_a_printed_command_keeps_how_the_manifest_was_read(place) -> None:
+    digits_folder(Path("my photos"))
+    Path("my counts.csv").write_text("kind;n\nzero;60\none;40\ntwo;25\n".replace(";", ","))
+    asked = "--label kind --count n --image-steps 20000 --level 0.8"
+    for line in (f"predictor predict 'my counts.csv' {asked}", f"predictor advise 'my counts.csv' --budget 50 {asked}"):
+        text = run(line)
+        (pilots,) = commands(text)
+        assert pilots == f"predictor pilots 'my counts.csv' {asked_in(pilots)} --source IMAGES --next 3"
+        assert sorted(shlex.split(asked_in(pilots))) == sorted(shlex.split(asked))
+        told = run(f"{pilots} --output 'grid of mine.yaml'")
+        train, predict = next_of(told)
+        assert "'grid of mine.yaml' --data ." in train and "--label kind" in predict and "20000" in predict
+        check_grid(load_grid("grid of mine.yaml"), Path())
+
+
+def asked_in(line: str) -> str:
+    return line.partition("'my counts.csv' ")[2].partition(" --source")[0]
+
+
+def test_outside_of_the_fit_the_remedy_runs(place) -> None:
+    digits_folder(Path("my photos"))
+    Path("large.csv").write_text("label,count\nzero,90000\none,40000\ntwo,25000\n")
+    text = run("predictor predict large.csv")
+    assert "remedy        pilots at 3 sizes: predictor pilots large.csv --source IMAGES --next 3" in text
+    (line,) = commands(text)  # the same in the warning
+    assert "3 configurations, 3 runs" in run(line)
+
+
+def test_the_remedies_of_errors_run(place) -> None:
+    digits_folder(Path("my photos"))
+    digits_list(Path("my list.csv"), {"zero": 30, "one": 30})
+    run("predictor probe 'my photos' --output 'all three.json'")
+    fault = run("predictor predict 'my list.csv' --probe 'all three.json'", fails=True)
+    (line,) = commands(fault)
+    assert line.startswith("predictor probe IMAGES --manifest 'my list.csv'")
+    FILLED["IMAGES"] = "."  # a list of paths lies in a folder
+    try:
+        run(line)
+    finally:
+        FILLED["IMAGES"] = "my photos"
+    assert "images probed" in run("predictor predict 'my list.csv' --probe probe.json")
+    fault = run("predictor predict 'my list.csv' --probe 'not there.json'", fails=True)
+    (line,) = commands(fault)
+    assert "--output 'not there.json'" in line
+    run(line)
+    run("predictor pilots 'my photos' --next 2")
+    fault = run("predictor pilots 'my photos' --next 2 --share 0.3", fails=True)
+    (share,) = re.findall(r"use (--share [0-9.]+)", fault)
+    assert "exists and says something else. name another: --output" in run(
+        "predictor pilots 'my photos' --next 3", fails=True
+    )
+    text = run(f"predictor pilots 'my photos' --next 2 {share} --output other.yaml")
+    cost = int(re.search(r"(\d+) % of the whole", text)[1])
+    assert cost <= round(100 * float(share.split()[1])), "it costs what was said"
+
+
+GRID = """
+study: small
+protocol: 3
+sources: {digits: {digest: "builtin:digits"}}
+target_sets:
+  low: {domain: digits, source: digits, classes: ["0", "1", "2"]}
+  high: {domain: digits, source: digits, classes: ["7", "8", "9"]}
+model: {name: predictor_small, image_size: 16, head: 8}
+recipe: {batch_size: 32, image_steps: 64, learning_rate: 0.05, augmentation: none}
+seeds: [0, 1]
+grid:
+  - {target_set: [low, high], samples_per_class: [4, 8, 12, 20, 30, 40]}
+"""
+
+
+@pytest.mark.slow
+def test_designs_and_missing_runs_train_as_printed(place) -> None:
+    Path("small.yaml").write_text(GRID)
+    run("trainer run small.yaml --data . --runs 'my runs'")
+    text = run("predictor design 'my runs' --next 2 --output 'what next.yaml'")
+    (train,) = commands(text)
+    run(train)
+    text = run("predictor claims 'my runs' --missing 'what lacks.yaml'")
+    (train,) = [line for line in commands(text) if line.startswith("trainer")]
+    Path("what lacks.yaml").write_text(re.sub(r"seeds: .*", "seeds: [0]", Path("what lacks.yaml").read_text()))
+    assert "'what lacks.yaml' --data DIR --runs 'my runs'" in train
+    run(train)
