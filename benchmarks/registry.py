@@ -34,18 +34,18 @@ CLASSES = tuple("ABCDEFGH")
 GOALS = {"packed": (5.0, 1.0), "json": (20.0, 1.0), "status": (3.0, 1.0), "check": (None, None)}  # seconds, GB
 
 
-def made_records(n: int) -> Iterator[RunRecord]:
-    """n records, each right by itself; equal for equal n."""
+def made_records(n: int, study: str = "many", target_set: str = "letters/a", seeds: int = SEEDS) -> Iterator[RunRecord]:
+    """n records, each right by itself; equal for equal arguments. seeds : of each configuration"""
     rng = np.random.default_rng(0)
     sources = {name: f"sha256:{number:064x}" for number, name in enumerate(("fonts", "street-good", "street-bad"))}
-    for configuration in range(-(-n // SEEDS)):
+    for configuration in range(-(-n // seeds)):
         data = {"source": "fonts", "samples_per_class": 2 + configuration}
         spec = RunSpec.model_validate(
             {
                 "protocol": 2,
                 "sources": sources,
                 "target": {
-                    "name": "letters/a",
+                    "name": target_set,
                     "classes": CLASSES,
                     "test": {"source": "fonts"},
                     "shifts": {name: {"source": f"street-{name}"} for name in ("good", "bad")},
@@ -57,14 +57,17 @@ def made_records(n: int) -> Iterator[RunRecord]:
             }
         )
         counted = Counted(stages=(StageCounts.from_distribution(planned_counts(spec), 30_000),))
-        for seed in range(min(SEEDS, n - configuration * SEEDS)):
-            yield _record(spec.model_copy(update={"seeds": spec.seeds.model_copy(update={"data": seed})}), counted, rng)
+        for seed in range(min(seeds, n - configuration * seeds)):
+            yield _record(
+                spec.model_copy(update={"seeds": spec.seeds.model_copy(update={"data": seed})}), counted, study, rng
+            )
 
 
-def _record(spec: RunSpec, counted: Counted, rng: np.random.Generator) -> RunRecord:
+def _record(spec: RunSpec, counted: Counted, study: str, rng: np.random.Generator) -> RunRecord:
     outcomes: dict[str, Outcome] = {}
     for name, tested in (("accuracy", 124), ("shift:good", 200), ("shift:bad", 110)):
-        correct = tuple(rng.integers(0, tested + 1, len(CLASSES)).tolist())
+        n = spec.stages[0].data.samples_per_class or 1
+        correct = tuple(rng.binomial(tested, 1 - 0.8 * n**-0.2, len(CLASSES)).tolist())
         value = sum(k / tested for k in correct) / len(CLASSES)
         plain = sum(correct) / (tested * len(CLASSES))
         clean = outcomes["accuracy"].value if outcomes else None
@@ -83,7 +86,7 @@ def _record(spec: RunSpec, counted: Counted, rng: np.random.Generator) -> RunRec
     return RunRecord(
         run_id=spec.run_id,
         configuration_id=spec.configuration_id,
-        study="many",
+        study=study,
         provenance="trained",
         target_set=spec.target.name,
         domain="characters",

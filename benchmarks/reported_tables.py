@@ -1,115 +1,125 @@
-"""Other people's tables of runs: our generic families against a tuned boosting and a tuned Gaussian process.
+"""Tables of others: our fit against tuned scikit-learn models and against laws of learning curves.
 
-    python benchmarks/reported_tables.py TABLE.csv OUTCOME SCALE COLUMN [COLUMN ...]
+    python benchmarks/reported_tables.py [ROWS] [TABLE...]           # made-up tables of known laws: all, or these
+    python benchmarks/reported_tables.py RUNS STUDY OUTCOME          # an imported study: predictor import ...
 
-OUTCOME: a column; SCALE: what it is declared to be (accuracy, logit, log, loss, identity). A column of numbers enters
-as it is, one of words as a column of 0 and 1 for each word that at least ten rows have. Rows lacking a cell, and rows
-that stand there twice, are left out. Every row is a configuration; all models are scored on the same held-out fifths,
-in the outcome's own unit. The peers (scikit-learn) see the same columns, positive ones of wide range by their log,
-and the outcome on its declared scale; their settings are searched by cross-validation inside each training part.
+Every row is a configuration. All are scored on the same held-out fifths and on the largest fifth by images, in the
+outcome's own unit; a ratio is an error over the least of all. The peers see the same columns (positive ones of wide
+range by their log), standardised, and the outcome on its scale; their settings are searched by cross-validation inside
+each training part. Laws see the number of images alone.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 import platform
 import sys
 import time
 import warnings
-from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingRegressor
+from laws import LAWS, fit_law
+from made_tables import STUDY, TABLES, made
+from scipy.stats import spearmanr
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from predictor.fitting import fit_registry, rows_for, select
 from predictor.fitting.configurations import configurations
 from predictor.fitting.folds import configuration_folds
-from predictor.fitting.validation import INNER, MANY, OUTER
+from predictor.fitting.validation import INNER, MANY, OUTER, size_folds
 from predictor.models.base import feature_matrix
 from predictor.models.features import reported
-from predictor.models.links import logit
-from predictor.records import Outcome, Reported, RunRecord, content_id
+from predictor.models.links import expit, logit
+from predictor.models.rows import Sample
+from predictor.records import RunRecord, read_registry
 
-FEWEST = 10  # rows that share a word
-STUDY = "table"
-BOOSTING = {"max_iter": [200], "learning_rate": [0.03, 0.1], "max_leaf_nodes": [4, 8, 16], "l2_regularization": [0, 1]}
-
-
-def read(path: str, outcome: str, scale: str, columns: list[str]) -> list[RunRecord]:
-    """One record of each distinct row."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if all(row[name].strip() for name in (outcome, *columns))]
-    told = [name for name in columns if not all(is_number(row[name]) for row in rows)]
-    words = {name: Counter(row[name] for row in rows) for name in told}
-    records = {}
-    for row in rows:
-        indicators = {name: float(row[name]) for name in columns if name not in words}
-        for name, found in words.items():
-            indicators |= {f"{name}={word}": float(row[name] == word) for word, n in found.items() if n >= FEWEST}
-        value = float(row[outcome])
-        run_id = content_id(STUDY, {}, indicators, {outcome: value})
-        records[run_id] = RunRecord(
-            run_id=run_id, configuration_id=run_id, study=STUDY, provenance="imported", target_set=STUDY, domain=STUDY,
-            data=Reported(indicators=indicators, citation=os.path.basename(path)),
-            outcomes={outcome: Outcome(value=value, scale=scale)},
-        )  # fmt: skip
-    return list(records.values())
+BOOSTING = {"learning_rate": [0.03, 0.1], "max_leaf_nodes": [4, 8, 16]}
+FOREST = {"min_samples_leaf": [1, 3, 5], "max_features": [0.33, 1.0]}
+SIZE = "n_samples"
+Fold = tuple[np.ndarray, np.ndarray]
 
 
-def is_number(cell: str) -> bool:
-    try:
-        return np.isfinite(float(cell))
-    except ValueError:
-        return False
+def tuned(model: object, grid: dict[str, list[float]]) -> Callable[[int], object]:
+    """A model whose settings are searched inside the training part."""
+    return lambda n_columns: GridSearchCV(model, grid, cv=5, scoring="neg_mean_absolute_error")
 
 
-def process(n_columns: int):
-    kernel = ConstantKernel(1.0) * RBF(np.full(n_columns, 2.0), (0.1, 100)) + WhiteKernel(0.1)
-    model = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
-    return make_pipeline(StandardScaler(), model)
+def process(n_columns: int) -> object:
+    """A Gaussian process with a length a column; its likelihood chooses."""
+    kernel = ConstantKernel(1.0) * RBF(np.full(n_columns, 2.0), (0.1, 100)) + WhiteKernel(0.1, (1e-6, 10))
+    return make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, random_state=0))
+
+
+PEERS: dict[str, Callable[[int], object]] = {
+    "tuned boosting": tuned(HistGradientBoostingRegressor(max_iter=200, random_state=0), BOOSTING),
+    "tuned forest": tuned(RandomForestRegressor(200, random_state=0), FOREST),
+    "Gaussian process": process,
+}
+
+
+def errors(name: str, x: np.ndarray, y: np.ndarray, size: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
+    """(n,) what a peer or a law predicts of each held-out row, on the scale's logits; nan elsewhere."""
+    found = np.full(len(y), np.nan)
+    for rest, held in folds:
+        with warnings.catch_warnings(action="ignore"), threadpool_limits(1):
+            if name in PEERS:
+                found[held] = PEERS[name](x.shape[1]).fit(x[rest], y[rest]).predict(x[held])
+            else:  # the odds against: small where the outcome is good, for fractions and losses alike
+                found[held] = -np.log(fit_law(name, size[rest], np.exp(-y[rest]))(size[held]))
+    return found
+
+
+def score(title: str, records: Sequence[RunRecord], outcome: str, study: str) -> None:
+    """Print every error, and its ratio to the least."""
+    began = time.process_time()
+    with threadpool_limits(1):
+        fit = fit_registry(records, [outcome], studies=[study], processes=1)
+    took = time.process_time() - began
+    rows = Sample.of(rows_for(select(records, [study]), outcome))
+    configs = configurations(rows)
+    first = [rows[i] for i in configs.first]
+    x, y = feature_matrix(first, reported(first)), logit(configs.measured)
+    size = np.array([row.case.indicators.get(SIZE, np.nan) for row in first])
+    everything = np.arange(len(y))
+    held = configuration_folds(configs, OUTER if len(y) < MANY else INNER)
+    splits = {"configuration": [(np.setdiff1d(everything, one), one) for one in held]}
+    splits |= {"extrapolation": size_folds(rows, configs)[:1]} if np.isfinite(size).all() else {}
+    print(f"{title}: {outcome}, {len(y)} configurations, {x.shape[1]} columns; our fit {took:.0f} s of CPU; "
+          f"{platform.processor() or platform.machine()}, load {os.getloadavg()[0]:.1f}")  # fmt: skip
+    for split, folds in splits.items():
+        lines = []
+        for name in (*PEERS, *(LAWS if np.isfinite(size).all() else ())):
+            eta = errors(name, x, y, size, folds)
+            there = np.isfinite(eta)
+            values, measured = configs.scale.values(expit(eta[there])), configs.values[there]
+            lines.append((name, float(np.mean(np.abs(values - measured))), spearmanr(values, measured).statistic, ""))
+        for row in fit.validation:
+            if row["split"] == split and row["chosen"]:
+                inside, n = row["covered"]["0.9"]
+                lines.append((f"ours ({row['family']})", row["mae"], row["spearman"], f"covered {inside} of {n}"))
+        best = min(error for _, error, _, _ in lines)
+        for name, error, rho, more in sorted(lines, key=lambda line: line[1]):
+            told = f"MAE {error:.4g}  ratio {error / best:.2f}  rank correlation {rho:.3f}"
+            print(f"  {split:<14} {name:<22} {told}  {more}")
+    sys.stdout.flush()
 
 
 def main() -> None:
-    path, outcome, scale, *columns = sys.argv[1:]
-    records = read(path, outcome, scale, columns)
-    began = time.process_time()
-    fit = fit_registry(records, studies=[STUDY])
-    took = time.process_time() - began
-    rows = rows_for(select(records, [STUDY]), outcome)
-    configs = configurations(rows)
-    first = [rows[i] for i in configs.first]
-    x, y = feature_matrix(first, reported(rows)), logit(configs.measured)
-    found = {name: np.empty(len(y)) for name in ("tuned boosting", "tuned Gaussian process")}
-    for held in configuration_folds(configs, OUTER if len(y) < MANY else INNER):
-        rest = np.setdiff1d(np.arange(len(y)), held)
-        boosting = GridSearchCV(HistGradientBoostingRegressor(random_state=0), BOOSTING, cv=5,
-                                scoring="neg_mean_absolute_error")  # fmt: skip
-        with warnings.catch_warnings(action="ignore"):
-            for name, model in zip(found, (boosting, process(x.shape[1])), strict=True):
-                found[name][held] = model.fit(x[rest], y[rest]).predict(x[held])
-    errors = {
-        name: float(np.mean(np.abs(configs.values - configs.scale.values(1 / (1 + np.exp(-eta))))))
-        for name, eta in found.items()
-    }
-    best = min(errors.values())
-    print(f"{os.path.basename(path)}: {outcome}, scale {scale}, {len(y)} configurations, {x.shape[1]} columns; our fit "
-          f"{took:.0f} s of CPU; {platform.processor() or 'CPU'}, load {os.getloadavg()[0]:.1f}")  # fmt: skip
-    for row in fit.validation:
-        if row["split"] == "configuration":
-            inside = row["covered"]["0.9"]
-            print(f"  {row['family'] + (' *' if row['chosen'] else ''):<24} MAE {row['mae']:.4g}   of the better peer "
-                  f"{row['mae'] / best:.2f}   covered {inside[0]} of {inside[1]} "
-                  f"[{row['coverage_low']['0.9']:.2f}, {row['coverage_high']['0.9']:.2f}]")  # fmt: skip
-    for name, error in errors.items():
-        print(f"  {name:<24} MAE {error:.4g}   of the better peer {error / best:.2f}")
-    for line in fit.left_out:
-        print(f"  left out: {line}")
+    """Made-up tables, or a study."""
+    words = sys.argv[1:]
+    if len(words) == 3 and not words[0].isdecimal():
+        score(words[1], read_registry(words[0], [words[1]]), words[2], words[1])
+        return
+    n = int(words.pop(0)) if words and words[0].isdecimal() else 500
+    for name in words or TABLES:
+        score(name, made(name, n, seed=1).records(), "outcome", STUDY)
 
 
 if __name__ == "__main__":

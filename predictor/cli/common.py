@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +28,30 @@ if TYPE_CHECKING:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FORMAT: Decorator = click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-RUNS: Decorator = click.argument("runs", type=click.Path(path_type=Path))
+
+
+class Registry(click.ParamType):
+    """A registry: a folder; or a URL or a pattern of folders, fetched into a folder that is gone afterwards."""
+
+    name = "registry"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if isinstance(value, Path) or ctx is None:
+            return Path(value)
+        from predictor.records.elsewhere import fetched, is_elsewhere
+
+        if not is_elsewhere(value):
+            return Path(value)
+        folder = mkdtemp(prefix="predictor-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # a context that was never whole is never closed
+        ctx.call_on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
+        ctx.meta[FETCHED] = value
+        return fetched(value, Path(folder))
+
+
+FETCHED = "predictor.fetched"  # in the meta of a context: the place that RUNS was fetched from
+LOCAL_RUNS: Decorator = click.argument("runs", type=click.Path(path_type=Path))
+RUNS: Decorator = click.argument("runs", type=Registry())
 STUDIES: Decorator = click.option(
     "--study", "studies", multiple=True, metavar="NAME", help="Only this; may be repeated."
 )

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, OUTCOMES, STUDIES, check_writable, shown_progress
+from predictor.cli.common import FETCHED, FORMAT, OUTCOMES, STUDIES, Registry, check_writable, shown_progress
 
 
 @click.command(name="fit")
-@click.argument("registries", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUNS...")
+@click.argument("registries", nargs=-1, required=True, type=Registry(), metavar="RUNS...")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: fit.json in the first RUNS.")
 @click.option("--base", metavar="FIT|shipped", help="Only learn what the runs' own target sets add to this fit.")
 @click.option(
@@ -20,6 +20,14 @@ from predictor.cli.common import FORMAT, OUTCOMES, STUDIES, check_writable, show
 @STUDIES
 @OUTCOMES
 @click.option("--family", "families", multiple=True, metavar="NAME", help="Only this model; may be repeated.")
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    default=20_000,
+    show_default=True,
+    metavar="N",
+    help="Of a registry of more than N runs, so many: whole configurations of every study and target set.",
+)
 @click.option(
     "--all", "everything", is_flag=True, help="Every family on every kind of held-out run, and how often P was right."
 )
@@ -32,6 +40,7 @@ def command(
     studies: tuple[str, ...],
     outcomes: tuple[str, ...],
     families: tuple[str, ...],
+    sample: int,
     everything: bool,
     form: str,
 ) -> None:
@@ -40,6 +49,7 @@ def command(
     Of several RUNS the first is the main one; target sets of the others enter with four configurations or more. Recipe
     families (from scratch, frozen, fine-tuned) are fitted each for themselves.
     """
+    from predictor.errors import FitError
     from predictor.fitting import fit_registry, score_held_out, select
     from predictor.fitting.several import probes_of_several, read_several
     from predictor.render.page import kinds_text
@@ -47,11 +57,15 @@ def command(
     from predictor.render.validation import kinds, validation_text
     from predictor.render.validation_screen import screen_text
 
+    fetched = click.get_current_context().meta.get(FETCHED)
+    if output is None and fetched:
+        raise FitError("is not on this machine, and RUNS/fit.json would not be either", where=fetched,
+                       remedy="Say where the fit goes: --output fit.json")  # fmt: skip
     output = registries[0] / "fit.json" if output is None else output
     if base is not None:
         _on_top(registries, output, base, studies, outcomes, form)
         return
-    records, notes = read_several(registries, studies or None)
+    records, notes = read_several(registries, studies or None, sample)
     check_writable(output)
     with shown_progress("fit") as progress:
         fit = fit_registry(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT, RUNS, STUDIES
+from predictor.cli.common import FORMAT, LOCAL_RUNS, RUNS, STUDIES, Registry
 from predictor.entry import Commands
 from predictor.render.runs import run_row, runs_text, study_rows
 from predictor.render.tables import json_text
@@ -31,9 +31,9 @@ def command() -> None:
 @FORMAT
 def list_command(runs: Path, studies: tuple[str, ...], form: str) -> None:
     """Studies of the registry RUNS: how many runs, on what, from where."""
-    from predictor.records import read_registry
+    from predictor.records.columns import columns_of
 
-    rows = study_rows(read_registry(runs, studies or None))
+    rows = study_rows(columns_of(runs, studies or None, gate=False))
     _print(rows, form, {"studies": rows})
 
 
@@ -79,7 +79,7 @@ def check_command(context: click.Context, runs: Path, form: str) -> None:
 
 
 @command.command(name="pack")
-@RUNS
+@LOCAL_RUNS
 @STUDIES
 @FORMAT
 def pack_command(runs: Path, studies: tuple[str, ...], form: str) -> None:
@@ -94,7 +94,7 @@ def pack_command(runs: Path, studies: tuple[str, ...], form: str) -> None:
 
 
 @command.command(name="unpack")
-@RUNS
+@LOCAL_RUNS
 @STUDIES
 @FORMAT
 def unpack_command(runs: Path, studies: tuple[str, ...], form: str) -> None:
@@ -108,7 +108,7 @@ def unpack_command(runs: Path, studies: tuple[str, ...], form: str) -> None:
 
 
 @command.command(name="merge")
-@click.argument("registries", nargs=-1, required=True, metavar="RUNS RUNS...", type=click.Path(path_type=Path))
+@click.argument("registries", nargs=-1, required=True, metavar="RUNS RUNS...", type=Registry())
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="The new registry.")
 @FORMAT
 def merge_command(registries: tuple[Path, ...], output: Path, form: str) -> None:

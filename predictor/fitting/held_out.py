@@ -15,7 +15,7 @@ from predictor.fitting.configurations import Configurations, Indices, configurat
 from predictor.fitting.folds import Fold, FoldPart
 from predictor.models.average import averaged, stacked
 from predictor.models.base import MINIMUM, Family, Floats, fitted
-from predictor.models.case import CLASS_FEATURES, RECIPE, check_features
+from predictor.models.case import CLASS_FEATURES, RECIPE, base_of, check_features
 from predictor.models.evaluate import evaluate
 from predictor.models.links import disagreement, expit, logit
 from predictor.models.rows import Row, Sample
@@ -37,7 +37,9 @@ def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     """
     parameters = fitted(family, rows)
     known = {*rows[0].case.indicators, *CLASS_FEATURES, *RECIPE}
-    if any(name.rpartition(" ")[2] not in known for name in parameters["features"]):  # rarely: of other runs, or none
+    if any(
+        name not in known and base_of(name) not in known for name in parameters["features"]
+    ):  # rarely: of other runs, or none
         known.update(name for row in rows for name in row.case.indicators)
     check_features(parameters["features"], sorted(known))
     return parameters

@@ -12,17 +12,20 @@ from predictor.images.results import Probe
 from predictor.models.case import recipe_name
 from predictor.records import RunRecord, read_registry
 from predictor.records.indicator_inputs import probes_of
+from predictor.records.sampling import sampled
 
 ENTERS = 4  # configurations of a target set and network from which further registries enter a fit
 
 
 def read_several(
-    registries: Sequence[str | Path], studies: Sequence[str] | None = None
+    registries: Sequence[str | Path], studies: Sequence[str] | None = None, most: int | None = None
 ) -> tuple[list[RunRecord], list[str]]:
     """(the records to fit on, in words what was left out).
 
     Of each registry but the first, a target set under one network enters with `ENTERS` configurations that the first
     one does not hold: fewer tell its level and slope no better than pilots do, and would move everybody's prediction.
+
+    most : runs of each registry; of a larger one a stated sample, see `predictor.records.sampling`
 
     Raises RegistryError where there is no registry, FitError where two name one study or target set and mean
     different things.
@@ -33,7 +36,10 @@ def read_several(
     found: list[RunRecord] = []
     notes: list[str] = []
     for number, registry in enumerate(named):
-        own = read_registry(registry, studies) if len(named) == 1 else read_registry(registry)
+        among = studies if len(named) == 1 else None
+        chosen = None if most is None else sampled(registry, among, most)
+        notes += [f"{registry}: {chosen.note}"] if chosen else []
+        own = read_registry(registry, among, chosen.configurations if chosen else None)
         if studies and len(named) > 1:
             own = [record for record in own if record.study in studies]
         if number:

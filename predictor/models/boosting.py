@@ -25,6 +25,11 @@ from predictor.statistics.ties import tied
 
 FEWEST = 30  # configurations: below, a tree of two splits has leaves of a few runs
 TREES, RATE, LEAVES = 20, 0.25, 8
+DEEP_TREES, DEEP_RATE, DEEP_LEAVES = (
+    150,
+    0.1,
+    12,
+)  # where no direction is known nothing else keeps trees from small steps
 LIGHTEST = 0.01  # share of the weight below which no leaf is made
 STEPS, WEIGHT_STEPS = 2.0**20, 2.0**8  # residuals are multiples of 1 / STEPS logits, weights of 1 / WEIGHT_STEPS
 
@@ -33,7 +38,9 @@ STEPS, WEIGHT_STEPS = 2.0**20, 2.0**8  # residuals are multiples of 1 / STEPS lo
 def boosting(rows: Sequence[Row]) -> dict[str, Any]:
     """Class-wise curve corrected by small monotone trees (gradient boosting)."""
     left = correction(rows, "boosting", fewest=FEWEST)
-    trees, start = _grow(left.x, left.working, left.weight, [direction(name) for name in left.names])
+    directions = [direction(name) for name in left.names]
+    size = (TREES, RATE, LEAVES) if any(directions) else (DEEP_TREES, DEEP_RATE, DEEP_LEAVES)
+    trees, start = _grow(left.x, left.working, left.weight, directions, *size)
     return {
         "kind": "boosted",
         "features": left.features,
@@ -44,7 +51,15 @@ def boosting(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tuple[list[dict[str, Any]], float]:
+def _grow(
+    x: Floats,
+    y: Floats,
+    weight: Floats,
+    directions: Sequence[int],
+    n_trees: int = TREES,
+    rate: float = RATE,
+    leaves: int = LEAVES,
+) -> tuple[list[dict[str, Any]], float]:
     """Trees as plain lists, and the constant that they are added to.
 
     Two features often part the runs in the same way, and last bits differ between processors. So trees see what last
@@ -60,7 +75,7 @@ def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tu
     start = float(np.average(y, weights=weight))
     left = y - start
     model = DecisionTreeRegressor(
-        max_leaf_nodes=LEAVES,
+        max_leaf_nodes=leaves,
         min_samples_leaf=max(5, len(y) // 25),
         min_weight_fraction_leaf=LIGHTEST,
         monotonic_cst=list(directions),
@@ -68,12 +83,12 @@ def _grow(x: Floats, y: Floats, weight: Floats, directions: Sequence[int]) -> tu
     )
     trees = []
     with config_context(assume_finite=True, skip_parameter_validation=True):
-        for _ in range(TREES):
+        for _ in range(n_trees):
             target = np.rint(left * STEPS) / STEPS
             grown = model.fit(order, target, sample_weight=weight, check_input=False).tree_
             if grown.node_count == 1:
                 break
-            value = RATE * grown.value[:, 0, 0]
+            value = rate * grown.value[:, 0, 0]
             left -= value[grown.apply(order)]
             trees.append(_plain(grown, cuts, value))
     return trees, start

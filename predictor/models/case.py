@@ -91,7 +91,9 @@ class Case:
         """Value of 'indicator', 'log indicator', 'log1p indicator' or a design feature; nan where the case lacks it."""
         if name in DESIGN_FEATURES:
             return float(self.design[DESIGN_FEATURES.index(name)])
-        transform, _, base = name.rpartition(" ")
+        if name in self.indicators:  # a column of a table may begin as a transform does
+            return float(self.indicators[name])
+        transform, base = transform_of(name)
         value = self.recipe.get(base, self.indicators.get(base, math.nan))
         if base == "passes":
             value = self.recipe.get("image_steps", math.nan) / max(self.indicators.get("n_samples", math.nan), 1.0)
@@ -215,6 +217,21 @@ def _foreign_classes(distribution: LabelDistribution) -> int:
     return len(others - {name for name, source in entries if source in home})
 
 
+def transform_of(feature: str) -> tuple[str, str]:
+    """The transform of a feature, and the name of what it transforms, which may hold blanks.
+
+    >>> transform_of("log n_samples"), transform_of("share of code")
+    (('log', 'n_samples'), ('', 'share of code'))
+    """
+    first, _, rest = feature.partition(" ")
+    return (first, rest) if rest and first in TRANSFORMS else ("", feature)
+
+
+def base_of(feature: str) -> str:
+    """The name of what a feature transforms, or is."""
+    return transform_of(feature)[1]
+
+
 def check_features(names: Sequence[str], known: Sequence[str]) -> None:
     """Refuse a predictor that is unknown, or that is only known after training.
 
@@ -225,7 +242,13 @@ def check_features(names: Sequence[str], known: Sequence[str]) -> None:
 (ind_*) or the recipe (spec_*)
     """
     for name in names:
+        if name in known and not name.startswith(("out_", "env_")):
+            continue
         transform, _, base = name.rpartition(" ")
+        if transform_of(name)[0]:
+            transform, base = transform_of(name)
+        elif base not in known:
+            transform, base = "", name
         if base.startswith(("out_", "env_")):
             raise FitError(
                 f"{base!r} is known only after training, so it cannot predict",

@@ -8,8 +8,9 @@ x : the design in ten numbers, and what the regression says of it, so that desig
 noise : of a configuration's mean, as that of a logit grows towards 0 and 1, by the number of its seeds
 [same target set] : the same recipe as well; of a new one only what all share, or what its domain shares, is known
 
-How fast each number matters is stated below (`LENGTHS`), in standard deviations of the runs; the variances, the noise
-and a factor common to all lengths are searched on grids, by maximum marginal likelihood (Rasmussen and Williams 2006,
+How fast each number matters is stated below (`LENGTHS`), in standard deviations of the runs; of the columns of a
+reported table, of which nothing is known, it is learnt (`predictor.models.lengths`). The variances, the noise and a
+factor common to all lengths are searched on grids, by maximum marginal likelihood (Rasmussen and Williams 2006,
 Gaussian processes for machine learning, chapter 5), one at a time: a step is taken only where it gains a twentieth, so
 that no last digit decides. Exact for up to 2,000 configurations; beyond, a thousand of them stand for all (subset of
 regressors, chapter 8.3.1).
@@ -25,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.errors import FitError
-from predictor.models.base import Floats, family, feature_matrix, finite, usable
+from predictor.models.base import Floats, families, family, feature_matrix, finite, fitted, usable
 from predictor.models.case import DESIGN_FEATURES, Case
 from predictor.models.corrections import below
 from predictor.models.evaluate import ReadyModel, evaluate, evaluator, feature_values
 from predictor.models.features import features_of
+from predictor.models.lengths import LENGTH, learnt_lengths
 from predictor.models.links import expit, logit
 from predictor.models.rows import Row, Sample
 from predictor.recipes import PUSHES
@@ -44,9 +46,10 @@ LENGTHS = {
     "log1p_other_classes": 5.6, "log1p_foreign_classes": 5.6, "log1p_other_share": 1.4, "root_blend_share": 4.0,
     "log_effective_classes": 8.0, BASE: 1.0, **{f"spread_{name}": 2.8 for name in PUSHES},
 }  # fmt: skip
-LENGTH = 3.0  # of a reported column, of which nothing is known
 VARIANCES = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)  # squared logits
 NOISES = (0.0014, 0.002, 0.0028, 0.004, 0.0056, 0.008, 0.0112, 0.016, 0.0224, 0.032)  # of one run at one half
+REPORTED_VARIANCES = (*VARIANCES, *(0.64 * 2.0**k for k in range(1, 8)))  # smooth ones lie far from 0
+REPORTED_NOISES = tuple(2.0**k for k in range(-20, -1))  # of somebody's table: rounding alone, or anything
 FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 KINDS = ("shared", "target_set", "domain", "target_set_level", "domain_level")  # s_0, s_1, s_2, c_1, c_2
 START = (3, 2, 5, 0, 4, 4, 2)  # where the search begins: of KINDS in VARIANCES, in NOISES, in FACTORS
@@ -66,7 +69,7 @@ def gaussian_process(rows: Sequence[Row]) -> dict[str, Any]:
     names = _features(rows)
     if not names:
         raise FitError("family gaussian_process finds no indicator that every run has and that varies")
-    base = below(rows)
+    base = below(rows) if rows[0].case.distribution is not None else fitted(families()["linear"], rows)
     seeds = np.bincount(index)
     cases, which = rows.cases()
     predicted = np.bincount(index, weights=evaluate(base, cases)[which]) / seeds
@@ -75,18 +78,24 @@ def gaussian_process(rows: Sequence[Row]) -> dict[str, Any]:
         [*(np.bincount(index, weights=column) / seeds for column in feature_matrix(rows, names).T), _logit(predicted)]
     )
     center, scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-9)
-    lengths = np.array([LENGTHS.get(name, LENGTH) for name in (*names, BASE)])
     level = _codes([rows[i].case.level for i in first.tolist()])
     domain = _codes([rows[i].domain for i in first.tolist()])
     p = np.clip(predicted, 0.05, 0.995)
     left, noise = _logit(measured) - _logit(predicted), 1 / (4 * p * (1 - p)) / seeds
-    points = (values - center) / scale / lengths
-    found = _search(points, level[1], domain[1], left, noise)
+    points, grids, start = (values - center) / scale, (VARIANCES, NOISES), list(START)
+    if rows[0].case.distribution is None:
+        lengths, signal, factor = learnt_lengths(points, left, noise)
+        grids = REPORTED_VARIANCES, REPORTED_NOISES
+        start = [nearest(grids[0], signal), 0, 0, 0, 0, nearest(grids[1], factor), START[-1]]
+    else:
+        lengths = np.array([LENGTHS.get(name, LENGTH) for name in (*names, BASE)])
+    points = points / lengths
+    found = _search(points, level[1], domain[1], left, noise, *grids, start)
     lengths = lengths * FACTORS[found[-1]]
     points = np.round(points / FACTORS[found[-1]], DIGITS)
-    variances = np.array([VARIANCES[i] for i in found[: len(KINDS)]])
+    variances = np.array([grids[0][i] for i in found[: len(KINDS)]])
     own = np.arange(len(left)) if len(left) <= EXACT else np.linspace(0, len(left) - 1, INDUCING).astype(np.int64)
-    weights = _weights(points, level[1], domain[1], left, noise * NOISES[found[-2]], variances, own)
+    weights = _weights(points, level[1], domain[1], left, noise * grids[1][found[-2]], variances, own)
     return {
         "kind": "gaussian_process",
         "features": [*names, *(name for name in base["features"] if name not in names)],
@@ -98,7 +107,7 @@ def gaussian_process(rows: Sequence[Row]) -> dict[str, Any]:
         "low": values.min(axis=0).tolist(),
         "high": values.max(axis=0).tolist(),
         "variances": dict(zip(KINDS, variances.tolist(), strict=True)),
-        "noise": NOISES[found[-2]],
+        "noise": grids[1][found[-2]],
         "points": points[own].tolist(),
         "weights": [finite(float(f"{value:.8g}")) for value in weights],
         "levels": level[0],
@@ -144,8 +153,26 @@ def _same(a: NDArray[np.int64], b: NDArray[np.int64]) -> Floats:
     return (a[:, None] == b[None, :]).astype(np.float64)
 
 
-def _search(points: Floats, level: NDArray[np.int64], domain: NDArray[np.int64], y: Floats, noise: Floats) -> list[int]:
-    """Places on the grids of KINDS, noise and factor, each moved on while the likelihood gains."""
+def nearest(grid: Sequence[float], value: float) -> int:
+    """The place of a positive number on a grid of positive ones.
+
+    >>> nearest((0.0, 1.0, 4.0), 3.0)
+    2
+    """
+    return min(range(len(grid)), key=lambda i: abs(np.log(grid[i] / value)) if grid[i] > 0 else np.inf)
+
+
+def _search(
+    points: Floats,
+    level: NDArray[np.int64],
+    domain: NDArray[np.int64],
+    y: Floats,
+    noise: Floats,
+    grid: Sequence[float],
+    noises: Sequence[float],
+    place: list[int],
+) -> list[int]:
+    """Places on the grids of KINDS, noise and factor, each moved on from `place` while the likelihood gains."""
     from scipy.linalg import solve_triangular
 
     own = np.unique(np.linspace(0, len(y) - 1, min(len(y), SEARCHED)).astype(np.int64))
@@ -158,16 +185,16 @@ def _search(points: Floats, level: NDArray[np.int64], domain: NDArray[np.int64],
         factor = place[-1]
         if factor not in closeness:
             closeness[factor] = np.exp(-0.5 * squares / FACTORS[factor] ** 2)
-        variances = [VARIANCES[i] for i in place[: len(KINDS)]]
+        variances = [grid[i] for i in place[: len(KINDS)]]
         covariance = _kernel(closeness[factor], same_level, same_domain, variances)
-        covariance.flat[:: len(y) + 1] += NOISES[place[-2]] * noise
+        covariance.flat[:: len(y) + 1] += noises[place[-2]] * noise
         lower = np.linalg.cholesky(covariance)
         white = solve_triangular(lower, y, lower=True, check_finite=False)
         prior = 0.5 * (np.log(FACTORS[factor]) / FACTOR_SD) ** 2
         return float(0.5 * (white**2).sum() + np.log(lower.diagonal()).sum() + prior)
 
-    sizes = [*(len(VARIANCES) for _ in KINDS), len(NOISES), len(FACTORS)]
-    place, best = list(START), loss(START)
+    sizes = [*(len(grid) for _ in KINDS), len(noises), len(FACTORS)]
+    best = loss(place)
     for _ in range(ROUNDS):
         before = list(place)
         for k, size in enumerate(sizes):

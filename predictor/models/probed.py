@@ -24,7 +24,7 @@ from predictor.errors import PredictorError
 from predictor.images.results import Probe
 from predictor.indicators import compute
 from predictor.indicators.registry import known
-from predictor.models.case import CLASS_FEATURES, RECIPE, Case, Floats
+from predictor.models.case import CLASS_FEATURES, RECIPE, Case, Floats, base_of
 from predictor.models.evaluate import Parameters, ReadyModel, evaluator
 from predictor.models.links import expit, logit
 
@@ -113,7 +113,7 @@ def _reference(case: Case, n_classes: int, features: Sequence[str], image_steps:
 
 def _indicators(features: Sequence[str]) -> list[str] | None:
     """The indicators that these features need; None: all of them."""
-    bases = {name.rpartition(" ")[2] for name in features} - {*CLASS_FEATURES, *RECIPE}
+    bases = {base_of(name) for name in features} - {*CLASS_FEATURES, *RECIPE}
     try:
         for name in bases:
             known(name)

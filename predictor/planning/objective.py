@@ -14,7 +14,7 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, PredictorError
 from predictor.indicators import compute
 from predictor.indicators.registry import known
-from predictor.models.case import CLASS_FEATURES, RECIPE, Case
+from predictor.models.case import CLASS_FEATURES, RECIPE, Case, base_of
 from predictor.models.evaluate import ReadyModel
 from predictor.models.fit import Fit
 from predictor.models.outcome import OutcomeFit
@@ -180,7 +180,7 @@ class Objective:
     @cached_property
     def _indicators(self) -> list[str] | None:
         """Indicators that the family needs; None: not known, so all of them."""
-        bases = {name.rpartition(" ")[2] for name in _features(self.model.parameters)}
+        bases = {base_of(name) for name in _features(self.model.parameters)}
         found = {"n_samples"}  # the recipe may be stated for each image
         for name in bases - {*CLASS_FEATURES, *RECIPE}:
             try:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.models.case import Case
+from predictor.models.case import Case, base_of
 from predictor.models.fit import Fit
 from predictor.models.outcome import OutcomeFit
 from predictor.prediction.request import PredictionRequest, make_case
@@ -99,7 +99,7 @@ def _family(fitted: OutcomeFit, request: PredictionRequest) -> str:
 
 
 def _base(feature: str) -> str:
-    return feature.rpartition(" ")[2]
+    return base_of(feature)
 
 
 def _of(case: Case, tested: frozenset[str] | None) -> Case:

@@ -14,7 +14,7 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.images.results import Probe
 from predictor.models.by_shift import NAME as BY_SHIFT
-from predictor.models.case import Case
+from predictor.models.case import Case, base_of
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
 from predictor.models.outcome import BASELINES, Asked, OutcomeFit
@@ -307,7 +307,7 @@ def _classes(
 
 def _indicators(fitted: OutcomeFit, names: Sequence[str], manifest: _Manifest) -> list[str]:
     """Names of the indicators that these families ask for."""
-    asked = {"n_samples", *(key.rpartition(" ")[2] for name in names for key in fitted.families[name].features)}
+    asked = {"n_samples", *(base_of(key) for name in names for key in fitted.families[name].features)}
     return [item["name"] for item in manifest.indicators if item["name"] in asked]
 
 

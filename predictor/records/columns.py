@@ -79,27 +79,32 @@ class Columns:
     examples: list[RunRecord]
 
 
-def columns_of(runs: str | Path | Sequence[RunRecord], studies: Sequence[str] | None = None) -> Columns:
+def columns_of(
+    runs: str | Path | Sequence[RunRecord], studies: Sequence[str] | None = None, *, gate: bool = True
+) -> Columns:
     """The columns of a registry, sorted by study and run id, or of records in the order given.
 
+    gate : refuse outcomes that their scale cannot hold; False: to list what there is
     Raises RegistryError naming every damaged record, and where there is no record at all.
     """
     if not isinstance(runs, str | Path):
-        return _passed(_columns(_of_records(runs)))
+        return _passed(_columns(_of_records(runs)), gate)
     import duckdb
 
     try:
         columns = _columns(_of_folders(study_folders(runs, studies)))
     except (duckdb.Error, UnicodeDecodeError, RegistryError):  # damage, or an older schema: one by one, with names
-        return _passed(_columns(_of_records(read_registry(runs, studies))))
+        return _passed(_columns(_of_records(read_registry(runs, studies))), gate)
     if columns.own.empty:
         read_registry(runs, studies)  # says why
     order = columns.own.drop_duplicates(["folder", "run_id"], keep="last").sort_values(["folder", "run_id"]).index
-    return _passed(Columns(columns.own.loc[order].reset_index(drop=True), columns.like[order], columns.examples))
+    return _passed(Columns(columns.own.loc[order].reset_index(drop=True), columns.like[order], columns.examples), gate)
 
 
-def _passed(columns: Columns) -> Columns:
-    """The columns, once every outcome passed the gate."""
+def _passed(columns: Columns, gate: bool) -> Columns:
+    """The columns, once every outcome passed the gate, where there is one."""
+    if not gate:
+        return columns
     own = columns.own
     for name in [column.removeprefix("out_") for column in own if column.startswith("out_")]:
         there = own[own[f"out_{name}"].notna()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,14 +28,18 @@ def part_files(study_dir: Path) -> list[Path]:
     return sorted(study_dir.glob(PART), key=lambda part: (len(part.name), part.name))
 
 
-def part_column(part: Path, name: str) -> list[str]:
-    """One text column of a part. Raises RegistryError where the part is damaged, or no part that may be read."""
+def part_column(part: Path, name: str, more: Sequence[object] = ()) -> list[str]:
+    """One text column of a part, or what SQL makes of its columns.
+
+    more : parameters of the SQL, from $2 on
+    Raises RegistryError where the part is damaged, or no part that may be read.
+    """
     import duckdb
 
     try:
         with duckdb.connect() as connection, collector_paused():
             source = checked_part(part, connection)
-            rows = connection.execute(f"SELECT {name} FROM read_parquet($1)", [source]).fetchall()
+            rows = connection.execute(f"SELECT {name} FROM read_parquet($1)", [source, *more]).fetchall()
     except duckdb.Error as error:
         raise damaged(part, error) from None
     texts = [row[0] for row in rows]

@@ -9,7 +9,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -49,10 +49,13 @@ class Stored:
         return parse_record(self.text, self.where)
 
 
-def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> list[RunRecord]:
+def read_registry(
+    path: str | Path, studies: Sequence[str] | None = None, only: Collection[str] | None = None
+) -> list[RunRecord]:
     """Every record of a registry (or of one study's folder), sorted by study and run id.
 
     studies : only these
+    only : ids of configurations; the others' records are not even read, where they are packed
     A run that stands in a part and in a JSON file is taken from the part.
 
     Raises RegistryError naming every damaged record, and where there is no record at all.
@@ -66,8 +69,10 @@ def read_registry(path: str | Path, studies: Sequence[str] | None = None) -> lis
             for stored in stored_json(study_dir):
                 _parse(stored, found, problems, shared)
             for part in part_files(study_dir):  # after the JSON files, as in stored_records; a part wins
-                for stored in stored_part(part):
+                for stored in stored_part(part, only):
                     _parse(stored, found, problems, shared)
+        if only is not None:
+            found = {run_id: record for run_id, record in found.items() if record.configuration_id in only}
         if is_representative(study_dir):
             for record in found.values():
                 record.__dict__["representative"] = True  # known of the study's folder, not of the record
@@ -177,11 +182,16 @@ def packed_since(path: Path, error: OSError) -> bool:
     return isinstance(error, FileNotFoundError) and not path.is_symlink()
 
 
-def stored_part(part: Path) -> Iterator[Stored]:
-    """The text of every record of a part."""
+def stored_part(part: Path, only: Collection[str] | None = None) -> Iterator[Stored]:
+    """The text of every record of a part; only : of these configurations alone."""
     study = part.parent.resolve().name
-    for row, text in enumerate(part_column(part, "record"), start=1):
-        yield Stored(study, part, row, text)
+    if only is None:
+        for row, text in enumerate(part_column(part, "record"), start=1):
+            yield Stored(study, part, row, text)
+        return
+    for row, own in enumerate(part_column(part, "if(configuration_id IN $2, record, '')", [list(only)]), start=1):
+        if own:
+            yield Stored(study, part, row, own)
 
 
 def json_files(study_dir: Path) -> list[Path]:

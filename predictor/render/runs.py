@@ -6,30 +6,42 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from predictor.render.tables import rows_text
 
 if TYPE_CHECKING:
     from predictor.records import RunRecord
+    from predictor.records.columns import Columns
 
 
-def study_rows(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
+def study_rows(columns: Columns) -> list[dict[str, Any]]:
     """One row per study and provenance, in order of appearance."""
-    groups: dict[tuple[str, str], list[RunRecord]] = {}
-    for record in records:
-        groups.setdefault((record.study, record.provenance), []).append(record)
-    return [
-        {
-            "study": study,
-            "provenance": provenance,
-            "n_runs": len(group),
-            "n_configurations": len({record.configuration_id for record in group}),
-            "target_sets": sorted({record.target_set for record in group}),
-            "outcomes": sorted({name for record in group for name in record.outcomes}),
-            "devices": sorted({record.environment.device for record in group if record.environment}),
-            "statuses": dict(sorted(Counter(record.status for record in group).items())),
-        }
-        for (study, provenance), group in groups.items()
-    ]
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number in dict.fromkeys(columns.like.tolist()):
+        example = columns.examples[number]
+        groups.setdefault((example.study, example.provenance), []).append(number)
+    n_runs = np.bincount(columns.like, minlength=len(columns.examples))
+    rows = []
+    for (study, provenance), numbers in groups.items():
+        examples = [columns.examples[number] for number in numbers]
+        own = columns.own["configuration_id"].to_numpy()[np.isin(columns.like, numbers)]
+        statuses: Counter[str] = Counter()
+        for number in numbers:
+            statuses[columns.examples[number].status] += int(n_runs[number])
+        rows.append(
+            {
+                "study": study,
+                "provenance": provenance,
+                "n_runs": int(n_runs[numbers].sum()),
+                "n_configurations": len(set(own.tolist())),
+                "target_sets": sorted({record.target_set for record in examples}),
+                "outcomes": sorted({name for record in examples for name in record.outcomes}),
+                "devices": sorted({record.environment.device for record in examples if record.environment}),
+                "statuses": dict(sorted(statuses.items())),
+            }
+        )
+    return rows
 
 
 def run_row(record: RunRecord) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""A registry elsewhere is fetched, and is then a registry like any."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from records_made import made_record
+
+from predictor.cli.fit_command import command as fit_command
+from predictor.cli.runs_command import command
+from predictor.errors import RegistryError
+from predictor.records import pack, read_registry, write_record
+from predictor.records.elsewhere import fetched, is_elsewhere
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    place = tmp_path / "other machine" / "runs"
+    for seed in range(3):
+        write_record(place, made_record(seed))
+    pack(place, "demo")
+    for seed in range(3, 5):
+        write_record(place, made_record(seed))
+    write_record(place, made_record(9, study="second"))
+    (place / "demo" / "grid.yaml").write_text("representative: true\n")
+    return place
+
+
+@pytest.mark.parametrize("study", ["", "/demo"])
+def test_a_url_of_files(study: str, runs: Path, tmp_path: Path) -> None:
+    url = runs.as_uri() + study
+    found = read_registry(fetched(url, tmp_path / "here"))
+    assert found == read_registry(f"{runs}{study}")
+    assert all(record.representative == (record.study == "demo") for record in found), "grids come along"
+
+
+def test_commands_take_urls_and_patterns(runs: Path, tmp_path: Path) -> None:
+    other = tmp_path / "third" / "runs"
+    for seed in (4, 11):
+        write_record(other, made_record(seed))
+    for place in (runs.as_uri(), str(tmp_path / "*" / "runs")):
+        told = CliRunner().invoke(command, ["list", place, "--format", "json"], catch_exceptions=False)
+        n = 6 if place == str(tmp_path / "*" / "runs") else 5
+        assert [(row["study"], row["n_runs"]) for row in json.loads(told.stdout)["studies"]] == [
+            ("demo", n), ("second", 1)]  # fmt: skip
+    words = ["merge", runs.as_uri(), str(other), "--output", str(tmp_path / "all")]
+    assert CliRunner().invoke(command, words, catch_exceptions=False).exit_code == 0
+    assert len(read_registry(tmp_path / "all")) == 7
+    told = CliRunner().invoke(fit_command, [runs.as_uri()])
+    assert "is not on this machine" in str(told.exception) and "--output fit.json" in str(told.exception)
+
+
+def test_what_cannot_be_fetched(runs: Path, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match=r"unknown kind of place 'ftp'\. known: file://, s3://"):
+        fetched("ftp://x/runs", tmp_path)
+    with pytest.raises(RegistryError, match="no such folder"):
+        fetched((tmp_path / "none").as_uri(), tmp_path)
+    with pytest.raises(RegistryError, match="no run records there"):
+        fetched(tmp_path.as_uri(), tmp_path / "x")
+    with pytest.raises(RegistryError, match="no folder fits the pattern"):
+        fetched(str(tmp_path / "x*" / "runs"), tmp_path)
+    (tmp_path / "a[1]").mkdir()
+    assert not is_elsewhere(str(tmp_path / "a[1]")), "a folder's own name is no pattern"
+
+
+def test_a_bucket_needs_the_engines_extension(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match=r"extension httpfs is not installed|cannot be read: "):
+        fetched("s3://no-such-bucket-of-anybody/runs", tmp_path)
