@@ -69,9 +69,9 @@ def test_names_of_columns_may_hold_blanks() -> None:
     assert found == pytest.approx([0.5, 2.0, np.log(10), np.log(0.5)])
     check_features(["share of code", "log loss", "log share of code"], ["share of code", "log loss"])
     rng = np.random.default_rng(0)
-    columns = {"learning rate": rng.uniform(0, 1, 40), "n_samples": 10 ** rng.uniform(2, 4, 40)}
+    columns = {"learning rate": rng.uniform(0.2, 1, 40), "n_samples": 10 ** rng.uniform(2, 4, 40)}
     fit = fit_registry(records(columns, expit(columns["learning rate"] - 0.5), "accuracy"), studies=["table"])
-    assert "learning rate" in fit.outcomes["outcome"].content["families"]["gaussian_process"]["features"]
+    assert "learning rate" in fit.content["outcomes"]["outcome"]["families"]["gaussian_process"]["features"]
 
 
 def test_lengths_tell_what_matters() -> None:

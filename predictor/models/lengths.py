@@ -59,7 +59,8 @@ def learnt_lengths(x: Floats, y: Floats, noise: Floats) -> tuple[Floats, float, 
         slope = np.concatenate([[weighted.sum()], [error * (left.diagonal() @ noise)], by_length])
         return float(value), -0.5 * slope + off / sd
 
-    edges = [(None, None), (np.log(spread * 1e-6), None), *[(np.log(SHORTEST), np.log(LONGEST))] * x.shape[1]]
+    low, high = np.log(spread * 1e-6), np.log(spread * 1e4)
+    edges = [(low, high), (low, high), *[(np.log(SHORTEST), np.log(LONGEST))] * x.shape[1]]
     found = minimize(loss, center, jac=True, method="L-BFGS-B", bounds=edges, options={"maxiter": ROUNDS})
     lengths = 2.0 ** (np.round(STEPS * found.x[2:] / np.log(2)) / STEPS)
     return lengths, float(np.exp(found.x[0])), float(np.exp(found.x[1])) / unit
