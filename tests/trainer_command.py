@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -19,7 +20,8 @@ def trainer_command(*arguments: object, cwd: Path | str = ".") -> CompletedProce
     """
     line = ["trainer", *map(str, arguments)]
     out, err, code = io.StringIO(), io.StringIO(), 0
-    with chdir(cwd), patch.object(sys, "argv", line), redirect_stdout(out), redirect_stderr(err):
+    wide = patch.dict(os.environ, {"COLUMNS": "1000"})  # a sentence is a line, whatever it names
+    with chdir(cwd), patch.object(sys, "argv", line), wide, redirect_stdout(out), redirect_stderr(err):
         try:
             main()
         except SystemExit as end:

@@ -373,7 +373,7 @@ def _outcome(outcome: OutcomePrediction, basis: str) -> list[Block]:
 def _comparisons(found: Predictions, everything: bool) -> list[Block]:
     """How manifests compare: of many the best with each, in points, of the first outcome alone unless all are few."""
     rows = found.comparisons if everything else found.comparisons[:SHOWN_COMPARISONS]
-    table = [_comparison(row, everything) for row in rows]
+    table = [_comparison(row if row.p_a_better >= 0.5 else row.turned(), everything) for row in rows]
     lines: list[Block] = [Table(table, optional=() if everything else ("if that has 90 %", "if that has 50 %"))]
     if len(rows) < len(found.comparisons):
         lines.append(Said(f"and {len(found.comparisons) - len(rows)} more: --all"))

@@ -136,7 +136,8 @@ def _compared(found: Predictions, row: Comparison) -> str:
     if rest:
         against = [found.compared(row.a, item.manifest, row.outcome) for item in rest]
         beaten = sum(own is not None and own.p_a_better >= SURE for own in against)
-        others = f"; of {len(rest)} others it beats {beaten} with P >= {SURE:g}"
+        what = f"{beaten} of {len(rest)} others" if len(rest) > 1 else rest[0].manifest if beaten else ""
+        others = f"; it beats {what} with P >= {SURE:g}" if what else f"; {rest[0].manifest} may be as good"
     if row.p_a_better < SURE:
         return f"Undecided between {row.a} and {row.b}: {row.a} is predicted {size}, but {sure}{evidence}{others}."
     return f"Take {row.a}: {size}; {sure}{evidence}{others}."
@@ -154,6 +155,8 @@ def _one(item: Prediction) -> str:
         if own.backed:
             beyond = f"{_level(own, own.value, own.low, own.high)}, uncalibrated"
         return f"{item.manifest}: at the edge of the fit {_level(own, value, low, high)}; beyond it {beyond}{weak}."
+    if item.unknown:
+        return f"{item.manifest}: no level is known, as no run had that recipe{weak}."
     if not own.backed:
         return f"{item.manifest}: labels alone say no level of images like these{weak}."
     text = f"{item.manifest} will reach {_level(own, own.value, own.low, own.high)}"
@@ -187,7 +190,11 @@ def _next(found: Predictions) -> list[str]:
     if step is not None:
         return [step_text(step)]
     own = best.outcomes[0]
-    if best.outside or best.unknown:
+    if best.unknown:
+        return [
+            f"Next: runs of your own with it: {whole(f'predictor pilots {best.manifest} --next 3 --recipe GRID.yaml')}."
+        ]
+    if best.outside:
         return [f"Next: runs of your own out there, at 3 sizes: {pilots_of(best.manifest)}."]
     if own.value is not None and not own.backed:
         return [f"Next: 1-3 cheap runs of your own tell the level: {pilots_of(best.manifest)}."]
