@@ -186,6 +186,30 @@ def test_the_documented_completion_works(tmp_path: Path) -> None:
     assert found.stdout.splitlines() == ["plain,predict"]
 
 
+def test_the_page_about_output_names_every_command() -> None:
+    text = (ROOT / "docs/output.md").read_text(encoding="utf-8")
+    table = text.split("## JSON")[1].split("## Exit codes")[0]
+    for name in predictor.list_commands(click.Context(predictor)):
+        command = predictor.get_command(click.Context(predictor), name)
+        prints = isinstance(command, click.Group) or any(one.name == "form" for one in command.params)
+        assert not prints or f"`{name}" in table, name
+
+
+def test_json_has_the_names_of_the_page(manifest: Path) -> None:
+    text = (ROOT / "docs/output.md").read_text(encoding="utf-8")
+    for name, words in {
+        "predict": ["a.csv", "--no-probe"],
+        "curve": ["a.csv"],
+        "advise": ["a.csv", "--budget", "5"],
+    }.items():
+        (row,) = re.findall(rf"^\| `{name}` \|(.*)\|$", text, re.MULTILINE)
+        found = CliRunner().invoke(predictor, [name, str(manifest), *words[1:], "--format", "json"])
+        assert found.exit_code == 0, found.output
+        content = json.loads(found.stdout)
+        names = re.sub(r"\([^)]*\)", "", row)
+        assert {one for one in re.findall(r"`(\w+)`", names)} <= set(content), name
+
+
 def test_exit_codes_are_those_of_the_page(manifest: Path) -> None:
     text = (ROOT / "docs/output.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d+) \|", text, re.MULTILINE) == ["0", "1", "2", "3", "130"]
