@@ -50,6 +50,14 @@ def printed(*arguments: object) -> str:
     return result.stdout.strip()
 
 
+def test_a_source_named_from_where_one_stands_is_the_same(sources: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`photos/` as well as `/data/photos/`: its images are found, and their bytes are the same."""
+    whole = [digest_of(source) for source in sources]
+    monkeypatch.chdir(sources[0].parent)
+    assert [digest_of(Path(source.name)) for source in sources] == whole
+    assert printed(sources[0].name) == whole[0]
+
+
 def test_the_trainer_takes_what_the_command_prints(sources: list[Path]) -> None:
     for source in sources:
         digest = printed(source)
