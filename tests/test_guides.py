@@ -11,7 +11,11 @@ from console_blocks import BLOCK, ROOT, lines, prepared, printed, rewritten, ste
 GUIDES = [ROOT / "docs" / name for name in ("decide.md", "plan.md", "cluster.md", "extend.md")]
 
 
-@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.slow if path.stem == "cluster" else ()) for path in GUIDES],  # it trains
+    ids=lambda path: path.stem,
+)
 def test_commands_print_what_the_guide_says(path: Path, tmp_path: Path) -> None:
     """Where they print something else now: python tests/console_blocks.py docs/*.md"""
     page = path.read_text(encoding="utf-8")
@@ -37,6 +41,7 @@ def test_every_guide_is_named_in_the_readme() -> None:
 
 
 def test_pages_are_written_again_from_what_is_printed() -> None:
-    page = "<!-- a.csv -->\n```csv\nlabel,count\na,1\n```\n\n```console\n$ cat a.csv\nold\n$ printf x > b.csv\n$ cat b.csv\n```\n"
+    file = "<!-- a.csv -->\n```csv\nlabel,count\na,1\n```\n"
+    page = f"{file}\n```console\n$ cat a.csv\nold\n$ printf x > b.csv\n$ cat b.csv\n```\n"
     new = rewritten(page)
     assert "```console\n$ cat a.csv\nlabel,count\na,1\n$ printf x > b.csv\n$ cat b.csv\nx\n```\n" in new

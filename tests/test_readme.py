@@ -72,6 +72,23 @@ def test_what_a_probe_brings_is_the_shipped_fits() -> None:
         assert f"on {len(set(block['left_out']))} left-out" in README.lower()
 
 
+def test_the_limits_are_those_of_the_fit() -> None:
+    fit = shipped_fit()
+    frozen = fit.content["recipe_families"]["frozen"]
+    for content, name in ((fit.content, "scratch"), (frozen, "frozen")):
+        sets, ranges = content["target_sets"], content["ranges"]
+        kinds = len({known["domain"] for known in sets.values()})
+        (row,) = re.findall(rf"^\| {name} \|.*$", README, flags=re.MULTILINE)
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[1].split(",")[0].split()[0] == str(len({r["model"] for r in content["recipes"]}))
+        assert all(f"{size} px" in cells[1] for size in {r["image_size"] for r in content["recipes"]})
+        assert cells[2].split()[0] == str(kinds) and cells[3] == str(len(sets))
+        assert cells[4] == "{:.0f} to {:.0f}".format(*ranges["n_target_classes"])
+        assert cells[5] == "{:,.0f} to {:,.0f}".format(*ranges["n_samples"])
+        steps = ranges.get("image_steps")
+        assert cells[6] == ("{:,.0f} to {:,.0f}".format(*steps) if steps else "none: its head is solved")
+
+
 def test_there_is_a_real_prediction() -> None:
     assert any("predictor predict" in block for block in CONSOLE)
     assert "TODO" not in README
