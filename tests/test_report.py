@@ -118,7 +118,22 @@ def test_what_it_says_are_the_figures_of_the_fit_and_the_runs(about: Material) -
     assert "56 image classifiers were trained in 32 configurations" in told["What was done"]
     best = max((r for r in about.pooled if r.outcome == "accuracy"), key=lambda r: abs(r.value))
     assert f"{best.indicator} (" in told["What predicts"] and f"{best.value:+.2f}" in told["What predicts"]
-    assert "undecided (C1, C2, C2-none, C3, C4, C5, C6, C7, P1 scratch" in told["The claims"]
+    whole = [r for r in about.claims.results if r.domain is None]
+    tested = [r.label for r in whole if any(part.effect is not None for part in r.parts)]
+    if tested:
+        assert f"Of {len(tested)} claims" in told["The claims"] and ", ".join(tested) in told["The claims"]
+        assert f"{len(whole) - len(tested)} more have no runs to compare" in told["The claims"]
+    else:
+        assert told["The claims"] == f"None of {len(whole)} claims about training data has runs to compare here."
+
+
+def test_claims_with_effects_are_named_by_verdict(about: Material) -> None:
+    results = list(about.claims.results)
+    part = dataclasses.replace(results[0].parts[0], effect=0.04, target_sets={})
+    results[0] = dataclasses.replace(results[0], verdict="supported", parts=(part,))
+    shown = dataclasses.replace(about, claims=dataclasses.replace(about.claims, results=tuple(results)))
+    text = dict(sentences(shown))["The claims"]
+    assert f"1 is supported ({results[0].label})" in text
 
 
 def test_estimates_are_those_of_agreement(about: Material) -> None:

@@ -111,13 +111,17 @@ def _claims(about: Material) -> str | None:
     if report is None:
         return None
     whole = [result for result in report.results if result.domain is None]
-    counts = Counter(result.verdict for result in whole)
+    tested = [result for result in whole if any(part.effect is not None for part in result.parts)]
+    counts = Counter(result.verdict for result in tested)
     told = []
     for verdict in ("supported", "contradicted", "undecided"):
-        names = [r.label for r in whole if r.verdict == verdict]
+        names = [r.label for r in tested if r.verdict == verdict]
         if names:
             told.append(f"{counts[verdict]} {'is' if counts[verdict] == 1 else 'are'} {verdict} ({', '.join(names)})")
-    return f"Of {len(whole)} claims about training data that were put to these runs, {_and(told)}." if told else None
+    if not told:
+        return f"None of {len(whole)} claims about training data has runs to compare here."
+    rest = f"; {len(whole) - len(tested)} more have no runs to compare" if len(whole) > len(tested) else ""
+    return f"Of {len(tested)} claims about training data that were put to these runs, {_and(told)}{rest}."
 
 
 def _pts(row: dict[str, Any]) -> str:
