@@ -40,13 +40,12 @@ def _row(change: Change) -> dict[str, Any]:
     worst = None
     if change.worst is not None:
         label, now, then = change.worst
-        worst = f"{label} {percent(now)} -> {percent(then)}"
+        worst = f"{label} {100 * now:.1f} -> {percent(then)}"
     plain = None
     if change.plain is not None and change.plain_now is not None:
-        plain = f"{percent(change.plain_now)} -> {percent(change.plain)}"
+        plain = f"{100 * change.plain_now:.1f} -> {percent(change.plain)}"
     return {
-        "change": change.name,
-        "images": change.images or None,
+        "change": change.name + (f" ({change.images:,})" if change.images else ""),
         "points against now": f"{100 * change.gain:+z.1f}{bounds}",
         "P(beats now)": f"{change.p_better:.2f}",
         "plain": plain,

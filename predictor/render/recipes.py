@@ -10,7 +10,7 @@ from predictor.render.layout import whole
 from predictor.render.page import Block, Said, Table
 from predictor.render.tables import points
 
-COLUMNS = ("recipe", "image_size", "configurations", "runs", "target_sets", "domains", "actions")
+COLUMNS = ("recipe", "image_size", "configurations", "runs", "target_sets", "domains")
 SCORES = ("family", "held out", "outcome", "MAE", "covered", "width", "n", "runs")
 SHOWN = ("accuracy", "robustness")
 SPLITS = {"configuration": "configurations", "target_set": "target sets", "domain": "domains"}
@@ -60,7 +60,6 @@ def page(fit: Fit, *, where: str) -> list[list[Block]]:
     shown = rows(fit)
     if not shown:
         return [[Said(f"{where} does not say what its recipes rest on. fit again: predictor fit RUNS --output FIT")]]
-    table = [{**row, "actions": _actions(row["actions"])} for row in shown]
     scored = [
         {
             "family": row["family"],
@@ -85,13 +84,18 @@ def page(fit: Fit, *, where: str) -> list[list[Block]]:
     example = acting["recipe"] + "+" + next(name for name in acting["actions"] if name != "none") if acting else None
     first = example or shown[0]["recipe"]
     notes = (
-        "actions: configurations with each; covered: nominal 90 %; MAE and width in points; by family, as fitted",
+        "covered: nominal 90 %; MAE and width in points; every family is fitted for itself",
+        *(
+            f"{row['recipe']}: configurations by action: {_actions(row['actions'])}"
+            for row in shown
+            if set(row["actions"]) > {"none"}
+        ),
         *weights,
         f"use one: {whole(f'predictor predict MANIFEST --recipe {first}')}",
         f"fit: {where}",
     )
     return [
-        [Table(table, COLUMNS, optional=("runs", "image_size", "domains"))],
+        [Table(shown, COLUMNS, optional=("runs", "image_size", "domains"))],
         [Table(scored, SCORES)],
         [Said(note, indent="  ") for note in notes],
     ]
@@ -110,7 +114,5 @@ def kinds(fit: Fit) -> dict[str, list[dict[str, Any]]]:
 
 
 def _actions(actions: dict[str, int]) -> str:
-    if set(actions) <= {"none"}:
-        return "none"
     told: Sequence[str] = [f"{name} {n}" for name, n in sorted(actions.items(), key=lambda item: item[0] != "none")]
     return ", ".join(told)
