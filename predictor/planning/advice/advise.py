@@ -105,6 +105,7 @@ def advise(
     if told and probe is not None:
         check_classes(probe, manifest, distribution.target_names)
         fit = with_probe(fit, probe, domain=domain)
+        named = replace(named, fit=fit)
     if pilots is None:
         request = resolve(fit, **asked, **named.asked)
         if outcome not in {item.name for item in shown_outcomes(fit, request)}:
