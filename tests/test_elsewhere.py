@@ -54,7 +54,7 @@ def test_commands_take_urls_and_patterns(runs: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_fetched(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match=r"unknown kind of place 'ftp'\. known: file://, s3://"):
+    with pytest.raises(RegistryError, match=r"unknown kind of place 'ftp'\. choose of file://, s3://"):
         fetched("ftp://x/runs", tmp_path)
     with pytest.raises(RegistryError, match="no such folder"):
         fetched((tmp_path / "none").as_uri(), tmp_path)

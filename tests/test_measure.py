@@ -14,7 +14,7 @@ from trainer_command import trainer_command
 
 from predictor.grids import Grid, load_grid
 from trainer import measure as measuring
-from trainer.measure import Measured, measure
+from trainer.measure import MeasuredGrid, measure
 from trainer.plan import SHIPPED, Speed, forecast, hours, known_speeds, like
 
 ROOT = Path(__file__).parents[1]
@@ -98,7 +98,7 @@ def test_any_network_of_timm_is_measured(tmp_path: Path, monkeypatch, name: str)
     monkeypatch.setattr(measuring, "SECONDS", 0.2)
     monkeypatch.setattr(measuring, "STEP", 0.2)
     found = measure(grid(tmp_path, name, 224 if name.startswith("vit") else 64).runs[0].spec, "cpu", 1)
-    assert isinstance(found, Measured) and math.isfinite(found.train) and found.train > 0
+    assert isinstance(found, MeasuredGrid) and math.isfinite(found.train) and found.train > 0
 
 
 def test_the_command_in_every_format(tmp_path: Path) -> None:

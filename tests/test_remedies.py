@@ -11,8 +11,8 @@ VERBS = {
     "add", "advise", "arrange", "ask", "blend", "call", "check", "choose", "copy", "count", "delete", "divide",
     "download", "drop", "end", "fetch", "fit", "free", "give", "import", "install", "keep", "label", "leave",
     "list", "load", "lower", "make", "mend", "move", "name", "number", "plan", "probe", "put", "read", "remove",
-    "rename", "restore", "run", "save", "say", "split", "start", "state", "take", "train", "try", "unpack", "use",
-    "wait", "write",
+    "rename", "restore", "run", "save", "say", "spell", "split", "start", "state", "take", "train", "try",
+    "unpack", "use", "wait", "write",
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredGrid:
     """Seconds for one image: of a training step, and of a test.
 
     images : of a timed batch; steps : that were timed; whole : whether the batch was the recipe's
@@ -53,7 +53,7 @@ class _EnoughError(Exception):
     """Enough steps were timed."""
 
 
-def measure(spec: RunSpec, device: str, threads: int, say: Say = lambda text: None) -> Measured:
+def measure(spec: RunSpec, device: str, threads: int, say: Say = lambda text: None) -> MeasuredGrid:
     """Time the first stage's training steps and the test of a network, with random weights; nothing is kept.
 
     say : called with what is being done
@@ -68,7 +68,7 @@ def measure(spec: RunSpec, device: str, threads: int, say: Say = lambda text: No
         freeze(model, int(spec.model.train.split(":")[1]))
     if spec.model.frozen:  # every image is looked at once, and the head is solved for
         test = _test(model, size, min(FIRST, wanted), device)
-        return Measured(test, test, min(FIRST, wanted), 0, False)
+        return MeasuredGrid(test, test, min(FIRST, wanted), 0, False)
     recipe = spec.recipe_of(0)
     n, each = min(FIRST, wanted), 0.0
     while True:  # larger batches, until one takes as long as it may
@@ -84,7 +84,7 @@ def measure(spec: RunSpec, device: str, threads: int, say: Say = lambda text: No
         seconds = _steps(model, recipe, size, n, device, steps=STEPS, budget=SECONDS)
     timed = seconds[1:] or seconds
     say(f"{spec.model.name} at {size} px: a test")
-    return Measured(median(timed) / n, _test(model, size, n, device), n, len(timed), n == wanted)
+    return MeasuredGrid(median(timed) / n, _test(model, size, n, device), n, len(timed), n == wanted)
 
 
 def _test(model: torch.nn.Module, size: int, n: int, device: str) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from predictor.render.page import Block, Said, Table, kinds_text, page_text
+from predictor.render.page import Block, PageTable, Said, kinds_text, page_text
 from predictor.render.tables import json_text
 from trainer.plan import OWN_COLUMNS, indicator_columns
 from trainer.printing import plan_lines, status_lines
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 class TrainerPage:
     """A table and what is said below it. content : the JSON object; kinds : rows of each kind for CSV"""
 
-    table: Table
+    table: PageTable
     lines: Sequence[str]
     content: Mapping[str, Any]
     kinds: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -50,7 +50,7 @@ def plan_page(
     optional = (*reversed(indicator_columns(rows)), "configuration_id", *OWN_COLUMNS, "training_seed", "data_seed")
     content = {"study": study, "summary": summary, "hours": hours, "runs": rows}
     kinds = {"run": rows, "hours": hours, "note": [{"note": line} for line in lines]}
-    return TrainerPage(Table(rows, optional=optional), lines, content, kinds)
+    return TrainerPage(PageTable(rows, optional=optional), lines, content, kinds)
 
 
 def status_page(study: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> TrainerPage:
@@ -58,4 +58,4 @@ def status_page(study: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[
     lines = status_lines(study, summary)
     content = {"study": study, "summary": summary, "axes": rows}
     kinds = {"level": rows, "note": [{"note": line} for line in lines]}
-    return TrainerPage(Table(rows), lines, content, kinds)
+    return TrainerPage(PageTable(rows), lines, content, kinds)

@@ -11,7 +11,7 @@ from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, RECIPE, manifest_opt
 from predictor.errors import PredictorError
 
 
-class Scale(click.ParamType):
+class ScaleRange(click.ParamType):
     """Two numbers with two dots between them."""
 
     name = "scale"
@@ -31,7 +31,7 @@ class Scale(click.ParamType):
 @click.argument("manifest")
 @click.option(
     "--scale",
-    type=Scale(),
+    type=ScaleRange(),
     default="0.25..8",
     show_default=True,
     metavar="A..B",

@@ -60,7 +60,7 @@ def command(
     fetched = click.get_current_context().meta.get(FETCHED)
     if output is None and fetched:
         raise FitError("is not on this machine, and RUNS/fit.json would not be either", where=fetched,
-                       remedy="Say where the fit goes: --output fit.json")  # fmt: skip
+                       remedy="say where the fit goes: --output fit.json")  # fmt: skip
     output = registries[0] / "fit.json" if output is None else output
     if base is not None:
         _on_top(registries, output, base, studies, outcomes, form)

@@ -24,6 +24,7 @@ from predictor.cli.common import (
 from predictor.cli.images import PROBE, probe_of, told_of
 from predictor.errors import FitError
 from predictor.render import predictions
+from predictor.render.class_predictions import class_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def command(
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
         following = next_pilots(fit, read, records, **asked) if form in ("table", "markdown") else {}
     if all_classes:
-        predictions.class_rows(found)  # raises where nothing can be said of classes
+        class_rows(found)  # raises where nothing can be said of classes
     if plot is not None:
         _draw(found, plot, lambda: predict(fit, read, all_classes=True, probe=probe, **asked))
     where = [] if images or all(map(has_images, manifests)) else ["--source", "IMAGES"]

@@ -18,7 +18,6 @@ from predictor.models.case import Case, base_of
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
 from predictor.models.outcome import BASELINES, Asked, OutcomeFit
-from predictor.models.scales import Scale
 from predictor.prediction.classes import predict_classes
 from predictor.prediction.contributions import contributions
 from predictor.prediction.differences import Side, differences
@@ -44,6 +43,7 @@ from predictor.prediction.results import (
     Prediction,
     Predictions,
     RecipePrediction,
+    in_unit,
 )
 from predictor.recipes import NONE
 
@@ -230,7 +230,7 @@ def _predict_one(
     fit: Fit, manifest: _Manifest, request: PredictionRequest, level: float, all_classes: bool, explain: bool
 ) -> Prediction:
     shown = shown_outcomes(fit, request)
-    outcomes = tuple(_in_unit(_outcome(item, manifest, request, level), item.scale) for item in shown)
+    outcomes = tuple(in_unit(_outcome(item, manifest, request, level), item.scale) for item in shown)
     first = shown[0]
     whole = manifest.asked[first.name]
     if whole.case is not manifest.case:  # why and beside what are told of all the target classes
@@ -280,19 +280,6 @@ def _predict_one(
         if explain
         else (),
     )
-
-
-def _in_unit(found: OutcomePrediction, scale: Scale) -> OutcomePrediction:
-    """The prediction in the outcome's own unit, where it is no accuracy."""
-    if scale.is_share or found.value is None:
-        return replace(found, scale=scale.name)
-    low, high = scale.interval(np.array([found.low]), np.array([found.high]))
-    edge = found.edge
-    if edge is not None:
-        ends = scale.interval(np.array([edge[1]]), np.array([edge[2]]))
-        edge = (float(scale.values(edge[0])), float(ends[0][0]), float(ends[1][0]))
-    value = float(scale.values(found.value))
-    return replace(found, scale=scale.name, value=value, low=float(low[0]), high=float(high[0]), edge=edge)
 
 
 def _classes(

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
+import numpy as np
+
 from predictor.models.links import expit, logit
+from predictor.models.scales import Scale
 from predictor.results import Result
 
 SCHEMA_VERSION = 1
@@ -256,3 +259,16 @@ def plain_data(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain_data(item) for item in value]
     return {field.name: plain_data(getattr(value, field.name)) for field in fields(value)}
+
+
+def in_unit(found: OutcomePrediction, scale: Scale) -> OutcomePrediction:
+    """The prediction in the outcome's own unit, where it is no accuracy."""
+    if scale.is_share or found.value is None:
+        return replace(found, scale=scale.name)
+    low, high = scale.interval(np.array([found.low]), np.array([found.high]))
+    edge = found.edge
+    if edge is not None:
+        ends = scale.interval(np.array([edge[1]]), np.array([edge[2]]))
+        edge = (float(scale.values(edge[0])), float(ends[0][0]), float(ends[1][0]))
+    value = float(scale.values(found.value))
+    return replace(found, scale=scale.name, value=value, low=float(low[0]), high=float(high[0]), edge=edge)

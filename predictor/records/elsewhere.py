@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REMOTE = {"s3": "s3", "r2": "r2", "gs": "gcs", "gcs": "gcs", "http": None, "https": None}  # scheme -> kind of secret
 RECORD = "[0-9a-f]*.json"
-LOAD = "where there is a network, once: python -c \"import duckdb; duckdb.sql('INSTALL httpfs')\""
+LOAD = "install it, once, where there is a network: python -c \"import duckdb; duckdb.sql('INSTALL httpfs')\""
 KEYS = {"KEY_ID": "AWS_ACCESS_KEY_ID", "SECRET": "AWS_SECRET_ACCESS_KEY", "SESSION_TOKEN": "AWS_SESSION_TOKEN",
         "REGION": "AWS_DEFAULT_REGION", "ENDPOINT": "AWS_ENDPOINT"}  # fmt: skip
 
@@ -49,7 +49,7 @@ def fetched(place: str, into: Path) -> Path:
     parts = urlsplit(place)
     if parts.scheme != "file" and parts.scheme not in REMOTE:
         known = ", ".join(f"{scheme}://" for scheme in ("file", *REMOTE))
-        raise RegistryError(f"unknown kind of place {parts.scheme!r}", where=place, remedy=f"known: {known}")
+        raise RegistryError(f"unknown kind of place {parts.scheme!r}", where=place, remedy=f"choose of {known}")
     if parts.scheme == "file" and not Path(unquote(parts.path)).is_dir():
         raise RegistryError("no such folder", where=place, remedy="name a folder of run records")
     if parts.scheme == "file":

@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor.errors import FitError
 from predictor.render.changes import change_blocks, change_rows
-from predictor.render.page import Block, Heading, Page, Said, Table, page_text
+from predictor.render.page import Block, Heading, Page, PageTable, Said, page_text
 from predictor.render.predictions import recipe_text, title
 from predictor.render.tables import interval_text, percent
 from predictor.render.verdict import outside_text, points_text, probability
@@ -159,7 +159,7 @@ def _reach(name: str, own: Reach, *, priced: bool) -> list[Block]:
     return lines
 
 
-def _curve(advice: Advice) -> Table:
+def _curve(advice: Advice) -> PageTable:
     """What a smaller budget reaches: some sizes of the curve, the first and the last among them."""
     points = list(advice.curve)
     places = np.unique(np.linspace(0, len(points) - 1, SHOWN).round().astype(int))
@@ -173,7 +173,7 @@ def _curve(advice: Advice) -> Table:
         row[advice.outcome] = f"{percent(point.value)} {interval_text(point.low, point.high)}"
         row["P(beats now)"] = None if point.p_better is None else f"{point.p_better:.2f}"
         rows.append(row)
-    return Table(rows)
+    return PageTable(rows)
 
 
 def curve_rows(points: tuple[Point, ...]) -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ def curve_rows(points: tuple[Point, ...]) -> list[dict[str, Any]]:
     return [{name: getattr(point, name) for name in ("images", "value", "low", "high")} for point in points]
 
 
-def _plans(advice: Advice) -> Table:
+def _plans(advice: Advice) -> PageTable:
     rows = []
     for plan in advice.plans:
         rows.append(
@@ -201,7 +201,7 @@ def _plans(advice: Advice) -> Table:
         )
     alike = [name for name in ("cut", "other classes") if all(row[name] is None for row in rows)]
     columns = [name for name in rows[0] if name not in alike]
-    return Table(rows, columns, optional=("range", "cut", "other classes", "cost", "collect"))
+    return PageTable(rows, columns, optional=("range", "cut", "other classes", "cost", "collect"))
 
 
 def _images(n: int | None) -> str:

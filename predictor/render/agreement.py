@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.agreements.request import SIZE
 from predictor.agreements.table import PARTIAL
-from predictor.render.page import GAP, Block, Heading, Said, Table, page_text
+from predictor.render.page import GAP, Block, Heading, PageTable, Said, page_text
 from predictor.render.tables import p_value
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def page(
             lines = [_pooled_line(row, one) for row, one in zip(own, agreement_lines(own, table.level), strict=True)]
             name = study if len(study) <= LONG else f"{study.count('+') + 1} studies"
             heading = Heading((name, "ALL TARGET SETS", f"OUTCOME {outcome}"))
-            sections.append([heading, Table(lines, optional=OPTIONAL), *(Said(text, indent="  ") for text in same)])
+            sections.append([heading, PageTable(lines, optional=OPTIONAL), *(Said(text, indent="  ") for text in same)])
     hidden = 0
     for key, group in groupby(rows, key=lambda r: (r["study"], r["target_set"], r["outcome"])):
         every = list(group)
@@ -55,11 +55,11 @@ def page(
         if not own:
             continue
         own, same = _distinct(own, everything or named)
-        tables = [] if by else [Table(agreement_lines(own, table.level, 4 if everything else 2), optional=OPTIONAL)]
+        tables = [] if by else [PageTable(agreement_lines(own, table.level, 4 if everything else 2), optional=OPTIONAL)]
         if everything:
             tables = [replace(one, optional=()) for one in tables]
         if everything and not by:
-            tables.append(Table([_more(row) for row in own]))
+            tables.append(PageTable([_more(row) for row in own]))
         along = [_along(own, by)] if by or everything else []
         footer = [*same, *([] if by else [*_why(own), *_limits(noise.get(key))])]
         heading = Heading((key[0], f"TARGET SET {key[1]}", f"OUTCOME {key[2]}"))
@@ -192,7 +192,7 @@ def _along(rows: Sequence[Row], by: Sequence[str]) -> Block | None:
         for row in rows
         if any(axis in row["along"] and row["along"][axis].value is not None for axis in axes)
     ]
-    return Table(shown) if shown else Said("no two configurations differ in one of these axes alone")
+    return PageTable(shown) if shown else Said("no two configurations differ in one of these axes alone")
 
 
 def _with_p(gamma: Agreement | None) -> str:

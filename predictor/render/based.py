@@ -9,7 +9,7 @@ from typing import Any
 
 from predictor.planning.pilots.based import Added
 from predictor.render.layout import whole
-from predictor.render.page import Block, Said, Table
+from predictor.render.page import Block, PageTable, Said
 from predictor.render.tables import points
 
 
@@ -46,4 +46,4 @@ def page(added: Sequence[Added], notes: Sequence[str], base: str, written: Path)
         f"written: {written}",
         f"use it: {use}",
     )
-    return [[Table(table, optional=("runs", "recipe"))], [Said(line, indent="  ") for line in lines]]
+    return [[PageTable(table, optional=("runs", "recipe"))], [Said(line, indent="  ") for line in lines]]

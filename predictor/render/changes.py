@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from predictor.planning.advice.changes import Change
-from predictor.render.page import Block, Said, Table
+from predictor.render.page import Block, PageTable, Said
 from predictor.render.tables import percent
 
 DROPPED = "a class that is merged or left out counts as 0; no run of the fit dropped one: the others follow the curve"
@@ -19,7 +19,7 @@ def change_blocks(changes: Sequence[Change], no_actions: str | None) -> list[Blo
     blocks: list[Block] = []
     if changes:
         optional = ("n", "range", "plain", "worst now", "images")
-        blocks = [Table([_row(change) for change in changes], optional=optional), Said(SHARES, indent="  ")]
+        blocks = [PageTable([_row(change) for change in changes], optional=optional), Said(SHARES, indent="  ")]
         if any(change.kind == "labels" for change in changes):
             blocks.append(Said(DROPPED, indent="  "))
     if no_actions is not None:

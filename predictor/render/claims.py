@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from predictor.claims.results import part_rows
-from predictor.render.page import Block, Said, Table, page_text
+from predictor.render.page import Block, PageTable, Said, page_text
 from predictor.render.tables import p_value
 from predictor.text import shown
 
@@ -21,10 +21,10 @@ OPTIONAL = ("p", "runs", "pairs", "margin", "target sets")
 def page(report: ClaimsReport, *, everything: bool = False) -> list[list[Block]]:
     """Verdicts, each in a sentence, notes. everything : every part of every claim, and every target set"""
     results = report.results
-    sections: list[list[Block]] = [[Table([_line(result) for result in results], optional=OPTIONAL)]]
+    sections: list[list[Block]] = [[PageTable([_line(result) for result in results], optional=OPTIONAL)]]
     sections.append([Said(f"{r.label}  {r.question} {_sentence(r)}", indent="    ") for r in results])
     if everything:
-        sections.append([Table([_part_line(result, part) for result in results for part in result.parts])])
+        sections.append([PageTable([_part_line(result, part) for result in results for part in result.parts])])
         sets = [
             {"claim": r.label, "part": p.name, "outcome": p.outcome}
             | {name: _points(value) for name, value in p.target_sets.items()}
@@ -32,7 +32,7 @@ def page(report: ClaimsReport, *, everything: bool = False) -> list[list[Block]]
             for p in r.parts
             if p.target_sets
         ]
-        sections.append([Table(sets)] if sets else [])
+        sections.append([PageTable(sets)] if sets else [])
     notes = [
         "effect, interval and margin: points of accuracy, of each claim's first part, its mean over target sets with "
         "Student's t; pairs: bases that were compared; q: Holm's over all claims of the paper (C), and over "

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from predictor.errors import FitError
-from predictor.render.page import Block, Page, Said, Table, page_text
+from predictor.render.page import Block, Page, PageTable, Said, page_text
 from predictor.render.predictions import recipe_text, title
 from predictor.render.tables import interval_text, percent
 from predictor.render.verdict import points_text, probability
@@ -43,7 +43,7 @@ def page(curve: ScaleCurve) -> Page:
     return [
         [Said(_answer(curve))],
         [title(curve.manifest, curve.status, curve.target_set, curve.domain, curve.recipe)],
-        [Table(table, columns, optional=("image-steps", "range", "P(better)", "hours"))],
+        [PageTable(table, columns, optional=("image-steps", "range", "P(better)", "hours"))],
         [*lines, Said(f"fit: {curve.fit}")],
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.render.layout import whole
-from predictor.render.page import Block, Heading, Said, Table, page_text
+from predictor.render.page import Block, Heading, PageTable, Said, page_text
 from predictor.text import command
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def page(found: Design, *, output: str | Path = "design.yaml", runs: str | Path 
     width = f"{100 * first:.2f} -> {100 * last:.2f} points (linear model)"
     return [
         [Heading((found.outcome, "; ".join(head)))],
-        [Table(rows(found), COLUMNS, FORMATS, optional=OPTIONAL)],
+        [PageTable(rows(found), COLUMNS, FORMATS, optional=OPTIONAL)],
         [
             Said(f"mean {level} interval over the candidates and the runs: {width}", "width"),
             Said(cost, "cost"),

@@ -107,7 +107,7 @@ def line(name: str, content: str) -> str:
 
 
 @dataclass(frozen=True)
-class Part:
+class PagePart:
     """Columns of a table that are printed side by side: their numbers, and how wide each is."""
 
     columns: tuple[int, ...]
@@ -116,7 +116,7 @@ class Part:
 
 def fitted(
     names: Sequence[str], cells: Sequence[Sequence[str]], optional: Sequence[str], most: int
-) -> tuple[list[Part], list[str]]:
+) -> tuple[list[PagePart], list[str]]:
     """The parts that a table is printed in so that none is wider than `most`, and the columns that are left out.
 
     cells : rows of texts; optional : columns that can be left out, the first one first
@@ -141,7 +141,7 @@ def fitted(
         if parts[-1] and not _fits([hard[i] for i in [*parts[-1], number]], most):
             parts.append([every[0]] if len(parts[-1]) > 1 or every[0] not in parts[-1] else [])
         parts[-1].append(number)
-    return [Part(tuple(own), _shared([measured[i] for i in own], most)) for own in parts], left_out
+    return [PagePart(tuple(own), _shared([measured[i] for i in own], most)) for own in parts], left_out
 
 
 @dataclass(frozen=True)

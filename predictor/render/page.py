@@ -57,7 +57,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """Rows. optional : columns that a narrow terminal may do without, the first one first"""
 
     rows: Sequence[Row]
@@ -80,7 +80,7 @@ class Gap:
 
 
 GAP = Gap()
-Block = Heading | Said | Table | Gap
+Block = Heading | Said | PageTable | Gap
 Page = Sequence[Sequence[Block]]
 
 
@@ -110,7 +110,7 @@ BOLD, YELLOW, PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[0m"
 
 def _styled(block: Block, form: str) -> str:
     lines = block.text(form).split("\n")
-    if isinstance(block, Table):
+    if isinstance(block, PageTable):
         lines[0] = f"{BOLD}{lines[0]}{PLAIN}"
     elif isinstance(block, Heading):
         lines = [f"{BOLD}{line}{PLAIN}" for line in lines]

@@ -10,7 +10,6 @@ from predictor.errors import FitError
 from predictor.models.scales import SHARES
 from predictor.prediction.outside import outside_fact, outside_warning
 from predictor.prediction.results import (
-    ClassPredictions,
     Comparison,
     OutcomePrediction,
     Prediction,
@@ -18,8 +17,9 @@ from predictor.prediction.results import (
     RecipePrediction,
     plain_data,
 )
+from predictor.render.class_predictions import class_lines, rows_of_classes
 from predictor.render.layout import shortened, whole
-from predictor.render.page import Block, Heading, Page, Said, Table, page_text
+from predictor.render.page import Block, Heading, Page, PageTable, Said, page_text
 from predictor.render.tables import interval_text, percent
 from predictor.render.verdict import (
     named,
@@ -30,6 +30,7 @@ from predictor.render.verdict import (
     verdict_content,
     verdict_text,
 )
+from predictor.render.weights import weights_text
 from predictor.text import command, padded
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 FAMILIES = {"log_n_log_h": "log N + log H", "nearest": "nearest run"}
 SHOWN_COMPARISONS = 10
-NAMED = 3  # classes that weights have seen
 MOVED = 0.005  # of an accuracy: a part that moves less is not named where its size is not told
 
 
@@ -167,7 +167,7 @@ def kinds(found: Predictions) -> dict[str, list[dict[str, Any]]]:
             for item in items
             for own, row in zip(item.outcomes, rows(replace(found, predictions=(item,))), strict=True)
         ],
-        "class": _class_rows(found),
+        "class": rows_of_classes(found),
         "comparison": [_comparison_row(row) for row in found.comparisons],
         "why": [
             {"manifest": item.manifest, "outcome": row["outcome"], "name": row["name"], "points": row["value"]}
@@ -191,42 +191,6 @@ def _comparison_row(row: Comparison) -> dict[str, Any]:
     own = {one.name: getattr(row, one.name) for one in fields(row) if one.name not in ("low", "high", "covered")}
     inside, n = row.covered or (None, None)
     return {**own, "logit_low": row.low, "logit_high": row.high, "covered": inside, "covered_of": n}
-
-
-def class_rows(found: Predictions) -> list[dict[str, Any]]:
-    """One row for each manifest, outcome and class, worst first.
-
-    Raises FitError where nothing can be said of classes.
-    """
-    made = _class_rows(found)
-    if not made:
-        reasons = [own.reason for item in found.predictions for own in item.classes if own.reason]
-        raise FitError(reasons[0] if reasons else "no outcome has a value for classes", remedy="leave --classes out")
-    return made
-
-
-def _class_rows(found: Predictions) -> list[dict[str, Any]]:
-    return [
-        {
-            "manifest": item.manifest,
-            "status": item.status,
-            "target_set": item.target_set,
-            "domain": item.domain,
-            "outcome": own.outcome,
-            "class": one.name,
-            "n_samples": one.n_samples,
-            "value": one.value,
-            "low": one.low,
-            "high": one.high,
-            "level": own.level,
-            "covered": own.covered[0] if own.covered else None,
-            "covered_of": own.covered[1] if own.covered else None,
-            "reason": one.reason or own.reason,
-        }
-        for item in found.predictions
-        for own in item.classes
-        for one in own.worst
-    ]
 
 
 def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -> list[Block]:
@@ -296,26 +260,6 @@ def _recipes(found: Sequence[RecipePrediction]) -> Iterator[Block]:
         yield Said(f"{padded(own.name, width)} {value}; {runs}", "" if i else "other recipes")
 
 
-def weights_text(weights: Mapping[str, Any]) -> str:
-    """Pretrained weights in words: training set, licence, and which classes they have seen by name.
-
-    >>> weights_text({"name": "lite0", "licence": "Apache-2.0", "trained_on": "ImageNet-1k", "alike": ["bee"]})
-    'lite0, Apache-2.0, trained on ImageNet-1k, which has 1 of these classes by name (bee): no news to the network'
-    >>> weights_text({"name": "mine.pth", "licence": None, "trained_on": None, "alike": None})
-    'mine.pth: licence and training set are not known; classes that it was trained on are no news to the network'
-    """
-    if weights["trained_on"] is None:
-        rest = "licence and training set are not known; classes that it was trained on are no news to the network"
-        return f"{weights['name']}: {rest}"
-    told = f"{weights['name']}, {weights['licence']}, trained on {weights['trained_on']}"
-    alike = weights["alike"]
-    if alike:
-        more = f", and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
-        names = f"{', '.join(alike[:NAMED])}{more}"
-        return f"{told}, which has {len(alike)} of these classes by name ({names}): no news to the network"
-    return f"{told}, which has none of these classes by name"
-
-
 def _why(item: Prediction, backed: bool) -> list[Block]:
     if not item.contributions:
         return []
@@ -374,7 +318,7 @@ def _comparisons(found: Predictions, everything: bool) -> list[Block]:
     """How manifests compare: of many the best with each, in points, of the first outcome alone unless all are few."""
     rows = found.comparisons if everything else found.comparisons[:SHOWN_COMPARISONS]
     table = [_comparison(row if row.p_a_better >= 0.5 else row.turned(), everything) for row in rows]
-    lines: list[Block] = [Table(table, optional=() if everything else ("if that has 90 %", "if that has 50 %"))]
+    lines: list[Block] = [PageTable(table, optional=() if everything else ("if that has 90 %", "if that has 50 %"))]
     if len(rows) < len(found.comparisons):
         lines.append(Said(f"and {len(found.comparisons) - len(rows)} more: --all"))
     return [*lines, *_evidence(found)]
@@ -433,33 +377,3 @@ def title(manifest: str, basis: str, target_set: str, domain: str, recipe: Mappi
     if basis == "pilot":
         place = f"TARGET SET {target_set}   DOMAIN {domain}"
     return Heading((manifest, place, f"RECIPE {recipe_text(recipe)}"))
-
-
-def class_lines(own: ClassPredictions, basis: str, *, backed: bool = True) -> list[Block]:
-    """The classes of an outcome, worst first: accuracy, interval, images, name.
-
-    backed : whether the level of the outcome is; else only the order and the images are told
-
-    >>> from predictor.prediction.results import ClassPrediction
-    >>> worst = ClassPrediction(name="orange", n_samples=3, value=0.123, low=0.04, high=0.3)
-    >>> found = ClassPredictions(outcome="accuracy", level=0.9, n_classes=10, covered=(18, 20), worst=(worst,))
-    >>> print(*(line.text("table") for line in class_lines(found, "in_domain")), sep="\\n")
-    worst classes 12.3 % [4.0, 30.0]   orange, 3 images
-                  and 9 more: --classes; 90 %; of held-out configurations 18 of 20 classes covered
-    """
-    name = "worst classes" if own.outcome == "accuracy" else own.outcome
-    if not own.worst:
-        return [Said(f"no statement: {own.reason}", "classes")]
-    values = [f"{percent(one.value)} {interval_text(one.low, one.high)}" if backed else "" for one in own.worst]
-    width = max(map(len, values))
-    lines: list[Block] = []
-    for one, value in zip(own.worst, values, strict=True):
-        images = f"{one.n_samples:,} image" + ("" if one.n_samples == 1 else "s")
-        shown = f"{value:<{width}}   {one.name}, {images}" if backed else f"{one.name}, {images}"
-        lines.append(Said(shown, "" if lines else name))
-    rest = own.n_classes - len(own.worst)
-    held = {"in_domain": "of held-out configurations"}.get(basis, "of left-out target sets")
-    note = f"{held} {own.covered[0]:,} of {own.covered[1]:,} classes covered" if own.covered else own.reason
-    more = f"and {rest:,} more: --classes; " if rest else ""
-    told = f"{more}{own.level:.0%}; {note}".replace("%;", " %;") if backed else more.rstrip("; ")
-    return [*lines, *([Said(told, "")] if told else [])]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from predictor.render.page import Block, Heading, Said, Table
+from predictor.render.page import Block, Heading, PageTable, Said
 from predictor.render.tables import percent
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def page(probe: Probe, *, where: str) -> list[list[Block]]:
             f"mean of {probe.n_draws} random splits of the training images"
         ),
     ]
-    sizes: list[Block] = [Table(size_rows(probe), optional=("margin", "chance"))] if probe.sizes else []
+    sizes: list[Block] = [PageTable(size_rows(probe), optional=("margin", "chance"))] if probe.sizes else []
     return [head, sizes, list(_found(probe))]
 
 

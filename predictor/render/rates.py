@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from predictor.render.page import Block, Said, Table
+from predictor.render.page import Block, PageTable, Said
 
 if TYPE_CHECKING:
     from predictor.planning.design.learning_rates import ChosenRate
@@ -49,7 +49,7 @@ def page(found: ChosenRate) -> list[list[Block]]:
         more = [f"--rate {rate:g}" for rate in (tried[0] / 2, *tried, tried[-1] * 2)]
         edge = "a best rate lies at the edge of those tried, and counts for no power; to try more:"
         lines += [Said(edge, "note"), Said(f"predictor rates GRID.yaml {' '.join(more)} --output FILE", "")]
-    return [[Table(rate_rows(found), COLUMNS, FORMATS, optional=("runs", "spread"))], lines]
+    return [[PageTable(rate_rows(found), COLUMNS, FORMATS, optional=("runs", "spread"))], lines]
 
 
 def content(found: ChosenRate) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from predictor.models.fit import Fit
 from predictor.render.layout import whole
-from predictor.render.page import Block, Said, Table
+from predictor.render.page import Block, PageTable, Said
 from predictor.render.tables import points
 
 COLUMNS = ("recipe", "image_size", "configurations", "runs", "target_sets", "domains")
@@ -95,8 +95,8 @@ def page(fit: Fit, *, where: str) -> list[list[Block]]:
         f"fit: {where}",
     )
     return [
-        [Table(shown, COLUMNS, optional=("runs", "image_size", "domains"))],
-        [Table(scored, SCORES)],
+        [PageTable(shown, COLUMNS, optional=("runs", "image_size", "domains"))],
+        [PageTable(scored, SCORES)],
         [Said(note, indent="  ") for note in notes],
     ]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from predictor.models.scales import SHARES
-from predictor.render.layout import GAP, Part, fitted, shortened, width, wrapped
+from predictor.render.layout import GAP, PagePart, fitted, shortened, width, wrapped
 from predictor.text import cell, columns_of, json_visible, visible
 
 Row = Mapping[str, object]
@@ -140,7 +140,7 @@ def _table(names: list[str], cells: list[list[str]], right: list[bool], optional
     return "\n\n".join(texts)
 
 
-def _part(part: Part, names: list[str], cells: list[list[str]], right: list[bool]) -> str:
+def _part(part: PagePart, names: list[str], cells: list[list[str]], right: list[bool]) -> str:
     heads = [wrapped(names[number], columns=own) for number, own in zip(part.columns, part.widths, strict=True)]
     most = max(head.count("\n") for head in heads)
     lines = _lines([["\n" * (most - head.count("\n")) + head for head in heads]], part, right)
@@ -150,7 +150,7 @@ def _part(part: Part, names: list[str], cells: list[list[str]], right: list[bool
     return "\n".join([*lines, *_lines(rows, part, right)])
 
 
-def _lines(rows: Iterable[list[str]], part: Part, right: list[bool]) -> Iterator[str]:
+def _lines(rows: Iterable[list[str]], part: PagePart, right: list[bool]) -> Iterator[str]:
     """Lines of rows: cells of several lines stand beside each other, numbers to the right."""
     for row in rows:
         parts = [cell.split("\n") for cell in row]
