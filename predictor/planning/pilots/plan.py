@@ -171,10 +171,10 @@ def plan_pilots(
         )
     room = counts if available is None else np.array([available.get(name, 0) for name in now.target_names])
     found = _candidates(now, np.minimum(counts, room), steps, least, min(most, limit))
-    trained = set() if own is None else own.trained
+    trained = set() if own is None else {sizes for sizes, _ in own.trained}  # with other image-steps they tell the same
     largest = fit.ranges.get("n_target_samples", (0, math.inf))[1]
     found = [item for item in found if item.counts.sum() <= largest] or found  # of larger ones the fit can only guess
-    found = [item for item in found if item.key not in trained]
+    found = [item for item in found if item.key[0] not in trained]
     if not found:
         raise FitError(
             f"{int(counts.sum()):,} image(s) of {len(counts)} classes are too few to subsample"
