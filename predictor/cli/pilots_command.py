@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, manifest_options, read_manifests, repeated, write_text
+from predictor.cli.common import (
+    FIT,
+    FORMAT,
+    LEVEL,
+    PILOT,
+    manifest_options,
+    read_manifests,
+    repeated,
+    say_result,
+    write_text,
+)
 from predictor.cli.images import PROBE, told_of
 from predictor.text import command as in_words
 
@@ -87,8 +97,7 @@ def command(
     from predictor.planning.pilots.plan import grid_content, plan_pilots
     from predictor.planning.pilots.recipe import trained_as_in, trained_like
     from predictor.records import read_registry
-    from predictor.render.pilots import COLUMNS, rows, summary
-    from predictor.render.tables import json_text, rows_text
+    from predictor.render import pilots as pages
 
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     place = _place(manifest, distribution, source or asked["images"], digest, how.get("split"), test_split)
@@ -114,15 +123,10 @@ def command(
     predict = in_words("predictor", "predict", manifest, *repeated("predict", but="pilot"), "--pilot", registry)
     write_text(output, grid_text(content, [f"Pilots of {manifest}", f"Train them:  {train}"]), keep=True)
     click.echo(f"wrote {output}: {len(plan.pilots)} configurations, {runs} runs", err=True)
-    if form == "json":
-        click.echo(json_text(plan.to_dict()))
-    elif form == "table":
-        mirrored = (trained.flip if flip is None else flip) is not False
-        says = "mirrored images too (--no-flip: never)" if mirrored else "never mirrored"
-        whose = f"{trained.where}; {says}" + ("; yours: --recipe GRID.yaml" if own is None else "")
-        click.echo(summary(plan, seeds=seeds, recipe=whose, test=place.sides.note, commands=[train, predict]))
-    else:
-        click.echo(rows_text(rows(plan), form, COLUMNS))
+    mirrored = (trained.flip if flip is None else flip) is not False
+    says = "mirrored images too (--no-flip: never)" if mirrored else "never mirrored"
+    whose = f"{trained.where}; {says}" + ("; yours: --recipe GRID.yaml" if own is None else "")
+    say_result(pages, plan, form, seeds=seeds, recipe=whose, test=place.sides.note, commands=[train, predict])
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from predictor.render.tables import rows_text
-from predictor.text import shown
+from predictor.render.layout import whole
+from predictor.render.page import Block, Heading, Page, Said, Table, page_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,34 +35,57 @@ def rows(plan: PilotPlan) -> list[dict[str, Any]]:
     ]
 
 
-def summary(
+def page(
     plan: PilotPlan, *, seeds: int = 1, recipe: str | None = None, test: str | None = None, commands: Sequence[str] = ()
-) -> str:
+) -> Page:
     """What to train, and what it brings.
 
     seeds : runs of each pilot; recipe : whose it is; test : how images are kept for testing, in words
     commands : what to do next, one after the other
     """
-    plan, (recipe, test, commands) = shown(plan), shown((recipe, test, commands))
     steps, n = plan.recipe["image_steps"], len(plan.pilots)
     total = seeds * sum(pilot.image_steps for pilot in plan.pilots)
     runs = f"{n * seeds} run" + ("" if n * seeds == 1 else "s")
     network = f"{plan.recipe['model']} {plan.recipe['image_size']} px"
-    lines = [
-        f"{plan.manifest}   TARGET SET {plan.target_set}   RECIPE {network}",
-        "",
-        rows_text(rows(plan), "table", COLUMNS, FORMATS),
-        "",
-        f"width         of the {100 * plan.level:g} % interval of {plan.outcome}: {100 * plan.width_now:.1f} "
-        f"points now, {100 * plan.pilots[-1].width_after:.1f} expected after {n} " + ("pilot" if n == 1 else "pilots"),
-        f"cost          {runs}, {total:,} image-steps: {100 * total / steps:.0f} % of the whole run's {steps:,}",
-        f"chance        {100 * plan.chance:.1f} % by guessing; forecast: what each is predicted to reach",
+    now, after = 100 * plan.width_now, 100 * plan.pilots[-1].width_after
+    lines: list[Block] = [
+        Said(
+            f"of the {100 * plan.level:g} % interval of {plan.outcome}: {now:.1f} points now, {after:.1f} expected "
+            f"after {n} " + ("pilot" if n == 1 else "pilots"),
+            "width",
+        ),
+        Said(f"{runs}, {total:,} image-steps: {100 * total / steps:.0f} % of the whole run's {steps:,}", "cost"),
+        Said(f"{100 * plan.chance:.1f} % by guessing; forecast: what each is predicted to reach", "chance"),
     ]
-    lines += [f"recipe        {recipe}"] if recipe else []
-    lines += [f"test          {test}"] if test else []
-    lines += [f"{'' if i else 'next':<13} {text}" for i, text in enumerate(commands)]
-    lines += [f"warning: {note}" for note in plan.notes]
-    return "\n".join([*lines, f"fit: {plan.fit}"])
+    lines += [Said(recipe, "recipe")] if recipe else []
+    lines += [Said(test, "test")] if test else []
+    lines += [Said(whole(text), "" if i else "next") for i, text in enumerate(commands)]
+    lines += [Said(note, "warning") for note in plan.notes]
+    return [
+        [Heading((plan.manifest, f"TARGET SET {plan.target_set}", f"RECIPE {network}"))],
+        [Table(rows(plan), COLUMNS, FORMATS, optional=("smallest", "largest", "width_before", "image_steps"))],
+        [*lines, Said(f"fit: {plan.fit}")],
+    ]
+
+
+def summary(plan: PilotPlan, **said: Any) -> str:
+    """What to train, and what it brings. said : see `page`"""
+    return page_text(page(plan, **said), "table")
+
+
+def content(plan: PilotPlan) -> dict[str, Any]:
+    """One object for JSON."""
+    return plan.to_dict()
+
+
+def kinds(plan: PilotPlan) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV."""
+    names = ("manifest", "target_set", "outcome", "level", "width_now", "chance", "fit")
+    return {
+        "pilot": rows(plan),
+        "plan": [{name: getattr(plan, name) for name in names}],
+        "warning": [{"reason": note} for note in plan.notes],
+    }
 
 
 def plot(plan: PilotPlan) -> Figure:
