@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from predictor.render.layout import whole
-from predictor.render.page import Block, Heading, Page, Said, Table, page_text
+from predictor.render.page import Block, Heading, Page, PageTable, Said, page_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +63,7 @@ def page(
     lines += [Said(note, "warning") for note in plan.notes]
     return [
         [Heading((plan.manifest, f"TARGET SET {plan.target_set}", f"RECIPE {network}"))],
-        [Table(rows(plan), COLUMNS, FORMATS, optional=("smallest", "largest", "width_before", "image_steps"))],
+        [PageTable(rows(plan), COLUMNS, FORMATS, optional=("smallest", "largest", "width_before", "image_steps"))],
         [*lines, Said(f"fit: {plan.fit}")],
     ]
 
