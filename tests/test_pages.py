@@ -21,7 +21,18 @@ import predictor
 from predictor.planning.design.learning_rates import Best, ChosenRate
 from predictor.planning.scaling import scale_curve
 from predictor.records import columns, read_registry
-from predictor.render import advice, agreement, claims, comparison, curve, predictions, rates, recipes, validation
+from predictor.render import (
+    advice,
+    agreement,
+    claims,
+    comparison,
+    curve,
+    pilots,
+    predictions,
+    rates,
+    recipes,
+    validation,
+)
 from predictor.render.layout import columns_of, shortened, wrapped
 from predictor.render.page import page_text, result_text
 from predictor.render.runs import run_row, runs_text, study_rows
@@ -94,13 +105,18 @@ def results(fit) -> dict[str, Made]:
         "rates": (rates, chosen, {}),
         "recipes": (recipes, fit, {"where": "the fit inside the package"}),
         "curve": (curve, scale_curve(fit, web, **known, images_per_second=1000, price_hour=2, manifest=LONG), {}),
+        "pilots": (
+            pilots,
+            fit.pilots(even, 2, target_set="mine"),
+            {"commands": ["predictor start photos/ --fit a.json"]},
+        ),
         "curve new": (curve, scale_curve(fit, web), {}),
     }
 
 
 NAMES = ("predict", "predict all", "predict one", "predict outside", "predict new", "predict classes", "advise",
          "advise now", "agreement", "agreement all", "agreement by", "claims", "claims all", "rates",
-         "recipes", "curve", "curve new")  # fmt: skip
+         "recipes", "curve", "curve new", "pilots")  # fmt: skip
 
 
 def check(text: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
