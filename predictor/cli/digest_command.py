@@ -25,5 +25,7 @@ def command(sources: tuple[Path, ...], form: str) -> None:
         click.echo(json_text({"schema_version": 1, "sources": rows}))
     elif form == "table" and len(rows) == 1:
         click.echo(rows[0]["digest"])  # for `$(predictor digest cats.parquet)`
+    elif form == "table":
+        click.echo("\n".join(f"{row['digest']}  {row['source']}" for row in rows))  # whole, to be copied
     else:
         click.echo(rows_text(rows, form))
