@@ -83,7 +83,7 @@ def held(rows: list[Row], predicted: list[float], new: bool = True) -> Calibrate
     return Calibrated(
         families()["mean"], {"kind": "linear", "features": ["x"]}, np.arange(n), said, np.zeros(n), configs.target_sets,
         configs.domains, np.arange(n), configs.measured, configs.seeds, said / 10, np.zeros(n), np.ones(n, bool),
-        np.zeros(n), new_draws=draws,
+        np.zeros(n), aside=np.zeros(n), new_draws=draws,
     )  # fmt: skip
 
 
