@@ -113,6 +113,9 @@ def test_robustness_is_the_mean_over_the_shifts_that_a_run_was_tested_on() -> No
     assert new.seeds.tolist() == own.new_draws.seeds.tolist() and new.fold.tolist() == own.new_draws.fold.tolist()
     without = {**shifts, "shift:y": (shifts["shift:y"][0], replace(shifts["shift:y"][1], new_draws=None))}
     assert robustness_by_shift(rows, configs, own, without, {}).new_draws is None
+    first = NewDraws(np.array([0]), *[np.array([0.2])] * 3, np.array([1]), np.array([1]))
+    part = {**shifts, "shift:y": (shifts["shift:y"][0], replace(shifts["shift:y"][1], new_draws=first))}
+    assert robustness_by_shift(rows, configs, own, part, {}).new_draws.held.tolist() == [2], "of b one shift is missing"
 
 
 def test_a_shift_that_was_not_held_out_leaves_no_robustness() -> None:

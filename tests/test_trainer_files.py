@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from predictor.errors import DataError
+from predictor.files import replacing
 from trainer import checkpoint, weights
 from trainer.features.cache import FeatureCache, Key
 from trainer.launch import lease as leases
@@ -102,3 +103,11 @@ def test_a_lock_of_logs_that_is_a_device_is_not_opened(tmp_path: Path) -> None:
     (left / logs.LOCK).symlink_to("/dev/null")
     logs.clear(tmp_path)
     assert left.is_dir()
+
+
+def test_a_library_that_writes_by_itself_replaces_no_link(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    path.symlink_to(tmp_path / "outside")
+    with pytest.raises(OSError, match="is a link, to"), replacing(path) as temporary:
+        temporary.write_bytes(b"x")
+    assert path.is_symlink()
