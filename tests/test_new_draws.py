@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from synthetic import registry
 
+from predictor.fitting import fit_registry
 from predictor.fitting.calibration import Calibrated, NewDraws
 from predictor.fitting.configurations import configurations
 from predictor.fitting.draws import crossed_parts, shared_seeds
@@ -129,3 +131,19 @@ def test_a_shift_that_was_not_held_out_leaves_no_robustness() -> None:
     assert robustness_by_shift(rows, configs, own, {}, {}) is None
     bare = runs([0.5, 0.6, 0.3], [ONE, ONE, ()])
     assert robustness_by_shift(bare, configurations(bare), own, {"shift:x": x}, {}) is None, "c was tested on none"
+
+
+def test_a_shift_that_few_configurations_have_takes_them_alone_out_of_robustness() -> None:
+    """One new shift in four configurations made the robustness of all others something that no shift says."""
+    records = registry(n_configurations=40, n_seeds=1)
+    for at in range(4):
+        outcomes = dict(records[at].outcomes)
+        outcomes["shift:rare"] = outcomes.pop("shift:noise")
+        records[at] = records[at].model_copy(update={"outcomes": outcomes})
+    fit = fit_registry(records, processes=1)
+    assert fit.outcomes["robustness"].configuration.family == NAME
+    linear = fit_registry(records, family_names=["linear"], processes=1)
+    for one in (fit, linear):
+        assert one.content["left_out"].count("robustness: 4 runs left out: no model of shift:rare") == 1
+    chosen = [r for r in fit.validation if r["outcome"] == "robustness" and r["chosen"]]
+    assert next(r for r in chosen if r["split"] == "configuration")["n_configurations"] == 36

@@ -146,6 +146,8 @@ def _content(
         fitted[name] = made[name].entry
         validation += made[name].table
         left_out += [f"{name}: {note}" for note in made[name].notes]
+    if ROBUSTNESS in fitted and (note := _robustness_rows(selection, names)[1]):
+        left_out.append(f"{ROBUSTNESS}: {note}")
     if not fitted:
         raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured'})",
                        remedy="train more configurations: trainer run GRID.yaml")  # fmt: skip
@@ -215,10 +217,24 @@ def _jobs(
     """(outcome, its runs or why they cannot be fitted, the families); one after the other, while others are fitted."""
     for name in names:
         try:
-            rows = Sample.of(rows_for(selection, name))
+            rows = _robustness_rows(selection, names)[0] if name == ROBUSTNESS else Sample.of(rows_for(selection, name))
             yield name, _problem(rows, configurations(rows)) or rows, competing, told if name == PROBED else {}
         except FitError as fault:
             yield name, fault.problem, competing, {}
+
+
+def _robustness_rows(selection: Selection, names: Sequence[str]) -> tuple[Sample, str | None]:
+    """Runs of robustness that were tested on shifts with a model of their own alone; and which others there are.
+
+    A mean over shifts of which one cannot be predicted would be another quantity than the one that is shown.
+    """
+    rows = Sample.of(rows_for(selection, ROBUSTNESS))
+    shifts = [(name, Sample.of(rows_for(selection, name))) for name in names if name.startswith(SHIFT)]
+    without = {name for name, own in shifts if _problem(own, configurations(own))}
+    out = np.array([not without.isdisjoint(row.case.shifts) for row in rows], dtype=bool)
+    if len(without) == len(shifts) or not out.any():
+        return rows, None
+    return rows.part(np.flatnonzero(~out)), f"{out.sum()} runs left out: no model of {listed(sorted(without))}"
 
 
 def _fit_one(job: _Job, tell: Progress = lambda line, share: None) -> _Made:
@@ -355,7 +371,7 @@ def _with_shifts(selection: Selection, made: Mapping[str, _Made]) -> dict[str, _
     shifts = {name: item for name, item in made.items() if name.startswith(SHIFT) and item.problem is None}
     if one is None or one.problem is not None or not shifts:
         return {}
-    rows = Sample.of(rows_for(selection, ROBUSTNESS))
+    rows, _ = _robustness_rows(selection, list(made))
     configs = configurations(rows)
     told, tested = {}, {}
     for name, item in shifts.items():
