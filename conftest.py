@@ -23,6 +23,8 @@ if (
 ):  # in the background of a shell; programs under test would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+for size in ("COLUMNS", "LINES"):  # readline leaves those of pytest's own terminal here, where workers are started
+    os.environ.pop(size, None)
 os.environ["PREDICTOR_QUIET"] = "1"  # what a command says because this machine is slow is in nobody's expectation
 
 settings.register_profile("default", deadline=None)  # a busy machine is no fault of the code

@@ -79,6 +79,8 @@ def test_no_value_of_another_type_passes(content):
         "width",
         "domain",
         "usual_steps",
+        "network",
+        "learning_rate",
         "calibrates",
         "mapping",
         "new_domain",

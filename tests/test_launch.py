@@ -24,11 +24,12 @@ from trainer.launch.pool import ended
 from trainer.launch.schedule import Schedule
 
 
-def test_seeds_of_a_configuration_come_first_and_every_run_is_trained_once(tmp_path: Path) -> None:
+def test_every_run_is_trained_once_a_seed_of_each_configuration_first(tmp_path: Path) -> None:
     grid = made_grid(tmp_path, [4, 8, 16], [0, 1])
     seen: list[TryOutcome] = []
     outcomes = run_grid(grid, made_job(grid, tmp_path), workers=1, report=seen.append)
-    assert [outcome.run_id for outcome in seen] == [run.spec.run_id for run in grid.runs]
+    runs = grid.runs  # three configurations, two seeds each
+    assert [outcome.run_id for outcome in seen] == [run.spec.run_id for run in [*runs[::2], *runs[1::2]]]
     assert outcomes == seen and {outcome.status for outcome in seen} == {"completed"}
     assert finished_ids(tmp_path / "runs" / "tiny") == {run.spec.run_id for run in grid.runs}
     assert check(tmp_path / "runs") == []

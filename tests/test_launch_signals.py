@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -103,11 +105,17 @@ def test_stopped_while_its_last_steps_are_done_a_grid_says_that_runs_are_left(tm
     assert len(whole.train(1)) == 2 and not whole.stopped
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """For temporary files: the sockets of processes stand in it, and their paths have 107 bytes at most."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a server on Linux alone")
-def test_twice_is_at_once_also_while_the_first_worker_is_made(tmp_path: Path) -> None:
+def test_twice_is_at_once_also_while_the_first_worker_is_made(tmp_path: Path, short_folder: Path) -> None:
     """Importing torch takes seconds, on a busy machine a minute; nobody waits for it."""
-    grid, logs = write_grid(tmp_path, [8], [0], image_steps=6_000), tmp_path / "logs"
-    logs.mkdir()
+    grid, logs = write_grid(tmp_path, [8], [0], image_steps=6_000), short_folder
     command = [sys.executable, "-m", "trainer", "run", grid, "--runs", tmp_path / "runs", "--workers", "1"]
     slow = {
         **os.environ,

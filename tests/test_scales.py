@@ -115,7 +115,7 @@ def test_a_manifest_gets_a_loss_in_its_own_unit():
 def test_fit_prints_a_loss_in_its_own_unit(tmp_path):
     for record in table(power_law, "loss"):
         write_record(tmp_path, record)
-    done = CliRunner().invoke(command, [str(tmp_path), "--study", "table", "--family", "linear"])
+    done = CliRunner().invoke(command, [str(tmp_path), "--study", "table", "--family", "linear", "--all"])
     assert done.exit_code == 0, done.output
     chosen = next(line for line in done.output.splitlines() if line.startswith("linear *"))
     values = [record.outcomes["valid"].value for record in table(power_law, "loss")]

@@ -229,6 +229,7 @@ def test_exit_codes_are_those_of_the_page(manifest: Path) -> None:
     assert shell(block[0].replace("predictor", "$P", 1).replace("0.5", "0.01"), folder).returncode == 0
     told = shell("$P predict main.csv --target-set cifar100/a --fail-if-worse labels.csv", folder)
     assert told.returncode == 0 and not told.stderr
-    new = shell("$P predict main.csv --no-probe --fail-below 0.1", folder)
+    (folder / "large.csv").write_text("label,count\n" + "".join(f"{one},100000\n" for one in classes))
+    new = shell("$P predict large.csv --no-probe --fail-below 0.1", folder)
     assert new.returncode == 3 and "no level can be told" in new.stderr
     assert json.loads(shell("$P predict main.csv --no-probe --format json", folder).stdout)["schema_version"] == 1

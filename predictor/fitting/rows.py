@@ -203,7 +203,7 @@ def check_settings(take: Sequence[str]) -> None:
     >>> check_settings(["augment=none"])
     Traceback (most recent call last):
         ...
-    predictor.errors.FitError: --recipe augment=none: no such setting; near: augmentation. Say e.g. \
+    predictor.errors.FitError: --recipe augment=none: no such setting; near: augmentation. say e.g. \
 augmentation=simclr-mild, or all
     """
     for item in take:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
+from predictor import spec
 from predictor.models.fit_schema.families import Model, StoredPooled
 from predictor.models.fit_schema.held_out import (
     NoClasses,
@@ -107,6 +108,12 @@ class StoredTrained(StoredPart):
     model: dict[Name, Any]
     recipe: dict[Name, Any]
     n_runs: Count
+
+    @model_validator(mode="after")
+    def _as_a_spec_states_it(self) -> StoredTrained:
+        spec.Model.model_validate(self.model, strict=True)
+        spec.Recipe.model_validate(self.recipe, strict=True)
+        return self
 
 
 class StoredTargetSet(StoredPart):
