@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -65,7 +65,8 @@ class StageData(SharedPart):
     """What one stage trains on. `samples_per_class` is the mean over the target classes, before edits.
 
     With 0 the stage trains on other classes alone: pretraining on another label set.
-    ranks : which class is large: drawn by the data seed, or as in the source, where a profile has the shape of a source
+    ranks : which class is large: drawn by the data seed; as in the source, where a profile has the shape of a source;
+        or as the target set lists its classes: explicit counts are theirs in that order, else the first is the largest
     short : a class with fewer images than asked for ends the run, or gives all it has (sizes are upper bounds then)
     """
 
@@ -75,7 +76,7 @@ class StageData(SharedPart):
     profile: Profile = Profile()
     blend: Blend | None = None
     others: tuple[Others, ...] = ()
-    ranks: Literal["drawn", "source"] = "drawn"
+    ranks: Literal["drawn", "source", "listed"] = "drawn"
     short: Literal["error", "take"] = "error"
 
     @model_validator(mode="after")
@@ -338,7 +339,19 @@ def target_counts(spec: RunSpec, stage: int = -1) -> dict[str, int]:
     if not data.samples_per_class:
         return {}
     counts: NDArray[np.int64] = profile_counts(data.profile, len(spec.target.classes), data.samples_per_class)
-    return dict(zip(ranked_classes(spec.target, spec.seeds.data), counts.tolist(), strict=True))
+    if data.ranks == "listed":
+        names = _listed_classes(spec.target.classes, data.profile)
+    else:
+        names = ranked_classes(spec.target, spec.seeds.data)
+    return dict(zip(names, counts.tolist(), strict=True))
+
+
+def _listed_classes(classes: Sequence[str], profile: Profile) -> list[str]:
+    """Classes in the order of their size, where counts are stated for each of them."""
+    if profile.shape != "explicit" or profile.counts is None:
+        return list(classes)
+    order = np.argsort(-np.array(profile.counts), kind="stable")
+    return [classes[i] for i in order]
 
 
 def planned_counts(spec: RunSpec, stage: int = -1) -> LabelDistribution:

@@ -300,6 +300,20 @@ def test_ranks_follow_the_data_seed_and_the_target_set() -> None:
     assert ranked_classes(target, 3) == RANKS_OF_SEED_3
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_counts_stand_with_the_classes_that_a_target_set_lists(seed) -> None:
+    """With `ranks: listed` a manifest is trained as it is, whatever the data seed."""
+
+    def counts(profile: dict[str, object]) -> dict[str, int]:
+        whole = content(samples_per_class=5, profile=profile)
+        whole["stages"][0]["data"]["ranks"] = "listed"
+        return target_counts(RunSpec.model_validate({**whole, "seeds": {"data": seed, "training": 0}}))
+
+    stated = [2, 9, 4, 9]
+    assert counts({"shape": "explicit", "counts": stated}) == dict(zip(CLASSES, stated, strict=True))
+    assert list(counts({"shape": "exponential", "ratio": 8})) == list(CLASSES)
+
+
 RANKS_OF_SEED_3 = ["bee", "NO", "bus", "cat"]  # these decide which images a run saw: never edit them
 
 

@@ -84,7 +84,7 @@ class GridTargetSet(SharedPart):
     test_split: Name = "test"
     shifts: dict[Name, Annotated[TestSet, BeforeValidator(_test_set)]] = Field(default_factory=dict)
     flip: bool | None = None
-    ranks: Literal["drawn", "source"] = "drawn"
+    ranks: Literal["drawn", "source", "listed"] = "drawn"
     short: Literal["error", "take"] = "error"
 
     @field_validator("classes")

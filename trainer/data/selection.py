@@ -115,7 +115,7 @@ def choose(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> lis
 def _ranked(spec: RunSpec, stage: int, source_of: Callable[[str], Source]) -> dict[str, int]:
     """{target class: images wanted}; where ranks are those of the source, its largest class gets the largest size."""
     data, counts = spec.stages[stage].data, target_counts(spec, stage)
-    if data.ranks == "drawn" or not counts:
+    if data.ranks != "source" or not counts:
         return counts
     there = {name: len(source_of(data.source).rows(name, data.split)) for name in spec.target.classes}
     names = sorted(there, key=lambda name: (-there[name], name))
