@@ -29,6 +29,7 @@ def sample_of(pixels: np.ndarray, classes: np.ndarray, groups: np.ndarray | None
         pixels,
         classes,
         np.arange(len(classes)) if groups is None else groups,
+        np.arange(len(classes)),
         names,
         {name: int((classes == c).sum()) for c, name in enumerate(names)},
         tuple(f"image {i}" for i in range(len(classes))),

@@ -15,6 +15,7 @@ from predictor.entry import run as run_command
 from trainer.cluster_options import CLUSTER, cluster_settings
 from trainer.fractals.command import fractals
 from trainer.options import BAD_IMAGES, DATA, FORMAT, GRID, INSIDE, RUNS
+from trainer.probe_command import probe
 from trainer.zero_shot_command import evaluate
 
 TRAIN_EXTRA = ("torch", "torchvision", "timm", "PIL", "pyarrow")
@@ -31,6 +32,7 @@ def trainer() -> None:
 
 
 trainer.add_command(fractals)
+trainer.add_command(probe)
 
 
 @trainer.command()

@@ -106,7 +106,7 @@ def command(
     known = "new" if pilot is not None else asked["target_set"]  # else it is a name of one's own
     asked["probe"] = probe_of(
         fit, {manifest: distribution}, how.get("split"), target_set=known, images=images, probe_file=probe_file,
-        no_probe=no_probe,
+        no_probe=no_probe, **{key: asked.get(key) for key in ("recipe", "model", "image_size")},
     )  # fmt: skip
     asked |= {"cuts": cuts, "prices": None if price is None else read_prices(price)}
     if plot is not None:

@@ -10,6 +10,8 @@ import click
 
 from predictor.cli.common import shown_progress
 from predictor.errors import FitError, PredictorError
+from predictor.grids.probes import how_to_probe
+from predictor.images.results import METHOD
 from predictor.text import visible
 
 if TYPE_CHECKING:
@@ -40,15 +42,18 @@ def probe_of(
     images: Path | None = None,
     probe_file: Path | None = None,
     no_probe: bool = False,
+    **recipe: Any,
 ) -> Probe | None:
     """The probe that was named, or one of the images that were named, or that the only manifest lists; else None.
 
     target_set : as asked; what the fit knows needs no probe
+    recipe : recipe, model, image_size as asked; pretrained networks look at images by themselves: `trainer probe`
 
     Raises FitError for a probe that is of no use.
     """
     from predictor.images.results import read_probe
-    from predictor.prediction.probed import knows_probes
+    from predictor.prediction.probed import method_known
+    from predictor.prediction.recipes import named_recipe
     from predictor.prediction.request import NEW
 
     if no_probe or target_set != NEW:
@@ -60,11 +65,14 @@ def probe_of(
         raise FitError("--images and --probe both say what the images look like", remedy="name one of them")
     if probe_file:
         return read_probe(probe_file)
-    if images is None and (len(read) > 1 or not knows_probes(fit)):
+    wanted = method_known(named_recipe(fit, **recipe).fit)
+    if images is None and (len(read) > 1 or wanted is None):
         return None  # several manifests are candidates for the same images
     from predictor.images import of_manifest
 
     name, distribution = next(iter(read.items()))
+    if wanted not in (None, METHOD):
+        return _by_network(str(wanted), name, images, of_manifest.has_images(name))
     try:
         with shown_progress("probe") as progress:
             return of_manifest.probe_of(name, distribution.target_names, images, split=split, progress=progress)
@@ -73,6 +81,15 @@ def probe_of(
             raise
         click.echo(f"{name}: its images were not probed: {visible(str(fault))}", err=True)
         return None
+
+
+def _by_network(method: str, name: str, images: Path | None, there: bool) -> None:
+    """No probe: this program runs no network. Raises FitError where images were named, else says how to probe them."""
+    how = f"{how_to_probe(method, images or name)}; then say --probe probe.json"
+    if images is not None:
+        raise FitError("this recipe's network has to look at the images itself", where=name, remedy=how)
+    if there:
+        click.echo(f"{name}: not probed, since the recipe's network has to look at the images: {how}", err=True)
 
 
 def told_of(

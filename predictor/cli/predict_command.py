@@ -109,7 +109,8 @@ def command(
 
         own = own_records(fit, target_set)
     looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
-    probe = None if pilot else probe_of(fit, read, how.get("split"), target_set=target_set, **looked)
+    named = {"recipe": recipe, "model": model, "image_size": image_size}
+    probe = None if pilot else probe_of(fit, read, how.get("split"), target_set=target_set, **looked, **named)
     if own is not None:
         from predictor.planning.pilots.based import predict_own
 

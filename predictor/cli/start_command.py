@@ -38,11 +38,11 @@ def command(
     CSV list with the columns path and label. Every step is shown as the command that does it alone.
     """
     from predictor.models.fit import find_fit
-    from predictor.prediction.probed import knows_probes
+    from predictor.prediction.probed import method_known
 
     classes = ["--targets", targets] if targets is not None else []
     where = ["--output", output] if output is not None else []
-    told = ["--probe", keep] if knows_probes(find_fit(fit_path)[0]) else []
+    told = ["--probe", keep] if method_known(find_fit(fit_path)[0]) else []
     both = ("targets", "output")
     _step("digest", images)
     _step("probe", images, *repeated("probe", but=both), *classes, "--output", keep)

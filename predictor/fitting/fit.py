@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,13 +21,13 @@ from predictor.fitting.draws import crossed_parts
 from predictor.fitting.folds import group_folds
 from predictor.fitting.held_out import calibrate_all
 from predictor.fitting.parallel import processes_for, side_by_side
-from predictor.fitting.probes import probed
+from predictor.fitting.probes import FEWEST_PROBED, probed
 from predictor.fitting.rows import Selection, outcome_names, record_family, rows_for, select
 from predictor.fitting.shifts import ROBUSTNESS, SHIFT, robustness_by_shift
 from predictor.fitting.stored import covered_at, n_tested, of_configurations, residuals, single
 from predictor.fitting.validation import Split, choose, splits, validate, validate_draws
-from predictor.grids.probes import spec_key
-from predictor.images.results import Probe
+from predictor.grids.probes import method_of, spec_key
+from predictor.images.results import METHOD, Probe
 from predictor.models.base import Family, families, forget
 from predictor.models.by_shift import BY_SHIFT
 from predictor.models.fit import KIND, SCHEMA_VERSION, Fit, rounded
@@ -179,10 +180,19 @@ class _Made:
 
 
 def _told(selection: Selection, probes: Mapping[str, Probe]) -> dict[str, Told]:
-    """{target set: what the probe of its training images says}, of those that were probed."""
-    keys = {record.target_set: spec_key(record.spec) for record in selection.records if record.spec} if probes else {}
-    found = {name: Told.of(probes[key]) for name, key in sorted(keys.items()) if key in probes}
-    return {name: told for name, told in found.items() if told is not None}
+    """{target set: what the probe of its training images says}, of those that were probed.
+
+    Of pretrained networks by their own features, where enough target sets were probed so.
+    """
+    specs = {record.target_set: record.spec for record in selection.records if record.spec} if probes else {}
+    own = Counter(method_of(spec["model"]) for spec in specs.values())
+    for method in [*dict(own.most_common(1)), METHOD]:
+        keys = {name: spec_key(spec, method) for name, spec in sorted(specs.items())}
+        found = {name: Told.of(probes[key]) for name, key in keys.items() if key in probes}
+        told = {name: one for name, one in found.items() if one is not None}
+        if len(told) >= FEWEST_PROBED:
+            break
+    return told if specs else {}
 
 
 def _made(

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from predictor.fitting.calibration import DIGITS, LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
-from predictor.images.results import METHOD
 from predictor.models.base import Floats
 from predictor.models.evaluate import ReadyModel
 from predictor.models.links import expit, logit
@@ -26,7 +25,7 @@ from predictor.models.probed import Told, above_chance, at_reference, combined, 
 from predictor.models.rows import Row, Sample
 from predictor.statistics.conformal import grouped_quantile
 
-FEWEST = 3  # target sets with a probe
+FEWEST_PROBED = 3  # target sets with a probe
 NOISE = 0.3  # logits that a probe leaves of a level: how much the data count against the prior
 PRIOR = np.array([0.0, 1.0, 1.0, 0.0])  # constant, level, growth, stretch
 PRIOR_SD = np.array([1.0, 0.3, 0.3, 1.0])
@@ -81,13 +80,13 @@ def probed(
         if not new_domain:
             use = np.isfinite(pairs.centre)
             pairs, there = pairs.take(use), there[use]
-        if len(np.unique(pairs.target_sets)) < FEWEST:
+        if len(np.unique(pairs.target_sets)) < FEWEST_PROBED:
             continue
         blocks[basis] = _block(pairs, there, fits[family], configs, image_steps, new_domain)
     if not blocks:
         return None
     return {
-        "method": METHOD,
+        "method": next(iter(told.values())).method,
         "family": family,
         "target_sets": {name: own.level for name, own in sorted(told.items())},
         "classes": class_weight(

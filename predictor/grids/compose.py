@@ -18,7 +18,7 @@ def compose(
     target_sets: Mapping[str, Mapping[str, Any]],
     model: Mapping[str, Any],
     recipe: Mapping[str, Any],
-    seeds: Sequence[int | Mapping[str, int]],
+    seeds: Sequence[int | Mapping[str, int]] | Mapping[str, Any],
     blocks: Iterable[Block],
     stage_plans: Mapping[str, Any] | None = None,
     held_out: bool = False,
@@ -27,6 +27,7 @@ def compose(
 
     protocol : of the runs that it stands beside, or `spec.PROTOCOL` of runs that stand alone
     sources, target_sets : see `source` and `target_set`; those that no block names are left out
+    seeds : each one, or how many are drawn for each configuration: {n: 3, drawn: each}
     """
     blocks = [dict(block) for block in blocks]
     named = {name for block in blocks for name in _listed(block["target_set"])}
@@ -40,10 +41,14 @@ def compose(
         "target_sets": used,
         "model": dict(model),
         "recipe": dict(recipe),
-        "seeds": [dict(seed) if isinstance(seed, Mapping) else seed for seed in seeds],
+        "seeds": dict(seeds) if isinstance(seeds, Mapping) else [_plain(seed) for seed in seeds],
         **({"stage_plans": dict(stage_plans)} if stage_plans else {}),
         "grid": blocks,
     }
+
+
+def _plain(seed: int | Mapping[str, int]) -> int | dict[str, int]:
+    return dict(seed) if isinstance(seed, Mapping) else seed
 
 
 def sources_of(target_sets: Iterable[Mapping[str, Any]], blocks: Iterable[Block]) -> set[str]:

@@ -5,16 +5,24 @@ The probes of a registry stand beside its studies in one file, `probes.json`: se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from predictor.errors import SpecError, with_near
 from predictor.grids.expand import load_grid
-from predictor.images.results import Probe, key_of
+from predictor.images.results import METHOD, Probe, key_of
+from predictor.text import command
+from predictor.weights import KNOWN_WEIGHTS
+
+if TYPE_CHECKING:
+    from predictor.images.listing import Images
+    from predictor.images.probe import Described
 
 FILE = "probes.json"
+_OF_NETWORK = re.compile(r"(.+)@([0-9]+):([0-9a-f]{12})/1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +35,9 @@ class ProbeAsked:
     split: str
     classes: tuple[str, ...]
 
-    @property
-    def key(self) -> str:
+    def key(self, method: str = METHOD) -> str:
         """As `Probe.key`."""
-        return key_of(self.digest, self.split, self.classes)
+        return key_of(self.digest, self.split, self.classes, method)
 
 
 def images_of(spec: Mapping[str, Any]) -> tuple[str, str, str, tuple[str, ...]] | None:
@@ -47,10 +54,43 @@ def images_of(spec: Mapping[str, Any]) -> tuple[str, str, str, tuple[str, ...]] 
     return None
 
 
-def spec_key(spec: Mapping[str, Any] | None) -> str | None:
+def method_of(model: Mapping[str, Any]) -> str:
+    """The probe that resembles a network: by its own features where it begins with pretrained weights.
+
+    model : as a spec writes it
+
+    >>> method_of({"name": "predictor_small"})
+    'patches+gradients/1'
+    >>> method_of({"name": "net", "image_size": 96, "weights": {"name": "a", "digest": "sha256:0123456789abcdef"}})
+    'net@96:0123456789ab/1'
+    """
+    weights = model.get("weights")
+    if not weights:
+        return METHOD
+    return f"{model['name']}@{model.get('image_size', 32)}:{weights['digest'].removeprefix('sha256:')[:12]}/1"
+
+
+def how_to_probe(method: str, images: object = "IMAGES") -> str:
+    """The command that makes a probe of this kind.
+
+    >>> how_to_probe("patches+gradients/1", "photos")
+    'predictor probe photos --output probe.json'
+    >>> how_to_probe("net@96:0123456789ab/1", "photos")
+    'trainer probe photos --weights FILE --model net --image-size 96 --output probe.json'
+    """
+    written = _OF_NETWORK.fullmatch(method)
+    if written is None:
+        return command("predictor", "probe", images, "--output", "probe.json")
+    network, size, digest = written.groups()
+    known = next((one.name for one in KNOWN_WEIGHTS.values() if digest in one.digest), None)
+    named = ("--weights", known) if known else ("--weights", "FILE", "--model", network)
+    return command("trainer", "probe", images, *named, "--image-size", size, "--output", "probe.json")
+
+
+def spec_key(spec: Mapping[str, Any] | None, method: str = METHOD) -> str | None:
     """The key of the probe of a spec's training images; None where it has none."""
     found = images_of(spec) if spec else None
-    return key_of(*found[1:]) if found else None
+    return key_of(*found[1:], method) if found else None
 
 
 def target_sets(path: Path, names: Sequence[str] = ()) -> list[ProbeAsked]:
@@ -79,11 +119,14 @@ def probe_grid(
     *,
     group: str | int | None = None,
     known: Mapping[str, Probe] | None = None,
+    method: str = METHOD,
+    describe: Callable[[Images], Described] | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Probe]:
     """{key: probe} of target sets; those of `known` that are grouped in the same way are not probed again.
 
     data : folder of the images
+    method, describe : where images are described by other features than the probe's own
     Raises SpecError for an image file that is missing or has other content than the grid says, DataError as
     `probe_images`.
     """
@@ -93,9 +136,9 @@ def probe_grid(
 
     found: dict[str, Probe] = {}
     for number, one in enumerate(asked):
-        before = (known or {}).get(one.key)
+        before = (known or {}).get(one.key(method))
         if before is not None and before.group == group:
-            found[one.key] = before
+            found[before.key] = before
             continue
         if one.file is None:
             raise SpecError(
@@ -115,6 +158,9 @@ def probe_grid(
             if progress:
                 progress(f"{name}: {line}" if share else name, (done + share) / len(asked))
 
-        probe = probe_images(images, classes=one.classes, split=one.split, group=group, cache=True, progress=tell)
+        probe = probe_images(
+            images, classes=one.classes, split=one.split, group=group, cache=True,
+            described=describe(images) if describe else None, progress=tell,
+        )  # fmt: skip
         found[probe.key] = probe
     return found

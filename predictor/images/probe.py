@@ -8,8 +8,8 @@ random splits of the training images by group. It sees no test image.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,26 @@ WORK = 12_000  # training images of all draws together, at the largest size, whe
 SHOWN = 10  # pairs of classes
 
 
+@dataclass(frozen=True)
+class Described:
+    """Features that stand in the place of the probe's own, such as those of a pretrained network.
+
+    method : what they are, as `Probe.method` keeps it; image_size : at which images are looked at, pixels
+    features : (n,) rows of the source, progress -> (n, D)
+    """
+
+    method: str
+    image_size: int
+    features: Callable[[NDArray[np.int64], Progress | None], NDArray[np.floating]]
+
+    def kernel(self, rows: NDArray[np.int64], progress: Progress | None) -> NDArray[np.float32]:
+        """(n, n) inner products of the features, each of the same weight."""
+        from predictor.images.features import standardised
+
+        own = standardised(np.asarray(self.features(rows, progress), np.float32))
+        return own @ own.T / np.float32(own.shape[1])
+
+
 def probe_images(
     images: Images,
     *,
@@ -36,6 +56,7 @@ def probe_images(
     split: str | None = None,
     group: str | int | None = None,
     cache: bool = False,
+    described: Described | None = None,
     progress: Progress | None = None,
 ) -> Probe:
     """Probe the training images of some classes.
@@ -43,6 +64,7 @@ def probe_images(
     classes : the tested ones; None: all
     split : by default 'train' or what means the same, or the only one there is
     group : how images belong together by their names, see `training_images`; None: the source's own groups
+    described : by other features than the probe's own
     cache : a probe of the same content is taken from where it was kept, and kept there (`predictor.images.kept`)
     progress : called with what is being done and the share of it that is done
 
@@ -61,11 +83,11 @@ def probe_images(
         )
     if progress:
         progress("digest", 0.0)
-    key = key_of(images.digest, training.split, list(training.rows))
+    key = key_of(images.digest, training.split, list(training.rows), described.method if described else METHOD)
     if cache and (before := kept(key, group)):
         return before
     sample = decoded_sample(images, training, IMAGE_SIZE, progress=progress)
-    probe = probe_sample(sample, digest=images.digest, group=group, progress=progress)
+    probe = probe_sample(sample, digest=images.digest, group=group, described=described, progress=progress)
     probe = replace(probe, notes=sample.notes, seconds=time.perf_counter() - began)
     if cache:
         keep(probe)
@@ -73,7 +95,12 @@ def probe_images(
 
 
 def probe_sample(
-    sample: ImageSample, *, digest: str, group: str | int | None = None, progress: Progress | None = None
+    sample: ImageSample,
+    *,
+    digest: str,
+    group: str | int | None = None,
+    described: Described | None = None,
+    progress: Progress | None = None,
 ) -> Probe:
     """Probe images that are decoded already; see `probe_images`."""
     from predictor.images.classifier import confusion, margin, scores, standard_error
@@ -85,7 +112,7 @@ def probe_sample(
     n_classes = len(sample.names)
     pairs, correlations = find_pairs(sample.pixels)
     groups = joined(sample.groups, pairs[correlations >= SAME])  # copies are on one side
-    kernel = feature_kernel(sample.pixels, progress)
+    kernel = described.kernel(sample.rows, progress) if described else feature_kernel(sample.pixels, progress)
     n_draws = int(np.clip(WORK // (n_classes * SIZES[-1]), FEWEST_DRAWS, DRAWS))
     found = list(draws(sample.classes, groups, n_draws, np.random.default_rng(1)))
     sizes: list[Size] = []
@@ -127,10 +154,10 @@ def probe_sample(
     rows_of = [np.flatnonzero(sample.classes == c) for c in asked]
     spread = diversity(kernel, rows_of) if asked else None
     return Probe(
-        method=METHOD,
+        method=described.method if described else METHOD,
         digest=digest,
         split=sample.split,
-        image_size=sample.pixels.shape[1],
+        image_size=described.image_size if described else sample.pixels.shape[1],
         group=group,
         n_images=len(sample.pixels),
         n_draws=n_draws,

@@ -28,6 +28,7 @@ class ImageSample:
     """Decoded training images of some classes.
 
     pixels : (n, S, S, 3) uint8; classes : (n,) index into `names`; groups : (n,) images that belong together
+    rows : (n,) which images of the source they are
     names : (C,) sorted; counts : {class: training images there are}; notes : what was left out
     described : (n,) what each image is called
     """
@@ -35,6 +36,7 @@ class ImageSample:
     pixels: NDArray[np.uint8]
     classes: NDArray[np.int64]
     groups: NDArray[np.int64]
+    rows: NDArray[np.int64]
     names: tuple[str, ...]
     counts: dict[str, int]
     described: tuple[str, ...]
@@ -134,6 +136,7 @@ def decoded_sample(
         np.stack(pixels),
         of_class[kept],
         groups,
+        rows,
         names,
         {name: len(rows) for name, rows in training.rows.items()},
         tuple(images.describe(row) for row in rows.tolist()),

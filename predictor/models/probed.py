@@ -21,7 +21,7 @@ import numpy as np
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import PredictorError
-from predictor.images.results import Probe
+from predictor.images.results import METHOD, Probe
 from predictor.indicators import compute
 from predictor.indicators.registry import known
 from predictor.models.case import CLASS_FEATURES, RECIPE, Case, Floats, base_of
@@ -39,12 +39,13 @@ class Told:
     """What a probe says of a target set.
 
     level : logit above chance at 20 images a class; slope : its growth with their logarithm; None: one size only
-    classes : {class: how far its logit lies above the mean of them}
+    classes : {class: how far its logit lies above the mean of them}; method : of the probe
     """
 
     level: float
     slope: float | None
     classes: Mapping[str, float] = field(default_factory=dict)
+    method: str = METHOD
 
     @classmethod
     def of(cls, probe: Probe) -> Told | None:
@@ -52,7 +53,7 @@ class Told:
         level = probe.level(REFERENCE)
         if level is None:
             return None
-        return cls(level, probe.slope, _difficulty(probe))
+        return cls(level, probe.slope, _difficulty(probe), probe.method)
 
 
 def _difficulty(probe: Probe) -> dict[str, float]:

@@ -24,7 +24,7 @@ from predictor.prediction.differences import Side, differences
 from predictor.prediction.fewer import fewer_is_better
 from predictor.prediction.intervals import OutcomeInterval, Question
 from predictor.prediction.outside import only_larger, outside, outside_warning
-from predictor.prediction.probed import check_classes, knows_probes, with_probe
+from predictor.prediction.probed import check_classes, method_known, with_probe
 from predictor.prediction.recipes import Named, beside, named_recipe, weights_told
 from predictor.prediction.request import (
     NEW,
@@ -148,7 +148,7 @@ def _beside(
         request = replace(resolve(named.fit, target_set, domain, **named.asked), only=("accuracy",))
         try:
             own = named.fit
-            if probe is not None and request.basis != "in_domain" and knows_probes(own):
+            if probe is not None and request.basis != "in_domain" and probe.method == method_known(own):
                 own = with_probe(own, probe, domain=request.domain)
             (asked,) = _asked(own, [_read(own, name, distribution, request)], request, ())
             found = _predict_one(own, asked, request, level, False, False)

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError, listed
+from predictor.grids.probes import how_to_probe
 from predictor.images.results import Probe
-from predictor.models.fit import FIT_AGAIN, Fit
+from predictor.models.fit import Fit
 from predictor.models.probed import KIND, Told, parameters
 from predictor.prediction.classes import NEW_LEVEL
 from predictor.prediction.request import NEW
 from predictor.text import command
 
 
-def knows_probes(fit: Fit) -> bool:
-    """Whether the fit learnt from probes what images say."""
-    return any(entry.get("probed") for entry in fit.content["outcomes"].values())
+def method_known(fit: Fit) -> str | None:
+    """The kind of probe that the fit learnt from; None where it learnt from none."""
+    return next((own["method"] for entry in fit.content["outcomes"].values() if (own := entry.get("probed"))), None)
 
 
 def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
@@ -36,7 +37,7 @@ def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
             f"the images are too few to be probed: {listed([f'{k}: {v}' for k, v in probe.left_out.items()])}",
             remedy="leave the probe out, or probe more images",
         )
-    if not knows_probes(fit):
+    if method_known(fit) is None:
         raise FitError(
             "the fit learnt nothing from probes of images",
             remedy="probe its target sets: predictor probe GRID.yaml --data DIR --output runs/probes.json; then "
@@ -49,7 +50,8 @@ def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
         if own:
             if own["method"] != probe.method:
                 raise FitError(
-                    f"the probe is of method {probe.method}; the fit learnt from {own['method']}", remedy=FIT_AGAIN
+                    f"the probe is of kind {probe.method}; for this recipe the fit learnt from {own['method']}",
+                    remedy=f"probe the images so: {how_to_probe(own['method'])}",
                 )
             outcomes[name] = _told(entry, own, told, domain, homes)
     return replace(fit, content={**fit.content, "outcomes": outcomes})

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from predictor.images.results import METHOD
 from predictor.render.page import Block, Heading, PageTable, Said
 from predictor.render.tables import percent
 
@@ -24,7 +25,7 @@ def page(probe: Probe, *, where: str) -> list[list[Block]]:
     head: list[Block] = [
         Heading((where, classes, looked, probe.digest)),
         Said(
-            "without training: whitened patches, gradients and ridge regression, "
+            f"without training: {_features(probe.method)} and ridge regression, "
             f"mean of {probe.n_draws} random splits of the training images"
         ),
     ]
@@ -92,6 +93,10 @@ def set_rows(probes: Mapping[str, Probe]) -> list[dict[str, object]]:
         }
         for name, probe in probes.items()
     ]
+
+
+def _features(method: str) -> str:
+    return "whitened patches, gradients" if method == METHOD else f"features of {method.partition(':')[0]}"
 
 
 def _found(probe: Probe) -> Iterator[Block]:
