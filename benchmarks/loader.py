@@ -10,9 +10,10 @@ timm       create_loader in this process: decoding, random resized crop, flip, j
 streamed   Streamed: every image decoded whole, batches ahead; augmentation drawn per image, on the batch
 reduced    the same with `decode: reduced`
 memory     decoded once before, as where the set fits: an epoch is augmentation alone
-cache      an epoch from a 256 px cache that is streamed (WebP without loss; ppm: uncompressed)
+cache      an epoch from a cache that is streamed (WebP without loss; JPEG; ppm: uncompressed), of 256 px and of --size
 
-All with as many threads; nothing is trained. Rates are of one epoch, median of the repeats.
+All with as many threads; nothing is trained. Rates are of one epoch, median of the repeats; ratios are of processor
+time in the same repeat, median [lowest, highest].
 """
 
 from __future__ import annotations
@@ -101,11 +102,13 @@ def ways(folder: Path, size: int, threads: int) -> Iterator[tuple[str, Callable[
     yield "streamed", streamed(source)
     yield "reduced", streamed(replace(source, reduced=True, bad={}, converted={}))
     yield "memory", ours(source.pixels(rows, size), "device")
-    for encoding in ("webp", "ppm"):
-        out = folder.parent / f"cache-{encoding}"
-        write_cache(source, out, 256, encoding=encoding, threads=threads)
-        megabytes = sum(file.stat().st_size for file in out.iterdir()) / 1e6
-        yield f"cache {encoding} ({megabytes:,.0f} MB)", streamed(replace(read_source("made", out), threads=threads))
+    for side in sorted({256, size}, reverse=True):
+        for encoding in ("webp", "jpeg", "ppm"):
+            out = folder.parent / f"cache-{side}-{encoding}"
+            write_cache(source, out, side, encoding=encoding, threads=threads)
+            megabytes = sum(file.stat().st_size for file in out.iterdir()) / 1e6
+            cached = replace(read_source("made", out), threads=threads)
+            yield f"cache {side} px {encoding} ({megabytes:,.0f} MB)", streamed(cached)
 
 
 def main() -> None:
@@ -125,17 +128,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "images"
         write_folder(folder, options.images, large=options.large)
-        base = None
-        for way, epoch in ways(folder, options.size, options.threads):
-            rates, cpu = [], []
-            for _ in range(options.repeats):
+        epochs = list(ways(folder, options.size, options.threads))
+        rates: dict[str, list[float]] = {way: [] for way, _ in epochs}
+        cpu: dict[str, list[float]] = {way: [] for way, _ in epochs}
+        for _ in range(options.repeats):  # in turn, so that whatever slows the machine slows all of them
+            for way, epoch in epochs:
                 clock, own = time.perf_counter(), time.process_time()
                 n = epoch()
-                rates.append(n / (time.perf_counter() - clock))
-                cpu.append(n / (time.process_time() - own))
-            rate, of_cpu = statistics.median(rates), statistics.median(cpu)
-            base = base or of_cpu
-            print(f"  {way:<24} {rate:8,.0f} images/s  {of_cpu:8,.0f} a second of CPU  {of_cpu / base:6.2f} x timm")
+                rates[way].append(n / (time.perf_counter() - clock))
+                cpu[way].append(n / (time.process_time() - own))
+        for way in rates:
+            ratios = [mine / timm for mine, timm in zip(cpu[way], cpu["timm"], strict=True)]
+            clocked, worked = statistics.median(rates[way]), statistics.median(cpu[way])
+            print(
+                f"  {way:<28} {clocked:8,.0f} images/s  {worked:8,.0f} a second of CPU  "
+                f"{statistics.median(ratios):6.2f} x timm [{min(ratios):.2f}, {max(ratios):.2f}]"
+            )
 
 
 if __name__ == "__main__":

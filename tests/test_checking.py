@@ -99,6 +99,12 @@ def test_each_fault_keeps_its_own_remedy_and_stands_once_for_all_data_seeds(tmp_
     assert len(lines) == 4
 
 
+def test_a_split_that_is_not_there_is_to_be_named(tmp_path, pets) -> None:
+    said = refusal(tmp_path, pets.replace("source: pets, classes", "source: pets, test_split: val, classes"))
+    assert "pets has no split 'val'; it has 'test', 'train'" in said
+    assert "name the split of its test images in the grid: test_split in a target set, split in a shift" in said
+
+
 def test_every_source_that_cannot_be_opened_is_named(tmp_path, pets) -> None:
     (tmp_path / "other.parquet").write_bytes(b"no Parquet")
     text = pets.replace("sources: {", 'sources: {more: {file: other.parquet, digest: "sha256:' + "1" * 64 + '"}, ')

@@ -7,8 +7,10 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from predictor.cli import predictor
 from predictor.grids import load_grid
 from predictor.images.published import SETS
 from predictor.images.readers.view import KEYS
@@ -48,6 +50,17 @@ def test_the_block_runs() -> None:
     with chdir(ROOT):
         exec(block, found)
     assert found["shift_rows"] is shift_rows and len(found["rows"]) > 300
+
+
+def test_the_command_prints_every_shift() -> None:
+    (words,) = re.findall(r"^    predictor (runs show .*)$", PAGE, re.MULTILINE)
+    with chdir(ROOT):
+        done = CliRunner().invoke(predictor, words.split())
+    assert done.exit_code == 0 and {"chance", "clean", "effective", "average"} <= set(done.stdout.split())
+
+
+def test_the_page_says_that_no_gpu_has_run_it() -> None:
+    assert "**On a GPU nothing of this page has been run**" in PAGE and "none of this was run on\none" in COST
 
 
 def test_costs_follow_from_the_grids() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from predictor.images.decoding import decoded, open_rgb
+from predictor.images.decoding import BadImage, decoded, open_rgb
 from predictor.images.listing import digest_of
 from predictor.spec import Model, RunSpec
 from trainer.data.opening import open_source
@@ -37,6 +37,40 @@ def test_it_is_decoded_at_the_smallest_scale_that_suffices(side, wanted, scale) 
         assert np.array_equal(full, small)
     else:
         assert not np.array_equal(full, small) and np.abs(full - small).mean() < 3
+
+
+def saved(mode: str, **how: object) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(load_sample_images().images[1]).resize((430, 400)).convert(mode).save(stream, "JPEG", **how)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (saved("RGB", progressive=True), ""),
+        (saved("L"), ""),
+        (saved("CMYK"), "CMYK to RGB"),
+        (saved("RGB", subsampling=0), ""),
+        (saved("RGB", restart_marker_blocks=7), ""),
+    ],
+    ids=["progressive", "grey", "cmyk", "whole colours", "restarts"],
+)
+def test_every_kind_of_jpeg_is_reduced_and_means_the_same(content: bytes, said: str) -> None:
+    image, converted = open_rgb(content, at_least=100)
+    assert (image.size, image.mode, converted) == ((108, 100), "RGB", said)
+    full, small = (decoded(content, 100, reduced=reduced)[0].astype(float) for reduced in (False, True))
+    assert not np.array_equal(full, small) and np.abs(full - small).mean() < 3
+    assert decoded(content, 100, reduced=True)[1] == decoded(content, 100)[1] == said
+
+
+@pytest.mark.parametrize("kept", [200, 3_000, 9_000])
+def test_a_file_that_ends_too_early_is_bad_at_every_scale(kept: int) -> None:
+    content = saved("RGB")
+    assert len(content) > 2 * kept
+    for reduced in (False, True):
+        with pytest.raises(BadImage):
+            decoded(content[:kept], 64, reduced=reduced)
 
 
 def test_other_formats_are_decoded_whole() -> None:

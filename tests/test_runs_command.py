@@ -6,7 +6,9 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from records_made import edited, made_record
@@ -14,6 +16,11 @@ from records_made import edited, made_record
 from predictor.cli.runs_command import command
 from predictor.errors import RegistryError
 from predictor.records import check, read_registry, write_record
+from predictor.records.schema import Outcome
+from predictor.records.shift_rows import shift_rows, with_averages
+from predictor.render.runs import shifts_text
+
+RUNS = Path(__file__).parents[1] / "runs"
 
 
 @pytest.fixture
@@ -99,3 +106,68 @@ def test_missing_registry_and_help(tmp_path: Path, name: str) -> None:
     error = call(name, tmp_path / "nowhere").exception
     assert isinstance(error, RegistryError) and "nowhere: no such folder" in str(error)
     assert call(name, "--help").exit_code == 0
+
+
+@pytest.fixture(scope="module")
+def shifted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve runs of one target set, under one shift or two."""
+    runs = tmp_path_factory.mktemp("shifted")
+    records = [record for record in read_registry(RUNS, ["random-designs"]) if record.target_set == "letters/b"]
+    for record in records[:12]:
+        write_record(runs, record)
+    return runs
+
+
+def test_show_shifts_has_a_row_a_shift_and_the_average(shifted: Path) -> None:
+    records = {record.run_id: record for record in read_registry(shifted)}
+    said = json.loads(call("show", shifted, "--shifts", "--format", "json").stdout)
+    assert said["schema_version"] == 1
+    by_run: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in said["shifts"]:
+        by_run.setdefault(row["run_id"], {})[row["shift"]] = row
+    assert by_run.keys() == records.keys() and len(said["shifts"]) > len(records)
+    for run_id, rows in by_run.items():
+        average = rows.pop("average", None)
+        assert set(rows) == {n.removeprefix("shift:") for n in records[run_id].outcomes if n.startswith("shift:")}
+        assert (average is None) == (len(rows) == 1)
+        for name, row in rows.items():
+            outcome = records[run_id].outcomes[f"shift:{name}"]
+            assert (row["accuracy"], row["clean"]) == (outcome.value, outcome.clean_value)
+            assert row["chance"] == pytest.approx(1 / row["targets"]) and row["covered"] == len(outcome.classes)
+        if average:
+            assert average["accuracy"] == pytest.approx(records[run_id].outcomes["robustness"].value)
+            effective = [row["effective"] for row in rows.values()]
+            assert None not in effective and average["effective"] == pytest.approx(np.mean(effective))
+    one = sorted(by_run)[3]
+    (first, *_) = json.loads(call("show", shifted, one, "--shifts", "--format", "json").stdout)["shifts"]
+    assert first == next(row for row in said["shifts"] if row["run_id"] == one), "the line is that of all runs"
+
+
+def test_show_shifts_in_the_other_formats(shifted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = json.loads(call("show", shifted, "--shifts", "--format", "json").stdout)["shifts"]
+    read = list(csv.DictReader(io.StringIO(call("show", shifted, "--shifts", "--format", "csv").stdout)))
+    assert [float(row["accuracy"]) for row in read] == [row["accuracy"] for row in rows], "unrounded"
+    assert "| 8 of 8 | 12.5 % |" in call("show", shifted, "--shifts", "--format", "markdown").stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    table = call("show", shifted, "--shifts").stdout
+    assert max(map(len, table.splitlines())) <= 80
+    for word in ("shift", "covered", "chance", "accuracy", "clean", "effective", "average", "left out at 80 columns"):
+        assert word in table
+    assert len([line for line in table.splitlines() if line[:16] in {row["run_id"] for row in rows}]) == len(rows)
+
+
+def test_show_shifts_of_runs_without_any(tmp_path: Path) -> None:
+    record = made_record(0)
+    bare = {name: own for name, own in record.outcomes.items() if not name.startswith("shift:")}
+    write_record(tmp_path, edited(record, outcomes=bare))
+    fault = call("show", tmp_path, "--shifts").exception
+    assert isinstance(fault, RegistryError) and "none of these runs was tested under a shift" in str(fault)
+
+
+def test_shifts_whose_classes_nobody_named_have_an_accuracy_alone() -> None:
+    named = {"shift:a": Outcome(value=0.4), "shift:b": Outcome(value=0.2), "shift:c": Outcome(value=1.0, scale="loss")}
+    rows = with_averages(shift_rows([edited(made_record(1), outcomes=named)]))
+    assert [(row["shift"], row["covered"], row["clean"], row["effective"]) for row in rows] == [
+        ("a", None, None, None), ("b", None, None, None), ("average", None, None, None)
+    ]  # fmt: skip
+    assert rows[-1]["accuracy"] == pytest.approx(0.3) and "30.0 %" in shifts_text(rows, "table")

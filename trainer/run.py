@@ -261,11 +261,14 @@ def rows_to_test(spec: RunSpec, test: TestSet, source: Source) -> tuple[np.ndarr
     if empty and (test == spec.target.test or len(empty) == len(rows)):
         why = source.lacking(empty, [test.split])
         why += [f"no usable image of {name!r}" for name in empty if not source.lacks(name, test.split)]
+        remedy = "drop the class from the target set or name another test set"
+        if source.lacking([], [test.split]):
+            remedy = "name the split of its test images in the grid: test_split in a target set, split in a shift"
         raise DataError(
             f"no image to test class {empty[0]!r}"
             + (f" and {len(empty) - 1} more: " if len(empty) > 1 else ": ")
             + listed(why),
             where=f"{test.source} ({test.split})",
-            remedy="drop the class from the target set or name another test set",
+            remedy=remedy,
         )
     return np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(found) for found in rows])

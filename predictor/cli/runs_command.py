@@ -11,7 +11,7 @@ import click
 
 from predictor.cli.common import FORMAT, LOCAL_RUNS, RUNS, STUDIES, Registry
 from predictor.entry import Commands
-from predictor.render.runs import run_row, runs_text, study_rows
+from predictor.render.runs import run_row, runs_text, shifts_text, study_rows
 from predictor.render.tables import json_text
 
 if TYPE_CHECKING:
@@ -40,15 +40,20 @@ def list_command(runs: Path, studies: tuple[str, ...], form: str) -> None:
 @command.command(name="show")
 @RUNS
 @click.argument("run", nargs=-1)
+@click.option("--shifts", is_flag=True, help="A row a shift: accuracy, and clean accuracy on the classes it covers.")
 @STUDIES
 @FORMAT
-def show_command(runs: Path, run: tuple[str, ...], studies: tuple[str, ...], form: str) -> None:
+def show_command(runs: Path, run: tuple[str, ...], shifts: bool, studies: tuple[str, ...], form: str) -> None:
     """Runs of the registry RUNS: all of them, or the whole record of each RUN (an id or how it begins)."""
     from predictor.records import read_registry
 
-    records = read_registry(runs, studies or None)
+    every = records = read_registry(runs, studies or None)
     if run:
         records = [_find(records, begin, runs) for begin in run]
+    if shifts:
+        _show_shifts(every, records, runs, form)
+        return
+    if run:
         content = [json.loads(record.to_json()) for record in records]
         if form == "table":
             click.echo("\n".join(json_text(record) for record in content))
@@ -117,6 +122,20 @@ def merge_command(registries: tuple[Path, ...], output: Path, form: str) -> None
 
     rows = [vars(item) for item in merge(registries, output)]
     _print(rows, form, {"studies": rows}, ["study", "n_runs", "n_shared"])
+
+
+def _show_shifts(every: Sequence[RunRecord], chosen: Sequence[RunRecord], runs: Path, form: str) -> None:
+    """The shifts of the chosen runs; all runs of their target sets make the line that effective robustness is above."""
+    from predictor.errors import RegistryError
+    from predictor.records.shift_rows import shift_rows, with_averages
+
+    keys = {(record.study, record.run_id) for record in chosen}
+    rows = with_averages(row for row in shift_rows(every) if (row["study"], row["run_id"]) in keys)
+    if not rows:
+        remedy = "list studies with their outcomes, shifts among them: predictor runs list RUNS"
+        raise RegistryError("none of these runs was tested under a shift", where=str(runs), remedy=remedy)
+    content = {"schema_version": SCHEMA_VERSION, "shifts": rows}
+    click.echo(json_text(content) if form == "json" else shifts_text(rows, form))
 
 
 def _find(records: Sequence[RunRecord], begin: str, runs: Path) -> RunRecord:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.render.tables import rows_text
+from predictor.render.layout import wrapped
+from predictor.render.tables import percent, rows_text
 
 if TYPE_CHECKING:
     from predictor.records import RunRecord
@@ -61,7 +62,13 @@ def run_row(record: RunRecord) -> dict[str, Any]:
 
 LISTED = 3  # names of a list in a table; CSV, JSON and Markdown have all
 OF_STUDIES = ("statuses", "devices", "outcomes", "target_sets", "provenance")  # that a narrow table leaves out
+OF_SHIFTS = ("study", "among_covered", "target_set", "difference")
 OF_RUNS = ("device", "provenance", "seconds", "axes", "outcomes", "study")
+
+LEGEND_OF_SHIFTS = (
+    "covered: the tested classes that a shift has; clean: accuracy on these; effective: points above the line of the "
+    "other runs read of the target set (Taori et al. 2020)"
+)
 
 
 def _cell(value: Any, form: str) -> Any:
@@ -98,3 +105,24 @@ def runs_text(rows: Sequence[Mapping[str, Any]], fmt: str, columns: Sequence[str
     names = list(columns or dict.fromkeys(name for row in rows for name in row))
     cells = [{name: _cell(row.get(name), fmt) for name in names} for row in rows]
     return rows_text(cells, fmt, names, optional=OF_RUNS if "run_id" in names else OF_STUDIES)
+
+
+def shifts_text(rows: Sequence[Mapping[str, Any]], fmt: str) -> str:
+    """Rows of `predictor.records.shift_rows` in 'table', 'csv' or 'markdown'; per cent and points but in CSV."""
+    if fmt == "csv":
+        return rows_text(rows, fmt)
+    shown = [
+        {name: value for name, value in row.items() if name != "targets"} | {"covered": _covered(row)} for row in rows
+    ]
+    formats = {name: percent for name in ("chance", "accuracy", "among_covered", "clean")} | {
+        "difference": "{:+.2f}".format,
+        "effective": lambda value: f"{round(100 * value, 1) + 0.0:+.1f}",  # never -0.0
+    }
+    text = rows_text(shown, fmt, formats=formats, optional=OF_SHIFTS)
+    return f"{text}\n{wrapped(LEGEND_OF_SHIFTS)}" if fmt == "table" else text
+
+
+def _covered(row: Mapping[str, Any]) -> str | None:
+    if row["covered"] is None:
+        return None
+    return f"{row['covered']} of {row['targets']}" if row["targets"] else str(row["covered"])
