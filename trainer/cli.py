@@ -102,7 +102,11 @@ def plan(
 @click.option("--threads", type=click.IntRange(1, 1_024), help="CPU threads a process (auto: cores / workers).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True, help="Of the steps."
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="Precision of the training steps.",
 )
 @click.option(
     "--compile",
@@ -113,7 +117,11 @@ def plan(
     help="Compile the network (auto: on CUDA).",
 )
 @click.option(
-    "--retry", type=click.IntRange(0, 1_000), default=0, show_default=True, help="Tries again after a failure."
+    "--retry",
+    type=click.IntRange(0, 1_000),
+    default=0,
+    show_default=True,
+    help="How often a failed run is tried again.",
 )
 @BAD_IMAGES
 @click.option("--only-failed", is_flag=True, help="Train only runs that failed before.")
@@ -199,7 +207,7 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
     type=click.Choice(["webp", "jpeg", "ppm"]),
     default="webp",
     show_default=True,
-    help="Without loss (webp; ppm: uncompressed), or JPEG of quality 95.",
+    help="How images are stored: without loss (webp; ppm: uncompressed), or as JPEG of quality 95.",
 )
 @click.option("--threads", type=click.IntRange(1, 1_024), help="Images decoded side by side (default: cores).")
 @click.option(
@@ -207,14 +215,14 @@ def status(grid_file: Path, runs_dir: Path, fmt: str) -> None:
     type=click.Choice(["ignore", "apply"]),
     default="ignore",
     show_default=True,
-    help="Orientation that cameras note: ignored, or images are turned upright.",
+    help="Orientation that a camera noted: ignore it, or turn the image upright.",
 )
 @click.option(
     "--decode",
     type=click.Choice(["full", "reduced"]),
     default="full",
     show_default=True,
-    help="Large JPEG images whole, or at the half, quarter or eighth of their size that suffices.",
+    help="Decode large JPEG images whole, or at the half, quarter or eighth of their size that is large enough.",
 )
 @BAD_IMAGES
 @FORMAT
@@ -273,7 +281,7 @@ def cache(
 @click.argument("kind", metavar="mlflow|tensorboard|wandb", type=click.Choice(["mlflow", "tensorboard", "wandb"]))
 @click.argument("runs_dir", metavar="RUNS", type=click.Path(path_type=Path))
 @click.argument("output", metavar="OUTPUT")
-@click.option("--study", "studies", multiple=True, metavar="NAME", help="Only this; may be repeated.")
+@click.option("--study", "studies", multiple=True, metavar="NAME", help="Take this study alone; may be repeated.")
 def export(kind: str, runs_dir: Path, output: str, studies: tuple[str, ...]) -> None:
     """Show runs of the registry RUNS in a tracker, after they were trained.
 

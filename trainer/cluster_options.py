@@ -20,13 +20,17 @@ WORDS = {
 }  # fmt: skip
 OPTIONS = (
     click.option(
-        "--launcher", type=click.Choice(["local", "slurm", "ray"]), default="local", show_default=True, help="Where."
+        "--launcher",
+        type=click.Choice(["local", "slurm", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where the workers run.",
     ),
     click.option(
         "--cluster-config",
         type=click.Path(path_type=Path),
         metavar="YAML",
-        help="Options below, by submitit's words.",
+        help="YAML file of these options, in submitit's words.",
     ),
     click.option("--partition", help="SLURM: where jobs run."),
     click.option("--account", help="SLURM: who pays."),
@@ -38,7 +42,7 @@ OPTIONS = (
     click.option("--timeout-min", type=click.IntRange(min=1), help="SLURM: minutes until a worker is requeued."),
     click.option("--array-parallelism", type=click.IntRange(min=1), help="SLURM: workers that run at once."),
     click.option("--setup", multiple=True, metavar="COMMAND", help="SLURM: run before each worker; repeat for more."),
-    click.option("--address", help="Ray: of the cluster (default: the one that this machine belongs to)."),
+    click.option("--address", help="Ray: address of the cluster (default: the one that this machine belongs to)."),
     click.option(
         "--gpus-per-worker", type=click.FloatRange(min=0), help="Ray: share of a GPU; 0.25 puts four workers on one."
     ),

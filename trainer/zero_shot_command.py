@@ -12,20 +12,36 @@ from trainer.options import FORMAT, RUNS
 @click.command()
 @click.argument("model")
 @click.option(
-    "--weights", metavar="FILE|timm:TAG", help="Of the network with its classifier. Default: the tag of MODEL."
+    "--weights",
+    metavar="FILE|timm:TAG",
+    help="Weights of the network with its classifier.  [default: the tag of MODEL]",
 )
 @click.option("--targets", required=True, metavar="FILE|NAME", help="Tested classes: one a line, or a list that ships.")
 @click.option("--test-set", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Clean images.")
 @click.option("--shift", "shifts", multiple=True, metavar="NAME=PATH", help="Images of a shift; may be repeated.")
-@click.option("--split", metavar="NAME", help="Of the images. [default: test, else val, else all]")
-@click.option("--classes", metavar="FILE|NAME", help="Class of each logit, where it is no head of ImageNet.")
-@click.option("--stage", "stages", multiple=True, type=click.IntRange(2), metavar="N", help="Classes of each stage.")
-@click.option("--image-size", type=click.IntRange(8, 4096), metavar="PX", help="Default: that of the pretraining.")
+@click.option("--split", metavar="NAME", help="Split to test on.  [default: test, else val, else all]")
+@click.option("--classes", metavar="FILE|NAME", help="Class of each logit, where the classifier is none of ImageNet's.")
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    type=click.IntRange(2),
+    metavar="N",
+    help="Number of classes of a stage of its training; repeat it for each.",
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(8, 4096),
+    metavar="PX",
+    help="Side of the images in pixels.  [default: that of the pretraining]",
+)
 @click.option("--study", default="zero-shot", show_default=True, metavar="NAME")
 @click.option("--target-set", default="zero-shot", show_default=True, metavar="NAME")
 @click.option("--domain", default="photographs", show_default=True, metavar="NAME")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1, 1_024), default=1, show_default=True, help="Of the decoder.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1_024), default=1, show_default=True, help="Threads that decode images."
+)
 @RUNS
 @FORMAT
 def evaluate(

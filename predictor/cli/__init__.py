@@ -79,9 +79,15 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     is_eager=True,
     expose_value=False,
     callback=_version,
-    help="Version, and which fit ships.",
+    help="Show the version, and which fit ships.",
 )
-@click.option("--load", "own", multiple=True, metavar="FILE|MODULE", help="Own indicators: Python that registers them.")
+@click.option(
+    "--load",
+    "own",
+    multiple=True,
+    metavar="FILE|MODULE",
+    help="Python that registers indicators, families or claims of your own.",
+)
 def predictor(own: tuple[str, ...]) -> None:
     """Predict accuracy and robustness of an image classifier from its data set's labels, before training."""
     at_work(f"predictor {click.get_current_context().invoked_subcommand}")

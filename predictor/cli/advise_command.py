@@ -26,19 +26,25 @@ from predictor.errors import PredictorError
 @click.command(name="advise")
 @click.argument("manifest")
 @click.option(
-    "--budget", type=click.IntRange(0, 10**15), metavar="N", help="Images that can be collected; money with --price."
+    "--budget",
+    type=click.IntRange(0, 10**15),
+    metavar="N",
+    help="Images that can be collected; with --price, the money for them.",
 )
-@click.option("--reach", type=float, metavar="ACCURACY", help="Also: the fewest images for this accuracy, e.g. 0.8.")
+@click.option("--reach", type=float, metavar="ACCURACY", help="Also say how few images reach this accuracy, e.g. 0.8.")
 @click.option(
     "--merge-below",
     type=click.IntRange(2, 10**9),
     metavar="N",
-    help="What if classes of fewer images became one other.",
+    help="Also predict: classes of fewer than N images merged into one other class.",
 )
 @click.option(
-    "--drop-below", type=click.IntRange(2, 10**9), metavar="N", help="What if classes of fewer images were left out."
+    "--drop-below",
+    type=click.IntRange(2, 10**9),
+    metavar="N",
+    help="Also predict: classes of fewer than N images left out.",
 )
-@click.option("--other", metavar="NAME", help="What if this other class (none of the above) were left out.")
+@click.option("--other", metavar="NAME", help="Also predict: this other class (none of the above) left out.")
 @click.option("--cuts", is_flag=True, help="Also try to leave images out; else no plan deletes any.")
 @click.option(
     "--price", type=click.Path(path_type=Path), metavar="FILE",
@@ -48,8 +54,12 @@ from predictor.errors import PredictorError
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Figure of the curve: .png, .pdf or .svg."
 )
 @click.option("--plan", default="advised", show_default=True, metavar="NAME", help="Plan whose counts are shown.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="CSV of the images to collect a class.")
-@click.option("--outcome", default="accuracy", show_default=True, metavar="NAME", help="What to raise.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write how many images of each class to collect, as CSV.",
+)
+@click.option("--outcome", default="accuracy", show_default=True, metavar="NAME", help="Outcome to raise.")
 @FIT
 @RECIPE
 @PILOT

@@ -15,32 +15,43 @@ from predictor.cli.common import FORMAT, OUTCOMES, RUNS, STUDIES, say_result
 @RUNS
 @STUDIES
 @OUTCOMES
-@click.option("--indicator", "indicators", multiple=True, metavar="NAME", help="Only this; may be repeated.")
+@click.option(
+    "--indicator", "indicators", multiple=True, metavar="NAME", help="Take this indicator alone; may be repeated."
+)
 @click.option(
     "--given", metavar="NAME", default="n_samples", show_default=True,
-    help="Also partial Spearman with this indicator held fixed; 'none' for none.",
+    help="Also the partial Spearman correlation that holds this indicator fixed; 'none': leave it out.",
 )  # fmt: skip
 @click.option(
     "--by", multiple=True, metavar="AXIS",
-    help="Where in the design: pairs that differ in this axis of the grid alone, e.g. samples_per_class (V-scaling), "
+    help="Also for pairs that differ in this axis of the grid alone, e.g. samples_per_class (V-scaling), "
     "others (H-scaling), profile (imbalance at equal size); may be repeated.",
 )  # fmt: skip
-@click.option("--within", multiple=True, metavar="AXIS", help="Permute only inside the levels of this axis.")
+@click.option("--within", multiple=True, metavar="AXIS", help="Permute only among runs of one value of this axis.")
 @click.option(
     "--between", is_flag=True,
-    help="Between target sets, each at its mean design: what indicators of images (a probe) are for.",
+    help="Compare target sets, with what counts and image-steps explain taken out: for indicators of images "
+    "(a probe).",
 )  # fmt: skip
-@click.option("--all", "everything", is_flag=True, help="Every statistic and outcome, and what never varies.")
 @click.option(
-    "--adjust", type=click.Choice(["benjamini_hochberg", "max_t"]), default="benjamini_hochberg", show_default=True,
-    help="How p becomes q over the table.",
-)  # fmt: skip
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
-@click.option(
-    "--draws", type=click.IntRange(100, 10**5), default=10_000, show_default=True, help="Of bootstrap and permutation."
+    "--all", "everything", is_flag=True, help="Show every statistic and outcome, and the indicators that never vary."
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of bootstrap and permutation."
+    "--adjust", type=click.Choice(["benjamini_hochberg", "max_t"]), default="benjamini_hochberg", show_default=True,
+    help="How p is adjusted for the many tests of a table; the result is q.",
+)  # fmt: skip
+@click.option(
+    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Coverage of the intervals."
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(100, 10**5),
+    default=10_000,
+    show_default=True,
+    help="Draws of bootstrap and permutation.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of bootstrap and permutation."
 )
 @FORMAT
 def command(

@@ -13,8 +13,10 @@ from predictor.text import command as in_words
 @click.command(name="claims")
 @RUNS
 @STUDIES
-@click.option("--claim", "names", multiple=True, metavar="NAME", help="Only this, e.g. C5; may be repeated.")
-@click.option("--all", "everything", is_flag=True, help="Every part of every claim, and each target set's effect.")
+@click.option(
+    "--claim", "names", multiple=True, metavar="NAME", help="Test this claim alone, e.g. C5; may be repeated."
+)
+@click.option("--all", "everything", is_flag=True, help="Show every part of every claim, and each target set's effect.")
 @click.option(
     "--missing", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the runs that would decide the rest as a grid for `trainer run`.",

@@ -53,19 +53,23 @@ FETCHED = "predictor.fetched"  # in the meta of a context: the place that RUNS w
 LOCAL_RUNS: Decorator = click.argument("runs", type=click.Path(path_type=Path))
 RUNS: Decorator = click.argument("runs", type=Registry())
 STUDIES: Decorator = click.option(
-    "--study", "studies", multiple=True, metavar="NAME", help="Only this; may be repeated."
+    "--study", "studies", multiple=True, metavar="NAME", help="Take this study alone; may be repeated."
 )
 OUTCOMES: Decorator = click.option(
-    "--outcome", "outcomes", multiple=True, metavar="NAME", help="Only this, e.g. accuracy; may be repeated."
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    metavar="NAME",
+    help="Take this outcome alone, e.g. accuracy; may be repeated.",
 )
 FIT: Decorator = click.option(
     "--fit",
     "fit_path",
     type=click.Path(path_type=Path),
-    help="fit.json.  [default: runs/fit.json, else the fit that ships]",
+    help="The fit.json to use.  [default: runs/fit.json, else the fit that ships]",
 )
 PILOT: Decorator = click.option(
-    "--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Registry of runs of your target set."
+    "--pilot", type=click.Path(path_type=Path), metavar="RUNS", help="Registry with pilot runs of your target set."
 )
 LEVEL: Decorator = click.option(
     "--level", type=float, default=0.9, show_default=True, help="Nominal coverage of the intervals."
@@ -78,15 +82,30 @@ def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--recipe",
             metavar="NAME|GRID",
-            help="One of predictor recipes, e.g. frozen-lite0+class-weights, or a grid.",
+            help="A name that `predictor recipes` lists, e.g. frozen-lite0+class-weights, or a grid file.",
         ),
         click.option(
-            "--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Images shown, repeated ones too."
+            "--image-steps",
+            type=click.IntRange(1, 10**15),
+            metavar="N",
+            help="Images shown in training, every repeat counted.",
         ),
-        click.option("--image-size", type=click.IntRange(1, 10**5), metavar="PX", help="Resolution of the images."),
-        click.option("--model", metavar="NAME", help="Network. Default: the fit's most frequent recipe."),
-        click.option("--domain", default="new", show_default=True, metavar="NAME", help="Domain of the fit, or new."),
-        click.option("--target-set", default="new", show_default=True, metavar="NAME", help="Of the fit, or new."),
+        click.option("--image-size", type=click.IntRange(1, 10**5), metavar="PX", help="Side of the images in pixels."),
+        click.option("--model", metavar="NAME", help="Network.  [default: that of most runs of the fit]"),
+        click.option(
+            "--domain",
+            default="new",
+            show_default=True,
+            metavar="NAME",
+            help="Image domain that the fit knows, or 'new'.",
+        ),
+        click.option(
+            "--target-set",
+            default="new",
+            show_default=True,
+            metavar="NAME",
+            help="Target set that the fit knows, or 'new'.",
+        ),
     ):
         function = option(function)
     return function
@@ -118,11 +137,11 @@ def manifest_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="An image with several labels counts for each of them, or for its first one.",
         ),
         click.option("--sheet", metavar="NAME", help="Sheet of a workbook (default: its only one)."),
-        click.option("--instances", is_flag=True, help="Every box counts, not every class of an image once."),
+        click.option("--instances", is_flag=True, help="Count every box; else a class counts once for each image."),
         click.option(
             "--header/--no-header",
             default=True,
-            help="Whether the first line names columns; else --label 2 is the second.",
+            help="Whether the first line names the columns; without names, --label 2 is the second column.",
         ),
         click.option("--one-hot", is_flag=True, help="Classes are columns of 0 and 1, or vectors of them in a cell."),
         click.option(

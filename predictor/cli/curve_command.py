@@ -35,11 +35,16 @@ class ScaleRange(click.ParamType):
     default="0.25..8",
     show_default=True,
     metavar="A..B",
-    help="Sizes, times the data set's own.",
+    help="Smallest and largest size, as multiples of the data set's own.",
 )
-@click.option("--outcome", default="accuracy", show_default=True, metavar="NAME", help="What is predicted.")
-@click.option("--runs", type=click.Path(path_type=Path), metavar="RUNS", help="Registry: real runs as dots; its speed.")
-@click.option("--speed", type=float, metavar="N", help="Images a second of training.  [default: as runs in RUNS]")
+@click.option("--outcome", default="accuracy", show_default=True, metavar="NAME", help="Outcome to predict.")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    metavar="RUNS",
+    help="Registry whose runs are drawn as dots and tell the speed.",
+)
+@click.option("--speed", type=float, metavar="N", help="Images trained on in a second.  [default: as in RUNS]")
 @click.option("--price-hour", type=float, metavar="X", help="What an hour of training costs.")
 @click.option(
     "--price-image", type=click.Path(path_type=Path), metavar="FILE",
@@ -49,7 +54,9 @@ class ScaleRange(click.ParamType):
     "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Figure: .svg, .png or .pdf."
 )
 @click.option(
-    "--axis", type=click.Choice(["images", "steps", "hours", "money"]), help="Of the figure.  [default: images]"
+    "--axis",
+    type=click.Choice(["images", "steps", "hours", "money"]),
+    help="Horizontal axis of the figure.  [default: images]",
 )
 @FIT
 @RECIPE

@@ -12,10 +12,14 @@ from predictor.text import command as in_words
 
 @click.command(name="design")
 @RUNS
-@click.option("--next", "n", type=click.IntRange(1, 1_000), required=True, metavar="N", help="How many configurations.")
+@click.option(
+    "--next", "n", type=click.IntRange(1, 1_000), required=True, metavar="N", help="How many configurations to plan."
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="design.yaml", show_default=True)
 @click.option("--name", default="design", show_default=True, metavar="NAME", help="Name of the study that is written.")
-@click.option("--outcome", default="accuracy", show_default=True, metavar="NAME", help="Whose intervals to narrow.")
+@click.option(
+    "--outcome", default="accuracy", show_default=True, metavar="NAME", help="Outcome whose intervals shall narrow."
+)
 @LEVEL
 @STUDIES
 @FORMAT

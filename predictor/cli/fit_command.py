@@ -11,25 +11,36 @@ from predictor.cli.common import FETCHED, FORMAT, OUTCOMES, STUDIES, Registry, c
 
 @click.command(name="fit")
 @click.argument("registries", nargs=-1, required=True, type=Registry(), metavar="RUNS...")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: fit.json in the first RUNS.")
-@click.option("--base", metavar="FIT|shipped", help="Only learn what the runs' own target sets add to this fit.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the fit.  [default: fit.json in the first RUNS]",
+)
+@click.option(
+    "--base", metavar="FIT|shipped", help="Keep this fit, and learn only what the target sets of RUNS add to it."
+)
 @click.option(
     "--recipe", "take", multiple=True, metavar="SETTING=VALUE|all",
-    help="Take runs whose recipe differs in this setting, as a factor; may be repeated.",
+    help="Also take runs whose recipe differs in this setting, which becomes a factor; may be repeated.",
 )  # fmt: skip
 @STUDIES
 @OUTCOMES
-@click.option("--family", "families", multiple=True, metavar="NAME", help="Only this model; may be repeated.")
+@click.option(
+    "--family", "families", multiple=True, metavar="NAME", help="Try this model family alone; may be repeated."
+)
 @click.option(
     "--sample",
     type=click.IntRange(1),
     default=20_000,
     show_default=True,
     metavar="N",
-    help="Of a registry of more than N runs, so many: whole configurations of every study and target set.",
+    help="Take N runs where there are more: whole configurations, from every study and target set.",
 )
 @click.option(
-    "--all", "everything", is_flag=True, help="Every family on every kind of held-out run, and how often P was right."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Show every family on every kind of held-out run, and how often stated probabilities were right.",
 )
 @FORMAT
 def command(

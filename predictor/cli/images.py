@@ -25,9 +25,15 @@ def PROBE(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--no-probe", is_flag=True, help="Do not look at the images of a folder or a list."),
         click.option(
-            "--probe", "probe_file", type=click.Path(path_type=Path), metavar="FILE", help="probe.json of its images."
+            "--probe",
+            "probe_file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="A probe of the images that was written before.",
         ),
-        click.option("--images", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Probe these images of it."),
+        click.option(
+            "--images", type=click.Path(path_type=Path), metavar="DIR|FILE", help="The data set's images, to be probed."
+        ),
     ):
         function = option(function)
     return function

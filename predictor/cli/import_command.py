@@ -21,13 +21,13 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """SOURCE, RUNS, and what every import takes."""
     for option in (
         FORMAT,
-        click.option("--dry-run", is_flag=True, help="What each column becomes, the first rows; nothing is written."),
+        click.option("--dry-run", is_flag=True, help="Show what columns become, and the first rows; write nothing."),
         click.option("--citation", metavar="TEXT", help="Whose numbers these are."),
         click.option("--domain", metavar="NAME", help="Image domain of all rows."),
         click.option("--target-set", metavar="NAME", help="Target set of all rows."),
-        click.option("--study", metavar="NAME", help="Folder below RUNS that the records go to."),
+        click.option("--study", metavar="NAME", help="Folder below RUNS for the records."),
         click.option("--map", "map_path", type=click.Path(path_type=Path), metavar="MAP.yaml",
-                     help="What each column becomes (docs/import.md)."),
+                     help="File that says what each column becomes (docs/import.md)."),
         click.argument("runs", type=click.Path(path_type=Path)),
         click.argument("source", type=click.Path(path_type=Path)),
     ):  # fmt: skip

@@ -23,10 +23,14 @@ SOURCES_SHOWN = 10  # a manifest of more sources has their shares computed by na
 @manifest_options
 @click.option("--list", "listing", is_flag=True, help="List every indicator: what it is, unit, direction, source.")
 @click.option("--merge", is_flag=True, help="Add the manifests up to one.")
-@click.option("--name", "names", multiple=True, help="Only this, e.g. long_tail@20; may be repeated.")
+@click.option("--name", "names", multiple=True, help="Show this indicator alone, e.g. long_tail@20; may be repeated.")
 @click.option("--test", metavar="MANIFEST", help="Labels of the test set (its split 'test'), for kl_test.")
-@click.option("--synthetic", multiple=True, metavar="SOURCE", help="A source of rendered images; may be repeated.")
-@click.option("--probe", type=click.Path(path_type=Path), metavar="FILE", help="probe.json of the images.")
+@click.option(
+    "--synthetic", multiple=True, metavar="SOURCE", help="A source whose images are rendered; may be repeated."
+)
+@click.option(
+    "--probe", type=click.Path(path_type=Path), metavar="FILE", help="A probe of the images that was written before."
+)
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw the rank-frequency curves."
 )

@@ -37,22 +37,31 @@ GRID = "pilots.yaml"
 @click.option(
     "--source",
     type=click.Path(path_type=Path),
-    help="Its images: Parquet, folder, CSV list.  [default: --images, else MANIFEST]",
+    help="Images of MANIFEST: Parquet file, folder or CSV list.  [default: --images, else MANIFEST]",
 )
 @click.option("--digest", metavar="sha256:...", help="Digest of the source. [default: computed]")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help=f"[default: {GRID}; further ones: pilots-2.yaml]"
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Where to write the grid.  [default: {GRID}; further ones: pilots-2.yaml]",
 )
-@click.option("--target-set", default="mine", show_default=True, metavar="NAME", help="A name for your target set.")
-@click.option("--domain", default="new", show_default=True, metavar="NAME", help="Image domain of the fit, or new.")
+@click.option("--target-set", default="mine", show_default=True, metavar="NAME", help="Name that your target set gets.")
+@click.option(
+    "--domain", default="new", show_default=True, metavar="NAME", help="Image domain that the fit knows, or 'new'."
+)
 @click.option(
     "--recipe", type=click.Path(path_type=Path), metavar="GRID",
-    help="Grid YAML: its network and recipe.  [default: those of the fit's runs]",
+    help="Grid file whose network and recipe the pilots have.  [default: those of the fit's runs]",
 )  # fmt: skip
-@click.option("--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Of the run on the whole manifest.")
+@click.option(
+    "--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Image-steps of the run on the whole manifest."
+)
 @click.option("--seeds", type=click.IntRange(1, 10), default=1, show_default=True, help="Runs of each pilot.")
 @click.option(
-    "--share", type=float, metavar="S", help="All pilots cost at most this part of the whole run.  [default: no limit]"
+    "--share",
+    type=float,
+    metavar="S",
+    help="Most that all pilots may cost, as a part of the whole run.  [default: no limit]",
 )
 @click.option(
     "--test-split", metavar="NAME", help="Split to test on.  [default: test, else an eighth of the training images]"

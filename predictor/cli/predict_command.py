@@ -40,8 +40,8 @@ FAILED = 3  # exit code of a manifest that is not good enough
 @RECIPE
 @PILOT
 @PROBE
-@click.option("--classes", "all_classes", is_flag=True, help="Every class, of every outcome.")
-@click.option("--all", "everything", is_flag=True, help="Every comparison, and their logits.")
+@click.option("--classes", "all_classes", is_flag=True, help="Show every class, of every outcome.")
+@click.option("--all", "everything", is_flag=True, help="Show every comparison, in logits as well.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Figure (.svg, .png, .pdf): every class of one manifest, or several manifests side by side.",
@@ -54,7 +54,7 @@ FAILED = 3  # exit code of a manifest that is not good enough
 )
 @click.option(
     "--fail-if-worse", metavar="MANIFEST",
-    help="Exit 3 where this one is likely (P of at least --level) to beat another one.",
+    help="Exit 3 where this manifest is likely (P of at least --level) to be better than one of MANIFESTS.",
 )  # fmt: skip
 @LEVEL
 @manifest_options

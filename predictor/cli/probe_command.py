@@ -22,24 +22,24 @@ def PROBED(function: Callable[..., Any]) -> Callable[..., Any]:
     """What both probes ask for: which images, of which classes, and where the result goes."""
     for option in reversed((
         click.argument("images", type=click.Path(path_type=Path)),
-        click.option("--manifest", type=click.Path(path_type=Path), help="Its classes, or its paths below IMAGES."),
+        click.option("--manifest", type=click.Path(path_type=Path), help="Manifest that names the classes to probe, or lists the images below IMAGES."),
         click.option(
             "--targets", type=click.Path(path_type=Path), help="File with one tested class a line.  [default: all]"
         ),
-        click.option("--split", metavar="NAME", help="Training images; 'train' where there are splits."),
+        click.option("--split", metavar="NAME", help="Split of the training images.  [default: train, or the only one]"),
         click.option(
             "--group", metavar="REGEX|N",
             help="Images that belong together, where no column 'group' says it: what REGEX finds in their name, or "
             "runs of N by the number in it.",
         ),
         click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-                     help="Write probe.json."),
+                     help="Write the probe, e.g. probe.json."),
         click.option("--data", type=click.Path(path_type=Path, file_okay=False),
-                     help="Of a grid: the folder of its images."),
+                     help="With a grid: the folder of its images."),
         click.option("--target-set", "target_sets", multiple=True, metavar="NAME",
-                     help="Of a grid: only this; repeatable."),
+                     help="With a grid: probe this target set alone; may be repeated."),
         click.option("--cache/--no-cache", default=True, show_default=True,
-                     help="Take and keep the probe of the same images."),
+                     help="Keep the probe, and take one that was kept of the same images."),
         FORMAT,
     )):  # fmt: skip
         function = option(function)

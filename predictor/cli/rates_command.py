@@ -11,12 +11,31 @@ from predictor.cli.common import FORMAT, say_result, write_text
 
 @click.command(name="rates")
 @click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
-@click.option("--runs", type=click.Path(path_type=Path), metavar="RUNS", help="Registry with the trained small grid.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), metavar="RUNS", help="Registry with the runs of the small grid."
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default="rates.yaml", show_default=True)
-@click.option("--rate", "rates", type=click.FloatRange(min=0, min_open=True), multiple=True, help="To try; repeat it.")
-@click.option("--image-steps", type=click.IntRange(1, 10**15), multiple=True, metavar="N", help="To try at; repeat it.")
+@click.option(
+    "--rate",
+    "rates",
+    type=click.FloatRange(min=0, min_open=True),
+    multiple=True,
+    help="Learning rate to try; may be repeated.",
+)
+@click.option(
+    "--image-steps",
+    type=click.IntRange(1, 10**15),
+    multiple=True,
+    metavar="N",
+    help="Image-steps to try the rates at; may be repeated.",
+)
 @click.option("--samples-per-class", type=click.IntRange(1, 10**9), default=100, show_default=True, metavar="N")
-@click.option("--neighbours", type=click.IntRange(2, 10**9), metavar="N", help="Images in a group by their numbers.")
+@click.option(
+    "--neighbours",
+    type=click.IntRange(2, 10**9),
+    metavar="N",
+    help="Images with so many numbers in a row are one group, on one side of the split.",
+)
 @click.option("--seeds", type=click.IntRange(1, 10), default=2, show_default=True, help="Runs of each rate.")
 @FORMAT
 def command(

@@ -18,13 +18,17 @@ LAST = "pilots"
 @click.argument("images")
 @click.option("--next", "n", type=click.IntRange(1, 20), default=3, show_default=True, help="How many pilots to plan.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="The grid of the pilots.  [default: pilots.yaml]"
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the grid of the pilots.  [default: pilots.yaml]",
 )
 @click.option(
     "--keep", type=click.Path(path_type=Path, dir_okay=False), default="probe.json", show_default=True,
-    help="The probe of the images.",
+    help="Where to write the probe of the images.",
 )  # fmt: skip
-@click.option("--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Images shown, repeated ones too.")
+@click.option(
+    "--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Images shown in training, every repeat counted."
+)
 @click.option("--flip/--no-flip", default=None, help="Whether images may be mirrored.  [default: they may]")
 @FIT
 @LEVEL

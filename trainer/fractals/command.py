@@ -21,9 +21,9 @@ from trainer.options import FORMAT
     type=float,
     default=0.1,
     show_default=True,
-    help="Instances change a parameter by once and twice this share.",
+    help="Share of one parameter by which instances of a class differ: once and twice as much, up and down.",
 )
-@click.option("--points", type=int, default=100_000, show_default=True, help="Of an image.")
+@click.option("--points", type=int, default=100_000, show_default=True, help="Points that draw an image.")
 @click.option("--draw", type=click.Choice(["patches", "points"]), default="patches", show_default=True)
 @click.option("--palette", type=click.Choice(["grey", "colour"]), default="grey", show_default=True)
 @click.option("--threads", type=click.IntRange(1, 1_024), help="Images rendered side by side (default: cores).")
