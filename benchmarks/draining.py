@@ -15,34 +15,26 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dry import train_nothing
+from dry import sleep, train_nothing
 from scheduling import GRID
 
-from predictor.grids import PlannedRun, load_grid
-from predictor.records import RunRecord, finished_ids
-from trainer.launch.job import Job, Progress
+from predictor.grids import load_grid
+from predictor.records import finished_ids
+from trainer.launch.job import Job
 from trainer.launch.local import run_grid
 
 LENGTH = 10.0  # seconds of a long run
-
-
-def sleep(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
-    """Ten seconds that need no processor, with a sign of life now and then."""
-    end = time.monotonic() + LENGTH
-    while (left := end - time.monotonic()) > 0:
-        progress(0, 1)
-        time.sleep(min(left, 0.25))
-    return train_nothing(run, job, progress)
 
 
 def drain(folder: str, long: bool, told: Any) -> None:
     """One worker of a cluster: whatever nobody else has, until nothing is left. Tells when its first run ended."""
     place = Path(folder)
     grid = load_grid(place / "grid.yaml")
-    train = sleep if long else train_nothing
+    train = partial(sleep, seconds=LENGTH) if long else train_nothing
     job = Job.of(grid, data_dir=place, runs_dir=place / "runs", device="cpu", threads=1, commit="", train=train)
     ends: list[float] = []
     run_grid(grid, job, workers=1, report=lambda _: ends.append(time.time()))

@@ -1,6 +1,8 @@
-"""A run that trains nothing: to measure the scheduler alone, and to try a grid's faults."""
+"""Runs that train nothing, at once or after a while: to measure the scheduler alone, and to try a grid's faults."""
 
 from __future__ import annotations
+
+import time
 
 from predictor.grids import PlannedRun
 from predictor.records import Counted, Environment, Outcome, RunRecord, Seconds, StageCounts
@@ -37,3 +39,12 @@ def train_nothing(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
         seconds=Seconds(train=1e-3),
         environment=Environment(device=job.device, threads=job.threads, commit=job.commit),
     )
+
+
+def sleep(run: PlannedRun, job: Job, progress: Progress, *, seconds: float) -> RunRecord:
+    """The same after so many seconds that need no processor, with a sign of life now and then."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        progress(0, 1)
+        time.sleep(min(left, 0.25))
+    return train_nothing(run, job, progress)

@@ -17,14 +17,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dry import train_nothing
+from dry import sleep, train_nothing
 
-from predictor.grids import PlannedRun, load_grid
-from predictor.records import RunRecord, finished_ids
-from trainer.launch.job import Job, Progress
+from predictor.grids import load_grid
+from predictor.records import finished_ids
+from trainer.launch.job import Job
 from trainer.launch.local import run_grid
 
 GRID = """
@@ -42,21 +43,12 @@ WORKERS = 2
 LENGTH = 5.0  # seconds of a long run
 
 
-def sleep(run: PlannedRun, job: Job, progress: Progress) -> RunRecord:
-    """Five seconds that need no processor, with a sign of life now and then."""
-    end = time.monotonic() + LENGTH
-    while (left := end - time.monotonic()) > 0:
-        progress(0, 1)
-        time.sleep(min(left, 0.25))
-    return train_nothing(run, job, progress)
-
-
 def timed(folder: Path, n: int, train: Callable[..., Any]) -> dict[str, float]:
     """Train n runs; seconds of wall time, from the first outcome on, and of processor time."""
     seeds = list(range(-(-n // 4)))
     (folder / "grid.yaml").write_text(GRID.replace("SEEDS", str(seeds)))
     grid = load_grid(folder / "grid.yaml")
-    runs_dir = folder / train.__name__
+    runs_dir = folder / "runs"
     job = Job.of(grid, data_dir=folder, runs_dir=runs_dir, device="cpu", threads=1, commit="", train=train)
     ends: list[float] = []
     own, begun = time.process_time(), time.perf_counter()
@@ -78,7 +70,7 @@ def main() -> None:
         print(f"{found['runs']:,} runs of nothing: {wall:.2f} ms of wall time a run   goal 20; load {load:.1f}")
         print(f"  {own:.2f} ms of processor time of the scheduler a run; first run's end after {found['first']:.1f} s")
         load = os.getloadavg()[0]
-        found = timed(Path(temporary), long_runs, sleep)
+        found = timed(Path(temporary), long_runs, partial(sleep, seconds=LENGTH))
         ideal = found["runs"] * LENGTH / WORKERS
         steady = (found["runs"] - WORKERS) * LENGTH / WORKERS / found["between"]
         print(f"{found['runs']} runs of {LENGTH:g} s: {steady:.1%} of ideal throughput   goal 95 %; load {load:.1f}")
