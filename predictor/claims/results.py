@@ -15,7 +15,7 @@ from predictor.claims.missing import Missing, grid_content, missing
 from predictor.claims.registry import registered
 from predictor.claims.target_sets import Site, sites
 from predictor.errors import PredictorError, SpecError
-from predictor.grids import load_grid, near
+from predictor.grids import near, read_sources
 from predictor.grids.write import grid_text
 from predictor.recipes import FAMILIES, SCRATCH
 from predictor.records import RunRecord, read_registry
@@ -344,7 +344,7 @@ def _grid_sources(runs: Path) -> tuple[dict[str, str], dict[str, str]]:
     digests: dict[str, str] = {}
     for path in sorted(runs.glob("*/grid.yaml")):
         try:
-            sources = load_grid(path).sources
+            sources = read_sources(path)
         except SpecError:
             continue
         for name, source in sources.items():

@@ -32,6 +32,7 @@ from predictor.grids.schema import (
     GridTargetSet,
     PlannedRun,
     Rate,
+    SourceEntry,
     weights_place,
 )
 from predictor.reading import read_text
@@ -58,6 +59,20 @@ def load_grid(path: str | Path, *, most: int = MAX_RUNS) -> Grid:
 def read_grid(path: str | Path) -> dict[str, Any]:
     """What a grid file holds, as plain data, unchecked. Raises SpecError where it is no YAML mapping."""
     return _plain(_read(Path(path)))
+
+
+def read_sources(path: str | Path) -> dict[str, SourceEntry]:
+    """The sources that a grid file names, without making its runs: those of a large one take seconds.
+
+    Raises SpecError as `load_grid` does, but for faults of single blocks.
+    """
+    path = Path(path)
+    document = _read(path)
+    faults = GridFaults(path, document)
+    file = _checked(with_preset(_plain(document)), faults)
+    faults.stop()
+    assert file is not None  # else there were faults
+    return dict(file.sources)
 
 
 def read_mapping(path: str | Path, kind: str) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from typing import Any
 
 from predictor.claims.base import RAISES, Claim, Contrast, Part
 from predictor.claims.configurations import Configuration, unedited
-from predictor.claims.practice import p1_class_weights
-from predictor.claims.practice.pairs import acting, as_long, plain, same_but_size, unpaired
+from predictor.claims.practice.pairs import acting, action_design, as_long, plain, same_but_size, unpaired
 from predictor.claims.target_sets import Site
 from predictor.recipes import FAMILIES
 
@@ -39,7 +38,7 @@ def design(site: Site) -> Iterable[Mapping[str, Any]]:
     """One size and its double; uneven classes with and without weights."""
     for size in (site.samples_per_class, 2 * site.samples_per_class):
         yield {"samples_per_class": size, "image_steps": site.image_steps}
-    yield from p1_class_weights.design(site)
+    yield from action_design(site, class_weights="inverse")
 
 
 CLAIM = Claim(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from predictor.claims.base import Contrast
+from predictor.claims.base import Claim, Contrast, Part
 from predictor.claims.configurations import Configuration, close, schedules
-from predictor.recipes import FROZEN, NONE, Action
+from predictor.claims.target_sets import Site
+from predictor.recipes import FAMILIES, FROZEN, NONE, Action
+
+UNEVEN = {"shape": "step", "ratio": 10, "share": 0.5}  # half of the classes ten times larger
 
 
 def unpaired(contrast: str, base: Configuration, more: Configuration, less: Configuration) -> Contrast:
@@ -37,3 +41,23 @@ def acting(group: Sequence[Configuration], **action: str) -> Iterator[tuple[Conf
             for arm in single:
                 if arm.action == wanted and arm.data == base.data and close(arm.image_steps, base.image_steps):
                     yield base, arm
+
+
+def action_design(site: Site, **action: str) -> Iterable[Mapping[str, Any]]:
+    """Uneven classes with nothing done about it, and with this action."""
+    shared = {"samples_per_class": site.samples_per_class, "image_steps": site.image_steps, "profile": UNEVEN}
+    yield shared
+    yield {**shared, **action}
+
+
+def action_claim(name: str, question: str, part: Part, **action: str) -> Claim:
+    """What this action against imbalance does, on the same uneven classes, in every recipe family."""
+
+    def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
+        for base, arm in acting(group, **action):
+            yield unpaired(part.contrast, base, arm, base)
+
+    return Claim(
+        name=name, question=question, parts=(part,), find=find, design=lambda site: action_design(site, **action),
+        across="actions", families=FAMILIES,
+    )  # fmt: skip
