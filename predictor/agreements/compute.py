@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,8 @@ def agreement(
     for (study, target_set), group in means.groupby(level=[0, 1], sort=True):
         sizes[study, target_set] = len(group)
         part = _TargetSet(
-            study=study, target_set=target_set, means=group, runs=runs.loc[group.index],
+            study=study, target_set=target_set, means=group,
+            runs={name: column.to_numpy() for name, column in runs.loc[group.index].items()},
             settings=settings.loc[group.index], axes=tuple(varying), directions=directions,
         )  # fmt: skip
         rows += part.rows(request, named=outcomes is not None, joint=joint)
@@ -133,7 +134,7 @@ def agreement(
 
 @dataclass(frozen=True, kw_only=True)
 class _TargetSet:
-    """The configurations of one target set: (configurations, columns) means, numbers of runs, settings.
+    """The configurations of one target set: (configurations, columns) means, settings; {outcome: numbers of runs}.
 
     directions : (M,) -1 for outcomes that are better when small
     """
@@ -141,7 +142,7 @@ class _TargetSet:
     study: str
     target_set: str
     means: pd.DataFrame
-    runs: pd.DataFrame
+    runs: Mapping[str, NDArray[np.int64]]
     settings: pd.DataFrame
     axes: tuple[str, ...]
     directions: Floats
@@ -257,7 +258,7 @@ class _TargetSet:
             study=self.study, target_set=self.target_set, indicator=request.indicators[k], outcome=outcome,
             statistic=statistic, given=request.given if statistic == "partial_spearman" else None, axis=axis,
             value=one.value, low=one.low, high=one.high, p=one.p, q=None, n_configurations=int(keep.sum()),
-            n_runs=int(self.runs[f"out_{outcome}"].to_numpy()[keep].sum()), tied_share=tied_share, reason=one.reason,
+            n_runs=int(self.runs[f"out_{outcome}"][keep].sum()), tied_share=tied_share, reason=one.reason,
         )  # fmt: skip
 
     def _blocks(self, request: AgreementRequest, keep: NDArray[np.bool_]) -> NDArray[np.int64] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtrit  # what scipy.stats calls, without its checks: most of the time
 
 from predictor.statistics.ties import same
 
@@ -78,7 +78,7 @@ def jackknife(
     if not np.isfinite(without).all():
         return _none("perfect or undefined without one of the configurations")
     error = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
-    reach = float(stats.t.ppf((1 + level) / 2, n - 2 - held)) * error
+    reach = float(stdtrit(n - 2 - held, (1 + level) / 2)) * error
     low, high = (float(middle + half * np.tanh(bound)) for bound in (z - reach, z + reach))
     return Interval(low=low, high=high, method="jackknife")
 
@@ -103,10 +103,10 @@ def _bca(value: float, drawn: Floats, left_out: Floats, level: float) -> tuple[f
     deviation = left_out.mean() - left_out
     spread = float((deviation**2).sum()) ** 1.5
     if 0 < below < 1 and spread > 0:  # false where a value without one configuration is nan
-        z0, acceleration = stats.norm.ppf(below), float((deviation**3).sum()) / (6 * spread)
-        z = z0 + stats.norm.ppf(levels)
+        z0, acceleration = ndtri(below), float((deviation**3).sum()) / (6 * spread)
+        z = z0 + ndtri(levels)
         if (acceleration * z < 1).all():  # beyond, BCa's levels change their order
-            levels, method = stats.norm.cdf(z0 + z / (1 - acceleration * z)), "bca"
+            levels, method = ndtr(z0 + z / (1 - acceleration * z)), "bca"
     low, high = np.quantile(drawn, levels)
     return float(low), float(high), method
 

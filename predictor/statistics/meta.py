@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, stats
+from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit  # see `intervals`
 
 from predictor.errors import PredictorError
 
@@ -54,10 +55,10 @@ def random_effects(
     error = math.sqrt(1 / w.sum())
     if test == "knha":
         error *= math.sqrt(max(1.0, float(w @ (y - effect) ** 2) / (k - 1)))
-        law = stats.t(k - 1)
+        beyond, below = float(stdtrit(k - 1, (1 + level) / 2)), float(stdtr(k - 1, -abs(effect) / error))
     else:
-        law = stats.norm()
-    reach = float(law.ppf((1 + level) / 2)) * error
+        beyond, below = float(ndtri((1 + level) / 2)), float(ndtr(-abs(effect) / error))
+    reach = beyond * error
     typical = (k - 1) * fixed.sum() / (fixed.sum() ** 2 - (fixed**2).sum())  # Higgins and Thompson 2002, eq. 9
     q = float(fixed @ (y - fixed @ y / fixed.sum()) ** 2)
     return PooledEffect(
@@ -65,11 +66,11 @@ def random_effects(
         error=error,
         low=effect - reach,
         high=effect + reach,
-        p=max(float(2 * law.sf(abs(effect) / error)), np.finfo(float).tiny),  # never exactly 0
+        p=max(2 * below, np.finfo(float).tiny),  # never exactly 0
         tau2=tau2,
         i_squared=float(tau2 / (tau2 + typical)),
         q=q,
-        q_p=float(stats.chi2.sf(q, k - 1)),
+        q_p=float(chdtrc(k - 1, q)),
         n=k,
     )
 
@@ -84,7 +85,7 @@ def combined_p(p_values: Sequence[float], signs: Sequence[float], weights: Seque
     """
     one_sided = [p / 2 if sign > 0 else 1 - p / 2 for p, sign in zip(p_values, signs, strict=True)]
     up = stats.combine_pvalues(one_sided, method="stouffer", weights=weights)
-    return max(float(2 * stats.norm.sf(abs(up.statistic))), np.finfo(float).tiny)
+    return max(float(2 * ndtr(-abs(up.statistic))), np.finfo(float).tiny)
 
 
 def fisher_z(rho: float, n: int, held: int = 0) -> tuple[float, float]:
