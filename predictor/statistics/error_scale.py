@@ -108,10 +108,15 @@ class ErrorScale:
         start = cls(tail=0.5, typical=float(np.median(signs.doubt)))
         alone = replace(signs, domains=None)
 
+        known: dict[tuple[float, float, float], float] = {}  # the descent comes back to where it was
+
         def loss(scale: ErrorScale) -> float:
-            expected = scale(p, alone)
-            penalty = (scale.tail**2 + scale.doubt**2 + scale.haste**2) / len(errors)
-            return float(np.log(np.mean(size / expected) + 1e-12) + np.mean(np.log(expected))) + penalty
+            at = (scale.tail, scale.doubt, scale.haste)
+            if at not in known:
+                expected = scale(p, alone)
+                penalty = (scale.tail**2 + scale.doubt**2 + scale.haste**2) / len(errors)
+                known[at] = float(np.log(np.mean(size / expected) + 1e-12) + np.mean(np.log(expected))) + penalty
+            return known[at]
 
         grows = [name for name in ("doubt", "haste") if np.any(np.asarray(getattr(signs, name)) > 0)]
         found = _descended(start, ["tail", *grows], loss)

@@ -55,12 +55,19 @@ class Curve:
     targets: Targets
     predicted: Predicted
     prices: Floats | None = None
+    _values: dict[bytes, float] = field(default_factory=dict, repr=False)
     _found: dict[int, Counts] = field(default_factory=dict, repr=False)
     _points: dict[int, Point | None] = field(default_factory=dict, repr=False)
 
     def values(self, many: Sequence[Counts], others: Sequence[tuple[str, str, int]] = ()) -> Floats:
         """(n,) predicted values of class counts, with new other classes."""
-        return self.objective.values(self.targets.with_counts(item, others) for item in many)
+        if others:
+            return self.objective.values(self.targets.with_counts(item, others) for item in many)
+        keys = [item.tobytes() for item in many]  # a search comes back to what it has asked before
+        if new := {key: item for key, item in zip(keys, many, strict=True) if key not in self._values}:
+            found = self.objective.values(map(self.targets.with_counts, new.values()))
+            self._values.update(zip(new, found.tolist(), strict=True))
+        return np.array([self._values[key] for key in keys])
 
     def cost(self, counts: Counts) -> float:
         """What the images beyond those of now cost."""
