@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from example_made import WEB
 
 from predictor.cli.advise_command import command
 from predictor.distribution import LabelDistribution
@@ -113,10 +114,7 @@ def test_the_command_prints_actions_beside_images(recipes_fit, tmp_path: Path) -
 
 
 def test_the_figures_of_the_readme_are_those_of_the_shipped_fit() -> None:
-    counts = (180, 120, 80, 50, 30, 20, 10, 5, 3, 2)
-    names = ("bear", "bee", "bridge", "bus", "butterfly", "chair", "lion", "mushroom", "orange", "telephone")
-    web = LabelDistribution.from_counts(dict(zip(names, counts, strict=True)))
-    advice = advise(shipped_fit(), web, 40, target_set="cifar100/a", recipe="frozen-lite0")
+    advice = advise(shipped_fit(), WEB, 40, target_set="cifar100/a", recipe="frozen-lite0")
     plan = advice.plan("advised")
     best = next(change for change in advice.changes if change.kind == "action")
     both = next(change for change in advice.changes if change.kind == "both")

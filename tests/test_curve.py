@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from example_made import CLASSES, WEB
 
 from predictor import LabelDistribution, load_fit, predict
 from predictor.cli import predictor
@@ -22,19 +23,6 @@ from predictor.render.curve import page, plot
 from predictor.render.page import page_text
 
 RUNS = Path(__file__).parents[1] / "runs"
-CLASSES = (
-    "bear",
-    "bee",
-    "bridge",
-    "bus",
-    "butterfly",
-    "chair",
-    "lion",
-    "mushroom",
-    "orange",
-    "telephone",
-)  # cifar100/a
-WEB = LabelDistribution.from_counts(dict(zip(CLASSES, (180, 120, 80, 50, 30, 20, 10, 5, 3, 2), strict=True)))
 
 
 @pytest.fixture(scope="module")

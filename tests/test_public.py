@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from example_made import COUNTS
 from synthetic import TARGET_SETS, registry
 
 import predictor
@@ -72,9 +73,8 @@ def folder(records, tmp_path_factory):
     folder = tmp_path_factory.mktemp("user")
     for record in records:
         write_record(folder / "runs", record)
-    counts = [180, 120, 80, 50, 30, 20, 10, 5, 3, 2]
     names = sorted(records[0].distribution.target_names)
-    for name, own in (("web", counts), ("curated", [50] * 10)):
+    for name, own in (("web", COUNTS), ("curated", [50] * 10)):
         rows = [f"{label},{n}" for label, n in zip(names, own, strict=False)]
         (folder / f"{name}.csv").write_text("\n".join(["label,count", *rows]) + "\n")
     return folder

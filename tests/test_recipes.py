@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from example_made import COUNTS
 from recipes_made import PUSH, frozen
 from synthetic import TARGET_SETS, registry
 
@@ -30,7 +31,7 @@ from predictor.recipes import Action, family_of
 from predictor.records.store import write_record
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
-SKEWED = LabelDistribution.from_counts(dict(zip(NAMES, [180, 120, 80, 50, 30, 20, 10, 5, 3, 2], strict=True)))
+SKEWED = LabelDistribution.from_counts(dict(zip(NAMES, COUNTS, strict=True)))
 EVEN = LabelDistribution.from_counts(dict.fromkeys(NAMES, 50))
 
 
