@@ -4,6 +4,7 @@ A module that registers what it defines (an indicator, a family, a claim) is imp
 one of its files alone, would execute it a second time.
 """
 
+import gc
 import os
 import signal
 
@@ -30,6 +31,12 @@ os.environ["PREDICTOR_QUIET"] = "1"  # what a command says because this machine 
 settings.register_profile("default", deadline=None)  # a busy machine is no fault of the code
 settings.register_profile("ci", deadline=None, derandomize=True)  # the same examples every time
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
 import pytest
 from recipes_made import frozen
 from report_made import made
 from synthetic import registry
 
 from predictor.fitting import fit_registry
+from predictor.manifest import engine
 from predictor.models.fit import Fit
 from predictor.records import RunRecord
 from predictor.render.report import Material
@@ -36,3 +41,18 @@ def recipes_fit(synthetic_fit: Fit) -> Fit:
     """The same fit with a frozen network as a recipe family of its own; nobody changes it."""
     family = fit_registry(frozen(), ["accuracy"], ["classwise"]).content
     return Fit({**synthetic_fit.content, "recipe_families": {"frozen": family}})
+
+
+class _Every(frozenset[Path]):
+    def issuperset(self, files: object) -> bool:
+        return True
+
+
+@pytest.fixture(scope="module")
+def one_engine() -> Iterator[None]:
+    """One engine reads all manifests of a test file, as one reads all those of a command: starting one costs more than
+    reading a small table. Not for what an engine may open, see `test_manifest_where`."""
+    with duckdb.connect(config={"threads": 1, "python_enable_replacements": False}) as connection:
+        token = engine._shared.set((connection, _Every()))
+        yield
+        engine._shared.reset(token)

@@ -54,7 +54,11 @@ BOMBS = {
         ),
         "describes 2,000,000,000 runs; at most 100,000 are planned. split it",
     ),
-    "seeds": ("[0, 1]", str([*range(60_000)]).replace(" ", ""), "describes 120,000 runs"),
+    "seeds": (
+        "[0, 1]\ngrid:\n  - {target_set: digits8, samples_per_class: [5, 20]}",
+        f"{[*range(600)]}\ngrid:\n  - {{target_set: digits8, samples_per_class: {[*range(1, 201)]}}}",
+        "describes 120,000 runs",
+    ),
     "draws": (
         "grid:\n  - {",
         "random:\n  - {sample: 100000, seed: 0, ",

@@ -14,6 +14,8 @@ from predictor.cli.indicators_command import command
 from predictor.errors import ManifestError
 from predictor.manifest import open_manifest, read_manifest, read_targets
 
+pytestmark = pytest.mark.usefixtures("one_engine")
+
 
 def write(folder: Path, text: str, name: str = "m.csv") -> Path:
     path = folder / name

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from predictor.errors import ManifestError
 from predictor.manifest import list_samples, open_manifest
 
+pytestmark = pytest.mark.usefixtures("one_engine")
+
 Boxes = dict[str, list[str]]  # {image: class of each of its boxes}
 BOXES: Boxes = {"1.jpg": ["cat", "cat", "dog"], "2.jpg": ["traffic light"], "3.jpg": [], "4.jpg": ["dog", "cat"]}
 NAMES = ["cat", "dog", "traffic light"]

@@ -16,6 +16,8 @@ from predictor.errors import ManifestError
 from predictor.manifest import open_manifest, read_manifest
 from predictor.manifest.readers import READERS, delimited, parquet, path_list, reader_of, text
 
+pytestmark = pytest.mark.usefixtures("one_engine")
+
 MANIFESTS = Path(__file__).parents[2] / "shared" / "data" / "manifests"
 OPEN_IMAGES = """ImageID,Source,LabelName,Confidence
 000002b66c9c498e,verification,/m/01g317,1

@@ -23,6 +23,8 @@ from tables_made import made
 from predictor.errors import ManifestError
 from predictor.manifest import list_samples, open_manifest
 
+pytestmark = pytest.mark.usefixtures("one_engine")
+
 
 def touch(root: Path, *names: str) -> Path:
     for name in names:

@@ -24,6 +24,7 @@ from predictor.errors import ManifestError
 from predictor.manifest import list_samples, open_manifest
 from predictor.manifest.readers import READERS, reader_of
 
+pytestmark = pytest.mark.usefixtures("one_engine")
 Label = str | None
 LABELS: list[Label] = [
     "n01440764",

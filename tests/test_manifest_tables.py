@@ -15,6 +15,7 @@ from tables_made import made
 from predictor.errors import ManifestError
 from predictor.manifest import list_samples, open_manifest
 
+pytestmark = pytest.mark.usefixtures("one_engine")
 form = manifest_forms.form
 
 

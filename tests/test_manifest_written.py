@@ -17,6 +17,8 @@ from predictor.manifest.cells import TRUTH
 from predictor.render.advice import CLASS_COLUMNS
 from predictor.render.tables import rows_text
 
+pytestmark = pytest.mark.usefixtures("one_engine")
+
 form = manifest_forms.form
 
 

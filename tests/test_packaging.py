@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import predictor
+from predictor import cli
 from predictor.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -65,8 +67,8 @@ def test_help_names_every_command_and_imports_none_of_them() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_help(name) -> None:
-    done = subprocess.run([sys.executable, "-m", "predictor", name, "--help"], capture_output=True, text=True)
-    assert done.returncode == 0 and f"predictor {name}" in done.stdout, done.stderr
+    done = CliRunner().invoke(cli.predictor, [name, "--help"], prog_name="predictor")
+    assert done.exit_code == 0 and f"predictor {name}" in done.stdout, done.output
 
 
 @pytest.mark.parametrize(

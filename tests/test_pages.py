@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from claims_made import as_the_paper, start, trained
 from click.testing import CliRunner
+from example_made import COUNTS, WEB, counted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,25 +41,8 @@ from predictor.render.tables import rows_text
 from trainer.cli import trainer
 
 ROOT = Path(__file__).parents[1]
-CLASSES = (
-    "bear",
-    "bee",
-    "bridge",
-    "bus",
-    "butterfly",
-    "chair",
-    "lion",
-    "mushroom",
-    "orange",
-    "telephone",
-)  # cifar100/a
-COUNTS = (180, 120, 80, 50, 30, 20, 10, 5, 3, 2)
 LONG = "data/2026-autumn/collected-by-the-field-team/second-round/web-crawl-with-a-long-name.csv"
 WHOLE = "100000"  # columns: nothing has to give way
-
-
-def counts(*numbers: int) -> predictor.LabelDistribution:
-    return predictor.LabelDistribution.from_counts(dict(zip(CLASSES, numbers, strict=True)))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +56,7 @@ Made = tuple[ModuleType, Any, dict[str, Any]]
 @pytest.fixture(scope="module")
 def results(fit) -> dict[str, Made]:
     """{name: (renderer, result, options)}; every result that has a page."""
-    web, even, big = counts(*COUNTS), counts(*[50] * 10), counts(*[10 * n for n in COUNTS])
+    web, even, big = WEB, counted(*[50] * 10), counted(*[10 * n for n in COUNTS])
     known = {"target_set": "cifar100/a"}
     several = fit.predict({LONG: web, "even.csv": even, "big.csv": big}, **known)
     rows = tuple(
@@ -154,9 +138,7 @@ def test_a_registry_fits(monkeypatch) -> None:
 
 
 def test_indicators_fit(monkeypatch) -> None:
-    found = predictor.measure(
-        {LONG: counts(*COUNTS), "even.csv": counts(*[50] * 10), "other/even.csv": counts(*COUNTS)}
-    )
+    found = predictor.measure({LONG: WEB, "even.csv": counted(*[50] * 10), "other/even.csv": WEB})
     check(lambda: comparison.summary(found), monkeypatch)
 
 
@@ -167,10 +149,11 @@ def test_a_fit_fits(fit, monkeypatch, everything: bool) -> None:
 
 @pytest.mark.parametrize("command", ["plan", "status"])
 def test_a_plan_and_its_status_fit(tmp_path: Path, monkeypatch, command: str) -> None:
-    path = ROOT / "runs" / "domains" / "grid.yaml"
+    path = tmp_path / "grid.yaml"  # as wide as the whole grid, a third as long
+    path.write_text((ROOT / "runs" / "domains" / "grid.yaml").read_text().replace("{n: 3, ", "{n: 1, "))
 
     def text() -> str:
-        return CliRunner().invoke(trainer, [command, str(path), "--runs", str(tmp_path)]).stdout
+        return CliRunner().invoke(trainer, [command, str(path), "--runs", str(tmp_path / "runs")]).stdout
 
     check(text, monkeypatch)
 

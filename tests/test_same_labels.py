@@ -28,6 +28,8 @@ from trainer.launch.command import warn_of
 from trainer.run import run_spec
 from trainer.status import standing
 
+pytestmark = pytest.mark.usefixtures("one_engine")
+
 TRAIN = {"cat": 5, "dog": 4, "7": 3}  # images of each class; one is called by a number
 TEST = 2
 
