@@ -22,11 +22,16 @@ def PROBED(function: Callable[..., Any]) -> Callable[..., Any]:
     """What both probes ask for: which images, of which classes, and where the result goes."""
     for option in reversed((
         click.argument("images", type=click.Path(path_type=Path)),
-        click.option("--manifest", type=click.Path(path_type=Path), help="Manifest that names the classes to probe, or lists the images below IMAGES."),
+        click.option(
+            "--manifest", type=click.Path(path_type=Path),
+            help="Manifest that names the classes to probe, or lists the images below IMAGES.",
+        ),
         click.option(
             "--targets", type=click.Path(path_type=Path), help="File with one tested class a line.  [default: all]"
         ),
-        click.option("--split", metavar="NAME", help="Split of the training images.  [default: train, or the only one]"),
+        click.option(
+            "--split", metavar="NAME", help="Split of the training images.  [default: train, or the only one]"
+        ),
         click.option(
             "--group", metavar="REGEX|N",
             help="Images that belong together, where no column 'group' says it: what REGEX finds in their name, or "
