@@ -12,30 +12,32 @@ records rest on them; with runs in the study it refuses.
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
-import io
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from before_training import PREDICTED, counts_of, counts_text, predictions, trained, untrained, write_grid, write_rows
 
 from predictor.distribution import LabelDistribution
-from predictor.files import replace_file
+from predictor.grids.compose import target_set
 from predictor.records import RunRecord, read_registry
 from predictor.render.tables import rows_text
 from predictor.statistics.shares import apportion
+
+if TYPE_CHECKING:
+    from predictor.images.listing import Images
+    from predictor.images.probe import Described
 
 DOMAIN, N, LEVEL, STEPS = "clothes", 400, 0.9, 20_000
 OTHERS = {"source": "tiny-imagenet-other", "n_classes": 10, "samples_per_class": 10}
 LIKE = {"demonstration": "domains", "demonstration-frozen": "pretrained-frozen"}  # the study whose recipe it takes
 RECIPES = {"demonstration": {"image_steps": STEPS}, "demonstration-frozen": {"recipe": "frozen-lite0"}}
-PREDICTED, OTHER = "predicted.csv", "other "
+OTHER = "other "
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,9 @@ def predict(runs: Path, data: Path, study: str) -> None:
     from predictor.images.probe import probe_images
     from predictor.records.indicator_inputs import probes_of
 
-    records = read_registry(runs)
-    if any(record.study == study for record in records):
-        raise SystemExit(f"{runs / study}: trained already; what is predicted after that is no prediction")
-    folder = runs / study
-    folder.mkdir(exist_ok=True)
-    probe = probe_images(open_images(data / f"{DOMAIN}.parquet"))
+    records, folder = untrained(runs, study), runs / study
+    images = open_images(data / f"{DOMAIN}.parquet")
+    probe = probe_images(images, described=by_network(runs, data, study, images))
     hard = sorted(probe.classes, key=lambda one: one.accuracy[max(one.accuracy)])[:3]
     made = manifests(probe.names, [one.name for one in hard])
     fit = predictor.fit(
@@ -107,69 +106,58 @@ def predict(runs: Path, data: Path, study: str) -> None:
     for name, counts in made.items():
         one = next(one for one in found.predictions if one.manifest == name)
         accuracy = next(own for own in one.outcomes if own.outcome == "accuracy")
-        images = " ".join(f"{label}={n}" for label, n in counts.items())
-        rows.append((name, accuracy.value, accuracy.low, accuracy.high, images, round(seconds, 1)))
+        rows.append((name, accuracy.value, accuracy.low, accuracy.high, counts_text(counts), round(seconds, 1)))
         write_rows(folder / f"{name}.csv", [("label", "count"), *counts.items()])
     write_rows(folder / PREDICTED, rows)
-    write_grid(runs, study, made, probe.names)
+    grid_of(runs, study, made, probe.names)
 
 
-def write_rows(path: Path, rows: Sequence[Sequence[object]]) -> None:
-    """A CSV file, whole or not at all."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    replace_file(path, text.getvalue().encode())
+def by_network(runs: Path, data: Path, study: str, images: Images) -> Described | None:
+    """How the network of the recipe sees images; None for one that begins at random."""
+    if "recipe" not in RECIPES[study]:
+        return None
+    from trainer.features.probed import described_by, network_of_grid
+
+    return described_by(*network_of_grid(runs / LIKE[study] / "grid.yaml", data), images)
 
 
-def write_grid(runs: Path, study: str, made: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> None:
+def grid_of(runs: Path, study: str, made: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> None:
     """The grid that trains the manifests, with everything but its counts as in the study that it is like."""
-    from predictor.grids import read_grid
-    from predictor.grids.compose import compose, target_set
-    from predictor.grids.write import grid_text
-
-    like = read_grid(runs / LIKE[study] / "grid.yaml")
     blocks = []
     for counts in made.values():
         profile = {"shape": "explicit", "counts": [counts[name] for name in classes]}
         block = {"target_set": DOMAIN, "samples_per_class": N // len(classes), "profile": profile}
         blocks.append(block if len(counts) == len(classes) else {**block, "others": OTHERS})
-    content = compose(
-        study=study,
-        protocol=like["protocol"],
-        sources=like["sources"],
-        target_sets={DOMAIN: target_set(domain=DOMAIN, source=DOMAIN, classes=classes, ranks="listed")},
-        model=like["model"],
-        recipe=like["recipe"],
-        seeds=like["seeds"],
-        blocks=blocks,
-        held_out=True,
+    own = {DOMAIN: target_set(domain=DOMAIN, source=DOMAIN, classes=classes, ranks="listed")}
+    write_grid(
+        runs, study, LIKE[study], own, blocks, f"Eight data sets of {N} images, see benchmarks/demonstration.py."
     )
-    digest = hashlib.sha256((runs / study / PREDICTED).read_bytes()).hexdigest()
-    comment = [
-        f"Eight data sets of {N} images (benchmarks/demonstration.py). What each reaches was predicted before any",
-        f"of it was trained: {PREDICTED}, sha256 {digest}.",
-    ]
-    replace_file(runs / study / "grid.yaml", grid_text(content, comment).encode())
 
 
 def compared(runs: Path, study: str) -> tuple[list[Row], list[RunRecord], float]:
     """(rows, best predicted first; runs; seconds that the predictions took together)."""
-    text = (runs / study / PREDICTED).read_bytes()
-    if hashlib.sha256(text).hexdigest() not in (runs / study / "grid.yaml").read_text(encoding="utf-8"):
-        raise SystemExit(f"{runs / study / PREDICTED}: not the file that the grid was made with")
-    records = [r for r in read_registry(runs) if r.study == study and r.status == "completed"]
-    trained: dict[frozenset[tuple[str, int]], list[float]] = defaultdict(list)
-    for record in records:
-        assert record.distribution is not None
-        pairs = zip(record.distribution.target_names, record.distribution.target_counts.tolist(), strict=True)
-        trained[frozenset(pairs)].append(record.outcomes["accuracy"].value)
-    rows, seconds = [], 0.0
-    for one in csv.DictReader(io.StringIO(text.decode())):
-        pairs = ((label, int(n)) for label, n in (cell.split("=") for cell in one["counts"].split(" ")))
-        own = frozenset(pair for pair in pairs if not pair[0].startswith(OTHER))
-        rows.append(Row(one["manifest"], *(float(one[k]) for k in ("predicted", "low", "high")), tuple(trained[own])))
-        seconds = float(one["seconds_of_all"])
+    told = predictions(runs, study)
+    records = [record for record in read_registry(runs, [study]) if record.status == "completed"]
+    values = trained(records)
+    rows = []
+    for one in told:
+        own = frozenset(pair for pair in counts_of(one["counts"]).items() if not pair[0].startswith(OTHER))
+        found = tuple(record.outcomes["accuracy"].value for record in values.get((DOMAIN, own, "none"), ()))
+        rows.append(Row(one["manifest"], *(float(one[key]) for key in ("predicted", "low", "high")), found))
+    seconds = float(told[0]["seconds_of_all"])
     return sorted((row for row in rows if row.trained), key=lambda row: -row.predicted), records, seconds
+
+
+def shown(row: Row) -> dict[str, object]:
+    """One line of the table, in per cent."""
+    return {
+        "data set": row.name,
+        "predicted": f"{100 * row.predicted:.1f}",
+        f"{LEVEL:.0%} interval": f"[{100 * row.low:.1f}, {100 * row.high:.1f}]",
+        "trained": f"{100 * row.mean:.1f}",
+        "single runs": " ".join(f"{100 * value:.1f}" for value in row.trained),
+        "off by": f"{100 * (row.mean - row.predicted):+.1f}",
+    }
 
 
 def show(runs: Path, study: str) -> list[Row]:
@@ -181,16 +169,8 @@ def show(runs: Path, study: str) -> list[Row]:
     right = [(a.predicted - b.predicted) * (a.mean - b.mean) > 0 for a, b in combinations(rows, 2)]
     inside = sum(row.low <= value <= row.high for row in rows for value in row.trained)
     n = sum(len(row.trained) for row in rows)
-    cells = [("data set", "predicted", f"{LEVEL:.0%} interval", "trained", "runs", "off by")]
-    for row in rows:
-        low, high = min(row.trained), max(row.trained)
-        cells.append(
-            (row.name, f"{100 * row.predicted:.1f} %", f"[{100 * row.low:.1f}, {100 * row.high:.1f}]",
-             f"{100 * row.mean:.1f} % ({100 * low:.1f} to {100 * high:.1f})", str(len(row.trained)),
-             f"{100 * (row.mean - row.predicted):+.1f}")
-        )  # fmt: skip
     print(f"{study}: {len(rows)} data sets of {N} images each, {n} runs; domain {DOMAIN}, which the fit never saw\n")
-    print(rows_text(cells))
+    print(rows_text([shown(row) for row in rows], "table"))
     best = max(rows, key=lambda row: row.mean)
     worst = max(rows, key=lambda row: abs(row.mean - row.predicted))
     hours = sum(sum(record.seconds.model_dump().values()) for record in records if record.seconds) / 3600

@@ -13,7 +13,8 @@ from fits_compared import assert_same_fit
 import predictor
 from predictor.fitting import fit_registry
 from predictor.grids import load_grid
-from predictor.grids.probes import spec_key, target_sets
+from predictor.grids.probes import method_of, spec_key, target_sets
+from predictor.images.results import METHOD
 from predictor.models.fit import shipped_fit
 from predictor.records import check, finished_ids, read_registry
 from predictor.records.indicator_inputs import probes_of
@@ -123,8 +124,9 @@ def test_skill_over_the_baselines() -> None:
 
 def test_the_probes_that_ship_are_of_target_sets_that_were_trained(trained) -> None:
     """Each probe that is there belongs to the training images of some run; none is damaged."""
-    keys = {spec_key(record.spec) for records in trained.values() for record in records}
     probes = probes_of(RUNS)
     assert probes and all(key == probe.key and probe.sizes for key, probe in probes.items())
-    grids = {one.key for grid in RUNS.glob("*/grid.yaml") for one in target_sets(grid)}
+    specs = [record.spec for records in trained.values() for record in records if record.spec]
+    keys = {spec_key(spec, method) for spec in specs for method in {METHOD, method_of(spec["model"])}}
+    grids = {one.key() for grid in RUNS.glob("*/grid.yaml") for one in target_sets(grid)}
     assert set(probes) <= keys | grids
