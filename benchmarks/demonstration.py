@@ -137,7 +137,7 @@ def grid_of(runs: Path, study: str, made: Mapping[str, Mapping[str, int]], class
 def compared(runs: Path, study: str) -> tuple[list[Row], list[RunRecord], float]:
     """(rows, best predicted first; runs; seconds that the predictions took together)."""
     told = predictions(runs, study)
-    records = [record for record in read_registry(runs, [study]) if record.status == "completed"]
+    records = [record for record in read_registry(runs) if record.study == study]
     values = trained(records)
     rows = []
     for one in told:
