@@ -40,7 +40,7 @@ class Named:
 
 def named_recipe(
     fit: Fit,
-    recipe: str | Path | Named | None,
+    recipe: str | Path | Named | None = None,
     *,
     model: str | None = None,
     image_size: int | None = None,
