@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import subprocess
@@ -52,9 +54,15 @@ def test_what_is_missing_is_named_with_the_command_that_brings_it(monkeypatch) -
     assert parts["images"]["missing"] == [] and parts["images"]["remedy"] is None
     assert parts["images"]["installed"]["pillow"] == here("pillow")
     text = doctor()
-    assert re.search(r"^train +missing +training: .*\n +timm: pip install 'predictor\[train\]'$", text, re.MULTILINE)
-    assert re.search(r"^images +ready ", text, re.MULTILINE)
-    assert "missing: timm" in doctor("--format", "csv") and "| train |" in doctor("--format", "markdown")
+    assert re.search(r"^train +missing +training: .* timm$", text, re.MULTILINE)
+    assert re.search(r"^images +ready .* -$", text, re.MULTILINE)
+    assert text.endswith("\ntrain: pip install 'predictor[train]'\n")
+    rows = {row["part"]: row for row in csv.DictReader(io.StringIO(doctor("--format", "csv"))) if row["part"]}
+    assert rows["train"]["missing"] == "timm" and rows["train"]["remedy"] == "pip install 'predictor[train]'"
+    assert rows["images"]["missing"] == "" and f"pillow={here('pillow')}" in rows["images"]["installed"]
+    written = doctor("--format", "markdown")
+    assert "| train | missing | training: trainer plan, run, evaluate | timm |" in written
+    assert "train: pip install 'predictor[train]'" in written
 
 
 def test_slurm_without_sbatch_is_missing_it(monkeypatch) -> None:
@@ -66,7 +74,9 @@ def test_slurm_without_sbatch_is_missing_it(monkeypatch) -> None:
 def test_the_fit_that_answers_is_named(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     own = shipped_fit()
-    assert f"fit: the fit inside the package ({own.digest[:19]}, made {own.made}, " in doctor()
+    told = f"fit: the fit inside the package ({own.digest[:19]}, made {own.made}, "
+    assert told in doctor() and told in doctor("--format", "markdown")
+    assert own.digest in doctor("--format", "csv")
     (tmp_path / "runs").mkdir()
     own.save("runs/fit.json")
     fit = json.loads(doctor("--format", "json"))["fit"]

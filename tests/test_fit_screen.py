@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from predictor.fitting import select
-from predictor.models.fit import shipped_fit
+from predictor.fitting.left_out import LeftOut, Reason, other_recipe
+from predictor.models.fit import Fit, shipped_fit
+from predictor.render.page import page_text
 from predictor.render.report import Material
 from predictor.render.tables import points
-from predictor.render.validation import validation_text
-from predictor.render.validation_screen import NAMES, screen_text
+from predictor.render.validation_screen import NAMES, ROOM, SHIFT, FitTold, page
+
+
+def screen_text(fit: Fit, form: str = "table", *, everything: bool = False, **more: Any) -> str:
+    return page_text(page(FitTold(fit=fit, **more), everything=everything), form)
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +42,35 @@ def test_every_outcome_and_split_has_its_line(about: Material, screen: str) -> N
             assert part in line
 
 
-def test_it_is_one_screen_of_eighty_columns(screen: str) -> None:
-    assert max(map(len, screen.split("\n"))) <= 80
-    assert len(screen.split("\n")) < 45
-    shipped = screen_text(shipped_fit())
-    assert max(map(len, shipped.split("\n"))) <= 80 and len(shipped.split("\n")) < 45
+def test_shifts_share_a_line_where_outcomes_are_many() -> None:
+    """Of the fit that ships: its table of shifts has a cell a kind of held-out run, with the error and the coverage."""
+    chosen = [row for row in shipped_fit().validation if row["chosen"]]
+    shifts = [row for row in chosen if row["outcome"].startswith(SHIFT)]
+    assert len(chosen) > ROOM and len(shifts) > 10
+    _, first, folded, *_ = re.split(r"\n\n", screen_text(shipped_fit()))
+    assert len(first.split("\n")) == 1 + len(chosen) - len(shifts) and SHIFT not in first
+    head, *lines = folded.split("\n")
+    assert [line.split()[0] for line in lines] == list(dict.fromkeys(row["outcome"] for row in shifts))
+    for row in shifts:
+        assert NAMES[row["split"]] in head
+        (line,) = (line for line in lines if line.startswith(f"{row['outcome']} "))
+        pair = row["covered"]["0.9"]
+        assert f"{points(row['mae'])}, {f'{pair[0]}/{pair[1]}' if pair else '-'}" in line
 
 
 def test_what_was_left_out_is_counted_by_reason(screen: str) -> None:
-    assert "left out: 8 runs, held out for scoring (apart)\n" in screen
-    many = [(f"study-{i}", "reported, not trained here (name it with --study to fit on it)", 2) for i in range(5)]
-    text = screen_text(shipped_fit(), dropped=[*many, ("late", "of another kind", 11)])
+    assert "left out      8 runs, held out for scoring (apart)\n" in screen
+    table = Reason("reported, not trained here", " (name it with --study to fit on it)")
+    rates = [other_recipe("net 32 px", f"learning_rate {rate} instead of 0.03", f"--recipe learning_rate={rate}")
+             for rate in (0.01, 0.06)]  # fmt: skip
+    dropped = [*(LeftOut(f"study-{i}", table, 2) for i in range(5)), LeftOut("late", Reason("of another kind"), 11)]
+    dropped += [LeftOut("rates", rates[0], 3), LeftOut("rates", rates[1], 4)]
+    text = screen_text(shipped_fit(), dropped=dropped)
     assert text.index("11 runs, of another kind (late)") < text.index("10 runs, reported")
     flat = " ".join(text.split())
-    assert "left out: 10 runs, reported, not trained here (study-0, study-1, study-2 and 2 more)" in flat
+    assert "10 runs, reported, not trained here (study-0, study-1, study-2 and 2 more)" in flat
+    taken = "--recipe learning_rate=0.06 takes 4, --recipe learning_rate=0.01 takes 3 as a factor"
+    assert f"7 runs, another recipe than most runs of net 32 px (rates): {taken}" in flat
 
 
 def test_held_out_studies_are_scored(about: Material, screen: str) -> None:
@@ -64,15 +85,15 @@ def test_the_weak_place_is_named() -> None:
     text = " ".join(screen_text(fit).split())
     row = next(r for r in fit.validation if (r["outcome"], r["split"]) == ("accuracy", "domain") and r["chosen"])
     assert (
-        f"weak: accuracy on left-out image domains (MAE {points(row['mae'])}, noise {points(row['noise_floor'])})"
+        f"weak accuracy on left-out image domains (MAE {points(row['mae'])}, noise {points(row['noise_floor'])})"
         in text
     )
     assert re.search(r"intervals hold\)", text) and "no interval was measured for left-out domains" in text
 
 
 def test_everything_is_behind_all(about: Material) -> None:
-    text = validation_text(about.fit, "table", scored=about.scored)
-    assert about.fit.summary(everything=True) in text or "HELD OUT" in text
+    text = screen_text(about.fit, scored=about.scored, everything=True)
+    assert "HELD OUT" in text and text.startswith(about.fit.summary(everything=True).split("\n\n")[0])
     for row in about.fit.validation:
         assert row["family"] in text
     assert "P stated, right (pairs): " in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from predictor.records.shift_rows import shift_rows, with_averages
 from predictor.render.runs import shifts_text
 
 RUNS = Path(__file__).parents[1] / "runs"
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -64,9 +67,43 @@ def test_show(runs: Path) -> None:
     record = made_record(1)
     assert len(json.loads(call("show", runs, "--format", "json").stdout)["runs"]) == 4
     (shown,) = json.loads(call("show", runs, record.run_id[:8], "--format", "json").stdout)["runs"]
-    assert shown == json.loads(record.to_json()) == json.loads(call("show", runs, record.run_id).stdout)
-    (row,) = csv.DictReader(io.StringIO(call("show", runs, record.run_id, "--format", "csv").stdout))
-    assert repr(record.outcomes["accuracy"].value) in row["outcomes"], "unrounded"
+    assert shown == json.loads(record.to_json())
+    rows = list(csv.DictReader(io.StringIO(call("show", runs, "--format", "csv").stdout)))
+    assert repr(record.outcomes["accuracy"].value) in rows[1]["outcomes"], "unrounded"
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """Every value that a record says, as a text; of lists each one."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+    elif value is not None:
+        yield repr(value) if isinstance(value, float) else str(value)
+
+
+@pytest.mark.parametrize("provenance", ["trained", "published"])
+def test_a_whole_record_is_in_every_format(runs: Path, provenance: str) -> None:
+    """CSV holds every value unrounded; the page and Markdown every outcome, class and part."""
+    record = made_record(1)
+    if provenance == "published":
+        record = read_registry(ROOT / "runs", ["published-table1"])[0]
+        write_record(runs, record)
+    stored = json.loads(record.to_json())
+    rows = list(csv.DictReader(io.StringIO(call("show", runs, record.run_id, "--format", "csv").stdout)))
+    assert {row["run_id"] for row in rows} == {record.run_id}
+    cells = {part for row in rows for cell in row.values() for part in (cell, *cell.split("; "))}
+    assert [value for value in leaves(stored) if value not in cells and value != stored["data"].get("kind")] == []
+    table = call("show", runs, record.run_id).stdout
+    pages = " ".join(table.split()), call("show", runs, record.run_id, "--format", "markdown").stdout
+    for text in pages:
+        assert record.run_id in text and record.study in text and record.target_set in text
+        for name, outcome in record.outcomes.items():
+            assert name in text and f"{100 * outcome.value:.1f} %" in text
+            for own, tested, correct in zip(outcome.classes, outcome.tested, outcome.correct, strict=True):
+                assert own in text and f"{correct}/{tested}" in text
+        for part in ("spec", "seconds", "environment"):
+            for name in stored[part] or ():
+                assert name in text
 
 
 def test_show_needs_one_run(runs: Path) -> None:

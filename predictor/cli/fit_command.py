@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FETCHED, FORMAT, OUTCOMES, STUDIES, Registry, check_writable, shown_progress
+from predictor.cli.common import (
+    FETCHED,
+    FORMAT,
+    OUTCOMES,
+    STUDIES,
+    Registry,
+    check_writable,
+    say_result,
+    shown_progress,
+)
 
 
 @click.command(name="fit")
@@ -63,10 +72,8 @@ def command(
     from predictor.errors import FitError
     from predictor.fitting import fit_registry, score_held_out, select
     from predictor.fitting.several import probes_of_several, read_several
-    from predictor.render.page import kinds_text
-    from predictor.render.tables import json_text
-    from predictor.render.validation import kinds, validation_text
-    from predictor.render.validation_screen import screen_text
+    from predictor.render import validation_screen
+    from predictor.render.validation_screen import FitTold
 
     fetched = click.get_current_context().meta.get(FETCHED)
     if output is None and fetched:
@@ -84,18 +91,9 @@ def command(
             probes=probes_of_several(registries), progress=progress,
         )  # fmt: skip
     written = fit.save(output)
-    scored = score_held_out(fit, records)
-    if form == "json":
-        apart = {name: own.validation for name, own in fit.recipe_families.items() if own is not fit}
-        found = {"rows": fit.validation, "recipe_families": apart, "held_out": scored, "left_out": fit.left_out}
-        click.echo(json_text({"schema_version": 1, **found}))
-    elif form == "csv":
-        click.echo(kinds_text(kinds(fit, scored)))
-    elif everything:
-        click.echo(validation_text(fit, form, scored=scored, written=written))
-    else:
-        dropped = select(records, studies or None, take=take).dropped
-        click.echo(screen_text(fit, form, scored=scored, dropped=dropped, written=written, notes=notes))
+    dropped = select(records, studies or None, take=take).dropped
+    told = FitTold(fit=fit, scored=score_held_out(fit, records), dropped=dropped, notes=notes, written=written)
+    say_result(validation_screen, told, form, everything=everything)
 
 
 def _on_top(
@@ -111,9 +109,8 @@ def _on_top(
     from predictor.models.fit import load_fit, shipped_fit
     from predictor.planning.pilots.based import fit_on_top
     from predictor.records import read_registry
-    from predictor.render.based import kinds, page, rows
-    from predictor.render.page import kinds_text, page_text
-    from predictor.render.tables import json_text
+    from predictor.render import based
+    from predictor.render.based import FitOnTop
 
     if outcomes:
         raise FitError("--base takes the outcomes of the base", remedy="leave --outcome out")
@@ -121,10 +118,4 @@ def _on_top(
     records = [record for registry in registries for record in read_registry(registry, studies or None)]
     check_writable(output)
     made, added, notes = fit_on_top(fit, records)
-    written = made.save(output)
-    if form == "json":
-        click.echo(json_text({"schema_version": 1, "base": fit.where, "added": rows(added), "left_out": notes}))
-    elif form == "csv":
-        click.echo(kinds_text(kinds(added, notes)))
-    else:
-        click.echo(page_text(page(added, notes, fit.where, written), form))
+    say_result(based, FitOnTop(added, notes, fit.where, str(made.save(output))), form)

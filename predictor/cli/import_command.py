@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT
+from predictor.cli.common import FORMAT, say_result
 from predictor.entry import Commands
 
 if TYPE_CHECKING:
@@ -103,21 +103,15 @@ def _import(
 ) -> None:
     from predictor.importers.build import became, build
     from predictor.importers.mapping import checked_map, overridden
+    from predictor.importers.results import ImportResult
     from predictor.records.adding import add_records
-    from predictor.render.imported import columns_text, imported_json, imported_text
-    from predictor.render.tables import json_text, rows_text
+    from predictor.render import imported
 
     plan = checked_map(overridden(content, **said), str(map_path or table.source))
-    if dry_run and form == "table":
+    if dry_run:
         shown = became(table, plan)
-        if any(item.becomes == "-" for item in shown):
-            click.echo(columns_text(shown))
+        if any(item.becomes == "-" for item in shown):  # the refusal that follows names them
+            click.echo(imported.columns_text(shown), err=form != "table")
     found = build(table, plan)
     added = None if dry_run else add_records(runs, found.study, found.records)
-    if form == "json":
-        click.echo(json_text(imported_json(found, added)))
-    elif form == "table":
-        click.echo(imported_text(found, added, str(runs)))
-    else:
-        rows = [vars(item) for item in found.became]
-        click.echo(rows_text(rows, form, ["column", "becomes", "filled", "example"]))
+    say_result(imported, ImportResult(found, added, str(runs)), form)

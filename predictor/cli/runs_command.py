@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT, LOCAL_RUNS, RUNS, STUDIES, Registry
+from predictor.cli.common import FORMAT, LOCAL_RUNS, RUNS, STUDIES, Registry, say_result
 from predictor.entry import Commands
 from predictor.render.runs import run_row, runs_text, shifts_text, study_rows
 from predictor.render.tables import json_text
@@ -54,11 +53,9 @@ def show_command(runs: Path, run: tuple[str, ...], shifts: bool, studies: tuple[
         _show_shifts(every, records, runs, form)
         return
     if run:
-        content = [json.loads(record.to_json()) for record in records]
-        if form == "table":
-            click.echo("\n".join(json_text(record) for record in content))
-            return
-        _print([run_row(record) for record in records], form, {"runs": content})
+        from predictor.render import record as pages
+
+        say_result(pages, records, form)
         return
     rows = [run_row(record) for record in records]
     _print(rows, form, {"runs": rows})

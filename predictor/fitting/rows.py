@@ -15,6 +15,7 @@ import numpy as np
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
+from predictor.fitting.left_out import TWICE, LeftOut, Reason, other_recipe, reason_of
 from predictor.indicators import compute
 from predictor.models.base import Floats
 from predictor.models.case import Case, level_key, recipe_name
@@ -35,19 +36,23 @@ SETTINGS = {name: field.default for name, field in Recipe.model_fields.items() i
 class Selection:
     """The runs that enter a fit, and in words what did not and why.
 
-    dropped : (study, reason, number of runs) of what `left_out` says
+    dropped : what did not enter, by study and reason
     family : of recipes, see `predictor.recipes`
     variants : {run id: settings in which its recipe differs from most runs of its network}, of those asked for
     """
 
     records: tuple[RunRecord, ...]
-    left_out: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
-    dropped: tuple[tuple[str, str, int], ...] = ()
+    dropped: tuple[LeftOut, ...] = ()
     family: str = SCRATCH
     variants: Mapping[str, str] = field(default_factory=dict)
     _computed: dict[Hashable, dict[str, float]] = field(default_factory=dict, compare=False)
     _shared: dict[Hashable, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The same in words."""
+        return tuple(map(str, self.dropped))
 
     def distribution(self, record: RunRecord) -> LabelDistribution | None:
         """Label distribution of a run's last stage, one object for all that trained on the same; None of a table."""
@@ -153,32 +158,33 @@ def select(
     if unknown:
         raise FitError(f"no study {', '.join(unknown)}; found: {', '.join(known) or 'none'}", remedy="check --study")
     check_settings(take)
-    reasons = [_reason(record, studies) for record in records]
+    asked = [record for record in records if not studies or record.study in studies]
+    reasons = [reason_of(record, studies) for record in asked]
     if family is None:
-        family = main_family(record for record, reason in zip(records, reasons, strict=True) if reason is None)
-    kept, dropped = [], Counter()
+        family = main_family(record for record, reason in zip(asked, reasons, strict=True) if reason is None)
+    kept: list[RunRecord] = []
+    dropped: Counter[tuple[str, Reason]] = Counter()
     seen: set[str] = set()
-    for record, reason in zip(records, reasons, strict=True):
-        if reason is None and record_family(record) != family:
+    for record, reason in zip(asked, reasons, strict=True):
+        if record_family(record) != family:
             continue
         if reason is None and record.run_id in seen:
-            reason = "listed already: a run counts once"
-        seen |= {record.run_id} if reason is None else set()
+            reason = TWICE
         if reason is None:
+            seen.add(record.run_id)
             kept.append(record)
-        elif reason and record_family(record) == family:
+        else:
             dropped[record.study, reason] += 1
     kept, variants, others = _recipes(kept, take)
     for record, reason in others:
         dropped[record.study, reason] += 1
-    left_out = tuple(f"{study}: {n} runs left out: {reason}" for (study, reason), n in sorted(dropped.items()))
+    left_out = tuple(LeftOut(study, reason, n) for (study, reason), n in sorted(dropped.items()))
     if not kept:
-        found = "; ".join(left_out) or "no run"
+        found = "; ".join(map(str, left_out)) or "no run"
         raise FitError(f"no run to fit on ({found})", remedy="name studies with --study, or train some: trainer run")
     pass_gate(kept)
     named = tuple(study for study in sorted(set(studies or ())) if any(_special(r) for r in kept if r.study == study))
-    counts = tuple((study, reason, n) for (study, reason), n in sorted(dropped.items()))
-    return Selection(tuple(kept), left_out, named, counts, family, variants)
+    return Selection(tuple(kept), named, left_out, family, variants)
 
 
 def main_family(records: Iterable[RunRecord]) -> str:
@@ -218,7 +224,7 @@ augmentation=simclr-mild, or all
 
 def _recipes(
     records: Sequence[RunRecord], take: Sequence[str]
-) -> tuple[list[RunRecord], dict[str, str], list[tuple[RunRecord, str]]]:
+) -> tuple[list[RunRecord], dict[str, str], list[tuple[RunRecord, Reason]]]:
     """(runs that are kept, the settings in which those that were asked for differ, the others with the reason).
 
     Kept is the most frequent recipe of each network and image size; flips go by the images, actions are factors.
@@ -244,7 +250,7 @@ def _recipes(
             continue
         told = ", ".join(f"{key} {mine[key]} instead of {most.get(key)}" for key in differing)
         options = " ".join(f"--recipe {item}" for item in asked)
-        others.append((record, f"another recipe than most runs of {name}: {told}; {options} takes them as a factor"))
+        others.append((record, other_recipe(name, told, options)))
     return kept, variants, others
 
 
@@ -258,21 +264,6 @@ def _recipe_text(record: RunRecord, *, actions: bool = True) -> str:
 
 def _special(record: RunRecord) -> bool:
     return record.held_out or isinstance(record.data, Reported)
-
-
-def _reason(record: RunRecord, studies: Sequence[str] | None) -> str | None:
-    """None: keep; '': not asked for; else why it is left out."""
-    if studies and record.study not in studies:
-        return ""
-    if record.status != "completed":
-        return f"status {record.status}"
-    if not isinstance(record.data, Reported) and len(record.data.stages) > 1:
-        return "trained in several stages: a manifest says what one stage trains on"
-    if not studies and record.held_out:
-        return "held out for scoring (name it with --study to fit on it)"
-    if not studies and isinstance(record.data, Reported):
-        return "reported, not trained here (name it with --study to fit on it)"
-    return None
 
 
 def outcome_names(selection: Selection) -> list[str]:

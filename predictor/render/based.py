@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from predictor.planning.pilots.based import Added
@@ -13,17 +12,37 @@ from predictor.render.page import Block, PageTable, Said
 from predictor.render.tables import points
 
 
-def rows(added: Sequence[Added]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class FitOnTop:
+    """A fit of own runs on top of a base. notes : what was left out; written : the path of the new fit"""
+
+    added: Sequence[Added]
+    notes: Sequence[str]
+    base: str
+    written: str
+
+
+def rows(made: FitOnTop) -> list[dict[str, Any]]:
     """One row an own target set."""
-    return [asdict(item) for item in added]
+    return [asdict(item) for item in made.added]
 
 
-def kinds(added: Sequence[Added], notes: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def kinds(made: FitOnTop) -> dict[str, list[dict[str, Any]]]:
     """Rows of each kind for CSV."""
-    return {"target set": rows(added), "left out": [{"reason": line} for line in notes]}
+    return {
+        "target set": rows(made),
+        "left out": [{"reason": line} for line in made.notes],
+        "fit": [{"base": made.base, "written": made.written}],
+    }
 
 
-def page(added: Sequence[Added], notes: Sequence[str], base: str, written: Path) -> list[list[Block]]:
+def content(made: FitOnTop) -> dict[str, Any]:
+    """One object for JSON."""
+    told = {"base": made.base, "added": rows(made), "left_out": list(made.notes), "written": made.written}
+    return {"schema_version": 1, **told}
+
+
+def page(made: FitOnTop) -> list[list[Block]]:
     """Held-out errors of own configurations, with the base alone and with the other own runs."""
     table = [
         {
@@ -35,15 +54,15 @@ def page(added: Sequence[Added], notes: Sequence[str], base: str, written: Path)
             "MAE": points(item.mae),
             "covered": f"{item.covered[0]}/{item.covered[1]}",
         }
-        for item in added
+        for item in made.added
     ]
-    first = added[0].target_set
-    use = whole(f"predictor predict MANIFEST --fit {written} --target-set {first}")
+    first = made.added[0].target_set
+    use = whole(f"predictor predict MANIFEST --fit {made.written} --target-set {first}")
     lines = (
         "each configuration predicted with the others, in points; MAE base: without any of them; nominal 90 %",
-        f"base: {base}; what it says of other images is unchanged",
-        *(f"left out: {line}" for line in notes),
-        f"written: {written}",
+        f"base: {made.base}; what it says of other images is unchanged",
+        *(f"left out: {line}" for line in made.notes),
+        f"written: {made.written}",
         f"use it: {use}",
     )
     return [[PageTable(table, optional=("runs", "recipe"))], [Said(line, indent="  ") for line in lines]]

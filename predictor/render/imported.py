@@ -6,81 +6,137 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from predictor.importers.build import Became, Imported
-from predictor.records.adding import AddedRuns
+from predictor.importers.build import Became
+from predictor.importers.results import ImportResult
 from predictor.records.schema import Counted, RunRecord
-from predictor.render.tables import number, percent, rows_text
+from predictor.render.page import Block, Page, PageTable, Said, page_text
+from predictor.render.tables import number, percent
 from predictor.statistics.outcome_scales import SHARES
-from predictor.text import visible
 
 FIRST = 3  # rows that a dry run shows
 LONGEST = 40  # characters of an example
+DIFFERING = 5  # runs with other outcomes that are named
 
 
 def columns_text(columns: Sequence[Became]) -> str:
     """A table: each column, what it became, how many cells had a value, the first of them."""
-    return rows_text([_column(item) for item in columns], "table", ["column", "becomes", "filled", "first"])
+    return _columns(columns).text("table")
 
 
-def imported_text(found: Imported, added: AddedRuns | None, runs: str) -> str:
-    """In words. added : what was written; None after a dry run"""
-    parts = []
+def page(made: ImportResult) -> Page:
+    """What each column becomes and the first runs, of a dry run; what was measured against; what was written."""
+    found, added = made.found, made.added
+    sections: list[list[Block]] = []
     if added is None:
-        parts = [f"{found.source}: {found.n_rows:,} rows, {len(found.became)} columns", columns_text(found.became),
-                 first_text(found.records)]  # fmt: skip
+        sections = [
+            [Said(f"{found.source}: {found.n_rows:,} rows, {len(found.became)} columns"), _columns(found.became)],
+            *(_record(record) for record in found.records[:FIRST]),
+        ]
     if found.lines:
         name = found.lines[0].reference
-        head = f"effective robustness: logit shift = a + b logit clean, fitted on the reference set {visible(name)!r}"
         rows = [
             {"shift": line.shift, "a": f"{line.intercept:+.2f}", "b": f"{line.slope:.2f}", "R²": f"{line.r2:.3f}",
              "reference runs": line.n_reference, "runs": line.n}
             for line in found.lines
         ]  # fmt: skip
-        parts.append(f"{head}\n{rows_text(rows, 'table')}")
-    parts += [visible(note, keep="\n") for note in found.notes]
-    n = f"{len(found.records):,} runs, {len({r.configuration_id for r in found.records}):,} configurations"
+        head = f"effective robustness: logit shift = a + b logit clean, fitted on the reference set {name!r}"
+        sections.append([Said(head), PageTable(rows)])
+    sections += [_note(note) for note in found.notes]
+    n = f"{len(found.records):,} runs, {_n_configurations(made):,} configurations"
     if added is None:
-        parts.append(f"dry run: {n}; nothing was written")
-    else:
-        there = f"; {added.there:,} were there already" if added.there else ""
-        parts.append(f"{visible(runs)}/{found.study}: {added.new:,} runs added{there} (of {n})")
-        if added.differing:
-            parts.append(f"{len(added.differing):,} of these have other outcomes now, which were not taken: "
-                         f"{', '.join(added.differing[:5])}; delete the study's part to import them anew")  # fmt: skip
-    return "\n\n".join(parts)
+        return [*sections, [Said(f"dry run: {n}; nothing was written")]]
+    there = f"; {added.there:,} were there already" if added.there else ""
+    last = [Said(f"{made.runs}/{found.study}: {added.new:,} runs added{there} (of {n})", indent="  ")]
+    if added.differing:
+        told = f"{len(added.differing):,} of these have other outcomes now, which were not taken: "
+        told += ", ".join(added.differing[:DIFFERING])
+        last.append(Said(f"{told}; delete the study's part to import them anew", "warning"))
+    return [*sections, last]
 
 
-def imported_json(found: Imported, added: AddedRuns | None) -> dict[str, Any]:
+def content(made: ImportResult) -> dict[str, Any]:
     """One object for JSON."""
+    found, added = made.found, made.added
     return {
         "schema_version": 1,
         "source": found.source,
-        "study": found.study,
-        "n_rows": found.n_rows,
-        "n_runs": len(found.records),
-        "n_configurations": len({record.configuration_id for record in found.records}),
+        **_sizes(made),
         "columns": [asdict(item) for item in found.became],
         "effective_robustness": [asdict(line) for line in found.lines],
+        "first_runs": [] if added else [_first(record) for record in found.records[:FIRST]],
         "notes": list(found.notes),
         "added": None if added is None else {"new": added.new, "there": added.there, "differing": added.differing},
     }
 
 
-def first_text(records: Sequence[RunRecord]) -> str:
-    """The first runs, a line each part."""
-    blocks = []
-    for record in records[:FIRST]:
-        lines = {
-            "run": f"{record.run_id}   {visible(record.target_set)}, {visible(record.domain)}",
-            "recipe": _pairs(record.axes),
-            "data": _data(record),
-            "outcomes": ", ".join(
-                f"{visible(name)} {percent(item.value) if item.scale in SHARES else number(item.value)}"
-                for name, item in record.outcomes.items()
-            ),
-        }
-        blocks.append("\n".join(f"{name:9} {text}" for name, text in lines.items() if text))
-    return "\n".join(blocks)
+def rows(made: ImportResult) -> list[dict[str, Any]]:
+    """One row a column of the table."""
+    return [asdict(item) for item in made.found.became]
+
+
+def kinds(made: ImportResult) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV."""
+    found, added = made.found, made.added
+    written: dict[str, Any] = {"dry_run": added is None, **_sizes(made)}
+    if added is not None:
+        written |= {"registry": made.runs, "new": added.new, "there": added.there}
+    return {
+        "column": rows(made),
+        "effective robustness": [asdict(line) for line in found.lines],
+        "first run": [] if added else [_first(record) for record in found.records[:FIRST]],
+        "note": [{"note": note} for note in found.notes],
+        "import": [written],
+        "other outcomes": [{"run": run_id} for run_id in (added.differing if added else ())],
+    }
+
+
+def summary(made: ImportResult, fmt: str = "table") -> str:
+    """What the command prints."""
+    return page_text(page(made), fmt)
+
+
+def _note(note: str) -> list[Block]:
+    """A note, and what it lists, below it."""
+    first, *others = note.split("\n")
+    return [Said(first, indent="  "), *(Said(line.strip(), "") for line in others)]
+
+
+def _sizes(made: ImportResult) -> dict[str, Any]:
+    found = made.found
+    n = {"n_rows": found.n_rows, "n_runs": len(found.records), "n_configurations": _n_configurations(made)}
+    return {"study": found.study, **n}
+
+
+def _n_configurations(made: ImportResult) -> int:
+    return len({record.configuration_id for record in made.found.records})
+
+
+def _columns(columns: Sequence[Became]) -> PageTable:
+    return PageTable([_column(item) for item in columns], ["column", "becomes", "filled", "first"], optional=("first",))
+
+
+def _record(record: RunRecord) -> list[Block]:
+    """A run, a line each part."""
+    told = _first(record)
+    lines = {
+        "run": f"{told['run']}   {told['target_set']}, {told['domain']}",
+        **{name: told[name] for name in ("recipe", "data", "outcomes")},
+    }
+    return [Said(text, name) for name, text in lines.items() if text]
+
+
+def _first(record: RunRecord) -> dict[str, str]:
+    return {
+        "run": record.run_id,
+        "target_set": record.target_set,
+        "domain": record.domain,
+        "recipe": _pairs(record.axes),
+        "data": _data(record),
+        "outcomes": ", ".join(
+            f"{name} {percent(item.value) if item.scale in SHARES else number(item.value)}"
+            for name, item in record.outcomes.items()
+        ),
+    }
 
 
 def _data(record: RunRecord) -> str:
@@ -95,7 +151,7 @@ def _data(record: RunRecord) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{visible(name)} {visible(number(value))}" for name, value in values.items())
+    return ", ".join(f"{name} {number(value)}" for name, value in values.items())
 
 
 def _column(item: Became) -> dict[str, Any]:

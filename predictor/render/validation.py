@@ -12,8 +12,8 @@ import numpy as np
 from predictor.models.fit import Fit
 from predictor.models.links import measured_within
 from predictor.models.scales import SHARES
-from predictor.render.layout import wrapped
-from predictor.render.tables import points, rows_text
+from predictor.render.page import Block, Heading, PageTable, Said, page_text
+from predictor.render.tables import points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ SPLITS = {
 _SKILLS = {"mean": "mean", "log_n": "log N", "log_n_log_h": "log N + log H", "nearest": "nearest"}
 
 
-def head(fit: Fit) -> str:
+def head(fit: Fit) -> list[str]:
     """What the fit was made of."""
     training = fit.training
     domains = fit.domains
@@ -40,10 +40,10 @@ def head(fit: Fit) -> str:
     ]
     if training["named"]:
         lines.append(f"held out or reported, used because named with --study: {', '.join(training['named'])}")
-    return "\n".join([*lines, ""])
+    return lines
 
 
-def foot(fit: Fit, written: str | Path | None) -> str:
+def foot(fit: Fit, written: str | Path | None) -> list[str]:
     """How to read the table, and what was left out of it."""
     present = dict.fromkeys(row["split"] for row in fit.validation)
     reasons = dict.fromkeys(
@@ -52,8 +52,7 @@ def foot(fit: Fit, written: str | Path | None) -> str:
         if row["coverage_reason"] and row["chosen"]
     )
     other = "" if all(row["scale"] in SHARES for row in fit.validation) else ", on another scale in the outcome's unit"
-    lines = [
-        "",
+    return [
         f"{CHOSEN} chosen; weights and intervals of a fold come from the others. Seeds are averaged.",
         *(f"{split}: {SPLITS[split]}" for split in present),
         f"MAE, RMSE, width and interval score in points{other}; ranks and decisions inside target sets; covered: "
@@ -64,7 +63,6 @@ def foot(fit: Fit, written: str | Path | None) -> str:
         *(f"left out: {line}" for line in fit.left_out),
         *([f"written: {written}"] if written is not None else []),
     ]
-    return "\n".join(lines)
 
 
 def blocks(validation: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, str]]]]:
@@ -233,39 +231,41 @@ def probe_lines(fit: Fit) -> list[str]:
     return lines
 
 
-def validation_text(
-    fit: Fit,
-    fmt: str,
-    *,
-    scored: Sequence[Mapping[str, Any]] = (),
-    written: str | Path | None = None,
-) -> str:
-    """Everything in 'table' or 'markdown': what was fitted, a block for each split, how often P was right, how to read.
+def every_section(
+    fit: Fit, *, scored: Sequence[Mapping[str, Any]] = (), written: str | Path | None = None
+) -> list[list[Block]]:
+    """Everything: what was fitted, a section for each split, how often P was right, how to read it.
 
     scored : rows of `score_held_out`; written : where the fit was written
     """
 
-    def told(text: str) -> str:
-        return text if fmt == "markdown" else "\n".join(wrapped(line, indent="  ") for line in text.split("\n"))
-
-    def block(title: str, rows: Sequence[Mapping[str, str]]) -> str:
-        gap = "\n\n" if fmt == "markdown" else "\n"
-        return f"{told(title)}{gap}{rows_text(rows, fmt)}\n"
+    def section(title: str, rows: Sequence[Mapping[str, str]], *before: str) -> list[Block]:
+        first, *others = title.split("\n")
+        return [
+            Heading((*before, *first.split("   "))),
+            *(Said(line, indent="  ") for line in others),
+            PageTable(rows),
+        ]
 
     shown = [*blocks(fit.validation), *comparison_blocks(fit), *held_out_blocks(scored)]
-    tables = [block(title, rows) for title, rows in shown]
-    apart = []
+    page: list[list[Block]] = [_said(head(fit)), *(section(title, rows) for title, rows in shown)]
+    page.append([Said(line, indent="  ") for line in probe_lines(fit)])
     for family, own in fit.recipe_families.items():
-        if own is not fit:
-            cut = [(f"RECIPE FAMILY {family}   {title}", rows) for title, rows in blocks(own.validation)]
-            apart += [told(f"RECIPE FAMILY {family}   {head(own)}"), *(block(t, r) for t, r in cut)]
-            apart += [told(f"{family}: {line}") for line in probe_lines(own)]
-            apart += [told(f"{family}: left out: {line}") for line in own.left_out]
-    lines = [told(head(fit)), *tables, *map(told, probe_lines(fit)), *apart, told(foot(fit, written))]
-    return ("\n\n" if fmt == "markdown" else "\n").join(lines)
+        if own is fit:
+            continue
+        name = f"RECIPE FAMILY {family}"
+        page.append([Heading((name,)), *_said(head(own))])
+        page += [section(title, rows, name) for title, rows in blocks(own.validation)]
+        notes = [*probe_lines(own), *(f"left out: {line}" for line in own.left_out)]
+        page.append([Said(f"{family}: {line}", indent="  ") for line in notes])
+    return [*page, _said(foot(fit, written))]
 
 
-def kinds(fit: Fit, scored: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[dict[str, Any]]]:
+def _said(lines: Sequence[str]) -> list[Block]:
+    return [Said(line, indent="  ") for line in lines]
+
+
+def every_kind(fit: Fit, scored: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[dict[str, Any]]]:
     """Rows of each kind for CSV. scored : rows of `score_held_out`"""
     apart = {name: own for name, own in fit.recipe_families.items() if own is not fit}
     covered = [
@@ -286,9 +286,9 @@ def kinds(fit: Fit, scored: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[
 
 def summary(fit: Fit, fmt: str = "table", *, everything: bool = False) -> str:
     """What was fitted, and how well it predicts held-out runs. everything : what `predictor fit --all` prints"""
-    from predictor.render.validation_screen import screen_text
+    from predictor.render.validation_screen import FitTold, page
 
-    return validation_text(fit, fmt) if everything else screen_text(fit, fmt)
+    return page_text(page(FitTold(fit=fit), everything=everything), fmt)
 
 
 def rows(fit: Fit) -> list[dict[str, Any]]:

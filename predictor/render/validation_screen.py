@@ -1,62 +1,121 @@
-"""A fit in one screen of 80 columns: a line an outcome and kind of held-out run, what was left out, what is weak."""
+"""A fit in one screen: a line an outcome and kind of held-out run, what was left out by reason, where it is weak.
+
+Where outcomes are many, the shifts, whose mean robustness is, have a line each for all kinds of held-out run together.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
+from predictor.fitting.left_out import LeftOut
 from predictor.models.fit import Fit
-from predictor.render.tables import points, rows_text
-from predictor.render.validation import LEVEL, SPLITS
+from predictor.render.layout import whole
+from predictor.render.page import GAP, Block, Page, PageTable, Said
+from predictor.render.tables import points
+from predictor.render.validation import LEVEL, SPLITS, every_kind, every_section
 from predictor.statistics.binomial import exact_interval
-from predictor.text import visible
 
-WIDTH = 80
+ROOM = 20  # rows of a table, from which shifts are folded
+SHIFT = "shift:"
 MAIN = ("accuracy", "robustness")  # whose scores on held-out studies are shown; the shifts' with --all
 NAMES = {
     "configuration": "configurations", "new_draws": "new draws", "target_set": "target sets", "domain": "domains",
     "extrapolation": "largest fifth",
 }  # fmt: skip
-NAMED = 3  # studies of one reason that are named
+NAMED = 3  # studies and options of one reason that are named
 
 
-def screen_text(
-    fit: Fit,
-    fmt: str = "table",
-    *,
-    scored: Sequence[Mapping[str, Any]] = (),
-    dropped: Sequence[tuple[str, str, int]] | None = None,
-    written: str | Path | None = None,
-    notes: Sequence[str] = (),
-) -> str:
-    """What was fitted, how well it predicts, what was left out, where it is weak; in 'table' or 'markdown'.
+@dataclass(frozen=True, kw_only=True)
+class FitTold:
+    """A fit, and what came of making it.
 
-    scored : rows of `score_held_out`; dropped : (study, reason, runs), see `predictor.fitting.select`; written : a path
-    notes : what was left out before: of further registries
+    scored : rows of `score_held_out`; dropped : runs that did not enter, None where nobody counted; notes : what was
+    left out before, of further registries; written : a path
     """
-    training = fit.training
+
+    fit: Fit
+    scored: Sequence[Mapping[str, Any]] = ()
+    dropped: Sequence[LeftOut] | None = None
+    notes: Sequence[str] = ()
+    written: str | Path | None = None
+
+
+def page(told: FitTold, *, everything: bool = False) -> Page:
+    """What was fitted, how well it predicts, what was left out, where it is weak. everything : every family"""
+    fit, training = told.fit, told.fit.training
+    if everything:
+        return every_section(fit, scored=told.scored, written=told.written)
     named = f"; named with --study: {', '.join(training['named'])}" if training["named"] else ""
     sizes = (len(fit.target_sets), "target set", "target sets"), (len(fit.domains), "domain", "domains")
     sizes = (*sizes, (len(training["studies"]), "study", "studies"))
     parts = [f"{n} {one if n == 1 else many}" for n, one, many in sizes]
+    made = f"{training['n_configurations']:,} configurations, {training['n_runs']:,} runs, {', '.join(parts)}{named}"
+    chosen = [row for row in fit.validation if row["chosen"]]
+    folded = [row for row in chosen if row["outcome"].startswith(SHIFT)] if len(chosen) > ROOM else []
+    first: list[Block] = [PageTable(_rows([row for row in chosen if row not in folded]))]
+    if folded:
+        first += [GAP, PageTable(_shift_rows(folded), optional=("family", "rho", "noise"))]
+    held = [row for row in told.scored if row["chosen"] and row["outcome"] in MAIN]
+    left = [*_left_out(told), *told.notes]
     lines = [
-        f"{training['n_configurations']:,} configurations, {training['n_runs']:,} runs, {', '.join(parts)}{named}",
-        "MAE and noise (the least that seeds allow) in points; rho inside target sets",
-    ]  # fmt: skip
-    blocks = ["\n".join(_wrapped(line, fmt) for line in lines), rows_text(_rows(fit.validation), fmt)]
-    if held := [row for row in scored if row["chosen"] and row["outcome"] in MAIN]:
-        blocks.append(rows_text([_scored(row) for row in held], fmt))
-    left = [f"left out: {note}" for note in notes]
-    apart = [_family(name, own) for name, own in fit.recipe_families.items() if own is not fit]
-    told = [*apart, _weak(fit), *_left_out(fit, dropped), *left, "all families, bins of P(a is better), notes: --all"]
-    told += [f"written: {written}"] if written is not None else []
-    blocks.append("\n".join(_wrapped(note, fmt) for note in told))
-    return "\n\n".join(blocks)
+        *(Said(_family(own), f"also {name}") for name, own in fit.recipe_families.items() if own is not fit),
+        Said(_weak(fit), "weak"),
+        *(Said(line, "" if i else "left out") for i, line in enumerate(left)),
+        Said("every family, split and shift; bins of P(a is better); notes", "--all"),
+        *([] if told.written is None else [Said(str(told.written), "written")]),
+    ]
+    units = "MAE and noise (the least that seeds allow) in points; rho inside target sets"
+    units += "; of a shift: MAE, intervals that hold" if folded else ""
+    scores: list[Block] = [PageTable([_scored(row) for row in held])] if held else []
+    return [[Said(made), Said(units)], first, scores, lines]
 
 
-def _family(name: str, fit: Fit) -> str:
+def content(told: FitTold) -> dict[str, Any]:
+    """One object for JSON."""
+    fit = told.fit
+    return {
+        "schema_version": 1,
+        "fit": {"digest": fit.digest, "written": None if told.written is None else str(told.written), **_sizes(fit)},
+        "rows": fit.validation,
+        "recipe_families": {name: own.validation for name, own in fit.recipe_families.items() if own is not fit},
+        "held_out": list(told.scored),
+        "left_out": fit.left_out,
+        "left_out_runs": None if told.dropped is None else _dropped_rows(told.dropped),
+    }
+
+
+def kinds(told: FitTold) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each kind for CSV."""
+    fit = told.fit
+    written = None if told.written is None else str(told.written)
+    made = {"digest": fit.digest, "written": written, **_sizes(fit)}
+    return {"fit": [made], **every_kind(fit, told.scored), "left out runs": _dropped_rows(told.dropped or ())}
+
+
+def _sizes(fit: Fit) -> dict[str, Any]:
+    training = fit.training
+    return {
+        "n_configurations": training["n_configurations"],
+        "n_runs": training["n_runs"],
+        "n_target_sets": len(fit.target_sets),
+        "n_domains": len(fit.domains),
+        "studies": list(training["studies"]),
+        "named": list(training["named"]),
+    }
+
+
+def _dropped_rows(dropped: Sequence[LeftOut]) -> list[dict[str, Any]]:
+    return [
+        {"study": one.study, "n_runs": one.n_runs, "reason": str(one.reason), "option": one.reason.option or None}
+        for one in dropped
+    ]
+
+
+def _family(fit: Fit) -> str:
     """A recipe family beside the main one, in a sentence."""
     scored = [
         f"{NAMES[row['split']]} {points(row['mae'])}" + (f" ({row['covered'][LEVEL][0]} of {row['covered'][LEVEL][1]})"
@@ -65,23 +124,44 @@ def _family(name: str, fit: Fit) -> str:
         if row["chosen"] and row["outcome"] == MAIN[0] and row["split"] in ("configuration", "target_set", "domain")
     ]  # fmt: skip
     return (
-        f"recipe family {name}, fitted apart: {fit.training['n_configurations']:,} configurations, "
-        f"{len(fit.target_sets)} target sets, {len(fit.domains)} domains; MAE of accuracy (90 % covers): "
-        f"{', '.join(scored) or 'not measured'}; more: predictor recipes"
+        f"{fit.training['n_configurations']:,} configurations, {len(fit.target_sets)} target sets, "
+        f"{len(fit.domains)} domains; MAE of accuracy (90 % covers): {', '.join(scored) or 'not measured'}; "
+        f"more: {whole('predictor recipes')}"
     )
 
 
-def _rows(validation: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _rows(chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A line an outcome and kind of held-out run."""
     rows: list[dict[str, str]] = []
     last = None
-    for row in validation:
-        if row["chosen"]:
-            name = row["outcome"] if row["outcome"] != last else ""
-            rows.append(
-                {"outcome": name, "held out": NAMES.get(row["split"], row["split"]), **_cells(row, row["family"])}
-            )
-            last = row["outcome"]
+    for row in chosen:
+        name = row["outcome"] if row["outcome"] != last else ""
+        rows.append({"outcome": name, "held out": NAMES.get(row["split"], row["split"]), **_cells(row, row["family"])})
+        last = row["outcome"]
     return rows
+
+
+def _shift_rows(chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A line a shift, with a cell a kind of held-out run."""
+    splits = [split for split in NAMES if any(row["split"] == split for row in chosen)]
+    rows = []
+    for outcome in dict.fromkeys(row["outcome"] for row in chosen):
+        own = {row["split"]: row for row in chosen if row["outcome"] == outcome}
+        first = own.get(splits[0]) or next(iter(own.values()))
+        cells = _cells(first, first["family"])
+        rows.append({
+            "outcome": outcome, "n": cells["n"],
+            **{NAMES[split]: _error_and_coverage(own.get(split)) for split in splits},
+            "noise": cells["noise"], "rho": cells["rho"], "family": cells["family"],
+        })  # fmt: skip
+    return rows
+
+
+def _error_and_coverage(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    pair = row["covered"].get(LEVEL)
+    return f"{points(row['mae'], row['scale'])}, {f'{pair[0]}/{pair[1]}' if pair else '-'}"
 
 
 def _scored(row: Mapping[str, Any]) -> dict[str, str]:
@@ -125,27 +205,28 @@ def _weak(fit: Fit) -> str:
     open_ = sorted({NAMES.get(row["split"], row["split"]) for row in rows if row["coverage_reason"]})
     if open_:
         told.append(f"no interval was measured for left-out {' and '.join(open_)} of some outcomes")
-    return f"weak: {'; '.join(told)}" if told else "weak: noise and coverage are not known well enough to say"
+    return "; ".join(told) if told else "noise and coverage are not known well enough to say"
 
 
-def _left_out(fit: Fit, dropped: Sequence[tuple[str, str, int]] | None) -> list[str]:
-    """By reason with counts; without the counts, as the fit states it."""
-    if dropped is None:
-        return [f"left out: {len(fit.left_out)} notes, see --all"] if fit.left_out else []
-    by: dict[str, list[tuple[str, int]]] = {}
-    for study, reason, n in dropped:
-        by.setdefault(reason.partition(" (name it")[0], []).append((study, n))
+def _left_out(told: FitTold) -> list[str]:
+    """By reason with counts; without the counts, how many notes there are."""
+    if told.dropped is None:
+        return [f"{len(told.fit.left_out)} notes, see --all"] if told.fit.left_out else []
+    by: dict[str, list[LeftOut]] = {}
+    for one in told.dropped:
+        by.setdefault(one.reason.why, []).append(one)
     lines = []
-    for reason, found in sorted(by.items(), key=lambda item: -sum(n for _, n in item[1])):
-        names = [study for study, _ in found]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        lines.append(f"left out: {sum(n for _, n in found):,} runs, {reason} ({', '.join(names[:NAMED])}{more})")
+    for why, found in sorted(by.items(), key=lambda item: -sum(one.n_runs for one in item[1])):
+        names = _some(list(dict.fromkeys(one.study for one in found)))
+        taken = Counter[str]()
+        for one in found:
+            taken[one.reason.option] += one.n_runs
+        options = [f"{whole(option)} takes {n:,}" for option, n in taken.most_common() if option]
+        more = f": {_some(options)} as a factor" if options else ""
+        lines.append(f"{sum(one.n_runs for one in found):,} runs, {why} ({names}){more}")
     return lines
 
 
-def _wrapped(text: str, fmt: str) -> str:
-    return (
-        f"- {visible(text)}"
-        if fmt == "markdown"
-        else fill(visible(text), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    )
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
