@@ -10,6 +10,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from markupsafe import escape
@@ -26,6 +27,7 @@ from predictor.fitting.held_out import calibrate_all
 from predictor.models import families
 from predictor.records import RunRecord, frame, write_record
 from predictor.render.report import Material, material, report_html
+from predictor.render.report.drawing import against_measured, palette
 from predictor.render.report.embedded import SURELY, EmbeddedTable, picture
 from predictor.render.report.scores import reliability_rows
 from predictor.render.report.story import headline, sentences
@@ -276,6 +278,19 @@ def folder(about: Material, tmp_path_factory: pytest.TempPathFactory):
     for record in about.records:
         write_record(place, record)
     return place
+
+
+@pytest.mark.parametrize("n", [2, 14])
+def test_a_legend_stays_inside_its_figure(n: int) -> None:
+    """Many domains get fewer columns, not entries that are cut off."""
+    names = [f"a-long-domain-{i}" for i in range(n)]
+    points = pd.DataFrame({"target_set": names, "measured": 0.5, "predicted": 0.5, "low": 0.4, "high": 0.6})
+    figure = against_measured(points, "accuracy", palette(names), dict(zip(names, names, strict=True)))
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert len(legend.get_texts()) == n
+    assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and box.y1 <= whole.y1 + 1
 
 
 def test_a_stored_fit_of_the_same_runs_is_not_made_again(about: Material, folder, monkeypatch) -> None:

@@ -88,3 +88,19 @@ def test_the_registry_that_ships(browser: str, axe: str, tmp_path: Path) -> None
     assert len(page.encode()) <= MOST and n_runs > 4000
     found = told(browser, axe, page, tmp_path, 500, False)
     assert found["violations"] == [] and found["wider"] == 0 and found["fetched"] == []
+
+
+def test_on_paper_folded_studies_are_a_line_and_no_page_is_empty(browser: str, page: str, tmp_path: Path) -> None:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("needs pdftotext: apt-get install poppler-utils")
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    words = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+             "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'page.pdf'}", tmp_path / "page.html"]  # fmt: skip
+    subprocess.run(words, check=True, capture_output=True, timeout=300)
+    done = subprocess.run(["pdftotext", "-layout", tmp_path / "page.pdf", "-"], check=True, capture_output=True)
+    pages = done.stdout.decode().split("\f")[:-1]
+    assert 3 < len(pages) < 40 and all(text.strip() for text in pages)
+    whole = " ".join(" ".join(pages).split())
+    for found in re.finditer(r'<details id="study-\d+"><summary>(\S+) ', page):
+        assert f"{found[1]} " in whole.split("Study by study")[1]
+    assert "as CSV" not in whole and "Skip to the text" not in whole

@@ -11,7 +11,7 @@ import pytest
 from fits_compared import assert_same_fit
 
 import predictor
-from predictor.fitting import fit_registry
+from predictor.fitting import fit_registry, select
 from predictor.grids import load_grid
 from predictor.grids.probes import method_of, spec_key, target_sets
 from predictor.images.results import METHOD
@@ -19,10 +19,13 @@ from predictor.models.fit import shipped_fit
 from predictor.records import check, finished_ids, read_registry
 from predictor.records.indicator_inputs import probes_of
 from predictor.records.schema import RunRecord
+from predictor.render.page import page_text
+from predictor.render.validation_screen import MAIN, FitTold, page
 
 RUNS = Path(__file__).parents[1] / "runs"
 IMAGES = Path(__file__).parents[2] / "shared" / "data" / "images"
 STUDIES = sorted(part.parent.name for part in RUNS.glob("*/runs-001.parquet") if (part.parent / "grid.yaml").exists())
+TABLES = sorted(part.parent.name for part in RUNS.glob("*/runs-001.parquet") if part.parent.name not in STUDIES)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,18 @@ def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
     pretrained = {study for study, grid in grids.items() if grid.runs[0].spec.model.weights}
     assert set(shipped["training"]["studies"]) == set(STUDIES) - apart - pretrained  # nor do reported tables enter it
     assert set(frozen["training"]["studies"]) == pretrained - apart
+
+
+def test_what_fit_prints_of_it_is_one_screen(trained, monkeypatch) -> None:
+    """40 lines of 120 columns, 48 of 80: with the scores of held-out studies, a line a study and main outcome."""
+    records = [record for own in trained.values() for record in own] + read_registry(RUNS, TABLES)
+    told = FitTold(fit=shipped_fit(), dropped=select(records).dropped, written="runs/fit.json")
+    apart = {record.study for record in records if record.held_out and record.outcomes}
+    scores = 2 + len(MAIN) * len(apart)  # an empty line, a head, a line each
+    for columns, most in ((120, 40), (80, 48)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = page_text(page(told), "table").splitlines()
+        assert len(lines) + scores <= most and any("runs, held out for scoring" in line for line in lines)
 
 
 def test_the_fit_that_ships_is_small() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vPX<>ph*"
 FEW_COLOURS = 10  # of the palette that colour-blind readers tell apart; the largest domains have them
+LETTER, HANDLE = 0.068, 0.56  # inches of a legend: a letter of its texts; its mark, with the gap to the next column
 LEGEND = 16  # entries: more would be larger than the figure
 SIDES = {"V: target classes alone": 0, "H: with other classes": 3}  # of the palette
 
@@ -78,7 +79,7 @@ def two_scalings(panels: Mapping[str, pd.DataFrame]) -> Figure:
             axis.set(title=plain(title), xlabel="accuracy (%)", ylabel="robustness (%)" if axis is axes[0] else "")
         for size in _sizes(images):
             axes[0].scatter([], [], s=6 + 150 * size / most, color="0.55", lw=0, label=f"{size:,.0f} images")
-        figure.legend(loc="outside upper center", ncols=5)
+        _above(figure, 5)
     return figure
 
 
@@ -151,7 +152,7 @@ def pooled_rhos(rows: Sequence[Any], outcome: str) -> Figure:
         axis.axvline(0, color=INK, lw=0.7, ls=":")
         axis.set_yticks(range(len(rows)), [plain(row.indicator) for row in rows])
         axis.set(xlim=(-1, 1), ylim=(len(rows) - 0.4, -0.6), xlabel=f"Spearman's rho with {plain(outcome)}")
-        figure.legend(loc="outside upper center", ncols=2)
+        _above(figure, 2)
     return figure
 
 
@@ -197,7 +198,7 @@ def told_and_seen(series: Mapping[str, Sequence[tuple[float, float, float, float
             axis.vlines(stated, low, high, color=colours[i], lw=1.1, alpha=0.7)
             axis.plot(stated, seen, f"{MARKERS[i % len(MARKERS)]}-", ms=5, lw=1, color=colours[i], label=plain(name))
         axis.set(xlabel=x, ylabel=y, xlim=(least, 101), ylim=(least, 101), aspect="equal")
-        figure.legend(loc="outside upper center", ncols=2)
+        _above(figure, 2)
     return figure
 
 
@@ -206,4 +207,13 @@ def _legend(figure: Figure, seen: Mapping[str, Any]) -> None:
 
     if 1 <= len(seen) <= LEGEND:
         handles = [Line2D([], [], marker="o", ls="", color=colour, label=plain(name)) for name, colour in seen.items()]
-        figure.legend(handles=handles, loc="outside upper center", ncols=min(len(seen), 5))
+        _above(figure, 5, handles)
+
+
+def _above(figure: Figure, most: int, handles: Sequence[Any] | None = None) -> None:
+    """A legend above the axes, in as many columns as the figure is wide enough for, `most` at most."""
+    named = [label for axis in figure.axes for label in axis.get_legend_handles_labels()[1]]
+    labels = named if handles is None else [handle.get_label() for handle in handles]
+    fits = int(figure.get_figwidth() / (HANDLE + LETTER * max(map(len, labels), default=1)))
+    given = {} if handles is None else {"handles": handles}
+    figure.legend(loc="outside upper center", ncols=max(1, min(fits, most, len(labels) or 1)), **given)
