@@ -65,3 +65,13 @@ def test_an_image_that_never_ends_is_named(tmp_path: Path):
     os.mkfifo(tmp_path / "a/1.png")
     with pytest.raises((PredictorError, OSError), match=r"a/1\.png"):
         digest_of(tmp_path)
+
+
+def test_an_image_file_with_holes_is_named_before_it_is_read(tmp_path: Path):
+    for name in ("a/1.png", "b/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    with open(tmp_path / "a/1.png", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises((PredictorError, OSError), match=r"at most 1,073,741,824 are read.*a/1\.png|a/1\.png.*are read"):
+        digest_of(tmp_path)

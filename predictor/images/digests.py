@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from predictor.reading import opened
+from predictor.reading import MIB, opened, read_bytes
+
+MAX_IMAGE = 1024 * MIB  # bytes of one encoded image
 
 
 def file_digest(file: Path) -> str:
@@ -16,12 +18,13 @@ def file_digest(file: Path) -> str:
 
 
 def files_digest(files: Sequence[Path], words: Sequence[str]) -> str:
-    """Digest of each file's digest and its word (label, split, group), in order."""
+    """Digest of each image file's digest and its word (label, split, group), in order.
+
+    Raises OSError for a file that no image has the size of (`MAX_IMAGE`).
+    """
     state = hashlib.sha256()
     for file, word in zip(files, words, strict=True):
-        with opened(file) as stream:
-            digest = hashlib.file_digest(stream, "sha256").digest()
-        state.update(digest + word.encode())
+        state.update(hashlib.sha256(read_bytes(file, limit=MAX_IMAGE)).digest() + word.encode())
     return "sha256:" + state.hexdigest()
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from predictor.errors import DataError, listed
-from predictor.images.digests import files_digest
+from predictor.images.digests import MAX_IMAGE, files_digest
 from predictor.images.listing import Images
 from predictor.images.readers.rows import rows_of
 from predictor.manifest.readers.folder_tree import text
-from predictor.reading import MIB, read_bytes
-
-MAX_IMAGE = 1024 * MIB  # bytes of one encoded image
+from predictor.reading import read_bytes
 
 
 def read(path: Path) -> Images:

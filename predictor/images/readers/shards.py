@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from predictor.errors import DataError, ManifestError, listed
+from predictor.images.digests import MAX_IMAGE
 from predictor.images.listing import Images
-from predictor.images.readers.folder import MAX_IMAGE
 from predictor.images.readers.packed import of_files
 from predictor.images.readers.rows import rows_of
 from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
