@@ -163,6 +163,19 @@ def test_the_figure_shows_what_the_table_does(curve) -> None:
     ], "what a real run cost is not known"
 
 
+def test_the_speed_is_that_of_the_device_with_most_runs(fit, runs) -> None:
+    def told(*n: int) -> ScaleCurve:
+        own = [r.model_copy(update={"images_per_second": 10.0**at, "environment": r.environment.model_copy(
+                   update={"device": device})})
+               for at, (device, many) in enumerate(zip(("cpu", "cuda", "mps"), n, strict=True), 2)
+               for r in runs[:many]]  # fmt: skip
+        return scale_curve(fit, WEB, (0.5, 2), target_set="cifar100/a", runs=own)
+
+    assert [(c.device, c.images_per_second, c.from_runs) for c in (told(1, 3, 2), told(3, 1, 2), told(1, 2, 3))] == [
+        ("cuda", 1000.0, 3), ("cpu", 100.0, 3), ("mps", 10_000.0, 3),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("n", [10, FEW_CLASSES, 1000])
 def test_classes_are_readable_few_or_many(n) -> None:
     value = np.linspace(0.02, 0.98, n)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,3 +64,20 @@ def test_a_power_law_never_drops(n):
     names = [f"cifar100/a/{c:02d}" for c in range(10)]
     found = predict(fit, {"m": LabelDistribution.from_counts(dict.fromkeys(names, n))}, target_set="cifar100/a")
     assert not [line for line in found.predictions[0].warnings if "images of the same shape" in line]
+
+
+@pytest.mark.parametrize(("target_set", "n"), [("digits", 120), ("digits", 300), ("cifar100/a", 300)])
+def test_the_figures_of_the_reason_are_those_of_the_two_sizes(target_set, n):
+    classes = SHIPPED.target_sets[target_set].classes
+    even = LabelDistribution.from_counts(dict.fromkeys(classes, n), targets=classes)
+    (found,) = predict(SHIPPED, {"m": even}, target_set=target_set, image_steps=6_000).predictions
+    told = [line for line in found.warnings if "image-steps show each image" in line]
+    assert told
+    for line in told:
+        sizes = re.search(r"with ([\d,]+) images .* all ([\d,]+):", line).groups()
+        fewer, whole = (int(text.replace(",", "")) for text in sizes)
+        assert whole == even.n_samples and fewer < whole
+        assert f"show each image {6_000 / whole:.3g} times, and the fewer {6_000 / fewer:.3g} times" in line
+        wanted = round(6_000 * whole / fewer)
+        assert f"--image-steps {wanted} would show all as often" in line
+        assert ("of which the fit saw at most" in line) == (wanted > SHIPPED.ranges["image_steps"][1])

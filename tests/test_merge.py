@@ -13,6 +13,7 @@ from predictor.cli.runs_command import command
 from predictor.errors import RegistryError
 from predictor.records import check, pack, read_registry, write_record
 from predictor.records.merge import merge
+from predictor.records.schema import Outcome, Reported
 
 
 def registry(folder: Path, *seeds: int, study: str = "demo") -> Path:
@@ -52,6 +53,25 @@ def test_contradictions_are_named_and_nothing_is_written(tmp_path: Path) -> None
     (b / "demo" / "grid.yaml").write_text("study: demo\n")
     merge([a, b], tmp_path / "c")
     assert (tmp_path / "c" / "demo" / "grid.yaml").read_text() == "study: demo\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "diverged", "outcomes": {}},
+        {"outcomes": {**made_record(0).outcomes, "shift:more": Outcome(value=0.5)}},
+        {"data": Reported(indicators={"n_samples": 9.0}, citation="another one")},
+    ],
+    ids=lambda change: ", ".join(change),
+)
+def test_one_run_with_two_results_is_a_contradiction(tmp_path: Path, change: dict[str, object]) -> None:
+    a, b = registry(tmp_path / "a", 0), tmp_path / "b"
+    other = made_record(0).model_copy(update=change)
+    (b / "demo").mkdir(parents=True)
+    (b / "demo" / f"{other.run_id}.json").write_text(other.to_json())
+    with pytest.raises(RegistryError, match=r"say different things of one study, demo"):
+        merge([a, b], tmp_path / "c")
+    assert not (tmp_path / "c").exists()
 
 
 def test_costs_may_differ(tmp_path: Path) -> None:

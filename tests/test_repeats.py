@@ -147,6 +147,10 @@ def test_near_duplicates_are_found_on_request(tmp_path) -> None:
         "set": "accuracy", "kind": "near", "runs": 1, "n_runs": 1, "most": 1, "of": 9,
         "first": "pets: test/cat/again.jpg",
     }  # fmt: skip
+    (folder / "test/cat/same.png").write_bytes((folder / "train/cat/2.png").read_bytes())
+    rows = {row["kind"]: row["most"] for row in grid_repeats(load_grid(grid_of(tmp_path)), tmp_path, near=True)}
+    assert rows == {"leaked": 1, "near": 1}, "the same bytes are the same image, not one that looks like it"
+    (folder / "test/cat/same.png").unlink()
     plan = trainer_command("plan", grid_of(tmp_path), "--data", tmp_path, "--near-duplicates")
     assert "accuracy: up to 1 of 9 test images look like a training image (1 of 1 runs)" in plan.stdout
 
