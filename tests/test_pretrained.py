@@ -23,6 +23,7 @@ from predictor.weights import KNOWN_WEIGHTS
 from trainer import weights
 from trainer.data.opening import open_source
 from trainer.features import cache, extract, heads
+from trainer.frozen import _logits
 from trainer.imbalance import class_weights
 from trainer.loop import Batches, drawn_instead, train_mode
 from trainer.networks import create, pretrained
@@ -248,6 +249,9 @@ def test_a_frozen_run_makes_a_record_like_any_other(folder) -> None:
     after = spec_of(folder, profile=skewed, recipe={"logit_adjustment": 1.0, "logit_adjustment_at": "test"})
     assert plain.run_id != after.run_id
     assert recorded(plain, folder).outcomes != recorded(after, folder).outcomes
+    even, counts = heads.Head(np.zeros((2, 4)), np.zeros(4), np.zeros(2), 1.0, 1.0), np.array([24, 10, 4, 2])
+    adjusted = _logits(after, even, counts, np.zeros((1, 2), np.float16))
+    assert adjusted.numpy()[0] == pytest.approx(-np.log(counts / 40), abs=1e-6), "rare classes gain"
 
 
 def test_a_frozen_grid_is_planned_trained_and_read_back(folder, tmp_path) -> None:

@@ -86,6 +86,17 @@ def test_others_are_never_targets(folder) -> None:
     assert data.distribution.other_counts.tolist() == [4, 4]
 
 
+def test_the_data_seed_alone_decides_which_other_classes(folder) -> None:
+    others = [{"source": "gratings", "n_classes": 2, "samples_per_class": 4}]
+
+    def drawn(data: int, training: int = 0) -> frozenset[str]:
+        chosen = choose(seeded_with(spec_of(folder[1], others=others), data, training), 0, opener(folder))
+        return frozenset(part.label for part in chosen) - {"a", "b", "c"}
+
+    assert {drawn(seed) for seed in range(20)} == set(map(frozenset, ("de", "df", "ef"))), "each pair is drawn at times"
+    assert len({drawn(0, training) for training in range(5)}) == 1
+
+
 def test_a_blend_takes_its_share_from_the_second_source(folder) -> None:
     """Here the second source is a part of the test split of the same file, and the rest of that is the test set; both
     parts are there, each from its own rows."""
