@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -77,9 +78,16 @@ def test_what_runs_share_is_parsed_once_and_gives_the_same_records(tmp_path):
     assert parser.parse(named.to_json()) == named
 
 
-def test_a_frame_does_not_depend_on_what_its_records_share() -> None:
+SHIPPED = Path(__file__).parents[1] / "runs"
+SOME = ("first-look", "pretrained-frozen", "published-table3")  # of each kind of record
+STUDIES = pytest.mark.parametrize("studies", [pytest.param(SOME, id="some"),
+                                              pytest.param(None, marks=pytest.mark.slow, id="all")])  # fmt: skip
+
+
+@STUDIES
+def test_a_frame_does_not_depend_on_what_its_records_share(studies) -> None:
     """Records that share their parts in memory against copies that share nothing, and against each record alone."""
-    shared = read_registry(Path(__file__).parents[1] / "runs")
+    shared = read_registry(SHIPPED, studies)
     apart = [records.RunRecord.model_validate_json(record.to_json()) for record in shared]
     assert shared[-1].data is shared[-2].data or len({id(record.data) for record in shared}) < len(shared)
     table, same = frame(shared), frame(apart)
@@ -95,11 +103,19 @@ def test_a_frame_does_not_depend_on_what_its_records_share() -> None:
                 assert found[f"noise_{name}"] == pytest.approx(binomial_noise(outcome.correct, outcome.tested), 1e-12)
 
 
+@STUDIES
+def test_a_frame_of_the_shipped_registry_is_the_frame_of_its_records(studies, tmp_path: Path) -> None:
+    """Straight from files against record by record."""
+    for path in SHIPPED.iterdir():
+        if path.is_dir() and (studies is None or path.name in studies):
+            shutil.copytree(path, tmp_path / path.name)
+    shutil.copy(SHIPPED / "probes.json", tmp_path)
+    probed = frame(read_registry(tmp_path), probes=probes_of(tmp_path))
+    pd.testing.assert_frame_equal(frame(tmp_path), probed, check_exact=True)
+
+
 def test_a_frame_of_a_folder_is_the_frame_of_its_records(tmp_path: Path) -> None:
-    """Straight from files against record by record: the shipped registry; made records as JSON, packed and mixed."""
-    shipped = Path(__file__).parents[1] / "runs"
-    probed = frame(read_registry(shipped), probes=probes_of(shipped))
-    pd.testing.assert_frame_equal(frame(shipped), probed, check_exact=True)
+    """The same of made records as JSON, packed and mixed."""
     filled(tmp_path)
     as_json = frame(tmp_path)
     pd.testing.assert_frame_equal(as_json, frame(read_registry(tmp_path)), check_exact=True)

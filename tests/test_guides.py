@@ -9,11 +9,12 @@ import pytest
 from console_blocks import BLOCK, ROOT, lines, prepared, printed, rewritten, steps
 
 GUIDES = [ROOT / "docs" / name for name in ("decide.md", "plan.md", "cluster.md", "extend.md")]
+LONG = ("cluster", "plan", "extend")  # they train, plan many times, or fit
 
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=pytest.mark.slow if path.stem == "cluster" else ()) for path in GUIDES],  # it trains
+    [pytest.param(path, marks=pytest.mark.slow if path.stem in LONG else ()) for path in GUIDES],
     ids=lambda path: path.stem,
 )
 def test_commands_print_what_the_guide_says(path: Path, tmp_path: Path) -> None:

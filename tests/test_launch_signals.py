@@ -54,6 +54,7 @@ def results(runs: Path) -> dict[str, object]:
     return {r.run_id: (r.spec, r.data, r.outcomes, r.status) for r in read_registry(runs)}
 
 
+@pytest.mark.slow
 def test_stopped_in_every_way_and_continued_a_grid_is_as_if_undisturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -376,3 +376,13 @@ def test_further_pilots_are_others(fit, records, manifest):
         after = plan_pilots(fit, manifest, 20, pilots=records)
     assert len(after.pilots) == len(before.pilots) - 1 and best.counts not in {p.counts for p in after.pilots}
     assert after.target_set == MINE
+
+
+@pytest.mark.parametrize(("errors", "silent"), [(2.5, True), (3.5, False)])
+def test_a_pilot_within_three_standard_errors_of_chance_tells_nothing(errors: float, silent: bool) -> None:
+    """Ten classes of 100 test images: the error of a guess is sqrt(.1 * .9 / 1000)."""
+    (record,) = registry(n_configurations=1, n_seeds=1)
+    value = 0.1 + errors * np.sqrt(0.1 * 0.9 / 1000)
+    accuracy = record.outcomes["accuracy"].model_copy(update={"value": float(value)})
+    pilots = read_pilots([record.model_copy(update={"outcomes": {**record.outcomes, "accuracy": accuracy}})])
+    assert bool(pilots.at_chance) == silent and len(pilots.records) == (not silent)

@@ -22,7 +22,7 @@ from predictor.fitting.probes import Pairs, class_weight, covered, learn, probed
 from predictor.grids.probes import spec_key
 from predictor.images.results import METHOD, Probe, Probed, Size, key_of
 from predictor.models.fit import load_fit
-from predictor.models.probed import Told, above_chance, from_above
+from predictor.models.probed import Told, above_chance, combined, from_above
 from predictor.planning import advise
 from predictor.planning.pilots.predict import predict_with_pilots, recalibrate
 from predictor.prediction import predict
@@ -346,3 +346,12 @@ def test_images_that_cannot_be_read_cost_no_prediction(fit, folder: Path, tmp_pa
     assert told.exit_code == 0 and "its images were not probed" in told.stderr
     assert "no image can be read" in told.stderr and "no pilots" in told.stdout
     assert "images probed" not in told.stdout
+
+
+@pytest.mark.parametrize(("slope", "grown"), [(0.5, 1.5), (3.0, 0.0)])
+def test_more_images_never_lower_what_a_probe_says(slope: float, grown: float) -> None:
+    """However steep the probe: growth is stretched down to none, and never turned round."""
+    mapping = {"constant": 0.0, "level": 1.0, "growth": 2.0, "stretch": -1.0, "slope": 0.0}
+    f, f20 = np.array([1.5]), np.array([0.5])
+    assert combined(mapping, Told(0.25, slope), None, f, f20).tolist() == [0.25 + grown]
+    assert combined(mapping, Told(0.25, slope), 0.25, f, f20).tolist() == [0.5 + grown]

@@ -28,7 +28,11 @@ def steps(block: str) -> list[tuple[str, str]]:
     return [tuple(part.split("\n", 1)) for part in parts]  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("block", CONSOLE, ids=range(len(CONSOLE)))
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(block, marks=pytest.mark.slow if "claims runs/" in block else ()) for block in CONSOLE],
+    ids=range(len(CONSOLE)),
+)
 def test_console_blocks_print_what_they_say(block: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("fit.json"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -29,6 +29,8 @@ from predictor.prediction import predict
 from predictor.prediction.recipes import in_imagenet
 from predictor.recipes import Action, family_of
 from predictor.records.store import write_record
+from predictor.spec import Recipe
+from trainer.imbalance import log_shares, loss_offset, offset_at_test
 
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 SKEWED = LabelDistribution.from_counts(dict(zip(NAMES, COUNTS, strict=True)))
@@ -291,3 +293,14 @@ def test_the_recipes_command_lists_what_the_fit_knows(fit, tmp_path) -> None:
     assert [row["kind"] for row in rows].count("recipe") == 2 and {"held out", "weights"} <= {
         row["kind"] for row in rows
     }
+
+
+@pytest.mark.parametrize(("place", "row"), [("loss", 2), ("test", 3)])
+def test_logits_are_adjusted_in_one_place_alone(place: str, row: int) -> None:
+    counts = np.array([80, 20, 5])
+    how = {"logit_adjustment": 0.5, "logit_adjustment_at": place}
+    pushes = Action(**how).pushes(counts)
+    assert [bool(own.any()) for own in pushes] == [number == row for number in range(len(pushes))]
+    adjusted = {"loss": loss_offset(Recipe(**how), counts), "test": offset_at_test(Recipe(**how), counts)}
+    assert adjusted.pop(place) == pytest.approx(0.5 * log_shares(counts))
+    assert not any(other.any() for other in adjusted.values())

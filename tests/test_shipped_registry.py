@@ -33,6 +33,7 @@ def trained() -> dict[str, list[RunRecord]]:
     return {study: read_registry(RUNS, [study]) for study in STUDIES}
 
 
+@pytest.mark.slow  # .ci/lowest asks the command as well
 def test_registry_is_clean() -> None:
     assert check(RUNS) == []
 
