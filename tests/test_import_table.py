@@ -351,3 +351,16 @@ def test_timm_and_the_probes_of_clip(tmp_path: Path, monkeypatch) -> None:
     timm = table[table.study == "timm"]
     shifts = [name for name in timm if name.startswith("out_effective")]
     assert len(shifts) == 5 and abs(timm.out_robustness.max() - 0.83062) < 1e-9
+
+
+def test_a_row_without_a_word_has_no_indicator_of_words() -> None:
+    rows = [("line 2", ("a", "big", "0.5")), ("line 3", ("b", "", "0.6")), ("line 4", ("c", "small", "0.7"))]
+    table = ImportedTable.of("t.csv", ("run", "kind", "accuracy"), rows)
+    plan = checked_map(
+        {"study": "s", "target_set": "t", "domain": "d", "citation": "x", "identity": ["run"], "words": ["kind"],
+         "outcomes": {"accuracy": "accuracy"}}, "map.yaml",
+    )  # fmt: skip
+    found = {record.axes["run"]: record.data.indicators for record in build(table, plan).records}
+    assert found == {
+        "a": {"kind=big": 1.0, "kind=small": 0.0}, "b": {}, "c": {"kind=big": 0.0, "kind=small": 1.0},
+    }  # fmt: skip

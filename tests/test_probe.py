@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from images import pattern
-from sklearn.kernel_ridge import KernelRidge
 from synthetic import TARGET_SETS, registry
 
 from predictor.cli.agreement_command import command as agreement_command
@@ -26,7 +25,6 @@ from predictor.errors import DataError, PredictorError
 from predictor.grids import load_grid
 from predictor.grids.probes import images_of, spec_key
 from predictor.images import probe as probing
-from predictor.images.classifier import PENALTY, scores
 from predictor.images.kept import folder
 from predictor.images.listing import open_images
 from predictor.images.probe import probe_images
@@ -105,21 +103,6 @@ def test_the_same_images_give_the_same_probe_from_every_kind_of_source(probe: Pr
         other = probe_images(open_images(path))
         assert other.sizes == probe.sizes and other.classes == probe.classes and other.confused == probe.confused
         assert other.digest == open_images(path).digest
-
-
-def test_the_classifier_is_ridge_regression_whatever_the_units_of_the_features() -> None:
-    """scikit-learn's kernel ridge with the penalty in units of the mean of the diagonal."""
-    generator = np.random.default_rng(0)
-    classes = np.repeat([0, 1, 2], 8)
-    x = generator.normal(size=(24, 5)) + classes[:, None]
-    kernel, training, test = x @ x.T, np.arange(0, 24, 2), np.arange(1, 24, 2)
-    found = scores(kernel, training, classes[training], test, 3)
-    assert scores(7 * kernel, training, classes[training], test, 3) == pytest.approx(found)
-    wanted = np.where(classes[training][:, None] == np.arange(3), 1.0, -1.0)
-    mean, inside = wanted.mean(0), kernel[np.ix_(training, training)]
-    model = KernelRidge(alpha=PENALTY * np.trace(inside) / len(training), kernel="precomputed")
-    model.fit(inside, wanted - mean)
-    assert found == pytest.approx(model.predict(kernel[np.ix_(test, training)]) + mean)
 
 
 def test_level_and_slope_of_known_figures(probe: Probe) -> None:

@@ -135,3 +135,12 @@ def test_diversity_counts_unlike_images_and_unlike_classes() -> None:
     assert 1 <= together.classes < apart.classes <= 2 and together.total == pytest.approx(
         together.within * together.classes
     )
+
+
+def test_copies_stand_on_one_side_whatever_their_groups() -> None:
+    """A class of nothing but copies cannot be tested on images that were not learnt from."""
+    pixels = np.random.default_rng(0).integers(0, 256, (36, 32, 32, 3), dtype=np.uint8)
+    pixels[:12] = pixels[0]
+    found = probe_sample(sample_of(pixels, np.repeat([0, 1, 2], 12)), digest="sha256:" + "0" * 64)
+    assert found.left_out == {"class 0": "its images are one group, or copies of each other, and cannot be split"}
+    assert [one.name for one in found.classes] == ["class 1", "class 2"]
