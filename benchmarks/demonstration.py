@@ -181,7 +181,8 @@ def show(runs: Path, study: str) -> list[Row]:
     print(f"single runs inside  {inside} of {n}")
     print(f"mean error          {100 * np.mean([abs(row.mean - row.predicted) for row in rows]):.1f} points")
     print(f"largest miss        {worst.name}: {100 * (worst.mean - worst.predicted):+.1f} points")
-    print(f"cost                {seconds:.0f} s of one core to predict all, {hours:.2f} core-hours to train them\n")
+    cost = f"{hours:.2f} core-hours" if hours >= 0.01 else f"{3600 * hours:.0f} s and the network's look at each image"
+    print(f"cost                {seconds:.0f} s of one core to predict all, {cost} to train them\n")
     return rows
 
 
@@ -207,9 +208,9 @@ def plot(drawn: Mapping[str, Sequence[Row]], path: Path) -> None:
         axis.set_title("frozen pretrained network" if "frozen" in study else "small network from scratch")
         axis.margins(y=0.1)
     axes[0][0].set_ylabel("accuracy, per cent")
-    axes[0][0].legend(frameon=True, fontsize=9)
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="upper center", ncols=3, frameon=False)
+    figure.tight_layout(rect=(0, 0, 1, 0.93))
+    figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def main() -> None:
