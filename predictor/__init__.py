@@ -11,8 +11,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as of `typing`, whose import is the longest part of `import predictor`
 
 if TYPE_CHECKING:
     from predictor import claims, indicators
@@ -83,13 +82,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         from predictor.errors import package_version
 
         return package_version("predictor")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'predictor' has no attribute {name!r}")
+    from importlib import import_module
+
     module, _, attribute = _PUBLIC[name].partition(":")
     found = import_module(module)
     value = getattr(found, attribute) if attribute else found

@@ -8,6 +8,7 @@ the first column. No number and no word is ever broken. Markdown, CSV and JSON a
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ EASY = 1.6  # a shrunk column keeps so many times its least width as long as oth
 NAMED = 13  # columns of the names in front of lines
 ELLIPSIS = "…"
 TIED = "\xa0"  # a blank at which no line breaks
+_UNIT = re.compile(r"(?<=\d) (?=%)")
 
 
 def width() -> int:
@@ -61,7 +63,7 @@ def shortened(text: str, columns: int) -> str:
 def wrapped(text: str, *, indent: str = "", first: str = "", columns: int | None = None) -> str:
     """A text broken between words. first : what its first line begins with; indent : what the others do
 
-    A word longer than a line stays whole, and so does what `whole` made one: it may be to copy.
+    A word longer than a line stays whole, and so does what `whole` made one: it may be to copy. A number keeps its %.
 
     >>> print(wrapped("one two three", indent="    ", first="a   ", columns=11))
     a   one two
@@ -69,7 +71,7 @@ def wrapped(text: str, *, indent: str = "", first: str = "", columns: int | None
     """
     most = width() if columns is None else columns
     lines, line, empty = [], first, True
-    for word in text.split(" "):
+    for word in _UNIT.sub(TIED, text).split(" "):
         longer = line + word if empty else f"{line} {word}"
         if not empty and columns_of(longer) > most:
             lines.append(line.rstrip())
