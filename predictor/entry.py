@@ -36,7 +36,8 @@ def run(command: click.Command, name: str, extras: Mapping[str, str] | None = No
         sys.stdout.flush()
     except BaseException as error:
         came = interrupt.came and not isinstance(error, SystemExit)  # whatever it was turned into on its way
-        code = _told(KeyboardInterrupt() if came else error, extras or {})
+        gone = streams.reader_gone and isinstance(error, SystemExit)  # click makes exit 1 of it
+        code = 0 if gone else _told(KeyboardInterrupt() if came else error, extras or {})
     finally:
         _done_waiting()
         streams.restore()
@@ -62,6 +63,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._raw = sys.stdin, sys.stdout, sys.stderr
+        self._out: Visible | None = None
 
     def guard(self) -> None:
         """From here on what is printed is visible. Raises PredictorError where standard output is closed."""
@@ -77,9 +79,14 @@ class Streams:
         nowhere = None if all(self._raw) else open(os.devnull, "r+")  # noqa: SIM115
         sys.stdin = stdin or nowhere
         sys.stderr = Visible(stderr or nowhere, "standard error")  # type: ignore[assignment]
-        sys.stdout = Visible(stdout or nowhere, OUTPUT)  # type: ignore[assignment]
+        self._out = sys.stdout = Visible(stdout or nowhere, OUTPUT)  # type: ignore[assignment]
         if stdout is None:
             raise PredictorError("is closed", where=OUTPUT, remedy="leave it open, or send it into a file: > FILE")
+
+    @property
+    def reader_gone(self) -> bool:
+        """Whether what standard output was read by has ended: `predictor ... | head`."""
+        return self._out is not None and self._out.reader_gone
 
     def restore(self) -> None:
         """The streams as they were."""
@@ -93,6 +100,7 @@ class Visible:
 
     def __init__(self, stream: IO[str], name: str):
         self.raw, self._name = stream, name
+        self.reader_gone = False
 
     def write(self, text: str) -> int:
         """Raises PredictorError where nothing more can be written."""
@@ -108,6 +116,7 @@ class Visible:
         try:
             return work()
         except BrokenPipeError:
+            self.reader_gone = True
             raise
         except OSError as error:
             if self._name != OUTPUT:  # nobody can be told

@@ -49,6 +49,18 @@ def test_a_reader_that_goes_is_no_error(tmp_path: Path):
     assert found.returncode == 0 and not found.stderr
 
 
+@pytest.mark.parametrize("command", ["predictor", "trainer"])
+def test_a_reader_that_is_gone_before_the_first_line_is_no_error(tmp_path: Path, command: str):
+    """Where click itself finds the broken pipe and ends with 1."""
+    read, write = os.pipe()
+    os.close(read)
+    words = ["indicators", "--list"] if command == "predictor" else ["--help"]
+    done = subprocess.run([sys.executable, "-m", command, *words], stdout=write, stderr=subprocess.PIPE, cwd=tmp_path,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+    os.close(write)
+    assert done.returncode == 0 and not done.stderr
+
+
 def test_a_terminal_that_knows_ascii_alone(tmp_path: Path):
     (tmp_path / "a.csv").write_text("label,count\n猫,3\ndog,2\n", encoding="utf-8")
     found = shell("PYTHONIOENCODING=ascii $P predict a.csv", tmp_path)
