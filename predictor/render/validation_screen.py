@@ -93,7 +93,7 @@ def kinds(told: FitTold) -> dict[str, list[dict[str, Any]]]:
     fit = told.fit
     written = None if told.written is None else str(told.written)
     made = {"digest": fit.digest, "written": written, **_sizes(fit)}
-    return {"fit": [made], **every_kind(fit, told.scored), "left out runs": _dropped_rows(told.dropped or ())}
+    return {**every_kind(fit, told.scored), "left out runs": _dropped_rows(told.dropped or ()), "fit": [made]}
 
 
 def _sizes(fit: Fit) -> dict[str, Any]:
