@@ -79,6 +79,17 @@ def test_held_out_studies_are_scored(about: Material, screen: str) -> None:
     assert points(row["mae"]) in line and f"{row['covered'][0]} of {row['covered'][1]}" in line
 
 
+def test_of_many_held_out_studies_the_largest_are_shown(about: Material) -> None:
+    two = [row for row in about.scored if row["chosen"] and row["outcome"] in ("accuracy", "robustness")]
+    assert {row["outcome"] for row in two} == {"accuracy", "robustness"}
+    scored = [{**row, "studies": [f"apart-{i}"], "n_configurations": 10 + i} for i in range(6) for row in two]
+    text = screen_text(about.fit, scored=scored)
+    assert re.findall(r"^(apart-\d) +(\w+) ", text, flags=re.MULTILINE) == [
+        (f"apart-{i}", "accuracy") for i in (5, 4, 3, 2)
+    ]
+    assert "2 more held-out studies" in " ".join(text.split())
+
+
 def test_the_weak_place_is_named() -> None:
     """Of the fit that ships: another kind of images, and intervals that surely hold too seldom."""
     fit = shipped_fit()

@@ -20,6 +20,7 @@ from predictor.render.validation import LEVEL, SPLITS, every_kind, every_section
 from predictor.statistics.binomial import exact_interval
 
 ROOM = 20  # rows of a table, from which shifts are folded
+SCORES = 4  # rows of held-out studies; where they are more, one outcome is shown, of the largest ones
 SHIFT = "shift:"
 MAIN = ("accuracy", "robustness")  # whose scores on held-out studies are shown; the shifts' with --all
 NAMES = {
@@ -60,12 +61,17 @@ def page(told: FitTold, *, everything: bool = False) -> Page:
     if folded:
         first += [GAP, PageTable(_shift_rows(folded), optional=("family", "rho", "noise"))]
     held = [row for row in told.scored if row["chosen"] and row["outcome"] in MAIN]
+    if len(held) > SCORES:
+        held = [row for row in held if row["outcome"] == held[0]["outcome"]]
+    more = max(0, len(held) - SCORES)
+    held = sorted(held, key=lambda row: -row["n_configurations"])[:SCORES] if more else held
     left = [*_left_out(told), *told.notes]
+    beside = f"; {more} more held-out {'study' if more == 1 else 'studies'}" if more else ""
     lines = [
         *(Said(_family(own), f"also {name}") for name, own in fit.recipe_families.items() if own is not fit),
         Said(_weak(fit), "weak"),
         *(Said(line, "" if i else "left out") for i, line in enumerate(left)),
-        Said("every family, split and shift; bins of P(a is better); notes", "--all"),
+        Said(f"every family, split and shift{beside}; bins of P(a is better); notes", "--all"),
         *([] if told.written is None else [Said(str(told.written), "written")]),
     ]
     units = "MAE and noise (the least that seeds allow) in points; rho inside target sets"
