@@ -22,6 +22,7 @@ from trainer.launch.lease import Watch, claim, held, machine, started
 from trainer.launch.local import run_grid
 from trainer.launch.pool import ended
 from trainer.launch.schedule import Schedule
+from trainer.status import open_runs, standing
 
 
 def test_every_run_is_trained_once_a_seed_of_each_configuration_first(tmp_path: Path) -> None:
@@ -53,7 +54,9 @@ def test_each_configuration_has_its_first_seed_before_any_has_its_second(tmp_pat
     job = made_job(grid, tmp_path)
 
     def order() -> list[tuple[int | None, int]]:
-        queue = Schedule(grid, job)._queue
+        left = open_runs(grid, standing(grid, job.runs_dir))  # as the command hands it on
+        queue = Schedule(left, job)._queue
+        assert list(queue) == list(Schedule(grid, job)._queue)
         return [(run.spec.stages[0].data.samples_per_class, run.spec.seeds.training) for run in queue]
 
     whole = [(size, seed) for seed in (5, 6, 7) for size in (2, 4, 8)]
@@ -61,6 +64,9 @@ def test_each_configuration_has_its_first_seed_before_any_has_its_second(tmp_pat
     for run in grid.runs[1:3]:  # the second and third seed of the first configuration are there
         write_record(job.runs_dir, train_nothing(run, job, lambda *_: None))
     assert order() == [one for one in whole if one not in [(2, 6), (2, 7)]]
+    for run in (grid.runs[0], grid.runs[3]):  # and the first seeds of two configurations
+        write_record(job.runs_dir, train_nothing(run, job, lambda *_: None))
+    assert order() == [(8, 5), (4, 6), (8, 6), (4, 7), (8, 7)]
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,12 @@ from predictor.errors import FitError
 from predictor.fitting import fit_registry
 from predictor.fitting.fit import _told
 from predictor.fitting.rows import select
-from predictor.grids.probes import how_to_probe, method_of, spec_key
+from predictor.grids.probes import spec_key
 from predictor.grids.write import grid_text
 from predictor.images.decoding import decoded
 from predictor.images.digests import file_digest
 from predictor.images.listing import open_images
+from predictor.images.methods import how_to_probe, method_of
 from predictor.images.results import METHOD, Probe, read_probe, read_probes
 from predictor.models.fit import Fit
 from predictor.prediction.probed import with_probe

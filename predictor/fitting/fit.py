@@ -26,7 +26,8 @@ from predictor.fitting.rows import Selection, outcome_names, record_family, rows
 from predictor.fitting.shifts import ROBUSTNESS, SHIFT, robustness_by_shift
 from predictor.fitting.stored import covered_at, n_tested, of_configurations, residuals, single
 from predictor.fitting.validation import Split, choose, splits, validate, validate_draws
-from predictor.grids.probes import method_of, spec_key
+from predictor.grids.probes import spec_key
+from predictor.images.methods import method_of
 from predictor.images.results import METHOD, Probe
 from predictor.models.base import Family, families, forget
 from predictor.models.by_shift import BY_SHIFT

@@ -275,8 +275,9 @@ def _runs(file: GridFile, choice: dict[str, Any]) -> list[PlannedRun]:
             axes=named_axes(levels),
             target_set=name,
             domain=target.domain,
+            turn=turn,
         )
-        for seeds in file.seeds_of(whole_spec)
+        for turn, seeds in enumerate(file.seeds_of(whole_spec))
     ]
 
 

@@ -220,12 +220,13 @@ class GridFile(SharedPart):
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """One run of a grid: its spec, and its place in the design."""
+    """One run of a grid: its spec, and its place in the design. turn : which of its configuration's seeds it has"""
 
     spec: RunSpec
     axes: dict[str, str | int | float]
     target_set: str
     domain: str
+    turn: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

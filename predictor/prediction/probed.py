@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import FitError, listed
-from predictor.grids.probes import how_to_probe
+from predictor.images.methods import how_to_probe
 from predictor.images.results import Probe
 from predictor.models.fit import Fit
 from predictor.models.probed import KIND, Told, parameters

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from predictor.errors import DataError, SpecError
 from predictor.grids import load_grid
-from predictor.grids.probes import method_of
 from predictor.images.digests import file_digest
 from predictor.images.listing import Images
+from predictor.images.methods import method_of
 from predictor.images.probe import Described
 from predictor.images.sample import Progress
 from predictor.spec import Model, Weights

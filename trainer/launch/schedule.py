@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter, deque
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Sequence
 
 from predictor.grids import Grid, PlannedRun
 from predictor.records import Finished
@@ -77,18 +77,13 @@ class Schedule:
         return False
 
 
-def _ordered(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+def _ordered(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
     """Runs of one compiled network together; in them the first seed of every configuration before any second one.
 
-    Evidence counts in configurations: a grid that is stopped half-way has seen as many of them as it can.
+    Evidence counts in configurations: a grid that is stopped half-way has seen as many of them as it can. The order is
+    that of the whole grid, whatever part of it is left.
     """
-    groups: dict[object, list[list[PlannedRun]]] = {}
-    seen: Counter[str] = Counter()
+    place: dict[object, int] = {}
     for run in runs:
-        spec = run.spec
-        rounds = groups.setdefault((spec.model, spec.recipe.batch_size), [])
-        if (turn := seen[spec.configuration_id]) == len(rounds):
-            rounds.append([])
-        rounds[turn].append(run)
-        seen[spec.configuration_id] += 1
-    return [run for rounds in groups.values() for turn in rounds for run in turn]
+        place.setdefault((run.spec.model, run.spec.recipe.batch_size), len(place))
+    return sorted(runs, key=lambda run: (place[run.spec.model, run.spec.recipe.batch_size], run.turn))
