@@ -212,7 +212,7 @@ def test_a_toy_moves_nobodys_prediction_and_is_named(registries) -> None:
     options = ("--outcome", "accuracy", "--family", "linear")
     text = " ".join(invoke(fit_command, *registries, *options).split())  # it wraps
     assert (
-        f"left out: {registries[1]}: 2 configurations of mine/a with small-net 32 px: 4 are needed to enter a fit; "
+        f"left out {registries[1]}: 2 configurations of mine/a with small-net 32 px: 4 are needed to enter a fit; "
         f"fewer are pilots: predictor predict MANIFEST --pilot {registries[1]}"
     ) in text
     with_toy = load_fit(registries[0] / "fit.json")
