@@ -79,7 +79,8 @@ def test_a_random_record_again_gives_the_same_outcome(study, trained, record_pro
     from trainer.run import run_spec
 
     grid = load_grid(RUNS / study / "grid.yaml")
-    before = random.choice([r for r in trained[study] if r.environment.device == "cpu"])
+    there = sorted((r for r in trained[study] if r.environment.device == "cpu"), key=lambda r: r.seconds.train)
+    before = random.choice(there[: max(1, len(there) // 5)])  # of the fifth that takes least
     planned = next(run for run in grid.runs if run.spec.run_id == before.run_id)
     record_property("run", before.run_id)
     again = run_spec(
@@ -88,11 +89,12 @@ def test_a_random_record_again_gives_the_same_outcome(study, trained, record_pro
     )  # fmt: skip
     same = ("device_name", "threads", "precision")
     alike = all(getattr(again.environment, name) == getattr(before.environment, name) for name in same)
-    if alike and again.environment.versions["torch"] == before.environment.versions["torch"]:
+    built = ("torch", "vectors")
+    if alike and all(again.environment.versions[k] == before.environment.versions.get(k) for k in built):
         assert again.outcomes == before.outcomes, before.run_id  # every count of every class on every test set
     else:  # rounding differs, and SGD carries it on: as far apart as two seeds of one configuration
         seeds = [r.outcomes["accuracy"].value for r in trained[study] if r.configuration_id == before.configuration_id]
-        noise = max(np.std(seeds, ddof=1), 0.01)
+        noise = max(np.std(seeds, ddof=1), 0.01) if len(seeds) > 2 else 0.03
         assert abs(again.outcomes["accuracy"].value - before.outcomes["accuracy"].value) < 4 * noise, before.run_id
 
 

@@ -24,8 +24,10 @@ def code_commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides the numbers."""
-    found = {"python": platform.python_version()}
+    """Versions of what decides the numbers, and which vector instructions do: processors of one name may differ."""
+    import torch
+
+    found = {"python": platform.python_version(), "vectors": torch.backends.cpu.get_cpu_capability()}
     for name in ("torch", "timm", "numpy", "pillow", "predictor"):
         try:
             found[name] = version(name)
