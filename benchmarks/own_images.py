@@ -26,11 +26,9 @@ from predictor.fitting import rows_for, select
 from predictor.fitting.configurations import Configurations, configurations
 from predictor.fitting.folds import group_folds
 from predictor.fitting.held_out import calibrate_all
-from predictor.fitting.probes import left_out, pairs_of
-from predictor.grids.probes import spec_key
+from predictor.fitting.probes import left_out, pairs_of, told_of
 from predictor.models import families
 from predictor.models.links import expit, logit
-from predictor.models.probed import Told
 from predictor.models.rows import Sample
 from predictor.planning.pilots.spread import Errors, calibrate, cheap
 from predictor.records import read_registry
@@ -52,13 +50,6 @@ class Scored:
     low: np.ndarray
     high: np.ndarray
     there: np.ndarray
-
-
-def told_of(records, probes) -> dict[str, Told]:
-    """{target set: what its probe says}."""
-    keys = {record.target_set: spec_key(record.spec) for record in records if record.spec}
-    found = {name: Told.of(probes[key]) for name, key in sorted(keys.items()) if key in probes}
-    return {name: own for name, own in found.items() if own is not None}
 
 
 def with_domain_errors(name: str, predicted: np.ndarray, configs: Configurations, there: np.ndarray) -> Scored:

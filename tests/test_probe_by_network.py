@@ -22,7 +22,7 @@ from trainer_command import trainer_command
 from predictor.cli.predict_command import command as predict_command
 from predictor.errors import FitError
 from predictor.fitting import fit_registry
-from predictor.fitting.fit import _told
+from predictor.fitting.probes import told_of
 from predictor.fitting.rows import select
 from predictor.grids.probes import spec_key
 from predictor.grids.write import grid_text
@@ -147,15 +147,15 @@ def with_model(records: list, model: Mapping[str, Any]) -> list:
 
 def test_recipes_learn_from_the_probe_that_resembles_them(own) -> None:
     records, probes, fit = own
-    assert {told.method for told in _told(select(records), probes).values()} == {METHOD}
+    assert {told.method for told in told_of(select(records).records, probes).values()} == {METHOD}
     selection = select(records)
     method = next(probe.method for probe in probes.values() if probe.method != METHOD)
     name, size = method.partition(":")[0].split("@")
     model = {"name": name, "image_size": int(size), "weights": {"name": "w", "digest": "sha256:" + 64 * "0"}}
-    told = _told(replace(selection, records=with_model(selection.records, model)), probes)
+    told = told_of(with_model(selection.records, model), probes)
     assert len(told) == 10 and {one.method for one in told.values()} == {method}
     few = {key: probe for key, probe in probes.items() if probe.method == METHOD}
-    told = _told(replace(selection, records=with_model(selection.records, model)), few)
+    told = told_of(with_model(selection.records, model), few)
     assert {one.method for one in told.values()} == {METHOD}  # better than none
     assert fit.content["outcomes"]["accuracy"]["probed"]["method"] == METHOD
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,14 +20,12 @@ from predictor.fitting.draws import crossed_parts
 from predictor.fitting.folds import group_folds
 from predictor.fitting.held_out import calibrate_all
 from predictor.fitting.parallel import processes_for, side_by_side
-from predictor.fitting.probes import FEWEST_PROBED, probed
+from predictor.fitting.probes import probed, told_of
 from predictor.fitting.rows import Selection, outcome_names, record_family, rows_for, select
 from predictor.fitting.shifts import ROBUSTNESS, SHIFT, robustness_by_shift
 from predictor.fitting.stored import covered_at, n_tested, of_configurations, residuals, single
 from predictor.fitting.validation import Split, choose, splits, validate, validate_draws
-from predictor.grids.probes import spec_key
-from predictor.images.methods import method_of
-from predictor.images.results import METHOD, Probe
+from predictor.images.results import Probe
 from predictor.models.base import Family, families, forget
 from predictor.models.by_shift import BY_SHIFT
 from predictor.models.fit import KIND, SCHEMA_VERSION, Fit, rounded
@@ -133,7 +130,7 @@ def _content(
     reasons = []
     names = [name for name in outcome_names(selection) if outcomes is None or name in outcomes]
     made: dict[str, _Made] = {}
-    for one in _made(selection, names, competing, _told(selection, probes), tell, processes):
+    for one in _made(selection, names, competing, told_of(selection.records, probes), tell, processes):
         made[one.name] = one
     if with_shifts:
         made |= _with_shifts(selection, made)
@@ -178,22 +175,6 @@ class _Made:
     notes: list[str]
     problem: str | None = None
     held: Mapping[str, Calibrated] = field(default_factory=dict)
-
-
-def _told(selection: Selection, probes: Mapping[str, Probe]) -> dict[str, Told]:
-    """{target set: what the probe of its training images says}, of those that were probed.
-
-    Of pretrained networks by their own features, where enough target sets were probed so.
-    """
-    specs = {record.target_set: record.spec for record in selection.records if record.spec} if probes else {}
-    own = Counter(method_of(spec["model"]) for spec in specs.values())
-    for method in [*dict(own.most_common(1)), METHOD]:
-        keys = {name: spec_key(spec, method) for name, spec in sorted(specs.items())}
-        found = {name: Told.of(probes[key]) for name, key in keys.items() if key in probes}
-        told = {name: one for name, one in found.items() if one is not None}
-        if len(told) >= FEWEST_PROBED:
-            break
-    return told if specs else {}
 
 
 def _made(

@@ -9,7 +9,8 @@ other domains are predicted with have seen it: that touches four coefficients, n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +19,15 @@ from numpy.typing import NDArray
 
 from predictor.fitting.calibration import DIGITS, LEVELS, Calibrated, spread
 from predictor.fitting.configurations import Configurations
+from predictor.grids.probes import spec_key
+from predictor.images.methods import method_of
+from predictor.images.results import METHOD, Probe
 from predictor.models.base import Floats
 from predictor.models.evaluate import ReadyModel
 from predictor.models.links import expit, logit
 from predictor.models.probed import Told, above_chance, at_reference, combined, from_above
 from predictor.models.rows import Row, Sample
+from predictor.records import RunRecord
 from predictor.statistics.conformal import grouped_quantile
 
 FEWEST_PROBED = 3  # target sets with a probe
@@ -52,6 +57,23 @@ class Pairs:
     def take(self, chosen: NDArray[np.bool_]) -> Pairs:
         """Some of the configurations."""
         return Pairs(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+
+def told_of(records: Iterable[RunRecord], probes: Mapping[str, Probe]) -> dict[str, Told]:
+    """{target set: what the probe of its training images says}, of those that were probed.
+
+    Of pretrained networks by their own features, where enough target sets were probed so.
+    """
+    specs = {record.target_set: record.spec for record in records if record.spec} if probes else {}
+    told: dict[str, Told] = {}
+    own = Counter(method_of(spec["model"]) for spec in specs.values())
+    for method in [*dict(own.most_common(1)), METHOD]:
+        keys = {name: spec_key(spec, method) for name, spec in sorted(specs.items())}
+        found = {name: Told.of(probes[key]) for name, key in keys.items() if key in probes}
+        told = {name: one for name, one in found.items() if one is not None}
+        if len(told) >= FEWEST_PROBED:
+            break
+    return told
 
 
 def probed(
