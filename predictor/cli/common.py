@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from predictor.errors import ManifestError, PredictorError
 from predictor.files import check_replaceable, replace_file
 from predictor.reading import MIB, read_bytes
-from predictor.render.tables import FORMATS
+from predictor.render.layout import FORMATS
 
 if TYPE_CHECKING:
     from predictor.distribution import LabelDistribution

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from predictor.text import columns_of, padded
 
+FORMATS = ("table", "json", "csv", "markdown")  # in which a result is printed
 USUAL = 120  # columns where nobody says how many: a file, a pipe, a notebook
 FEWEST = 40
 GAP = 2  # blanks between two columns

@@ -16,7 +16,6 @@ from predictor.text import cell, columns_of, json_visible, visible
 
 Row = Mapping[str, object]
 Formats = Mapping[str, Callable[[Any], str]]
-FORMATS = ("table", "json", "csv", "markdown")
 
 
 def rows_text(
