@@ -93,7 +93,7 @@ def test_a_mended_outcome_is_not_a_second_run(tmp_path: Path) -> None:
     words = ("table", source, tmp_path / "runs", "--map", tmp_path / "map.yaml")
     assert call(*words).exit_code == 0
     source.write_text(source.read_text().replace("61.25", "62.25"))
-    told = call(*words).output
+    told = one_line(call(*words))
     assert "0 runs added; 4 were there already" in told and "1 of these have other outcomes now" in told
     assert sorted(r.outcomes["accuracy"].value for r in read_registry(tmp_path / "runs")) == [0.515, 0.52, 0.6, 0.6125]
 
@@ -171,7 +171,7 @@ def test_columns_without_a_meaning_are_refused(tmp_path: Path) -> None:
     assert isinstance(told.exception, RegistryError) and "1 columns have no meaning: 'secret'" in str(told.exception)
     assert [line.split()[:2] for line in told.output.splitlines() if line.startswith("secret")] == [["secret", "-"]]
     (tmp_path / "t.csv").write_text("n_samples,accuracy,seed\n100,0.5,0\n200,0.6,0\n")
-    assert "2 runs added" in call("table", tmp_path / "t.csv", tmp_path / "runs", *said).output
+    assert "2 runs added" in one_line(call("table", tmp_path / "t.csv", tmp_path / "runs", *said))
     short = call("table", tmp_path / "t.csv", tmp_path / "runs")
     for part in ("target set", "domain", "study", "citation"):
         assert f"{part}: " in str(short.exception), part
@@ -335,7 +335,7 @@ needs_tables = pytest.mark.skipif(not TABLES.is_dir(), reason="the tables are no
 
 @needs_tables
 def test_vlhub_names_its_implausible_rows(tmp_path: Path) -> None:
-    told = call("table", TABLES / "vlhub-meta-analysis.csv", tmp_path / "runs", "--map", MAPS / "vlhub.yaml").output
+    told = one_line(call("table", TABLES / "vlhub-meta-analysis.csv", tmp_path / "runs", "--map", MAPS / "vlhub.yaml"))
     assert "19 rows say that accuracy is below imagenet1k (left out):" in told
     for name in ("resmlp_big_24_distilled_224", "xception41", *(f"tf_efficientnet_b{n}_ap" for n in range(6))):
         assert f"({name})" in told, name
@@ -349,7 +349,7 @@ def test_timm_and_the_probes_of_clip(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert call("timm", TABLES / "timm", "runs").output == shown, "what the page shows is what the command prints"
     words = ("table", TABLES / "clip-linear-probes.json", tmp_path / "runs", "--map", MAPS / "clip-linear-probes.yaml")
-    assert "clip-linear-probes: 2,268 runs added" in call(*words).output
+    assert "clip-linear-probes: 2,268 runs added" in one_line(call(*words))
     table = frame(tmp_path / "runs", ["n_samples", "n_classes"])
     clip = table[table.study == "clip-linear-probes"]
     assert set((clip.ind_n_samples / clip.ind_n_classes).unique()) == {10.0, 25.0}, "k images of every class"
