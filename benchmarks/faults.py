@@ -1,16 +1,17 @@
 """Everything that must not lose a run, at full size: grids that are killed, starved, doubled and cheated.
 
-    python benchmarks/faults.py [KILLS] [WRITERS] [RECORDS]
+    python benchmarks/faults.py [KILLS] [WRITERS] [RECORDS] [--only PART]...
 
 Trains a small grid of digits once undisturbed, then again and again while workers and the scheduler are killed with
-SIGKILL at random moments (KILLS, default 200), two schedulers run at once, the disk is full, the registry is
-read-only, records are torn, workers hang or eat more memory than they may, a scheduler sleeps, /dev/shm takes nothing,
-clocks jump; WRITERS (8) processes write RECORDS (1,000) each at once. Prints what was found; exit 1 where anything was
-lost. Linux only.
+SIGKILL at random moments (KILLS, default 200), two schedulers run at once, the disk becomes full or read-only, records
+are torn, workers hang or eat more memory than they may, a scheduler sleeps, /dev/shm takes nothing, clocks jump;
+WRITERS (8) processes write RECORDS (1,000) each at once. Prints what was found; exit 1 where anything was lost. Linux
+only; mounts need root.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import shutil
@@ -19,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -44,6 +46,7 @@ grid:
     samples_per_class: [4, 8, 16, 32]
 """
 HUNG = 4  # workers that are stopped
+PAGE = os.sysconf("SC_PAGE_SIZE")  # what a file system in memory gives out
 PAUSE = 2.5  # seconds, at most, between two kills
 LIMIT = float(os.environ.get("LIMIT", "3600"))  # seconds of killing, whatever number was asked for
 
@@ -115,41 +118,98 @@ def doubled(grid: Path, runs: Path, planned: Grid) -> str:
     return f"{trained} runs trained by two schedulers, none twice"
 
 
-def full_disk(grid: Path, runs: Path, planned: Grid) -> str:
-    """A disk of 32 kB fills up; with more room the same command ends the grid."""
+class Skipped(Exception):
+    """A part that this machine does not allow."""
+
+
+@contextmanager
+def disk(runs: Path, options: str) -> Iterator[None]:
+    """A file system in memory where the registry is; what it holds stays there afterwards, in a plain folder."""
+    shutil.rmtree(runs, ignore_errors=True)
     runs.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", runs], capture_output=True).returncode:
-        return "skipped: no file system can be mounted here"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", runs], capture_output=True).returncode:
+        raise Skipped("no file system can be mounted here")
+    kept = runs.with_name(f"{runs.name}-kept")
     try:
-        process = start(grid, runs)
-        message = process.communicate(timeout=600)[1].decode().splitlines()[-1]
-        assert process.returncode == 2 and "No space left" in message, message
-        before = len(finished_ids(runs / planned.study))
-        subprocess.run(["mount", "-o", "remount,size=50m", runs], check=True)
-        start(grid, runs).communicate(timeout=600)
-        kept = runs.with_name("kept")
+        yield
         shutil.copytree(runs, kept)
     finally:
-        subprocess.run(["umount", runs], check=True)
+        subprocess.run(["umount", "-l", runs], check=True)
     runs.rmdir()
     kept.rename(runs)
-    return f"full after {before} records: {message[:100]}"
+
+
+def remount(runs: Path, options: str) -> None:
+    """Change a mounted file system; none becomes read-only in the moment in which somebody writes."""
+    for _ in range(1000):
+        if not subprocess.run(["mount", "-o", f"remount,{options}", runs], capture_output=True).returncode:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"{runs} cannot be mounted with {options}")
+
+
+def refused(process: subprocess.Popen[bytes], reason: str) -> str:
+    """The last line of a scheduler that must end by itself, with exit 2 and the reason."""
+    printed = process.communicate(timeout=600)[1].decode()
+    assert process.returncode == 2 and reason in printed and "Traceback" not in printed, printed[-500:]
+    return printed.strip().splitlines()[-1]
+
+
+def free_pages(runs: Path) -> int:
+    """What is left of a disk for those who write."""
+    return os.statvfs(runs).f_bavail
+
+
+def full_disk(grid: Path, runs: Path, planned: Grid) -> str:
+    """Disks of few pages fill up, sooner or later; with more room the same command ends the grid."""
+    told = []
+    for pages in (1, 2, 4, 8, 12):
+        with disk(runs, f"size={pages * PAGE}"):
+            refused(start(grid, runs), "No space left")
+            before, free = len(finished_ids(runs / planned.study)), free_pages(runs)
+            assert free <= 2 and not list(runs.rglob("*.tmp")), f"{free} of {pages} pages are free"
+            told.append(f"{pages} pages full after {before} records ({free} free)")
+            remount(runs, "size=50m")
+            start(grid, runs).communicate(timeout=600)
+            assert set(results_ids(planned)) <= finished_ids(runs / planned.study)
+    return "; ".join(told)
+
+
+def stopped_on_a_full_disk(grid: Path, runs: Path, planned: Grid) -> str:
+    """Ctrl-C where no checkpoint finds room: the runs begin anew."""
+    with disk(runs, "size=50m"):
+        process = start(grid, runs)
+        while not list(runs.rglob("*.json")) and process.poll() is None:
+            time.sleep(0.01)
+        with suppress(OSError), open(runs / "filling", "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(PAGE))
+        free = free_pages(runs)
+        os.kill(process.pid, signal.SIGINT)
+        printed = process.communicate(timeout=600)[1].decode()
+        assert process.returncode in (2, 130) and "Traceback" not in printed, printed[-500:]
+        before, kept = len(finished_ids(runs / planned.study)), len(list(runs.rglob("*.pt")))
+        assert before < len(planned.runs), "it was done before it was stopped"
+        (runs / "filling").unlink()
+        start(grid, runs).communicate(timeout=600)
+    return f"{free} pages free, exit {process.returncode}, {before} records, {kept} checkpoints"
 
 
 def read_only(grid: Path, runs: Path, planned: Grid) -> str:
-    """A registry that takes nothing is one message, at once."""
-    runs.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", runs], capture_output=True).returncode:
-        return "skipped: no file system can be mounted here"
-    try:
+    """A registry that takes nothing, from the beginning or after a few records, is one message."""
+    with disk(runs, "ro"):
+        first = refused(start(grid, runs), "cannot be written (Read-only file system)")
+        remount(runs, "rw,size=50m")
         process = start(grid, runs)
-        message = process.communicate(timeout=600)[1].decode().strip()
-        assert process.returncode == 2 and "Traceback" not in message and "cannot be written" in message, message
-    finally:
-        subprocess.run(["umount", runs], check=True)
-    runs.rmdir()
-    start(grid, runs).communicate(timeout=600)
-    return message[:140]
+        while len(list(runs.rglob("*.json"))) < 3 and process.poll() is None:
+            time.sleep(0.01)
+        remount(runs, "ro")
+        then = refused(process, "Read-only file system")
+        before = len(finished_ids(runs / planned.study))
+        assert 3 <= before < len(planned.runs), f"{before} records before it took nothing more"
+        remount(runs, "rw")
+        start(grid, runs).communicate(timeout=600)
+    return f"at once: {first[:70]}; after {before} records: {then[:70]}"
 
 
 def torn(grid: Path, runs: Path, planned: Grid) -> str:
@@ -209,7 +269,7 @@ def no_shared_memory(grid: Path, runs: Path, planned: Grid) -> str:
     command = ["unshare", "--mount", "sh", "-c", inside, "sh", *words(grid, runs)]
     done = subprocess.run(command, capture_output=True, timeout=1800)
     if b"mount" in done.stderr or b"unshare" in done.stderr:
-        return "skipped: no file system can be mounted here"
+        raise Skipped("no file system can be mounted here")
     assert done.returncode == 0, done.stderr.decode()
     return "trained as with it"
 
@@ -278,7 +338,11 @@ def many_writers(folder: Path, writers: int, records: int) -> str:
 
 def main() -> None:
     """Run everything; each part against the undisturbed registry."""
-    kills, writers, records = (int(text) for text in (sys.argv[1:] + ["200", "8", "1000"][len(sys.argv) - 1 :])[:3])
+    parser = argparse.ArgumentParser()
+    for name, default in (("kills", 200), ("writers", 8), ("records", 1000)):
+        parser.add_argument(name, type=int, nargs="?", default=default)
+    parser.add_argument("--only", action="append", metavar="PART", help="such as 'full disk'; again for another one")
+    asked = parser.parse_args()
     failed = False
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -289,9 +353,10 @@ def main() -> None:
         wanted = results(folder / "calm")
         assert len(wanted) == len(planned.runs)
         parts: dict[str, Callable[[Path], str]] = {
-            "kill -9": lambda runs: killed(grid, runs, planned, kills),
+            "kill -9": lambda runs: killed(grid, runs, planned, asked.kills),
             "two schedulers": lambda runs: doubled(grid, runs, planned),
             "full disk": lambda runs: full_disk(grid, runs, planned),
+            "Ctrl-C, full disk": lambda runs: stopped_on_a_full_disk(grid, runs, planned),
             "read-only": lambda runs: read_only(grid, runs, planned),
             "torn records": lambda runs: torn(grid, runs, planned),
             "hanging workers": lambda runs: hung(grid, runs, planned),
@@ -300,17 +365,23 @@ def main() -> None:
             "memory eaters": lambda runs: starved(grid, runs, planned),
             "jumping clocks": lambda runs: jumping(grid, runs, planned),
         }
+        if unknown := set(asked.only or ()) - parts.keys():
+            parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
         for name, work in parts.items():
+            if asked.only and name not in asked.only:
+                continue
             runs, began = folder / name.replace(" ", "-").replace("/", ""), time.monotonic()
             try:
                 told = work(runs)
-                if not told.startswith("skipped"):
-                    assert results(runs) == wanted, "the registry differs from the undisturbed one"
-                    assert check(runs) == [] and not list(runs.rglob("*.lease")), "the registry is not clean"
+                assert results(runs) == wanted, "the registry differs from the undisturbed one"
+                assert check(runs) == [] and not list(runs.rglob("*.lease")), "the registry is not clean"
+            except Skipped as error:
+                told = f"skipped: {error}"
             except (AssertionError, PredictorError) as error:
                 told, failed = f"FAILED: {error}", True
             print(f"{name:20}{told}   ({time.monotonic() - began:.0f} s)", flush=True)
-        print(f"{'writers':20}{many_writers(folder, writers, records)}", flush=True)
+        if not asked.only:
+            print(f"{'writers':20}{many_writers(folder, asked.writers, asked.records)}", flush=True)
     sys.exit(failed)
 
 

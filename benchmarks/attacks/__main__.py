@@ -1,6 +1,6 @@
 """Attacks on both command lines: hostile, broken and impossible files, names, numbers, streams and signals.
 
-    python benchmarks/attacks [KIND...]        # of the kinds it prints; all of them take about half an hour
+    python benchmarks/attacks [KIND...]        # --help names the kinds; all of them take about half an hour
     SECONDS=60 python benchmarks/attacks       # the time after which an attempt hangs
 
 Every attempt runs in a process and a folder of its own. It holds where the exit code is right, the message is one
@@ -10,6 +10,7 @@ time and memory are bounded. Ends with 0 where all held, else 1.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -39,8 +40,15 @@ def attacks() -> Iterator[Attack]:
 
 
 def main() -> int:
-    wanted = set(sys.argv[1:])
-    chosen = [attack for attack in attacks() if not wanted or attack.kind in wanted]
+    found = list(attacks())
+    counted = Counter(attack.kind for attack in found)
+    parser = argparse.ArgumentParser(description="Attacks on both command lines; 0 where all held, else 1.")
+    known = ", ".join(f"{kind!r} ({n})" for kind, n in counted.items())
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"default: all of them: {known}")
+    wanted = set(parser.parse_args().kinds)
+    if unknown := wanted - counted.keys():
+        parser.error(f"no such kind: {', '.join(sorted(unknown))}; there are {known}")
+    chosen = [attack for attack in found if not wanted or attack.kind in wanted]
     kinds = dict.fromkeys(attack.kind for attack in chosen)
     _warm({attack.program for attack in chosen})
     total: Counter[str] = Counter()
