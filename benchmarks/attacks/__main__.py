@@ -69,13 +69,9 @@ def main() -> int:
 
 def _warm(programs: set[str]) -> None:
     """Import what the commands import, once: an attempt is a fork of this process."""
-    import codecs
     import importlib
 
     from predictor.cli import COMMANDS
-
-    for name in ("utf-8-sig", "utf-16", "latin-1", "idna"):  # nobody may not read root's Python
-        codecs.lookup(name)
     from predictor.models.fit import shipped_fit
 
     shipped_fit()

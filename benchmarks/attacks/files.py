@@ -264,6 +264,27 @@ def permission() -> Iterator[Attack]:
                  ["agreement", "runs"], ["predict", "m.csv"], ["digest", "runs"]):  # fmt: skip
         yield Attack(kind="no permission", what=" ".join(args), args=args, prepare=locked, user=True)
 
+    def locked_study(folder: Path) -> None:  # beside one that may be read: half an answer would be no error
+        study = registry(folder)
+        shutil.copytree(study, study.with_name("other"))
+        study.chmod(0)
+
+    def locked_class(folder: Path) -> None:
+        for label in ("cat", "dog"):
+            (folder / "pets" / label).mkdir(parents=True)
+            (folder / "pets" / label / "0.jpg").write_bytes(b"...")
+        (folder / "pets/cat").chmod(0)
+
+    for args in (["runs", "list", "runs"], ["runs", "show", "runs"], ["runs", "check", "runs"], ["runs", "pack", "runs"],
+                 ["fit", "runs"], ["agreement", "runs"], ["claims", "runs"], ["report", "runs"]):  # fmt: skip
+        yield Attack(
+            kind="no permission", what=f"{args[-2]}: one study of two", args=args, prepare=locked_study, user=True
+        )
+    for args in (["indicators", "pets"], ["predict", "pets"], ["digest", "pets"]):
+        yield Attack(
+            kind="no permission", what=f"{args[0]}: one class of two", args=args, prepare=locked_class, user=True
+        )
+
     def read_only(folder: Path) -> None:
         registry(folder)
         manifest(folder)

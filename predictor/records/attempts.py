@@ -12,6 +12,7 @@ from typing import Any
 from predictor.errors import RegistryError
 from predictor.files import add_file
 from predictor.reading import MIB, check_inside, read_bytes
+from predictor.records.parts import names_in
 
 FOLDER = "attempts"
 MAX_ATTEMPT = 64 * MIB  # bytes of one
@@ -40,7 +41,7 @@ def read_attempts(study_dir: str | Path) -> dict[Path, dict[str, Any]]:
     """
     attempts: dict[Path, dict[str, Any]] = {}
     _check_folder(Path(study_dir))
-    for path in sorted(Path(study_dir, FOLDER).glob("[!.]*.json"), key=_order):
+    for path in sorted(_files(Path(study_dir)), key=_order):
         try:
             content = json.loads(read_bytes(path, limit=MAX_ATTEMPT, root=study_dir))
         except (ValueError, RecursionError) as error:
@@ -69,7 +70,11 @@ def failed_ids(study_dir: str | Path) -> set[str]:
     >>> failed_ids("no/such/folder")
     set()
     """
-    return {path.name.partition(".")[0] for path in Path(study_dir, FOLDER).glob("[!.]*.json")}
+    return {path.name.partition(".")[0] for path in _files(Path(study_dir))}
+
+
+def _files(study_dir: Path) -> list[Path]:
+    return [study_dir / FOLDER / name for name in names_in(study_dir / FOLDER) if name.endswith(".json")]
 
 
 def _order(path: Path) -> tuple[str, int, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +25,24 @@ RATIO = 1_000  # beyond them, the most that it may hold for each of its own; the
 RESTORE = "restore it from version control"
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names in a folder of a registry that are not hidden, in no order; none where there is no such folder.
+
+    Raises RegistryError where it cannot be listed: a pattern would find nothing there, as if there were no records.
+    """
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        remedy = "permit reading it, or move it out of the registry"
+        raise RegistryError(f"cannot be listed ({error.strerror})", where=str(folder), remedy=remedy) from None
+
+
 def part_files(study_dir: Path) -> list[Path]:
-    """Packed parts, in the order they were added."""
-    return sorted(study_dir.glob(PART), key=lambda part: (len(part.name), part.name))
+    """Packed parts, in the order they were added. Raises RegistryError where the folder cannot be listed."""
+    found = (name for name in names_in(study_dir) if fnmatch(name, PART))
+    return [study_dir / name for name in sorted(found, key=lambda name: (len(name), name))]
 
 
 def part_column(part: Path, name: str, more: Sequence[object] = ()) -> list[str]:

@@ -20,11 +20,12 @@ from predictor.files import add_file
 from predictor.reading import WITHOUT_WAITING, check_inside, read_bytes
 from predictor.records.attempts import DUPLICATE, write_attempt
 from predictor.records.parsing import SharedParser, parse_record
-from predictor.records.parts import MAX_RECORD, PART, collector_paused, part_column, part_files, unreadable
+from predictor.records.parts import MAX_RECORD, PART, collector_paused, names_in, part_column, part_files, unreadable
 from predictor.records.rules.record import contradictions
 from predictor.records.schema import RUN_ID, RunRecord
 
 NOT_RECORDS = {"fit.json"}  # `predictor fit` writes its result beside the runs
+NOT_STUDIES = {"lost+found"}  # root's own, where a registry is a file system
 GRID = "grid.yaml"
 WHOLE = b"}\n"  # how a record ends that was written whole
 REPRESENTATIVE = re.compile(r"^representative:\s*true\b", re.MULTILINE)  # a grid whole would take longer than its runs
@@ -195,8 +196,8 @@ def stored_part(part: Path, only: Collection[str] | None = None) -> Iterator[Sto
 
 
 def json_files(study_dir: Path) -> list[Path]:
-    """Files of single records, sorted by name."""
-    return sorted(p for p in study_dir.glob("[!.]*.json") if p.name not in NOT_RECORDS)
+    """Files of single records, sorted by name. Raises RegistryError where the folder cannot be listed."""
+    return [study_dir / f"{run_id}.json" for run_id in sorted(_loose_ids(study_dir))]
 
 
 def finished_ids(study_dir: str | Path) -> set[str]:
@@ -227,12 +228,8 @@ def torn_ids(study_dir: str | Path) -> set[str]:
 
 
 def _loose_ids(folder: Path) -> list[str]:
-    """Names of the files of single records, as `json_files` finds them, without their ending."""
-    try:
-        names = os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [n[:-5] for n in names if n.endswith(".json") and not n.startswith(".") and n not in NOT_RECORDS]
+    """Names of the files of single records, without their ending."""
+    return [name[:-5] for name in names_in(folder) if name.endswith(".json") and name not in NOT_RECORDS]
 
 
 def _whole(file: str) -> bool | None:
@@ -326,19 +323,15 @@ def stray_files(path: str | Path) -> list[Path]:
     root = Path(path)
     if not any(map(_holds_records, _folders(root))):  # one study's folder
         return []
-    return sorted(p for p in root.iterdir() if _of_a_study(p.name))
+    return sorted(root / name for name in names_in(root) if _of_a_study(name))
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return sorted(path for name in names_in(root) if name not in NOT_STUDIES and (path := root / name).is_dir())
 
 
 def _holds_records(folder: Path) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(_of_a_study(entry.name) for entry in entries)
-    except OSError:  # somebody else's folder
-        return False
+    return any(map(_of_a_study, names_in(folder)))
 
 
 def _of_a_study(name: str) -> bool:

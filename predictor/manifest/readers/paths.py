@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from predictor.errors import ManifestError
@@ -35,5 +37,23 @@ def files_of(path: Path, *endings: str) -> list[Path]:
         return [path]
     if not path.is_dir():
         return [file for file in matches(path) if file.is_file()]
-    found = [file for file in path.rglob("*") if file.name.lower().endswith(endings or "") and file.is_file()]
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
+    found = [
+        Path(folder, name) for folder, names in walked(path) for name in names if name.lower().endswith(endings or "")
+    ]
+    return sorted(file for file in found if file.is_file())
+
+
+def walked(path: Path, *, links: bool = False) -> Iterator[tuple[str, list[str]]]:
+    """(folder, sorted names of its files) of a folder and all below it, without hidden ones.
+
+    links : enter linked folders too
+    Raises ManifestError for a folder that cannot be listed: what it holds would be missing without a word.
+    """
+
+    def unlistable(error: OSError) -> None:
+        where = str(error.filename)
+        raise ManifestError(f"cannot be listed: {error.strerror}", where=where, remedy="make it readable") from None
+
+    for folder, inner, names in os.walk(path, onerror=unlistable, followlinks=links):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        yield folder, sorted(name for name in names if not name.startswith("."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +14,7 @@ from predictor.manifest.parts import ListedPart, Opened
 from predictor.manifest.readers.boxes import Boxed, box_rows, instances_note
 from predictor.manifest.readers.files import some_files
 from predictor.manifest.readers.limits import NO_TABLE, LabelFaults, refuse
+from predictor.manifest.readers.paths import walked
 from predictor.manifest.splits import chosen_splits, split_in
 from predictor.reading import opened as opened_file
 from predictor.reading import read_bytes
@@ -41,10 +41,9 @@ def opened(path: Path, request: ManifestRequest) -> Iterator[Opened]:
     refuse(request, "Pascal VOC annotations", str(path), *NO_TABLE)
     splits: dict[str, list[Path]] = {}
     sets = _sets(path)
-    for folder, inner, files in os.walk(path, followlinks=True):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        for name in sorted(files):
-            if name.lower().endswith(".xml") and not name.startswith("."):
+    for folder, names in walked(path, links=True):
+        for name in names:
+            if name.lower().endswith(".xml"):
                 file = Path(folder, name)
                 own = sets.get(file.stem) if sets else split_in(file.parent.relative_to(path).parts or ("",))
                 splits.setdefault(own or "", []).append(file)
