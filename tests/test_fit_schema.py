@@ -16,24 +16,35 @@ from predictor.models.fit_schema import KINDS, shape_faults
 FREE = {"validation", "versions"}  # printed by nobody who reads a fit, or any text
 
 
+def shortened(value: Any, longest: int = 80) -> Any:
+    """A copy whose lists are cut: those of a value a configuration all alike, so that they still belong together."""
+    if isinstance(value, dict):
+        return {key: shortened(inside, longest) for key, inside in value.items()}
+    return [shortened(inside, longest) for inside in value[:longest]] if isinstance(value, list) else value
+
+
 @pytest.fixture(scope="module")
 def content() -> dict[str, Any]:
-    """The fit that ships, with one outcome."""
-    whole = copy.deepcopy(shipped_fit().content)
+    """The fit that ships, with one outcome and fewer configurations: it is looked at thousands of times."""
+    whole = shortened(shipped_fit().content)
     whole["outcomes"] = {"accuracy": whole["outcomes"]["accuracy"]}
     del whole["recipe_families"]  # of the same shape
     return whole
 
 
-def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """One place of every kind: of long lists and of mappings from names to alike things, the first."""
+def places(value: Any, alike: set[str], place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """One place of every kind: of long lists and of mappings from names to alike things, the first.
+
+    alike : names whose values look as those of a name that is not among them
+    """
     if place:
         yield place
     if isinstance(value, dict):
         for key in list(value)[: 1 if len(value) > 16 else None]:
-            yield from places(value[key], (*place, key))
+            if key not in alike:
+                yield from places(value[key], alike, (*place, key))
     elif isinstance(value, list) and value:
-        yield from places(value[0], (*place, 0))
+        yield from places(value[0], alike, (*place, 0))
 
 
 def changed(content: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[str, Any]:
@@ -59,7 +70,7 @@ def test_the_fit_that_ships_has_the_shape(content):
 
 
 def test_no_value_of_another_type_passes(content):
-    kinds = list(places(content))
+    kinds = list(places(content, alike=set(sorted(shipped_fit().domains)[1:])))
     assert len(kinds) > 150
     passed = []
     for place in kinds:

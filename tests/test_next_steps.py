@@ -21,7 +21,7 @@ from trainer.checking import check_grid
 PRINTED = re.compile(
     r"(?:^|[\s:`])((?:predictor (?:" + "|".join(COMMANDS) + r")|trainer run) (?:'[^']*'|[^;`'\n])*)", re.MULTILINE
 )
-STEPS = 5_000  # fewer than the fit saw, and enough to leave chance on three digits
+STEPS = 2_000  # fewer than the fit saw, and enough to leave chance on three digits
 FILLED = {"IMAGES": "my photos", "DIR": "."}  # what only the user knows
 
 

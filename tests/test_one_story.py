@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,24 +34,30 @@ WORLDS = {  # few target sets: Student's t; many: their own quantiles up to some
     "one target set": {"target_sets": tuple(list(TARGET_SETS.items())[:1]), "n_configurations": 20},
 }
 QUESTIONS = ({"target_set": "cifar100/a"}, {"domain": "cifar"}, {}, "pilots")
-FITS = {}
 
 
+@cache
 def fit_of(world: str):
-    if world not in FITS:
-        records = registry(n_seeds=2, **WORLDS[world])
-        FITS[world] = fit_registry(records, family_names=["linear", "classwise"]), records
-    return FITS[world]
+    records = registry(n_seeds=2, **WORLDS[world])
+    return fit_registry(records, family_names=["linear", "classwise"]), records
+
+
+@cache
+def learnt(world: str):
+    """What pilots tell; the level is asked for afterwards."""
+    fit, records = fit_of(world)
+    runs = [r for r in records if r.target_set == "cifar100/a"][:6]
+    return pilot_predictor(fit, [r.model_copy(update={"target_set": "mine"}) for r in runs])
 
 
 def asked(world: str, question):
     """What predicts: a fit asked in one of the ways there are."""
-    fit, records = fit_of(world)
-    if question != "pilots":
-        return lambda manifests, level: predict(fit, manifests, level=level, all_classes=True, **question)
-    runs = [r for r in records if r.target_set == "cifar100/a"][:6]
-    runs = [r.model_copy(update={"target_set": "mine"}) for r in runs]
-    return lambda manifests, level: pilot_predictor(fit, runs, level=level).predict(manifests, all_classes=True)
+    if question == "pilots":
+        return lambda manifests, level: dataclasses.replace(learnt(world), level=level).predict(
+            manifests, all_classes=True
+        )
+    fit, _ = fit_of(world)
+    return lambda manifests, level: predict(fit, manifests, level=level, all_classes=True, **question)
 
 
 def distribution(counts, others=()):
