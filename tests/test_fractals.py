@@ -341,6 +341,7 @@ grid:
 """
 
 
+@pytest.mark.slow
 def test_a_grid_trains_on_rendered_images(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
     planned = trainer_command("plan", "grid.yaml", "--data", ".", "--format", "json", cwd=tmp_path)

@@ -113,6 +113,7 @@ def short_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a server on Linux alone")
 def test_twice_is_at_once_also_while_the_first_worker_is_made(tmp_path: Path, short_folder: Path) -> None:
     """Importing torch takes seconds, on a busy machine a minute; nobody waits for it."""

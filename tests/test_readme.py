@@ -46,6 +46,7 @@ def test_console_blocks_print_what_they_say(block: str, tmp_path: Path) -> None:
         assert printed == wanted, f"$ {command}"
 
 
+@pytest.mark.slow
 def test_the_grid_trains(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(re.search(r"<!-- grid -->\n```yaml\n(.*?)```", README, re.DOTALL)[1])
     words = [sys.executable, "-m", "trainer", "run", "grid.yaml"]
