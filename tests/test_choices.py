@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic import registry
 
@@ -150,3 +151,20 @@ def test_a_new_domain_is_never_narrower_than_a_new_target_set(synthetic_fit) -> 
 def test_the_largest_configurations_go_out_together_with_their_equals(sizes, held) -> None:
     """But no more than half of a group: it keeps smaller ones to learn its level from."""
     assert largest(np.array(sizes), np.array(["a"] * 4), 0.25).tolist() == held
+
+
+def test_p_of_a_partial_correlation_is_a_share_of_all_orders_where_these_are_few() -> None:
+    """Three times four neighbours have 24^3 orders, which are all taken; twelve configurations have too many."""
+    generator = np.random.default_rng(3)
+    size = np.arange(12.0)
+    other, value = size + generator.normal(0, 4, 12), size + generator.normal(0, 4, 12)
+    names = [f"c{i:02d}" for i in range(12)]
+    runs = pd.DataFrame(
+        {"study": "s", "target_set": "t", "configuration_id": names, "run_id": names, "ind_n_samples": size,
+         "ind_other": other, "out_accuracy": value}
+    )  # fmt: skip
+    blocks = neighbours(size)
+    assert np.bincount(blocks).tolist() == [4, 4, 4]
+    table = agreement(runs, indicators=["other"], statistics=["spearman"], n_bootstrap=50, n_permutations=99)
+    (p,) = (row.p for row in table.rows if row.statistic == "partial_spearman")
+    assert 0.01 < p < 1 and p * 24**3 == pytest.approx(round(p * 24**3), abs=1e-6)

@@ -181,3 +181,8 @@ def test_one_engine_reads_many_manifests_and_nothing_else(tmp_path) -> None:
             connected([files[0]], "m.csv") as connection,
         ):
             connection.execute(f"SELECT * FROM read_csv('{tmp_path / '2.csv'}')").fetchall()
+
+
+def test_a_weight_of_0_is_no_fault_and_a_small_one_loses_no_class(tmp_path) -> None:
+    (tmp_path / "w.csv").write_text("label,w\ncat,2\ncat,0\ndog,0.2\nfox,0.4\nfox,0.3\n")
+    assert counts(tmp_path / "w.csv", weight="w") == {"cat": 2, "dog": 1, "fox": 1}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 from synthetic import TARGET_SETS, registry
 
 from predictor.fitting import fit_registry, score_held_out
+from predictor.fitting.configurations import configurations
 from predictor.fitting.metrics import decision_accuracy
-from predictor.fitting.scoring import skill_with_bound
+from predictor.fitting.rows import rows_for, select
+from predictor.fitting.scoring import skill_with_bound, standard_errors
 from predictor.render.validation import held_out_blocks
 
 SETS = tuple(list(TARGET_SETS.items())[:2])
@@ -74,3 +78,28 @@ def test_the_bound_of_a_skill_lies_below_it():
     measured = generator.uniform(size=60)
     skill, low = skill_with_bound(measured, measured + generator.normal(0, 0.05, 60), np.full(60, 0.5))
     assert 0.8 < low < skill < 1
+
+
+def test_the_bound_is_the_lower_end_of_a_bootstrap_interval_at_90_per_cent():
+    generator = np.random.default_rng(2)
+    measured = generator.uniform(size=40)
+    predicted, baseline = measured + generator.normal(0, 0.15, 40), np.full(40, 0.5)
+    skill, low = skill_with_bound(measured, predicted, baseline)
+    found = stats.bootstrap(
+        ((measured - predicted) ** 2, (measured - baseline) ** 2), lambda a, b: 1 - a.sum() / b.sum(), paired=True,
+        vectorized=False, n_resamples=2000, confidence_level=0.9, method="percentile", rng=7,
+    )  # fmt: skip
+    assert low == pytest.approx(found.confidence_interval.low, abs=0.15 * (skill - low))
+
+
+def test_the_standard_error_is_of_the_mean_over_the_seeds():
+    """Variance of one run pooled over all configurations, by their degrees of freedom, over a configuration's seeds."""
+    every = registry(n_configurations=6, n_seeds=4, target_sets=SETS)
+    kept = [record for i, record in enumerate(every) if i not in (1, 2, 3, 6)]  # of one seed, three and four
+    configs = configurations(rows_for(select(kept), "accuracy"))
+    runs = pd.DataFrame({"name": r.configuration_id, "value": r.outcomes["accuracy"].value} for r in kept)
+    groups = runs.groupby("name").value
+    pooled = ((groups.count() - 1) * groups.var()).sum() / (groups.count() - 1).sum()
+    expected = np.sqrt(pooled / groups.count())
+    assert standard_errors(configs) == pytest.approx([expected[name] for name in configs.names])
+    assert sorted(set(configs.seeds.tolist())) == [1, 3, 4]
