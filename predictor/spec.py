@@ -237,7 +237,7 @@ class RunSpec(SharedPart):
             if recipe.deferred and recipe.sampling == "natural" and recipe.class_weights == "none":
                 raise ValueError("deferred says when sampling or class_weights begin; name one of them")
             if recipe.logit_adjustment_at == "test" and not recipe.logit_adjustment:
-                raise ValueError("logit_adjustment_at says where; logit_adjustment says how much and is 0")
+                raise ValueError("logit_adjustment_at is stated, but logit_adjustment, how much, is 0")
             _check_optimiser(recipe)
         if not self.model.frozen:
             if any(recipe.learning_rate is None for recipe in recipes):

@@ -188,7 +188,7 @@ def test_reach_says_what_is_reached_and_what_is_beyond_the_fit(fit, manifest):
     now = asked(fit, manifest, wanted=0.01).reach
     assert now.images == now.low == 0
     beyond = asked(fit, manifest, wanted=0.999).reach
-    assert beyond.images is None and beyond.reason == "not reachable within the domain of the fit"
+    assert beyond.images is None and beyond.reason == "not reached inside of what the fit saw"
     assert 0 < beyond.value < 0.999 and beyond.most > 0
     outside = asked(fit, manifest.scaled(100), wanted=0.9).reach
     assert outside.images is None and "outside the range" in outside.reason

@@ -103,7 +103,7 @@ def test_the_command_prints_actions_beside_images(recipes_fit, tmp_path: Path) -
     words = [str(manifest), "--budget", "20", "--fit", str(path), "--target-set", "cifar100/a"]
     plain = CliRunner().invoke(command, words)
     assert plain.exit_code == 0, plain.output
-    hint = re.search(r"actions of training: none predicted: .*(--recipe \S+)", plain.stdout)[1].split()
+    hint = re.search(r"actions of training are not predicted: .*(--recipe \S+)", plain.stdout)[1].split()
     done = CliRunner().invoke(command, [*words, *hint, "--drop-below", "5"])
     assert done.exit_code == 0, done.output
     for part in ("class-weights", "with the plan", "drop below 5 (2 classes)", "worst now", "plain:"):

@@ -18,8 +18,10 @@ from predictor.spec import RunSpec
 HOMES = {"photos": (6, 0.08, 0.01), "drawings": (7, -0.06, 0.03)}  # target sets, effect of twice the images, its spread
 
 
-def runs_of(homes: dict[str, tuple[int, float, float]], seed: int = 0) -> list[RunRecord]:
-    """Runs at two sizes on target sets of several domains; what twice the images bring is drawn by target set."""
+def runs_of(
+    homes: dict[str, tuple[int, float, float]], seed: int = 0, sizes: tuple[int, int] = (20, 40)
+) -> list[RunRecord]:
+    """Runs at two sizes on target sets of several domains; what more images bring is drawn by target set."""
     n = sum(sets for sets, _, _ in homes.values())
     names = [f"set-{number}" for number in range(n)]
     home = dict(zip(names, [domain for domain, (sets, _, _) in homes.items() for _ in range(sets)], strict=True))
@@ -27,11 +29,15 @@ def runs_of(homes: dict[str, tuple[int, float, float]], seed: int = 0) -> list[R
     effects = {name: generator.normal(*homes[home[name]][1:]) for name in names}
 
     def law(spec: RunSpec) -> float:
-        return 0.5 + effects[spec.target.name] * (spec.stages[0].data.samples_per_class == 40)
+        return 0.5 + effects[spec.target.name] * (spec.stages[0].data.samples_per_class == sizes[1])
 
     grid = [
-        {"target_set": names, "samples_per_class": 20},
-        {"target_set": names, "samples_per_class": 40, "image_steps": [6000, 12_000]},  # as many steps, and epochs
+        {"target_set": names, "samples_per_class": sizes[0]},
+        {
+            "target_set": names,
+            "samples_per_class": sizes[1],
+            "image_steps": [6000, 12_000],
+        },  # as many steps, and epochs
     ]
     planned = start(n, grid=grid, seeds=[0])
     return trained([replace(run, domain=home[run.target_set]) for run in planned], law, noise=0.0)
@@ -94,3 +100,11 @@ def test_a_domain_of_one_target_set_has_a_row_and_no_verdict() -> None:
     rows = {result.domain: result for result in found}
     assert rows["maps"].verdict == "undecided" and rows["maps"].n_target_sets == 1
     assert rows[None].differs == pytest.approx(claims(runs_of(HOMES), names=["C1"]).results[0].differs)
+
+
+def test_what_people_repeat_is_judged_in_domains_of_two_target_sets_or_more() -> None:
+    homes = {**HOMES, "maps": (1, 0.0, 0.01), "plans": (2, 0.0, 0.01)}
+    found = claims(runs_of(homes, sizes=(200, 1000)), names=["P5"]).results
+    assert [(result.domain, result.recipe) for result in found] == [
+        (domain, "scratch") for domain in (None, "drawings", "photos", "plans")
+    ]

@@ -221,7 +221,8 @@ def test_rows_of_one_run_that_differ() -> None:
     plan = {**MAP, "seed": None, "ignore": "rest"}
     text = refusal(plan, table(**COLUMNS))
     assert (
-        "2 rows are a run that another row tells otherwise: line 2 and line 3: they differ in accuracy, valid" in text
+        "2 rows give a run other values than another row does: line 2 and line 3: they differ in accuracy, valid"
+        in text
     )
     twice = {name: [*cells, cells[0]] for name, cells in COLUMNS.items()}
     found = build(table(**twice), checked_map(MAP, "m"))

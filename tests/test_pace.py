@@ -45,7 +45,7 @@ def test_pace_and_time_left() -> None:
     assert found["eta_hours"] == pytest.approx(0.1) and found["paused_hours"] == 0
     assert found["last_ended_hours_ago"] == pytest.approx(2) and found["seconds_trained"] == 240
     assert lines(found, n_runs=10, n_finished=4) == [
-        "60.0 runs an hour, 10 images/s at the last look, 2.0 h ago; 0.10 h left at that pace",
+        "60.0 runs an hour, 10 images/s; the last run ended 2.0 h ago; 0.10 h left at that pace",
         "3.000 kWh of 3 runs",
     ]
     assert found_at(0, [])["eta_hours"] is None and found_at(0, [])["runs_per_hour"] is None
@@ -56,7 +56,7 @@ def test_one_run_tells_the_pace_of_one_process() -> None:
     found = found_at(120, [ended(120.0, seconds=120.0)])
     assert found["runs_per_hour"] == pytest.approx(30) and found["eta_hours"] == pytest.approx(0.2)
     assert lines(found, n_finished=1)[0] == (
-        "30.0 runs an hour, 5 images/s of one process, from one run, at the last look; 0.20 h left at that pace"
+        "30.0 runs an hour, 5 images/s of one process, known from one run; 0.20 h left at that pace"
     )
 
 
@@ -110,7 +110,7 @@ def test_a_clock_that_jumped_spoils_nothing(n: int) -> None:
     assert found["runs_per_hour"] == pytest.approx(60) and found["last_ended_hours_ago"] == pytest.approx(60 / 3600)
     assert found["n_without_end"] == n
     what = "1 finished run states" if n == 1 else "3 finished runs state"
-    assert f"{what} no end that is readable and past: not in the pace" in lines(found)
+    assert f"{what} no end, or none in the past: left out of the pace" in lines(found)
     old = [ended(f"1970-01-0{i + 1}T00:00:00+00:00") for i in range(n)]
     assert found_at(360, costs + old)["runs_per_hour"] == pytest.approx(60)
     ahead = found_at(290, costs)  # the machine that trained is 10 s ahead of this one

@@ -93,9 +93,9 @@ def test_advice_with_pilots_is_at_the_level_that_they_show(fit, records, manifes
     plain = advise(fit, manifest, 200, domain="cifar", image_steps=30_000)
     found = advise(fit, manifest, 200, pilots=records)
     assert (found.status, found.target_set) == ("pilot", MINE) and not any(
-        "pilots pin it down" in n for n in found.notes
+        "pilots measure it" in n for n in found.notes
     )
-    assert any("pilots pin it down" in note for note in plain.notes)
+    assert any("pilots measure it" in note for note in plain.notes)
     after = predict_with_pilots(fit, {"m": manifest}, records).predictions[0].outcome("accuracy")
     assert found.plan("now").value == after.value and abs(found.plan("now").value - truth()) < 0.05
     for plan in found.plans:  # a gain is what the values say, and the true one lies inside

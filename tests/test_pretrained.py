@@ -301,7 +301,7 @@ grid:
         ({"weights": None}, {}, "train: head freezes what nothing has trained"),
         ({}, {"deferred": 0.5, "sampling": "balanced"}, "deferred needs steps"),
         ({}, {"deferred": 0.5}, "deferred says when sampling or class_weights begin"),
-        ({}, {"logit_adjustment_at": "test"}, "logit_adjustment says how much and is 0"),
+        ({}, {"logit_adjustment_at": "test"}, "logit_adjustment, how much, is 0"),
         ({"train": "all"}, {}, "the recipe names no learning_rate"),
         ({"train": "tail"}, {}, "String should match pattern"),
         ({}, {"class_weights": "effective:1"}, "String should match pattern"),

@@ -171,7 +171,7 @@ def test_the_command_plans_and_then_reads(tmp_path: Path, monkeypatch: pytest.Mo
     read = CliRunner().invoke(predictor, ["rates", str(path), "--runs", "runs"])
     assert read.exit_code == 0 and asked == [(Path("runs"), ["demo-rates"])]
     assert (
-        "power         of image-steps in the best rate: -0.30 [-0.30, -0.30] 95 %; 6 best rates of 2 target sets"
+        "power         best rate ~ image-steps^p, p -0.30 [-0.30, -0.30] 95 %; 6 best rates of 2 target sets"
         in read.stdout
     )
     assert "recipe        learning_rate: {rate: 0.0268, at: 4000, power: -0.3}" in read.stdout

@@ -99,9 +99,9 @@ def plan_lines(summary: Mapping[str, Any], hours: Sequence[Mapping[str, Any]]) -
     lines += [_repeats_line(row) for row in summary.get("repeats", ())]
     if summary["same_data"]:
         pairs = [" = ".join(ids[:3]) + (" ..." if len(ids) > 3 else "") for ids in summary["same_data"]]
-        lines.append(f"configurations with equal indicators: {listed(pairs)}")
+        lines.append(f"configurations that no indicator tells apart: {listed(pairs)}")
     if summary["constant"]:
-        lines.append(f"the same in all runs: {', '.join(summary['constant'])}")
+        lines.append(f"indicators that are the same in all runs: {', '.join(summary['constant'])}")
     return lines
 
 
@@ -166,17 +166,18 @@ def _pace_lines(summary: Mapping[str, Any]) -> list[str]:
     """Runs an hour, images a second, time left; and what these leave out."""
     lines = []
     if summary["runs_per_hour"]:
-        basis = " of one process, from one run," if summary["pace_from_runs"] == 1 else ""
-        ago = f", {summary['last_ended_hours_ago']:.1f} h ago" if summary["last_ended_hours_ago"] > 1 else ""
+        basis = " of one process, known from one run" if summary["pace_from_runs"] == 1 else ""
+        hours = summary["last_ended_hours_ago"]
+        ago = f"; the last run ended {hours:.1f} h ago" if hours > 1 else ""
         idle = f", without {summary['paused_hours']:.1f} h of pauses" if summary["paused_hours"] > 0.05 else ""
         left = f"; {summary['eta_hours']:.2f} h left at that pace" if summary["eta_hours"] else ""
         lines.append(
-            f"{summary['runs_per_hour']:.1f} runs an hour, {summary['images_per_second']:,.0f} images/s{basis} "
-            f"at the last look{ago}{idle}{left}"
+            f"{summary['runs_per_hour']:.1f} runs an hour, {summary['images_per_second']:,.0f} images/s{basis}"
+            f"{idle}{ago}{left}"
         )
     if summary["n_without_end"]:
         what = "run states" if summary["n_without_end"] == 1 else "runs state"
-        lines.append(f"{summary['n_without_end']} finished {what} no end that is readable and past: not in the pace")
+        lines.append(f"{summary['n_without_end']} finished {what} no end, or none in the past: left out of the pace")
     return lines
 
 

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 FEWER = 999  # permutations at most: each one compares every cell of the design anew
 VARIANTS = {"conditional_mutual_information": "jiang", "conditional_mutual_information_pgdl": "pgdl"}
 NO_AXES = "no axis of the grid varies over these configurations"
-OF_DESIGN = "the design, not chance, chose its cells: no interval and no p are made for it"
+OF_DESIGN = "its cells follow from the design, not from chance: it has no interval and no p"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +139,11 @@ def _granulated(
             )
             value = float(found.value[k, m])
             row.append(
-                Judged(value=None, reason=f"no cell of the design has a value (finite of eligible cells: {cells})")
+                Judged(value=None, reason=f"no cell of the design has a value ({cells})")
                 if np.isnan(value)
                 else Judged(
                     value=value, p=float(p[k, m]),
-                    reason=f"no interval: the design chose its cells (finite of eligible: {cells})",
+                    reason=f"no interval: its cells follow from the design (cells with a value: {cells})",
                 )
             )  # fmt: skip
         rows.append(row)

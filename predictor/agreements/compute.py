@@ -98,7 +98,7 @@ def agreement(
         for name, sign in zip(request.outcomes, directions, strict=True) if sign < 0
     ]  # fmt: skip
     if "status" in frame and (diverged := int(frame["status"].eq("diverged").sum())):
-        notes.append(f"{diverged} of {len(frame)} runs diverged and have no outcome: what is said holds for the others")
+        notes.append(f"{diverged} of {len(frame)} runs diverged and have no outcome: the table is of the others")
     wanted = list(dict.fromkeys([*request.indicators, *([request.given] if request.given else [])]))
     columns = [*(f"ind_{name}" for name in wanted), *(f"out_{name}" for name in request.outcomes)]
     noises = [f"noise_{name}" for name in request.outcomes if f"noise_{name}" in frame]

@@ -32,7 +32,7 @@ PAIRWISE_OF = {
     "decision_accuracy": lambda counts: counts.decision_accuracy,
     "decision_coverage": lambda counts: counts.decision_coverage,
 }
-NO_SPREAD = "a share of the pairs: no interval and no p are made for it"
+NO_SPREAD = "a share of the pairs: it has no interval and no p"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +192,7 @@ def _pairwise_p(
     if x.shape[1] <= SMALL:
         return permutation_p(net, permuted_net(x, y, orders), exact=orders.exact), None
     if blocks is not None:
-        why = f"permuted inside blocks up to {SMALL} configurations only; Spearman's p stands"
+        why = f"inside blocks there is a p up to {SMALL} configurations only; take that of Spearman"
         return np.full(net.shape, np.nan), why
     least = 1 / (request.n_permutations + 1)  # as small as a Monte-Carlo p can be
     p = [[max(float(stats.kendalltau(a, b, method="asymptotic").pvalue), least) for b in y] for a in x]

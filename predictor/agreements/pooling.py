@@ -35,7 +35,7 @@ def pooled(rows: Sequence[Agreement], kinds: Mapping[str, str], level: float) ->
         for name in sets if len(sets) > 2 else ():
             rest = [row for row in usable if row.target_set != name]
             left = next(_pool(rest, study, f"(without {name})", level, len(sets) - 1))
-            yield replace(left, reason=f"shows what {name} decides; its p is not adjusted")
+            yield replace(left, reason=f"shows how much depends on {name}; its p is not adjusted")
 
 
 def _pool(rows: Sequence[Agreement], study: str, target_set: str, level: float, n_sets: int) -> Iterator[Agreement]:
@@ -60,7 +60,7 @@ def _pool(rows: Sequence[Agreement], study: str, target_set: str, level: float, 
     )  # fmt: skip
     yield Agreement(
         **shared, statistic="i_squared", value=found.i_squared, low=None, high=None, p=found.q_p,
-        reason=f"share of the variance between {n_sets} target sets; p is Cochran's Q's; no interval is made for it",
+        reason=f"share of the variance that lies between {n_sets} target sets; p of Cochran's Q; it has no interval",
     )  # fmt: skip
 
 

@@ -321,7 +321,7 @@ def _why(result: ClaimResult) -> str:
         return f"{len(lacking)} of {len(result.parts)} parts have fewer than {TARGET_SETS} target sets"
     open_parts = [part for part in result.parts if part.supports is None or part.supports >= ALPHA]
     if not open_parts:
-        return "not beyond doubt after Holm's adjustment"
+        return "not significant after Holm's adjustment for the other claims"
     names = ", ".join(f"{part.name} ({part.outcome})" for part in open_parts[:2])
     more = f" and {len(open_parts) - 2} more" if len(open_parts) > 2 else ""
     return f"the interval holds both answers: {names}{more}"

@@ -127,7 +127,7 @@ def command(
         from predictor.records import read_registry
 
         if asked.pop("recipe") is not None:
-            raise FitError("the pilots say their recipe", remedy="leave --recipe out")
+            raise FitError("the pilots state their recipe themselves", remedy="leave --recipe out")
         records = read_registry(pilot)
         whose = read_pilots(records, target_set).domain
         home = whose if domain == NEW and whose in fit.domains else domain

@@ -328,7 +328,7 @@ class _Rows:
             self.notes.append(f"{len(contradicted)} runs left out, whose rows tell different things:\n  {lines}")
         elif differing:
             raise RegistryError(
-                f"{len(differing)} rows are a run that another row tells otherwise: {listed(differing)}",
+                f"{len(differing)} rows give a run other values than another row does: {listed(differing)}",
                 where=self._table.source,
                 remedy="add the columns that tell them apart to identity or seed, or leave such runs out in the map "
                 "(contradictions: drop)",

@@ -142,7 +142,7 @@ def roles_of(table: Table, request: ManifestRequest) -> Roles:
         raise ManifestError(
             "--count and --weight together",
             where=where,
-            remedy="choose one: choose one: a row is a class with its count, or a sample with its weight",
+            remedy="choose one: a row is a class with its count, or a sample with its weight",
         )
     split, source, image = (None if name in (label, count, weight) else name for name in (split, source, image))
     boxes = bool(image) and not count and _has_boxes(name for name in table.columns if name not in (label, image))

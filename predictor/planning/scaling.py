@@ -160,7 +160,7 @@ def scale_curve(
         now = with_roles(manifest, distribution, request)
         predicted = partial(predict, fit, **asked, recipe=named, level=level)
     elif recipe is not None:
-        raise FitError("the pilots say their recipe", remedy="leave --recipe out")
+        raise FitError("the pilots state their recipe themselves", remedy="leave --recipe out")
     else:
         from predictor.planning.pilots.predict import pilot_predictor
 

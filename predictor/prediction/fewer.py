@@ -74,12 +74,12 @@ def _line(
             most = fit.ranges.get("image_steps", (0, wanted))[1]
             beyond = "" if wanted <= most else f", of which the fit saw at most {most:,.0f}"
             return (
-                f"{told}: {steps:,} image-steps show each image {seldom:.3g} times, and the fewer {often:.3g} times; "
-                f"--image-steps {wanted} would show all as often{beyond}"
+                f"{told}: {steps:,} image-steps show each image {seldom:.3g} times, but each of the fewer "
+                f"{often:.3g} times; --image-steps {wanted} would show all as often{beyond}"
             )
     return (
-        f"{told}: not for the number of images; the fit's runs of the two sizes differ in more than that; trust the "
-        "intervals, not the difference"
+        f"{told}: the number of images is not the reason, since the fit's runs of the two sizes differ in more than "
+        "that; trust the intervals, not the difference"
     )
 
 

@@ -76,7 +76,7 @@ class Question:
             return replace(self._made(value, wide, None, f"{UNCALIBRATED}, twice as wide as inside"), backed=False)
         wide, covered = float(np.ravel(wide)[0]), own.covered_at(self.level)
         told = f"{covered[0]} of {covered[1]} covered" if covered else "coverage not measured"
-        how = "made as for the largest fifth of the runs from smaller ones"
+        how = "made from the errors on the largest fifth of the runs, predicted from smaller ones"
         return self._made(value, wide, None, f"{UNCALIBRATED} this far out; {how}: {told}")
 
     def _made(

@@ -148,14 +148,14 @@ def _reach(name: str, own: Reach, *, priced: bool) -> list[Block]:
         best = f"; {percent(own.value)} with {own.most:,} more images" if own.value is not None else ""
         lines: list[Block] = [Said(f"{own.reason}{best}", name)]
         if own.low is not None:
-            lines.append(Said(f"its upper bound is reached with {own.low:,} images", ""))
+            lines.append(Said(f"the upper end of the interval reaches it with {own.low:,} images", ""))
         return lines
     if own.images == 0:
-        return [Said(f"reached now; images for the whole interval {span}", name)]
+        return [Said(f"reached now; interval of the images needed {span}", name)]
     cost = f" for {own.cost:,.10g}" if priced and own.cost is not None else ""
     lines = [Said(f"{own.images:,} images{cost} {span}, spread as advised", name)]
     if own.high is None:
-        lines.append(Said("its lower bound is not reachable within the domain of the fit", ""))
+        lines.append(Said("the lower end of the interval does not reach it inside of what the fit saw", ""))
     return lines
 
 

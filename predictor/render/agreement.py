@@ -77,14 +77,15 @@ def _notes(table: AgreementTable, left: set[str], hidden: int, by: Sequence[str]
     yield from table.notes
     if by:
         yield (
-            "gamma of the pairs that differ in this axis alone, its interval or p permuted inside them; profile: at "
-            "equal n_samples; a dash: no such pair is untied"
+            "gamma of the pairs that differ in this axis alone; p permutes outcomes among these; profiles are compared "
+            "at equal n_samples; a dash: there is no such pair, or all are tied"
         )
     if everything:
         yield (
-            "decides: right of the pairs with distinct outcomes, a tie half, of those that it decides; Psi: granulated "
-            "Kendall; CMI, PGDL: conditional mutual information after Jiang et al. and after the competition, with the "
-            "sign of rho; wrong sign: mean and worst over single changes of the design"
+            "decides: share of the pairs with different outcomes that it orders rightly (a tie counts half), of the "
+            "share that it orders at all; Psi: granulated Kendall; CMI, PGDL: conditional mutual information as Jiang "
+            "et al. define it and as the PGDL competition does, with the sign of rho; wrong sign: how often it orders "
+            "two configurations wrongly that differ in one axis alone, on average and for the worst such change"
         )
     if left:
         yield f"also measured: {', '.join(sorted(left))}; --all or --outcome NAME shows them"

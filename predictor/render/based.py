@@ -59,8 +59,9 @@ def page(made: FitOnTop) -> list[list[Block]]:
     first = made.added[0].target_set
     use = whole(f"predictor predict MANIFEST --fit {made.written} --target-set {first}")
     lines = (
-        "each configuration predicted with the others, in points; MAE base: without any of them; nominal 90 %",
-        f"base: {made.base}; what it says of other images is unchanged",
+        "MAE in points, each configuration predicted with the help of the others; MAE base: by the base alone; "
+        "covered: by 90 % intervals",
+        f"base: {made.base}; its predictions for other images stay as they are",
         *(f"left out: {line}" for line in made.notes),
         f"written: {made.written}",
         f"use it: {use}",

@@ -10,8 +10,13 @@ from predictor.planning.advice.changes import Change
 from predictor.render.page import Block, PageTable, Said
 from predictor.render.tables import percent
 
-DROPPED = "a class that is merged or left out counts as 0; no run of the fit dropped one: the others follow the curve"
-SHARES = "plain: accuracy where test images come as often as in the manifest; worst now: the class that is worst now"
+DROPPED = (
+    "a class that is merged or left out counts as never right; no run of the fit dropped one, so the others are "
+    "predicted from their counts"
+)
+SHARES = (
+    "plain: accuracy where test images have the class shares of the manifest; worst now: of the class that is worst now"
+)
 
 
 def change_blocks(changes: Sequence[Change], no_actions: str | None) -> list[Block]:
@@ -23,7 +28,7 @@ def change_blocks(changes: Sequence[Change], no_actions: str | None) -> list[Blo
         if any(change.kind == "labels" for change in changes):
             blocks.append(Said(DROPPED, indent="  "))
     if no_actions is not None:
-        blocks.append(Said(f"actions of training: none predicted: {no_actions}", indent="  "))
+        blocks.append(Said(f"actions of training are not predicted: {no_actions}", indent="  "))
     return blocks
 
 

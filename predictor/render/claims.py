@@ -34,10 +34,10 @@ def page(report: ClaimsReport, *, everything: bool = False) -> list[list[Block]]
         ]
         sections.append([PageTable(sets)] if sets else [])
     notes = [
-        "effect, interval and margin: points of accuracy, of each claim's first part, its mean over target sets with "
-        "Student's t; pairs: bases that were compared; q: Holm's over all claims of the paper (C), and over "
-        "those that people repeat (P) of every recipe family; a verdict needs 6 target sets; "
-        "all parts: --all"
+        "effect: points of accuracy, the mean over target sets of the claim's first part, with the interval of "
+        "Student's t; margin: a smaller effect counts as none; pairs: configurations that were compared with a "
+        "changed one; q: p after Holm's adjustment, over the paper's claims (C) together and over what people repeat "
+        "(P) in all recipe families together; a verdict needs 6 target sets; all parts: --all"
     ]
     notes += [f"{count} runs not used: {why}" for why, count in report.unused.items()]
     if any(r.missing and r.missing.n_runs for r in results):
@@ -93,8 +93,10 @@ def _sentence(result: ClaimResult) -> str:
     if result.note:
         parts.append(result.note)
     if result.differs is not None:
-        word = "differs" if result.differs < 0.05 else "no difference shown"
-        parts.append(f"between domains: {word} (Welch's test over target sets, p {p_value(result.differs)})")
+        told = (
+            "the effect differs between domains" if result.differs < 0.05 else "no difference between domains is shown"
+        )
+        parts.append(f"{told} (Welch's test over target sets, p {p_value(result.differs)})")
     if result.missing:
         parts.append(f"missing: {result.missing}")
     text = "; ".join(parts)

@@ -37,7 +37,7 @@ def page(curve: ScaleCurve) -> Page:
         what = f"{len(curve.runs):,} configurations ({n:,} runs), of whatever shape"
         lines.append(Said(f"{what}: {_span(curve)}", "real runs"))
     if curve.covered:
-        held = f"{curve.covered[0]:,} of {curve.covered[1]:,} such intervals held at the size that there is"
+        held = f"{curve.covered[0]:,} of {curve.covered[1]:,} such intervals held at the present size"
         lines.append(Said(f"{100 * curve.level:g} %; {held}", "intervals"))
     lines += [Said(note, "note") for note in curve.notes]
     return [

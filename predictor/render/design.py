@@ -77,7 +77,7 @@ def page(found: Design, *, output: str | Path = "design.yaml", runs: str | Path 
     registry = [] if runs is None else ["--runs", runs]
     hours = [item.hours for item in found.choices]
     if found.images_per_second is None:
-        cost = "no record states a speed: chosen for each image-step"
+        cost = "no record states a speed, so the cost is counted in image-steps, not in hours"
     else:
         total = sum(hour for hour in hours if hour is not None)
         speed = f"{found.images_per_second:,.0f} images/s on {found.device}"

@@ -215,7 +215,9 @@ def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -
             lines.append(Said(f"1-3 pilot runs pin it down: {pilots_of(item.manifest)}", ""))
     elif item.basis == "new_domain":
         seen = f"{_plural(found.n_target_sets, 'target set')}, {_plural(found.n_domains, 'domain')}"
-        lines.append(Said(f"the interval is as if its images were like the fit's ({seen}); images decide", "level"))
+        lines.append(
+            Said(f"the interval supposes images like those of the fit ({seen}); others may lie outside of it", "level")
+        )
         lines.append(Said(f"1-3 pilot runs pin it down: {pilots_of(item.manifest)}", ""))
     if following is not None:
         widths = f"{100 * following.width_before:.1f} -> {100 * following.width_after:.1f} points"
@@ -265,11 +267,11 @@ def _why(item: Prediction, backed: bool) -> list[Block]:
         return []
     if backed:
         parts = [f"{entry['name']} {100 * entry['value']:+z.1f}" for entry in item.contributions]
-        return [Said(f"{', '.join(parts)}   (points, against balanced at the same N)", "why")]
+        return [Said(f"{', '.join(parts)}   (points, against as many images in equal classes)", "why")]
     moved = [entry for entry in item.contributions if abs(entry["value"]) >= MOVED]
     parts = [f"{entry['name']} {'raises' if entry['value'] > 0 else 'lowers'} it" for entry in moved]
     told = ", ".join(parts) or "nothing moves it"
-    return [Said(f"{told}   (against balanced at the same N; by how much depends on the level)", "why")]
+    return [Said(f"{told}   (against as many images in equal classes; by how much depends on the level)", "why")]
 
 
 def recipe_text(recipe: Mapping[str, Any]) -> str:
@@ -345,8 +347,8 @@ def _evidence(found: Predictions) -> list[Block]:
     held = {row.outcome: row.covered for row in found.comparisons}
     told = [f"{name} {own[0]:,} of {own[1]:,}" for name, own in held.items() if own]
     missing = [name for name, own in held.items() if not own]
-    parts = [f"of held-out pairs {', '.join(told)} intervals held"] if told else []
-    parts += [f"not measured how often they hold: {', '.join(missing)}"] if missing else []
+    parts = [f"held-out pairs that they covered: {', '.join(told)}"] if told else []
+    parts += [f"coverage not measured: {', '.join(missing)}"] if missing else []
     parts += ["outside of what the fit saw they are uncalibrated"] if beyond else []
     return [Said(f"{level} intervals; {'; '.join(parts)}", indent="  ")]
 

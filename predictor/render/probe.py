@@ -101,7 +101,9 @@ def _features(method: str) -> str:
 
 def _found(probe: Probe) -> Iterator[Block]:
     if probe.slope is not None:
-        yield _line("growth", f"{probe.slope:+.2f} logits above chance for e times the images")
+        yield _line(
+            "growth", f"{probe.slope:+.2f} logits of the accuracy above chance for each 2.7 times as many images"
+        )
     if probe.confused_at:
         n = probe.confused_at
         hard = sorted((one for one in probe.classes if n in one.accuracy), key=lambda one: one.accuracy[n])[:HARD]
@@ -116,8 +118,8 @@ def _found(probe: Probe) -> Iterator[Block]:
                 yield _line("", f"{image} ({own}) and {other} ({theirs}): one of the labels is wrong, or both fit")
     if probe.diversity is not None:
         spread = probe.diversity
-        images = f"{spread.within:.2f} unlike images of {spread.per_class} of a class"
-        yield _line("diversity", f"{images}, {spread.classes:.2f} unlike classes of {len(probe.classes)}")
+        images = f"{spread.per_class} images of a class are worth {spread.within:.2f} that are wholly unlike"
+        yield _line("diversity", f"{images}; {len(probe.classes)} classes {spread.classes:.2f}")
     if probe.left_out:
         yield _line("left out", "; ".join(f"{name}: {why}" for name, why in probe.left_out.items()))
     for note in probe.notes:

@@ -32,7 +32,7 @@ def stated(found: ChosenRate) -> float | dict[str, float]:
 def page(found: ChosenRate) -> list[list[Block]]:
     """The best rates, what they have in common, and the line for the recipe."""
     within = [row for row in found.best if not row.edge]
-    power = "not known: too few best rates lie within those tried, or one length of training"
+    power = "not known: it takes best rates inside of those tried, at several lengths of training"
     if found.power is not None:
         power = f"{found.power:+.2f}"
         power += f" [{found.low:+.2f}, {found.high:+.2f}] 95 %" if found.low is not None else ", no interval"
@@ -41,13 +41,13 @@ def page(found: ChosenRate) -> list[list[Block]]:
     rate = stated(found)
     line = f"{rate:g}" if isinstance(rate, float) else "{" + ", ".join(f"{k}: {v:g}" for k, v in rate.items()) + "}"
     lines: list[Block] = [
-        Said(f"of image-steps in the best rate: {power}", "power"),
+        Said(f"best rate ~ image-steps^p, p {power}", "power"),
         Said(f"learning_rate: {line}", "recipe"),
     ]
     if any(row.edge for row in found.best):
         tried = sorted({rate for row in found.best for rate in row.tried})
         more = [f"--rate {rate:g}" for rate in (tried[0] / 2, *tried, tried[-1] * 2)]
-        edge = "a best rate lies at the edge of those tried, and counts for no power; to try more:"
+        edge = "a best rate is the smallest or largest of those tried, so the power leaves it out; to try more:"
         lines += [Said(edge, "note"), Said(f"predictor rates GRID.yaml {' '.join(more)} --output FILE", "")]
     return [[PageTable(rate_rows(found), COLUMNS, FORMATS, optional=("runs", "spread"))], lines]
 

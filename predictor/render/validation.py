@@ -53,10 +53,10 @@ def foot(fit: Fit, written: str | Path | None) -> list[str]:
     )
     other = "" if all(row["scale"] in SHARES for row in fit.validation) else ", on another scale in the outcome's unit"
     return [
-        f"{CHOSEN} chosen; weights and intervals of a fold come from the others. Seeds are averaged.",
+        f"{CHOSEN} chosen; weights and intervals of a fold are learnt on the other folds. Seeds are averaged.",
         *(f"{split}: {SPLITS[split]}" for split in present),
-        f"MAE, RMSE, width and interval score in points{other}; ranks and decisions inside target sets; covered: "
-        "nominal 90 %, with the exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
+        f"MAE, RMSE, width and interval score in points{other}; ranks and decisions are compared inside target sets; "
+        "covered: by 90 % intervals, with the exact 95 % binomial interval; skill: 1 - MSE / MSE of the baseline.",
         "known level: MAE when the level of each target set is known; noise: best rank agreement and least MAE that "
         "seed noise allows.",
         *reasons,
@@ -89,9 +89,11 @@ def _where_covered(row: Mapping[str, Any]) -> list[str]:
     lines = [f"covered by {kind}: {_counts(by[kind])}" for kind in ("study", "domain") if by.get(kind)]
     studies = row.get("covered_studies", [])
     if studies and set(studies) != set(by.get("study", {})):
-        lines.append(f"calibrated and counted on {', '.join(studies)}: drawn as a user would draw designs")
+        lines.append(
+            f"intervals are made from and counted on {', '.join(studies)}, whose designs are drawn as a user's would be"
+        )
     elif row["split"] == "configuration":
-        lines.append("no study with 30 representative configurations: all configurations calibrate")
+        lines.append("intervals are made from all configurations: no study has 30 that are drawn as a user's would be")
     return lines
 
 

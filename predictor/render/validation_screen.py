@@ -71,11 +71,11 @@ def page(told: FitTold, *, everything: bool = False) -> Page:
         *(Said(_family(own), f"also {name}") for name, own in fit.recipe_families.items() if own is not fit),
         Said(_weak(fit), "weak"),
         *(Said(line, "" if i else "left out") for i, line in enumerate(left)),
-        Said(f"every family, split and shift{beside}; bins of P(a is better); notes", "--all"),
+        Said(f"every family, split and shift{beside}; how often P(a is better) was right; notes", "--all"),
         *([] if told.written is None else [Said(str(told.written), "written")]),
     ]
-    units = "MAE and noise (the least that seeds allow) in points; rho inside target sets"
-    units += "; of a shift: MAE, intervals that hold" if folded else ""
+    units = "MAE and noise (the least that seeds allow) in points; rho: ranks inside target sets"
+    units += "; of a shift: MAE, then how many intervals hold" if folded else ""
     scores: list[Block] = [PageTable([_scored(row) for row in held])] if held else []
     return [[Said(made), Said(units)], first, scores, lines]
 

@@ -128,7 +128,7 @@ def _compared(found: Predictions, row: Comparison) -> str:
     if beyond:
         evidence = "; how often such intervals hold there is not known"
     elif row.covered:
-        evidence = f"; of held-out pairs {row.covered[0]:,} of {row.covered[1]:,} such intervals held"
+        evidence = f"; such intervals held for {row.covered[0]:,} of {row.covered[1]:,} held-out pairs"
     else:
         evidence = "; how often such intervals hold was not measured"
     rest = found.predictions[2:]
@@ -158,7 +158,7 @@ def _one(item: Prediction) -> str:
     if item.unknown:
         return f"{item.manifest}: no level is known, as no run had that recipe{weak}."
     if not own.backed:
-        return f"{item.manifest}: labels alone say no level of images like these{weak}."
+        return f"{item.manifest}: labels alone do not tell the level that images like these reach{weak}."
     text = f"{item.manifest} will reach {_level(own, own.value, own.low, own.high)}"
     if own.scale in SHARES:
         chance = item.chance
@@ -191,11 +191,10 @@ def _next(found: Predictions) -> list[str]:
         return [step_text(step)]
     own = best.outcomes[0]
     if best.unknown:
-        return [
-            f"Next: runs of your own with it: {whole(f'predictor pilots {best.manifest} --next 3 --recipe GRID.yaml')}."
-        ]
+        own_runs = whole(f"predictor pilots {best.manifest} --next 3 --recipe GRID.yaml")
+        return [f"Next: train runs with it yourself: {own_runs}."]
     if best.outside:
-        return [f"Next: runs of your own out there, at 3 sizes: {pilots_of(best.manifest)}."]
+        return [f"Next: train it yourself at 3 sizes: {pilots_of(best.manifest)}."]
     if own.value is not None and not own.backed:
         return [f"Next: 1-3 cheap runs of your own tell the level: {pilots_of(best.manifest)}."]
     return []

@@ -91,7 +91,7 @@ def advise(
     if wanted is not None:
         share_between("accuracy to reach", wanted, remedy="use --reach 0.8")
     if pilots is not None and recipe is not None:
-        raise FitError("the pilots say their recipe", remedy="leave --recipe out")
+        raise FitError("the pilots state their recipe themselves", remedy="leave --recipe out")
     whole = fit
     named = named_recipe(fit, recipe, model=model, image_size=image_size, image_steps=image_steps)
     fit = fit if pilots is not None else named.fit
@@ -139,10 +139,10 @@ def advise(
     advised = _advised(rows, found, outcome, outside=bool(base.outside))
     if base.basis not in ("in_domain", "pilot"):
         on = "a probe of the images" if told else "the fit's images"
-        notes.append(f"the gains are at the level that is predicted now, which rests on {on}: pilots pin it down")
+        notes.append(f"the gains are at the level that is predicted now, which rests on {on}: pilots measure it")
     labels = relabelled(now, merge_below=merge_below, drop_below=drop_below, other=other)
     if pilots is not None:
-        done: tuple[tuple[Change, ...], str | None] = (), "not scored after pilots: they say nothing of actions"
+        done: tuple[tuple[Change, ...], str | None] = (), "pilots tell nothing of them"
     else:
         network = request.recipe["model"]
         own = named.evidence or next((item for item in fit.evidence if item.model == network), None)

@@ -51,7 +51,7 @@ def reach(curve: Curve, wanted: float, budget: int) -> Reach:
         high=_images(low),
         most=points[-1].images,
         value=points[-1].value,
-        reason="not reachable within the domain of the fit" if value is None else None,
+        reason="not reached inside of what the fit saw" if value is None else None,
     )
 
 

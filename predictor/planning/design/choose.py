@@ -34,9 +34,10 @@ SLOPE_SD, SET_SLOPE_SD = 1.0, 0.3  # logits for one standard deviation of a feat
 LEAST_NOISE = 0.05**2  # variance in logits of a configuration
 SECONDS = 3600
 PAYS = (  # benchmarks/designs.py, 20 splits
-    "in runs it does not pay: of 164 recorded configurations this order needed 0.92 [0.81, 1.03] as many as a random "
-    "one for the same error, and one spread evenly over the levels 0.87 [0.79, 1.03]; with 76 all three leave 4.7 to "
-    "4.8 points, the error of a linear model, which more of the same runs lessen little. Saved hours were not measured"
+    "this order is not shown to save runs: of 164 recorded configurations it needed 0.92 [0.81, 1.03] times as many as "
+    "a random order for the same error, one spread evenly over the levels 0.87 [0.79, 1.03] times; with 76 "
+    "configurations all three err by 4.7 to 4.8 points, and more of the same runs lessen the error of a linear model "
+    "little. Saved hours were not measured"
 )
 
 

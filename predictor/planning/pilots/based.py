@@ -138,5 +138,5 @@ def predict_own(fit: Fit, manifests: Any, records: Sequence[RunRecord], **asked:
     read_pilots(records)
     recipe = asked.pop("recipe", None)
     if recipe is not None:
-        raise FitError("the runs of this target set say their recipe", remedy="leave --recipe out")
+        raise FitError("the runs of this target set state their recipe themselves", remedy="leave --recipe out")
     return predict_with_pilots(fit, manifests, records, **asked)

@@ -208,7 +208,7 @@ def plan_pilots(
         )
         width = after
     if width >= first:
-        notes = (*notes, "no pilot is expected to narrow the interval: what is predicted without them is as sharp")
+        notes = (*notes, "no pilot is expected to narrow the interval: the prediction is as sharp without them")
     return PilotPlan(
         manifest=manifest, target_set=target_set, domain=domain, recipe=request.recipe, outcome="accuracy", level=level,
         classes=ranked(now.target_names, counts, target_set), width_now=first, share=share, chance=chance,
@@ -249,7 +249,7 @@ def _telling(found: list[Subsample], chance: float, tested: float, n: int) -> tu
     nearest = sorted(found, key=lambda item: -item.forecast)[:n]
     few = "no subsample is" if not telling else f"only {len(telling)} subsample{'s are' if len(telling) > 1 else ' is'}"
     return nearest, (
-        f"{few} forecast to leave chance ({100 * chance:.1f} % by guessing; the best reaches "
+        f"{few} forecast to do better than chance ({100 * chance:.1f} % by guessing; the best reaches "
         f"{100 * nearest[0].forecast:.1f} %); the others may tell nothing; more images or image-steps would",
     )
 
