@@ -276,6 +276,23 @@ def test_plain_numbers() -> None:
             number(cell)
 
 
+def test_robustness_is_the_mean_of_the_shifts_that_the_map_names() -> None:
+    of = table(net=["a", "b"], top=[0.7, 0.6], v2=[0.5, 0.4], sketch=[0.3, "-"], objects=[0.1, 0.1])
+    plan: dict[str, Any] = {
+        "study": "s", "citation": "c", "target_set": "t", "domain": "d", "identity": ["net"], "missing": ["-"],
+        "indicators": {"size": "top"}, "robustness": ["v2", "sketch"],
+        "outcomes": {"shift:v2": "v2", "shift:sketch": "sketch", "shift:objects": "objects"},
+    }  # fmt: skip
+    first, second = build(of, checked_map(plan, "map.yaml")).records
+    assert first.outcomes["robustness"].value == pytest.approx(0.4) and first.outcomes["robustness"].scale == "accuracy"
+    assert "robustness" not in second.outcomes, "a row without one of the shifts has no such mean"
+    assert "no outcome shift:v3 in the map" in refusal({**plan, "robustness": ["v3"]}, of)
+    twice = {**plan, "outcomes": {**plan["outcomes"], "robustness": "objects"}}
+    assert "stated twice" in refusal(twice, of)
+    loss = {**plan["outcomes"], "shift:v2": {"column": "v2", "scale": "loss"}}
+    assert "shift:v2 is a loss" in refusal({**plan, "outcomes": loss}, of)
+
+
 def test_effective_robustness_is_what_the_reference_set_does_not_explain() -> None:
     rng = np.random.default_rng(0)
     columns: dict[str, list[Any]] = {"n": [], "kind": [], "a": [], "b": []}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from predictor.importers.effective import Line, with_effective
 from predictor.importers.mapping import Constant, Map, MappedClasses, needed_parts, without_meaning
 from predictor.importers.table import BadCell, Cell, ImportedTable, is_missing, is_number, number, shown, text, whole
 from predictor.records.schema import Counted, Outcome, Reported, RunRecord, Scalar, StageCounts, imported_id
+from predictor.records.shift_rows import SHIFT
 from predictor.statistics.outcome_scales import SHARES, impossible, needed
 
 Value = TypeVar("Value")
@@ -219,6 +221,9 @@ class _Rows:
             clean = self._measured(number_, cells, item.clean, item.scale, item.per_cent) if item.clean else None
             if value is not None:
                 found[name] = Outcome(value=value, scale=item.scale, chance=item.chance, clean_value=clean)
+        shifts = [found.get(f"{SHIFT}{name}") for name in self._plan.robustness or ()]
+        if shifts and None not in shifts:
+            found["robustness"] = Outcome(value=fmean(shift.value for shift in shifts if shift), scale="accuracy")
         return found
 
     def _measured(self, number_: int, cells: Sequence[Cell], column: str, scale: str, per_cent: bool) -> float | None:

@@ -13,6 +13,7 @@ from predictor.errors import PredictorError, RegistryError, listed, near
 from predictor.grids.expand import read_mapping
 from predictor.importers.table import ImportedTable
 from predictor.records.schema import NAME
+from predictor.records.shift_rows import SHIFT
 from predictor.statistics.outcome_scales import KNOWN, SHARES
 
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
@@ -128,6 +129,7 @@ class Map(_Part):
     ignore : columns that become nothing, or 'rest'
     missing : words for no value beside the usual ones
     contradictions : rows that are one run and say different things: an error, or all of them left out and named
+    robustness : shifts whose mean is the outcome robustness, in rows that have all of them
     """
 
     study: Annotated[Text, Field(pattern=NAME)] | None = None
@@ -148,8 +150,21 @@ class Map(_Part):
     contradictions: Literal["error", "drop"] = "error"
     at_least: tuple[AtLeast, ...] = ()
     effective_robustness: Effective | None = None
+    robustness: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     sheet: Text | None = None
+
+    @model_validator(mode="after")
+    def _mean_of_shifts(self) -> Map:
+        """Of accuracies that the map names, and stated once."""
+        shifts = {name.removeprefix(SHIFT): item for name, item in self.outcomes.items() if name.startswith(SHIFT)}
+        if unknown := [name for name in self.robustness or () if name not in shifts]:
+            raise ValueError(f"robustness: no outcome {SHIFT}{unknown[0]} in the map")
+        if other := [name for name in self.robustness or () if shifts[name].scale != "accuracy"]:
+            raise ValueError(f"robustness: a mean of accuracies; {SHIFT}{other[0]} is a {shifts[other[0]].scale}")
+        if self.robustness and "robustness" in self.outcomes:
+            raise ValueError("robustness: stated twice, as a mean of shifts and as a column")
+        return self
 
     def named(self) -> Iterator[tuple[str, str]]:
         """(column, what it becomes) for every column that the map names."""
