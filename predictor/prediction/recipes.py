@@ -199,11 +199,12 @@ def in_imagenet(name: str) -> bool:
     (True, True, False)
     """
     plain = " ".join(name.lower().replace("_", " ").replace("-", " ").split())
-    return bool(plain) and any(own == plain or own.endswith(f" {plain}") for own in _imagenet())
+    return plain in _imagenet()
 
 
 @lru_cache(maxsize=1)
 def _imagenet() -> frozenset[str]:
+    """Every name, and the words at its end that say its kind: a manifest may ask for a million."""
     text = (importlib.resources.files("predictor") / "data" / "imagenet-1k.json").read_text(encoding="utf-8")
-    names = (one.strip().lower().replace("-", " ") for line in json.loads(text) for one in line.split(","))
-    return frozenset(names)
+    names = {one.strip().lower().replace("-", " ") for line in json.loads(text) for one in line.split(",")}
+    return frozenset(own[i + 1 :] for own in names for i in (-1, *(j for j, c in enumerate(own) if c == " ")) if own)
