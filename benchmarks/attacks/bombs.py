@@ -16,8 +16,8 @@ from made import all_of, grid, manifest, records, registry
 MIB = 1 << 20
 
 
-def _write(name: str, content: bytes) -> Callable[[Path], object]:
-    return lambda folder: (folder / name).write_bytes(content)
+def _write(name: str, content: bytes | Callable[[], bytes]) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(content if isinstance(content, bytes) else content())
 
 
 def _parquet(name: str, select: str) -> Callable[[Path], object]:
@@ -74,10 +74,10 @@ def _pax(records_: dict[str, str]) -> bytes:
 
 
 MANIFESTS: dict[str, tuple[str, Callable[[Path], object], tuple[int, ...]]] = {
-    "gzip of 3 GiB": ("m.csv.gz", _write("m.csv.gz", _gzip(3 * 1024)), (2,)),
+    "gzip of 3 GiB": ("m.csv.gz", _write("m.csv.gz", lambda: _gzip(3 * 1024)), (2,)),
     "gzip of nothing": ("m.csv.gz", _write("m.csv.gz", gzip.compress(b"")), (2,)),
-    "gzip cut": ("m.csv.gz", _write("m.csv.gz", _gzip(1)[:-9]), (2,)),
-    "gzip in gzip": ("m.csv.gz", _write("m.csv.gz", gzip.compress(_gzip(50))), (2,)),
+    "gzip cut": ("m.csv.gz", _write("m.csv.gz", lambda: _gzip(1)[:-9]), (2,)),
+    "gzip in gzip": ("m.csv.gz", _write("m.csv.gz", lambda: gzip.compress(_gzip(50))), (2,)),
     "zstd of 200 million rows": ("m.csv.zst", _zstd(200_000_000), (2,)),
     "Parquet of 10^11 rows": ("m.parquet", _parquet("m.parquet", "SELECT 'a' AS label FROM range(30000000)"), (0,)),
     "Parquet of one text of 500 MB": ("m.parquet", _parquet("m.parquet", "SELECT repeat('x', 500000000) AS label"), (2,)),
@@ -90,19 +90,19 @@ MANIFESTS: dict[str, tuple[str, Callable[[Path], object], tuple[int, ...]]] = {
     "Parquet, deep": ("m.parquet", _parquet("m.parquet", "SELECT " + "[" * 60 + "'a'" + "]" * 60 + " AS label"), (0, 2)),
     "Parquet without a footer": ("m.parquet", _write("m.parquet", b"PAR1" + b"x" * 100), (2,)),
     "Parquet, footer of 4 GiB": ("m.parquet", _write("m.parquet", b"PAR1" + b"\xff\xff\xff\xffPAR1"), (2,)),
-    "a label of 100 MB": ("m.csv", _write("m.csv", b"label\n" + b"x" * (100 * MIB) + b"\n"), (2,)),
-    "a quote that is never closed": ("m.csv", _write("m.csv", b'label\n"' + b"cat\n" * (5 * MIB)), (2,)),
-    "a header of 50 MB": ("m.csv", _write("m.csv", b"c," * (25 * MIB) + b"label\n"), (2,)),
+    "a label of 100 MB": ("m.csv", _write("m.csv", lambda: b"label\n" + b"x" * (100 * MIB) + b"\n"), (2,)),
+    "a quote that is never closed": ("m.csv", _write("m.csv", lambda: b'label\n"' + b"cat\n" * (5 * MIB)), (2,)),
+    "a header of 50 MB": ("m.csv", _write("m.csv", lambda: b"c," * (25 * MIB) + b"label\n"), (2,)),
     "20,000 columns": (
         "m.csv", _write("m.csv", b",".join(b"c%d" % i for i in range(20_000)) + b",label\n" + b"," * 20_000 + b"cat\n"), (0, 2),
     ),
-    "a million classes": ("m.csv", _write("m.csv", b"label\n" + b"\n".join(b"c%d" % i for i in range(10**6))), (0,)),
-    "six million classes": ("m.csv", _write("m.csv", b"label\n" + b"\n".join(b"%d" % i for i in range(6 * 10**6))), (2,)),
+    "a million classes": ("m.csv", _write("m.csv", lambda: b"label\n" + b"\n".join(b"c%d" % i for i in range(10**6))), (0,)),
+    "six million classes": ("m.csv", _write("m.csv", lambda: b"label\n" + b"\n".join(b"%d" % i for i in range(6 * 10**6))), (2,)),
     "counts that add up beyond 64 bits": ("m.csv", _write("m.csv", b"label,count\n" + b"a,9223372036854775807\n" * 3), (2,)),
     "a count of 5,000 digits": ("m.csv", _write("m.csv", b"label,count\na," + b"9" * 5000 + b"\n"), (2,)),
     "a count of 1e308": ("m.csv", _write("m.csv", b"label,count\na,1e308\nb,1e308\n"), (2,)),
     "a JSON line of 200 MB": (
-        "m.jsonl", _write("m.jsonl", b'{"label": "cat", "x": "' + b"y" * (200 * MIB) + b'"}\n'), (0, 2),
+        "m.jsonl", _write("m.jsonl", lambda: b'{"label": "cat", "x": "' + b"y" * (200 * MIB) + b'"}\n'), (0, 2),
     ),
     "a JSON line of 1 GB": ("m.jsonl", _long_line, (2,)),
     "JSON 100,000 deep": ("m.jsonl", _write("m.jsonl", b'{"label": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"), (2,)),
@@ -125,7 +125,7 @@ MANIFESTS: dict[str, tuple[str, Callable[[Path], object], tuple[int, ...]]] = {
     ),
     "all bytes": ("m.csv", _write("m.csv", bytes(range(256)) * 100), (2,)),
     "UTF-16": ("m.csv", _write("m.csv", "label,count\ncat,3\n".encode("utf-16")), (0, 2)),
-    "ends of lines alone": ("m.csv", _write("m.csv", b"\n" * (20 * MIB)), (2,)),
+    "ends of lines alone": ("m.csv", _write("m.csv", lambda: b"\n" * (20 * MIB)), (2,)),
     "one byte": ("m.csv", _write("m.csv", b"x"), (0, 2)),
     "nothing": ("m.csv", _write("m.csv", b""), (2,)),
 }  # fmt: skip

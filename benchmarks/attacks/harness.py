@@ -127,7 +127,7 @@ def _child(attack: Attack, folder: Path, streams: Path) -> None:
             descriptor = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_APPEND)
             os.dup2(descriptor, number)
             os.close(descriptor)
-        if attack.user:
+        if attack.user and os.geteuid() == 0:
             _give_up_powers()
         names = ("stdin", "stdout", "stderr")
         for number, name in enumerate(names):
