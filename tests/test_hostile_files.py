@@ -13,6 +13,7 @@ from predictor.grids import load_grid
 from predictor.images.listing import digest_of
 from predictor.images.results import read_probe
 from predictor.manifest import read_manifest, read_targets
+from predictor.manifest.readers.yolo import recognises
 from predictor.models.fit import load_fit
 from predictor.render.report.material import _card
 
@@ -65,6 +66,16 @@ def test_an_image_that_never_ends_is_named(tmp_path: Path):
     os.mkfifo(tmp_path / "a/1.png")
     with pytest.raises((PredictorError, OSError), match=r"a/1\.png"):
         digest_of(tmp_path)
+
+
+def test_a_file_of_boxes_that_never_ends_is_none(tmp_path: Path):
+    for name, text in {"images/1.jpg": "x", "labels/1.txt": "0 0.5 0.5 1 1\n", "classes.txt": "cat\n"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    os.mkfifo(tmp_path / "labels/0.txt")
+    assert recognises(tmp_path, b"")
+    (tmp_path / "labels/1.txt").unlink()
+    assert not recognises(tmp_path, b"")
 
 
 def test_an_image_file_with_holes_is_named_before_it_is_read(tmp_path: Path):

@@ -14,7 +14,9 @@ from records_made import BARRIER_SECONDS, pack_together, write_many
 
 from predictor.errors import RegistryError
 from predictor.files import locked
+from predictor.importers.published import published_records
 from predictor.records import check, finished_ids, frame, pack, read_costs, read_registry, unpack, write_attempt
+from predictor.records.elsewhere import fetched
 from predictor.records.parts import MAX_ROWS
 
 
@@ -44,6 +46,32 @@ def test_a_record_that_never_ends_is_named(runs: Path):
         read_registry(runs)
     assert len([fault for fault in check(runs) if "cannot be read" in fault]) == 2
     finished_ids(study(runs))
+
+
+def test_a_grid_that_never_ends_is_none(runs: Path):
+    os.mkfifo(study(runs) / "grid.yaml")
+    assert [record.representative for record in read_registry(runs)] == [False] * 6
+    assert len(frame(runs)) == 6
+
+
+def test_a_published_table_that_never_ends_is_named(tmp_path: Path):
+    os.mkfifo(tmp_path / "table.csv")
+    with pytest.raises(RegistryError, match=r"not a readable table .*is no regular file \(a pipe\)"):
+        published_records(tmp_path / "table.csv", study="x", citation="y")
+
+
+@pytest.mark.parametrize("name", ["0123456789abcdef.json", "runs-001.parquet", "grid.yaml", "link", "study"])
+def test_a_url_of_files_that_never_end_or_lead_out_is_refused(runs: Path, tmp_path: Path, name: str):
+    if name == "link":
+        (tmp_path / "secret").write_text("secret")
+        (study(runs) / "0123456789abcdef.json").symlink_to(tmp_path / "secret")
+    elif name == "study":
+        shutil.move(study(runs), tmp_path / "outside")
+        (runs / "linked").symlink_to(tmp_path / "outside")
+    else:
+        os.mkfifo(study(runs) / name)
+    with pytest.raises(RegistryError, match=r"is no regular file \(a pipe\)|leads out of"):
+        fetched(runs.as_uri(), tmp_path / "here")
 
 
 def test_links_that_lead_nowhere_or_to_themselves_are_named(runs: Path):

@@ -42,6 +42,12 @@ def _view(folder: Path, key: str) -> None:
     (folder / "v.yaml").write_text(f"images: pets\n{key}: x\n")
 
 
+def _boxes(folder: Path) -> None:
+    for name, content in {"images/1.jpg": b"...", "labels/0.txt": b"0 0.5 0.5 1 1\n", "classes.txt": b"cat\n"}.items():
+        (folder / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "x" / name).write_bytes(content)
+
+
 def _sparse(path: Path) -> None:
     with open(path, "wb") as file:
         file.truncate(1 << 42)
@@ -96,6 +102,13 @@ READERS: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
     "part of check": (_in_study("runs-001.parquet"), ["runs", "check", "runs"], "predictor"),
     "part of agreement": (_in_study("runs-001.parquet"), ["agreement", "runs"], "predictor"),
     "grid of a study": (_in_study("grid.yaml"), ["runs", "check", "runs"], "predictor"),
+    "grid of agreement": (_in_study("grid.yaml"), ["agreement", "runs", "--draws", "100"], "predictor"),
+    "record of a URL": (_in_study("0123456789abcdef.json"), ["runs", "list", "file://{here}/runs"], "predictor"),
+    "part of a URL": (_in_study("runs-001.parquet"), ["runs", "list", "file://{here}/runs"], "predictor"),
+    "table of an import": (_at("x.csv"), ["import", "table", "x.csv", "runs"], "predictor"),
+    "map of an import": (_at("x.yaml", manifest), ["import", "table", "m.csv", "runs", "--map", "x.yaml"], "predictor"),
+    "database of an import": (_at("x/mlflow.db", lambda folder: (folder / "x").mkdir()), ["import", "mlflow", "x", "runs"], "predictor"),
+    "boxes": (_at("x/labels/1.txt", _boxes), ["indicators", "x"], "predictor"),
     "attempt": (
         lambda folder: ((registry(folder) / "attempts").mkdir(), folder / "runs" / STUDY / "attempts/0123456789abcdef.1.json")[1],
         ["runs", "check", "runs"], "predictor",
@@ -112,6 +125,7 @@ READERS: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
 }  # fmt: skip
 FINE = {  # what is no fault there: nothing is read, or a folder is what is asked for
     ("record of status", None), ("lock of a pack", None), ("attempt", None), ("image", None), ("grid of a study", None),
+    ("grid of agreement", None), ("boxes", None),
     ("manifest in a pattern", None), ("fit of the folder", "a link to nothing"), ("fit of the folder", "a link to itself"),
 }  # fmt: skip
 

@@ -26,7 +26,7 @@ Prepare = Callable[[Path], object]
 class Attack:
     """What is tried.
 
-    args : of the command; prepare : makes the files, in the folder it is given, which is the working directory
+    args : of the command, {here} in them is its folder; prepare : makes the files, in the folder it is given, which is the working directory
     codes : exit codes that are right; says : part of the message; also : whether the folder is as it must be
     stdout : a file to send it to; closed : descriptors that are closed; user : root's powers are given up
     """
@@ -136,7 +136,7 @@ def _child(attack: Attack, folder: Path, streams: Path) -> None:
         for number in attack.closed:
             os.close(number)
             setattr(sys, names[number], None)
-        sys.argv = [attack.program, *attack.args]
+        sys.argv = [attack.program, *(word.replace("{here}", str(folder)) for word in attack.args)]
         if attack.program == "trainer":
             from trainer.__main__ import main
         else:

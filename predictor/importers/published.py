@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from predictor.errors import RegistryError
+from predictor.reading import opened_text
 from predictor.records import Outcome, Reported, RunRecord, content_id, finished_ids, pack, read_registry, write_record
 
 PAPER = "B. Feuer, C. Hegde: Exploring Dataset-Scale Indicators of Data Quality"
@@ -27,7 +28,7 @@ def published_records(table: str | Path, *, study: str, citation: str) -> list[R
     Raises RegistryError for a missing table, a bad number (with its line) and a row that stands there twice.
     """
     try:
-        with open(table, newline="", encoding="utf-8") as file:
+        with opened_text(table) as file:
             rows = list(csv.DictReader(file, strict=True))
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise RegistryError(f"not a readable table ({error})", where=str(table)) from None

@@ -10,15 +10,17 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from predictor.errors import RegistryError
 from predictor.grids.probes import FILE
+from predictor.reading import check_regular
 from predictor.records.merge import merge
-from predictor.records.parts import FREE, MAX_RECORD, MAX_ROWS, PART, RATIO
-from predictor.records.store import GRID
+from predictor.records.parts import FREE, MAX_RECORD, MAX_ROWS, PART, RATIO, names_in, unreadable
+from predictor.records.store import GRID, inside
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,6 +56,7 @@ def fetched(place: str, into: Path) -> Path:
         raise RegistryError("no such folder", where=place, remedy="name a folder of run records")
     if parts.scheme == "file":
         place = f"file://{unquote(parts.path)}"  # the engine takes names as they are
+        _check_files(Path(unquote(parts.path)))  # and opens whatever has such a name
     import duckdb
 
     try:
@@ -64,6 +67,17 @@ def fetched(place: str, into: Path) -> Path:
     except duckdb.Error as error:
         raise RegistryError(f"cannot be read: {str(error).splitlines()[0]}", where=place,
                             remedy="check the address and its keys (AWS_ACCESS_KEY_ID, ...)") from None  # fmt: skip
+
+
+def _check_files(root: Path) -> None:
+    """Raise RegistryError for a file of a registry that is none, or leads out of its study."""
+    for study in (root, *(root / name for name in names_in(root))):
+        for name in names_in(inside(study, root)):
+            if any(fnmatch(name, kind) for kind in (PART, RECORD, GRID, FILE)):
+                try:
+                    check_regular(study / name, study)
+                except OSError as error:
+                    raise unreadable(study / name, error) from None
 
 
 def _joined(pattern: str, into: Path) -> Path:

@@ -17,7 +17,7 @@ from stat import S_ISREG
 
 from predictor.errors import RegistryError, listed
 from predictor.files import add_file
-from predictor.reading import WITHOUT_WAITING, check_inside, read_bytes
+from predictor.reading import MIB, WITHOUT_WAITING, check_inside, read_bytes, read_text
 from predictor.records.attempts import DUPLICATE, write_attempt
 from predictor.records.parsing import SharedParser, parse_record
 from predictor.records.parts import MAX_RECORD, PART, collector_paused, names_in, part_column, part_files, unreadable
@@ -27,6 +27,7 @@ from predictor.records.schema import RUN_ID, RunRecord
 NOT_RECORDS = {"fit.json"}  # `predictor fit` writes its result beside the runs
 NOT_STUDIES = {"lost+found"}  # root's own, where a registry is a file system
 GRID = "grid.yaml"
+MAX_GRID = MIB  # bytes; no larger one was ever trained
 WHOLE = b"}\n"  # how a record ends that was written whole
 REPRESENTATIVE = re.compile(r"^representative:\s*true\b", re.MULTILINE)  # a grid whole would take longer than its runs
 
@@ -114,7 +115,7 @@ def inside(folder: Path, root: Path) -> Path:
 def is_representative(study_dir: Path) -> bool:
     """Whether the study's grid says that its configurations were drawn as a user's would be."""
     try:
-        return REPRESENTATIVE.search((study_dir / GRID).read_text(encoding="utf-8")) is not None
+        return REPRESENTATIVE.search(read_text(study_dir / GRID, limit=MAX_GRID, root=study_dir)) is not None
     except (OSError, UnicodeDecodeError):  # no grid, or one that `runs check` reports
         return False
 

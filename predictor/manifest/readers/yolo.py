@@ -24,12 +24,14 @@ from predictor.manifest.readers.folder_tree import IMAGE_ENDINGS
 from predictor.manifest.readers.limits import NO_TABLE, LabelFaults, refuse
 from predictor.manifest.splits import chosen_splits, split_in
 from predictor.reading import MIB, opened_text, read_text
+from predictor.reading import opened as opened_file
 
 NAMES = ("classes.txt", "obj.names", "classes.names", "class_names.txt", "labels.txt")
 YAML = (".yaml", ".yml")
 MAX_NAMES = 16 * MIB  # bytes of a file that names the classes
 MAX_LABELS = 1 << 24  # bytes of one file of boxes
 TRIED = 50  # text files that show whether they hold boxes
+LINES, LINE = 10, 100_000  # lines of one that are looked at, and characters of a line
 _BOX = re.compile(r"\s*\d+(\.0*)?(\s+-?\d*\.?\d+(e[-+]?\d+)?){4,}\s*", re.IGNORECASE)
 
 
@@ -142,11 +144,12 @@ def _holds_boxes(file: Path) -> bool:
     if file.name in NAMES:
         return False
     try:
-        with file.open(encoding="utf-8", errors="replace") as stream:
-            line = next((line for line in islice(stream, 10) if line.strip()), "")
+        with opened_file(file) as stream:
+            head = stream.read(LINE * LINES).decode(errors="replace")
     except OSError:
         return False
-    return bool(_BOX.fullmatch(line[:100_000]))
+    line = next((line for line in head.splitlines()[:LINES] if line.strip()), "")
+    return bool(_BOX.fullmatch(line[:LINE]))
 
 
 def _names(path: Path) -> tuple[list[str], list[str]]:
