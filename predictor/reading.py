@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -81,6 +82,22 @@ def _descriptor(path: str | Path, root: str | Path | None) -> int:
 def opened_text(path: str | Path, *, root: str | Path | None = None) -> TextIO:
     """A regular file of UTF-8 text, without a byte-order mark, line ends as they are. Raises OSError."""
     return io.TextIOWrapper(opened(path, root=root), encoding="utf-8-sig", newline="")
+
+
+def walked(folder: str | Path, *, links: bool = False) -> Iterator[tuple[str, list[str]]]:
+    """(folder, sorted names of what is no folder) of a folder and of all below it, hidden ones left out.
+
+    links : enter linked folders too
+
+    Raises OSError for one that cannot be listed: to a pattern it is an empty one.
+    """
+
+    def raised(error: OSError) -> None:
+        raise error
+
+    for place, inner, names in os.walk(folder, onerror=raised, followlinks=links):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        yield place, sorted(name for name in names if not name.startswith("."))
 
 
 def read_bytes(path: str | Path, *, limit: int, root: str | Path | None = None) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from predictor.errors import PredictorError
+from predictor.errors import PredictorError, RegistryError
 from predictor.grids import load_grid
 from predictor.images.listing import digest_of
 from predictor.images.results import read_probe
@@ -86,3 +87,20 @@ def test_an_image_file_with_holes_is_named_before_it_is_read(tmp_path: Path):
         file.truncate(1 << 40)
     with pytest.raises((PredictorError, OSError), match=r"at most 1,073,741,824 are read.*a/1\.png|a/1\.png.*are read"):
         digest_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reader", "name"),
+    [("tensorboard", "events.out.tfevents.1"), ("lightning", "metrics.csv"), ("wandb", "run-1.wandb")],
+)
+def test_what_a_tracker_left_never_ends_or_leads_out(tmp_path: Path, reader: str, name: str):
+    read = importlib.import_module(f"predictor.importers.readers.{reader}").read
+    (tmp_path / "logs/deep").mkdir(parents=True)
+    os.mkfifo(tmp_path / "logs/deep" / name)
+    with pytest.raises(RegistryError, match=rf"{name}: cannot be read \(is no regular file \(a pipe\)\)"):
+        read(tmp_path / "logs")
+    (tmp_path / "logs/deep" / name).unlink()
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "logs/deep" / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(RegistryError, match="leads out of"):
+        read(tmp_path / "logs")

@@ -18,6 +18,7 @@ from records_made import write_many
 
 from predictor.errors import ManifestError, PredictorError, RegistryError
 from predictor.images.listing import digest_of
+from predictor.importers.readers.flat import files_below
 from predictor.manifest import read_manifest
 from predictor.manifest.readers.paths import files_of, walked
 from predictor.records import check, finished_ids, frame, pack, read_attempts, read_registry
@@ -116,6 +117,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "annotations": lambda folder: read_manifest(folder / "voc"),
     "files of a folder": lambda folder: files_of(folder / "tables", ".parquet"),
     "files of annotations": lambda folder: list(walked(folder / "voc", links=True)),
+    "runs of a tracker": lambda folder: files_below(folder / "tables", "*.parquet"),
     "digest": lambda folder: digest_of(folder / "pets"),
     "registry": lambda folder: read_registry(folder / "runs"),
     "columns of a registry": lambda folder: frame(folder / "runs"),

@@ -108,6 +108,9 @@ READERS: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
     "table of an import": (_at("x.csv"), ["import", "table", "x.csv", "runs"], "predictor"),
     "map of an import": (_at("x.yaml", manifest), ["import", "table", "m.csv", "runs", "--map", "x.yaml"], "predictor"),
     "database of an import": (_at("x/mlflow.db", lambda folder: (folder / "x").mkdir()), ["import", "mlflow", "x", "runs"], "predictor"),
+    "log of a tracker": (
+        _at("x/events.out.tfevents.1", lambda folder: (folder / "x").mkdir()), ["import", "tensorboard", "x", "runs"], "predictor",
+    ),
     "boxes": (_at("x/labels/1.txt", _boxes), ["indicators", "x"], "predictor"),
     "attempt": (
         lambda folder: ((registry(folder) / "attempts").mkdir(), folder / "runs" / STUDY / "attempts/0123456789abcdef.1.json")[1],

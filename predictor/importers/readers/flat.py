@@ -1,13 +1,15 @@
-"""Nested settings of trackers as columns."""
+"""Files that trackers leave in folders, and their nested settings as columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from predictor.errors import RegistryError
 from predictor.importers.table import Cell
+from predictor.reading import check_regular, walked
 
 MAX_RUNS = 100_000  # of one store
 
@@ -35,3 +37,20 @@ def folder_of(path: Path, what: str) -> Path:
         problem = "is no folder" if path.exists() else "no such folder"
         raise RegistryError(problem, where=str(path), remedy=f"name {what}")
     return path
+
+
+def files_below(root: Path, pattern: str) -> list[Path]:
+    """The files at any depth whose names fit a pattern, sorted.
+
+    Raises RegistryError for a folder that cannot be listed, and for what is no regular file or leads out of the root.
+    """
+    try:
+        found = [Path(place, name) for place, names in walked(root) for name in names if fnmatch(name, pattern)]
+        for path in found:
+            check_regular(path, root)
+    except OSError as error:
+        where = str(error.filename)
+        raise RegistryError(
+            f"cannot be read ({error.strerror})", where=where, remedy="permit it, or remove it"
+        ) from None
+    return sorted(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 from predictor.errors import RegistryError
 from predictor.grids.expand import read_mapping
 from predictor.importers.readers.files import read_table
-from predictor.importers.readers.flat import MAX_RUNS, flat, folder_of
+from predictor.importers.readers.flat import MAX_RUNS, files_below, flat, folder_of
 from predictor.importers.table import Cell, ImportedTable, is_missing
 
 METRICS, HPARAMS = "metrics.csv", "hparams.yaml"
@@ -19,7 +19,7 @@ def read(source: str | Path) -> ImportedTable:
     Raises RegistryError where there is none, and for a damaged metrics.csv; SpecError for a damaged hparams.yaml.
     """
     root = folder_of(Path(source), "a folder such as lightning_logs/")
-    found = sorted(root.rglob(METRICS))
+    found = files_below(root, METRICS)
     if not found:
         raise RegistryError(f"no {METRICS} in it", where=str(root), remedy="name the logger's folder")
     if len(found) > MAX_RUNS:

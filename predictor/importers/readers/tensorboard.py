@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from predictor.errors import RegistryError
-from predictor.importers.readers.flat import MAX_RUNS, folder_of
+from predictor.importers.readers.flat import MAX_RUNS, files_below, folder_of
 from predictor.importers.table import Cell, ImportedTable
 
 EVENTS = "*tfevents*"
@@ -24,7 +24,7 @@ def read(source: str | Path) -> ImportedTable:
     Raises RegistryError where there is none, and where TensorBoard is missing.
     """
     root = folder_of(Path(source), "a folder of event files, such as runs/ or lightning_logs/")
-    folders = sorted({path.parent for path in root.rglob(EVENTS)})
+    folders = sorted({path.parent for path in files_below(root, EVENTS)})
     if not folders:
         raise RegistryError("no event files (events.out.tfevents.*) in it", where=str(root), remedy="name their folder")
     if len(folders) > MAX_RUNS:

@@ -16,10 +16,11 @@ from typing import Any
 
 from predictor.errors import RegistryError
 from predictor.importers.readers.files import read_table
-from predictor.importers.readers.flat import MAX_RUNS, flat, folder_of
+from predictor.importers.readers.flat import MAX_RUNS, files_below, flat, folder_of
 from predictor.importers.table import Cell, ImportedTable
 from predictor.reading import MIB, read_bytes
 
+LOGS = "run-*.wandb"
 MAX_LOG = 1024 * MIB
 HEADER = struct.Struct("<4sHB")
 MARK = (b":W&B", 0xBEE1, 0)
@@ -37,8 +38,7 @@ def read(source: str | Path) -> ImportedTable:
     path = Path(source)
     if path.is_file() and path.suffix != ".wandb":
         return read_table(path)
-    logs = [path] if path.is_file() else sorted(folder_of(path, "an export, or a folder of offline runs")
-                                                .rglob("run-*.wandb"))[: MAX_RUNS + 1]  # fmt: skip
+    logs = [path] if path.is_file() else files_below(folder_of(path, "an export, or a folder of offline runs"), LOGS)
     if not logs:
         raise RegistryError("no run-*.wandb in it", where=str(path), remedy="name wandb/, or an exported CSV")
     if len(logs) > MAX_RUNS:

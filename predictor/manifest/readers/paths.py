@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from predictor import reading
 from predictor.errors import ManifestError
 from predictor.reading import opened
 
@@ -44,16 +44,9 @@ def files_of(path: Path, *endings: str) -> list[Path]:
 
 
 def walked(path: Path, *, links: bool = False) -> Iterator[tuple[str, list[str]]]:
-    """(folder, sorted names of its files) of a folder and all below it, without hidden ones.
-
-    links : enter linked folders too
-    Raises ManifestError for a folder that cannot be listed: what it holds would be missing without a word.
-    """
-
-    def unlistable(error: OSError) -> None:
+    """See `predictor.reading.walked`. Raises ManifestError: what the folder holds would be missing without a word."""
+    try:
+        yield from reading.walked(path, links=links)
+    except OSError as error:
         where = str(error.filename)
         raise ManifestError(f"cannot be listed: {error.strerror}", where=where, remedy="make it readable") from None
-
-    for folder, inner, names in os.walk(path, onerror=unlistable, followlinks=links):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        yield folder, sorted(name for name in names if not name.startswith("."))
