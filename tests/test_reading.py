@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import socket
@@ -120,3 +121,43 @@ def test_a_disk_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(RegistryError, match=r"cannot be written \(Read-only file system\)"):
         add_file(tmp_path / "x", b"new")
+
+
+ELSEWHERE = {  # calls that open files beside the one opener and the one writer, and why that is right
+    "predictor/class_lists.py": "of the package",
+    "predictor/grids/presets.py": "of the package",
+    "predictor/models/fit.py": "of the package",
+    "predictor/prediction/recipes.py": "of the package",
+    "predictor/entry.py": "the null device",
+    "predictor/images/decoding.py": "bytes in memory",
+    "predictor/images/readers/arrow.py": "looked at by check_regular",
+    "predictor/manifest/read.py": "what it wrote itself",
+    "predictor/manifest/readers/workbook.py": "what it writes itself",
+    "predictor/manifest/readers/text.py": "looked at by head_of",
+    "predictor/records/pack.py": "what it wrote itself",
+    "predictor/records/store.py": "opened without waiting, looked at afterwards",
+    "trainer/data/streamed.py": "of the system",
+    "trainer/data/writing.py": "what it writes itself",
+    "trainer/device.py": "of the system",
+    "trainer/energy.py": "of the system",
+    "trainer/features/cache.py": "what it writes itself",
+    "trainer/launch/lease.py": "a new file",
+    "trainer/launch/logs.py": "a new file, or looked at by check_regular",
+    "trainer/launch/pool.py": "the log of a worker",
+    "trainer/launch/worker.py": "the log of a worker, and of the system",
+}
+
+
+def test_files_are_opened_in_one_place():
+    root = Path(__file__).parents[1]
+    found = set()
+    for file in [*root.glob("predictor/**/*.py"), *root.glob("trainer/**/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            own = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") in ("self", "reading")
+            method = isinstance(node.func, ast.Attribute) and name in ("read_text", "read_bytes")
+            if not own and (name == "open" or method):
+                found.add(file.relative_to(root).as_posix())
+    assert found - {"predictor/reading.py", "predictor/files.py"} == set(ELSEWHERE)
