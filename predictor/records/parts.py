@@ -35,7 +35,7 @@ def names_in(folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        remedy = "permit reading it, or move it out of the registry"
+        remedy = "make it readable, or move it out of the registry"
         raise RegistryError(f"cannot be listed ({error.strerror})", where=str(folder), remedy=remedy) from None
 
 

@@ -51,6 +51,6 @@ def files_below(root: Path, pattern: str) -> list[Path]:
     except OSError as error:
         where = str(error.filename)
         raise RegistryError(
-            f"cannot be read ({error.strerror})", where=where, remedy="permit it, or remove it"
+            f"cannot be read ({error.strerror})", where=where, remedy="make it a file that may be read, or remove it"
         ) from None
     return sorted(found)
