@@ -209,7 +209,7 @@ def _told(error: BaseException, extras: Mapping[str, str]) -> int:
         return _say(f"error: {_of_system(error)}", 2)
     if isinstance(error, MemoryError):
         return _say("error: needs more memory than this machine has. give it less to read, or more memory", 2)
-    return _say(f"internal error: {type(error).__name__}: {error}. Set PREDICTOR_DEBUG=1 for the traceback.", 1)
+    return _say(f"internal error: {type(error).__name__}: {error}. set PREDICTOR_DEBUG=1 for the traceback", 1)
 
 
 def _of_system(error: OSError) -> str:
