@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from predictor.agreements import Agreement, agreement
 from predictor.agreements.pooling import pooled
@@ -73,3 +75,40 @@ def test_an_order_without_a_value_is_no_evidence_against_chance() -> None:
     drawn = [np.array([[[np.nan]], [[0.1]], [[0.2]]])]
     assert permutation_p(np.array([[0.9]]), drawn, exact=False) == pytest.approx(2 / 4)
     assert permutation_p(np.array([[0.9]]), drawn, exact=True) == pytest.approx(1 / 3)
+
+
+def runs_of(n: int, seed: int, **columns: object) -> pd.DataFrame:
+    """One target set; three indicators that go with the outcome more or less."""
+    generator = np.random.default_rng(seed)
+    value = generator.normal(size=n)
+    noisy = {f"ind_{name}": value + generator.normal(0, sd, n) for name, sd in (("a", 1.5), ("b", 2.0), ("c", 3.0))}
+    names = [f"c{i:02d}" for i in range(n)]
+    shared = {"study": "s", "target_set": "t", "configuration_id": names, "run_id": names}
+    return pd.DataFrame({**shared, **noisy, "out_accuracy": value, **columns})
+
+
+def test_a_partial_correlation_is_permuted_inside_blocks_and_neighbours() -> None:
+    """Twelve sizes are three times four neighbours, half of each in either block: 2^6 orders."""
+    runs = runs_of(12, 5, ind_n_samples=np.arange(12.0), axis_steps=["short", "long"] * 6)
+    table = agreement(runs, indicators=["a"], statistics=["spearman"], blocks=["axis_steps"], n_bootstrap=50)
+    (p,) = (one.p for one in table.rows if one.statistic == "partial_spearman")
+    assert 0 < p < 1 and p * 2**6 == pytest.approx(round(p * 2**6), abs=1e-6)
+
+
+def test_the_largest_of_one_statistic_is_that_statistic() -> None:
+    table = agreement(
+        runs_of(12, 6), indicators=["a"], statistics=["spearman"], given=None, adjust="max_t", n_bootstrap=50,
+        n_permutations=999,
+    )  # fmt: skip
+    assert [one.q for one in table.rows] == pytest.approx([one.p for one in table.rows])
+
+
+def test_statistics_without_a_largest_one_are_adjusted_by_holm() -> None:
+    table = agreement(
+        runs_of(10, 7), statistics=["kendall_tau_b"], given=None, adjust="max_t", n_bootstrap=50, n_permutations=999
+    )
+    p = [one.p for one in table.rows]
+    q = [one.q for one in table.rows]
+    assert q == pytest.approx(multipletests(p, method="holm")[1]) and q != pytest.approx(
+        stats.false_discovery_control(p)
+    )

@@ -80,6 +80,16 @@ def test_images_are_left_out_only_where_that_is_likely_to_be_better(p, advised) 
         assert advising._advised(rows, None, "accuracy", outside=False).name == advised
 
 
+@pytest.mark.parametrize(("gain", "advised"), [(4e-4, "targets"), (6e-4, "both")])
+def test_other_classes_are_advised_only_where_they_bring_more_than_0_05_points(gain, advised) -> None:
+    rows = [
+        SimpleNamespace(name="both", value=0.6 + gain, cut=0, outside=False),
+        SimpleNamespace(name="targets", value=0.6, cut=0, outside=False),
+        SimpleNamespace(name="now", value=0.5, cut=0, outside=False),
+    ]
+    assert advising._advised(rows, None, "accuracy", outside=False).name == advised
+
+
 def test_a_cut_is_held_against_the_best_plan_that_keeps_all() -> None:
     rows = [
         SimpleNamespace(name="targets and cuts", value=0.7, cut=5, outside=False),
