@@ -10,6 +10,7 @@ import probes_made
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from images import write_source
 
 from predictor.images import probe as probing
 from predictor.images.classifier import PENALTY, confusion, margin, scores
@@ -17,8 +18,9 @@ from predictor.images.diversity import diversity, effective_number
 from predictor.images.draws import draws
 from predictor.images.duplicates import counted, find_pairs
 from predictor.images.groups import joined
+from predictor.images.listing import open_images
 from predictor.images.probe import probe_sample
-from predictor.images.sample import ImageSample
+from predictor.images.sample import ImageSample, decoded_sample, training_images
 
 own_cache = probes_made.own_cache
 
@@ -144,3 +146,14 @@ def test_copies_stand_on_one_side_whatever_their_groups() -> None:
     found = probe_sample(sample_of(pixels, np.repeat([0, 1, 2], 12)), digest="sha256:" + "0" * 64)
     assert found.left_out == {"class 0": "its images are one group, or copies of each other, and cannot be split"}
     assert [one.name for one in found.classes] == ["class 1", "class 2"]
+
+
+def test_of_many_images_those_looked_at_are_spread_over_all_of_them(tmp_path: Path) -> None:
+    """Sources list images in an order: the first ones would be one camera's, or one day's."""
+    write_source(tmp_path / "many.parquet", ["a", "b"], train=200, test=0, seed=0)
+    images = open_images(tmp_path / "many.parquet")
+    sample = decoded_sample(images, training_images(images), 16)
+    assert sample.counts == {"a": 200, "b": 200} and len(sample.rows) == 240
+    for c in (0, 1):
+        places = sample.rows[sample.classes == c] - 200 * c
+        assert len(set(places.tolist())) == 120 and abs(places.mean() - 99.5) < 15  # the first 120: 59.5
