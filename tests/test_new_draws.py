@@ -18,6 +18,7 @@ from predictor.models.by_shift import NAME
 from predictor.models.case import Case
 from predictor.models.links import logit
 from predictor.models.rows import Row
+from predictor.statistics.conformal import Residuals
 
 NOTHING = np.empty(0)
 
@@ -147,3 +148,16 @@ def test_a_shift_that_few_configurations_have_takes_them_alone_out_of_robustness
         assert one.content["left_out"].count("robustness: 4 runs left out: no model of shift:rare") == 1
     chosen = [r for r in fit.validation if r["outcome"] == "robustness" and r["chosen"]]
     assert next(r for r in chosen if r["split"] == "configuration")["n_configurations"] == 36
+
+
+def test_intervals_are_wider_by_what_new_draws_add() -> None:
+    stored = {"residuals": [0.1] * 9, "predicted": [0.5] * 9, "scale": {"tail": 0.0}}
+    plain, wider = (Residuals.of(own).half_width(0.5, 0.9) for own in (stored, {**stored, "inflation": 1.4}))
+    assert float(wider) == pytest.approx(1.4 * float(plain))
+
+
+def test_intervals_are_made_of_the_designs_that_are_a_users() -> None:
+    stored = {"residuals": [0.1] * 9 + [5.0] * 9, "predicted": [0.5] * 18, "scale": {"tail": 0.0}}
+    every, own = (Residuals.of({**stored, **more}) for more in ({}, {"calibrates": [True] * 9 + [False] * 9}))
+    assert float(every.half_width(0.5, 0.9)) == pytest.approx(5.0)
+    assert float(own.half_width(0.5, 0.9)) == pytest.approx(0.1) and len(own.scores) == 9

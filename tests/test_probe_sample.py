@@ -157,3 +157,12 @@ def test_of_many_images_those_looked_at_are_spread_over_all_of_them(tmp_path: Pa
     for c in (0, 1):
         places = sample.rows[sample.classes == c] - 200 * c
         assert len(set(places.tolist())) == 120 and abs(places.mean() - 99.5) < 15  # the first 120: 59.5
+
+
+@pytest.mark.parametrize(("contrast", "n_pairs"), [(1, 0), (40, 1)])
+def test_images_with_nothing_on_them_are_no_copies_of_each_other(contrast: int, n_pairs: int) -> None:
+    """The same faint slope on two empty images: their correlation is that of nothing. The same pixels are a copy."""
+    slope = np.linspace(0, 3 * contrast, 32).astype(np.uint8)[None, :, None].repeat(32, 0).repeat(3, 2)
+    pixels = np.stack([100 + slope, 101 + slope, noise_images(1)[0]])
+    assert len(find_pairs(pixels)[0]) == n_pairs
+    assert find_pairs(pixels[[0, 0]])[1].tolist() == [1]
