@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +31,16 @@ def test_readme_states_the_limits():
         f"{MAX_NAME:,} characters; a manifest {MAX_KEYS:,} labels, and {manifests.FREE >> 30} GiB or {manifests.RATIO} "
         "times its size unpacked."
     )
+
+
+def test_readme_states_how_often_it_is_attacked() -> None:
+    root = Path(__file__).parents[1]
+    asked = [sys.executable, str(root / "benchmarks/attacks"), "--help"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "10000"})
+    kinds = {kind: int(n) for kind, n in re.findall(r"'([^']+)' \((\d+)\)", told.stdout)}
+    n = sum(kinds.values())
+    assert len(kinds) == 13 and n >= 600
+    assert f"{n:,} of {n:,} (" in (root / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_json_record_is_bounded(tmp_path: Path) -> None:
