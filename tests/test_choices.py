@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -16,8 +17,9 @@ from synthetic import registry
 from predictor.agreements import agreement
 from predictor.distribution import LabelDistribution
 from predictor.fitting import validation
+from predictor.fitting.calibration import spread
 from predictor.fitting.configurations import configurations
-from predictor.fitting.folds import largest
+from predictor.fitting.folds import configuration_folds, largest
 from predictor.fitting.held_out import calibrate_all
 from predictor.fitting.rows import rows_for, select
 from predictor.models.base import families
@@ -178,3 +180,17 @@ def test_p_of_a_partial_correlation_is_a_share_of_all_orders_where_these_are_few
     table = agreement(runs, indicators=["other"], statistics=["spearman"], n_bootstrap=50, n_permutations=99)
     (p,) = (row.p for row in table.rows if row.statistic == "partial_spearman")
     assert 0.01 < p < 1 and p * 24**3 == pytest.approx(round(p * 24**3), abs=1e-6)
+
+
+def test_every_fold_holds_out_as_much_of_each_target_set(held_out) -> None:
+    """A target set that is left out whole would be no held-out configuration of a known one."""
+    sets = held_out.configs.target_sets
+    folds = configuration_folds(held_out.configs, 3)
+    assert sorted(np.concatenate(folds).tolist()) == list(range(30))
+    assert [Counter(sets[fold].tolist()) for fold in folds] == [dict.fromkeys(set(sets.tolist()), 2)] * 3
+
+
+def test_a_new_target_set_differs_by_its_level_and_by_its_configurations() -> None:
+    left_out = SimpleNamespace(residuals=np.array([1.5, 0.5, -0.5, -1.5]), groups=np.array(list("aabb")))
+    found = spread(left_out, None, left_out, 1)["new_target_set"]
+    assert found["sd"] == pytest.approx(np.sqrt(1.0**2 + 0.5**2)) and found["df"] == 2  # levels +-1, and 0.5 inside
