@@ -118,6 +118,17 @@ def test_holm_of_the_papers_claims_does_not_see_the_others(scratch) -> None:
     assert paper.recipe is None and by_name(claims(records))["P1", "scratch"].recipe == "scratch"
 
 
+def test_the_papers_claims_are_about_networks_from_scratch() -> None:
+    """Also where a frozen network was trained on stated seeds, so that its configurations could be compared."""
+    sizes = [{"target_set": SETS, "samples_per_class": [20, 100]}]
+    own = trained(start(grid=sizes), law)
+    shrinks = trained(start(model=LITE0, protocol=3, recipe={"epochs": 1, "augmentation": "none"}, grid=sizes),
+                      lambda spec: 0.9 - law(spec))  # fmt: skip
+    assert claims([*own, *shrinks], names=["C1"]).results == claims(own, names=["C1"]).results
+    alone = claims(shrinks, names=["C1"]).results[0]
+    assert alone.n_runs == len(shrinks), "where there are none they are about all runs"
+
+
 def test_only_what_is_uneven_is_compared() -> None:
     runs = start(grid=[{"target_set": "set-0", "samples_per_class": 20, "class_weights": ["none", "inverse"]}])
     from predictor.claims.configurations import groups, regrouped

@@ -93,7 +93,8 @@ class Claim:
     describe : {part name: {target set: effect}} -> a sentence to print beside the verdict, or None
     across : what configurations that `find` is given may differ in beside data and schedule: '' nothing, 'actions'
         against imbalance, or 'recipes': network, weights and recipe
-    families : recipe families that it has a verdict for, each its own; (): none, all runs of one recipe are alike
+    families : recipe families that it has a verdict for, each its own; (): none, it is about networks
+        from scratch, as the paper's are, or about all runs where there are none
     """
 
     name: str

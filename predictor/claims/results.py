@@ -41,7 +41,8 @@ class ClaimResult:
     domain : None: all domains together; else the verdict on the target sets of one domain
     differs : p that the effect of the first part is the same in every domain (Welch's test over target sets); None
         where fewer than two domains have two target sets
-    recipe : the recipe family whose runs it is about; None: the paper's claims, which compare runs of one recipe
+    recipe : the recipe family whose runs it is about; None: the paper's claims, which are about networks from scratch
+        (about all runs, where there are none)
     """
 
     claim: str
@@ -142,11 +143,11 @@ def claims(
     main = [kept for group in found if (kept := [each for each in group if each.family == SCRATCH])] or found
     places = _independent(sites(main, digests))
     finished = {record.run_id for record in records}
-    raw = [_result(claim, found, places, finished, files) for claim in known.values() if not claim.families]
+    raw = [_result(claim, main, places, finished, files) for claim in known.values() if not claim.families]
     judged = [
         row
         for result in _judged(raw)
-        for row in (result, *_by_domain(known[result.claim], result, raw, found, places, finished, files))
+        for row in (result, *_by_domain(known[result.claim], result, raw, main, places, finished, files))
     ]
     by_recipe, more = _by_recipe(list(known.values()), found, digests, finished, files)
     judged += by_recipe
