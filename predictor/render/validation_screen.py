@@ -71,7 +71,7 @@ def page(told: FitTold, *, everything: bool = False) -> Page:
         *(Said(_family(own), f"also {name}") for name, own in fit.recipe_families.items() if own is not fit),
         Said(_weak(fit), "weak"),
         *(Said(line, "" if i else "left out") for i, line in enumerate(left)),
-        Said(f"every family, split and shift{beside}; how often P(a is better) was right; notes", "--all"),
+        Said(f"every family, split and shift{beside}; how often P was right; notes", "--all"),
         *([] if told.written is None else [Said(str(told.written), "written")]),
     ]
     units = "MAE and noise (the least that seeds allow) in points; rho: ranks inside target sets"
