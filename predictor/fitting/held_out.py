@@ -193,12 +193,13 @@ def _averaged(
             own = np.array([weights.get(item.family.name, 0.0) for item in models])
             return own / own.sum() if own.sum() > 0 else np.full(len(models), 1 / len(models))
         x, y = told[use], (told + off)[use]
+        slopes = configs.scale.slopes(expit(y[:, 0]))
         if without_level:
             for name in np.unique(groups[of][use]):
                 own = groups[of][use] == name
                 x[own] -= x[own].mean(axis=0)
                 y[own] -= y[own].mean(axis=0)
-        return stacked(x, y[:, 0], start)
+        return stacked(x, y[:, 0], start, slopes)
 
     mixed, left = np.empty(len(logits)), np.empty(len(logits))
     mixed_draws, left_draws = np.empty(len(told)), np.empty(len(told))

@@ -1,7 +1,8 @@
 """Weighted mean of the models, in logits: weights that are not negative and sum to 1, from held-out predictions.
 
-The weights minimise the squared error of what each model predicted for configurations that it had not seen (stacked
-regressions, Breiman 1996; not negative, as there). A model that adds nothing gets 0 and is not kept.
+The weights minimise the squared error of what each model predicted for configurations that it had not seen, in the
+outcome's own unit (stacked regressions, Breiman 1996; not negative, as there). A model that adds nothing gets 0 and is
+not kept.
 """
 
 from __future__ import annotations
@@ -39,18 +40,23 @@ def averaged(parts: Sequence[dict[str, Any]], weights: Sequence[float] | None = 
     }  # fmt: skip
 
 
-def stacked(predicted: Floats, measured: Floats, first: int | None = None) -> Floats:
+def stacked(predicted: Floats, measured: Floats, first: int | None = None, slopes: Floats | None = None) -> Floats:
     """(k,) weights, multiples of STEP that sum to 1: from one model alone, moved while the error falls.
 
     predicted : (n, k) logits of held-out configurations by each model
     measured : (n,) logits
     first : the model that the search begins with unless another one is better beyond doubt; None: the best one
+    slopes : (n,) how far the outcome moves with its logit, so that the squared error is that of the outcome, to first
+        order: near 0 and 1 logits go far where the outcome hardly moves, and a few configurations there would decide;
+        None: 1
 
     >>> x = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0]])
     >>> stacked(x, x @ np.array([0.25, 0.75])).round(2).tolist()
     [0.25, 0.75]
+    >>> stacked(x, np.array([0.0, 1.0, 9.0]), slopes=np.array([1.0, 1.0, 0.0])).tolist()  # the third hardly counts
+    [1.0, 0.0]
     """
-    error = predicted - measured[:, None]
+    error = (predicted - measured[:, None]) * (1.0 if slopes is None else slopes[:, None])
     squares = error.T @ error / len(measured)
     k = len(squares)
     alone = int(first_least(squares.diagonal()))

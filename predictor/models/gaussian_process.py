@@ -39,7 +39,7 @@ from predictor.recipes import PUSHES
 FEWEST = 20  # configurations
 EXACT, INDUCING = 2000, 1000  # configurations that are solved exactly; that stand for more
 SEARCHED = 200  # configurations on which the variances are searched
-LOWEST, HIGHEST = 0.02, 0.999  # accuracies beyond have logits that are mostly noise
+LOWEST, HIGHEST = 0.003, 0.999  # accuracies beyond have logits that are mostly noise
 BASE = "regression"  # the feature that the regression below gives
 LENGTHS = {
     "mean_log_target": 5.6, "log_mean_target": 2.8, "log_imbalance": 2.0, "log_head": 2.8, "log_image_steps": 2.0,

@@ -84,6 +84,17 @@ class Scale:
         g = self.center + self._unit * logit(p)
         return np.exp(g) if self.name in LOGS else np.asarray(g)
 
+    def slopes(self, shares: Sequence[float] | Floats) -> Floats:
+        """(n,) how far a value moves when the logit of its share moves by one: errors of logits in the outcome's unit.
+
+        >>> ACCURACY.slopes([0.5, 0.01]).round(4).tolist()
+        [0.25, 0.0099]
+        """
+        p = np.asarray(shares, dtype=np.float64)
+        if self.is_share:
+            return p * (1 - p)
+        return abs(self._unit) * (self.values(p) if self.name in LOGS else np.ones_like(p))
+
     def plain(self) -> dict[str, Any]:
         """Plain data for a fit."""
         return asdict(self)
