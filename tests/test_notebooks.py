@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -24,6 +26,8 @@ def test_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if path.stem == OF_TABLES and not TABLES.is_dir():
         pytest.skip("the tables of others are not here")
     monkeypatch.setenv("TABLES", str(TABLES))
+    commands = Path(sys.executable).parent  # as in an environment that is activated
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     notebook = read(path)
     NotebookClient(
         notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": path.parent}}
