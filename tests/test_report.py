@@ -8,6 +8,7 @@ import dataclasses
 import io
 import json
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -314,6 +315,24 @@ def test_a_stored_fit_of_the_same_runs_is_not_made_again(about: Material, folder
     named = material(folder, ["apart"], fit=folder / "fit.json")
     assert named.fit_from == "fit.json, which was fitted on other runs than these"
     (folder / "fit.json").unlink()
+
+
+def test_of_a_large_registry_a_sample_is_fitted_and_judged(about: Material, folder, monkeypatch) -> None:
+    """Of every study and target set; the page says so, of the fit and of the claims, and shows all runs."""
+    n = len(about.records)
+    parts = sys.modules[material.__module__]
+    monkeypatch.setattr(parts, "LARGE", n - 1)
+    monkeypatch.setattr(parts, "TAKEN", n // 2)
+    found = material(folder)
+    taken = int(found.sample.split()[0])
+    assert n // 4 < taken <= n // 2 and len(found.frame) == n
+    assert found.sample == f"{taken} of these {n} runs, of every study and target set"
+    assert found.fit_from == f"a fit of {found.sample}, made for this page"
+    assert found.fit.training["n_runs"] < about.fit.training["n_runs"]
+    assert set(found.fit.target_sets) == set(about.fit.target_sets)
+    text = report_html(found)
+    assert f"Compared are {found.sample}; predictor claims compares all." in text and found.fit_from in text
+    assert about.sample is None and "Compared are" not in report_html(about)
 
 
 def test_command_writes_one_file_or_nothing(about: Material, folder, tmp_path) -> None:

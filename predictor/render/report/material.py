@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_CARD = MIB  # bytes of a registry's README.md that the page shows
 MAIN = ("accuracy", "robustness")
+LARGE, TAKEN = 20_000, 2_500  # runs of a registry from which a page takes a sample to fit and judge; runs of that
 Progress = Callable[[str, float], None]
 
 
@@ -35,6 +36,7 @@ class Material:
     fit_from : where the fit comes from, in words; scored : rows of `score_held_out`
     claims : None where they cannot be judged, `claims_reason` then says why
     rhos : agreement inside target sets; card : the registry's README.md
+    sample : what the claims are of, in words, where not of all runs
     """
 
     title: str
@@ -48,6 +50,7 @@ class Material:
     claims_reason: str | None
     rhos: Sequence[Rho]
     card: str | None = None
+    sample: str | None = None
 
     @cached_property
     def configurations(self) -> pd.DataFrame:
@@ -107,9 +110,10 @@ def material(
     tell = progress or (lambda line, share: None)
     tell("reading runs", 0.0)
     records = read_registry(runs, studies)
-    found, reason, where = _fit(records, runs, fit, probes_of(runs), tell)
+    taken = _taken(records, runs, studies)
+    found, reason, where = _fit(records, taken, runs, fit, probes_of(runs), tell)
     title = f"Registry {runs.resolve().name}"
-    return material_of(records, found, reason, where, title=title, card=_card(runs), progress=tell)
+    return material_of(records, found, reason, where, title=title, card=_card(runs), taken=taken, progress=tell)
 
 
 def material_of(
@@ -120,9 +124,10 @@ def material_of(
     *,
     title: str,
     card: str | None = None,
+    taken: Sequence[RunRecord] | None = None,
     progress: Progress | None = None,
 ) -> Material:
-    """The same of records and their fit."""
+    """The same of records and their fit. taken : those that it and the claims are of; None: all"""
     from predictor.agreements.estimated import rank_estimates
     from predictor.fitting import score_held_out
     from predictor.records import frame
@@ -138,11 +143,26 @@ def material_of(
     tell("held-out studies", 0.55)
     scored = score_held_out(fit, records) if fit else []
     tell("claims", 0.65)
-    report, why = _claims(records)
+    few = records if taken is None else taken
+    report, why = _claims(few)
     return Material(
         title=title, records=records, frame=table, fit=fit, fit_reason=fit_reason, fit_from=fit_from, scored=scored,
         claims=report, claims_reason=why, rhos=rhos, card=card,
+        sample=_in_words(few, records) if few is not records else None,
     )  # fmt: skip
+
+
+def _taken(records: Sequence[RunRecord], runs: Path, studies: Sequence[str] | None) -> Sequence[RunRecord]:
+    """What a page fits and judges in a minute: all runs, or whole configurations of a large registry."""
+    from predictor.records.sampling import sampled
+
+    chosen = sampled(runs, studies, TAKEN) if len(records) > LARGE else None
+    return [r for r in records if r.configuration_id in chosen.configurations] if chosen else records
+
+
+def _in_words(taken: Sequence[RunRecord], records: Sequence[RunRecord]) -> str:
+    part = f"{len(taken):,} of these {len(records):,} runs, of every study and target set"
+    return part if len(taken) < len(records) else "these runs"
 
 
 def _claims(records: Sequence[RunRecord]) -> tuple[ClaimsReport | None, str | None]:
@@ -155,7 +175,12 @@ def _claims(records: Sequence[RunRecord]) -> tuple[ClaimsReport | None, str | No
 
 
 def _fit(
-    records: Sequence[RunRecord], runs: Path, named: Path | None, probes: Any, tell: Progress
+    records: Sequence[RunRecord],
+    taken: Sequence[RunRecord],
+    runs: Path,
+    named: Path | None,
+    probes: Any,
+    tell: Progress,
 ) -> tuple[Fit | None, str | None, str]:
     """(the fit to show, why there is none, where it comes from)."""
     from predictor.fitting import fit_registry
@@ -175,8 +200,9 @@ def _fit(
         if digest is not None and found.training["digest"] == digest:
             return found, None, f"the fit stored in {where}, of exactly these runs"
     tell("fitting, as no stored fit is of these runs", 0.15)
+    where = f"a fit of {_in_words(taken, records)}, made for this page"
     try:
-        return fit_registry(records, probes=probes), None, "a fit of these runs, made for this page"
+        return fit_registry(taken, probes=probes), None, where
     except FitError as error:
         return None, str(error), ""
 
