@@ -157,7 +157,7 @@ def test_intervals_are_wider_by_what_new_draws_add() -> None:
 
 
 def test_intervals_are_made_of_the_designs_that_are_a_users() -> None:
-    stored = {"residuals": [0.1] * 9 + [5.0] * 9, "predicted": [0.5] * 18, "scale": {"tail": 0.0}}
+    stored = {"residuals": [0.1] * 9 + [5.0] * 9, "predicted": [0.5] * 18, "groups": ["a"] * 18, "scale": {"tail": 0.0}}
     every, own = (Residuals.of({**stored, **more}) for more in ({}, {"calibrates": [True] * 9 + [False] * 9}))
     assert float(every.half_width(0.5, 0.9)) == pytest.approx(5.0)
     assert float(own.half_width(0.5, 0.9)) == pytest.approx(0.1) and len(own.scores) == 9

@@ -89,7 +89,8 @@ def test_pilots_are_planned_where_they_leave_chance(fit, manifest):
     assert smallest[0] < smallest[1] and not any(plan.notes for plan in found)
     hopeless = plan_pilots(with_probe(fit, probe_at(-5.0)), manifest, 3)
     assert (
-        len(hopeless.pilots) == 3 and "subsample is forecast to leave chance (16.7 % by guessing" in hopeless.notes[0]
+        len(hopeless.pilots) == 3
+        and "subsample is forecast to do better than chance (16.7 % by guessing" in hopeless.notes[0]
     )
     assert hopeless.notes[0] in " ".join(hopeless.summary().split())
 

@@ -97,7 +97,7 @@ def test_a_degenerate_design_shows(tmp_path: Path) -> None:
     rows[1] = {**rows[0], "configuration_id": "another"}
     summary = plan_summary(rows)
     assert summary["same_data"] == [sorted([rows[0]["configuration_id"], "another"])]
-    assert any("equal indicators" in line and " = " in line for line in plan_lines(summary, []))
+    assert any("no indicator tells apart" in line and " = " in line for line in plan_lines(summary, []))
 
 
 def test_status_counts_failed_runs_by_axis(tmp_path: Path) -> None:
