@@ -12,12 +12,13 @@ from predictor.files import publish
 from predictor.images.digests import file_digest
 
 COLUMNS = ("label", "split", "source", "group")
+GROUP = 8  # rows of a row group, which is unpacked whole: training asks for images in random order
 
 
 def write_parquet(
     out: Path, batches: Iterable[list[dict[str, Any]]], said: Callable[[], Mapping[str, str]] | None = None
 ) -> str:
-    """Write rows of encoded `image` and COLUMNS, a row group a batch; the digest as a grid states it.
+    """Write rows of encoded `image` and COLUMNS, as batches come; the digest as a grid states it.
 
     said : what the file says of itself in its metadata, asked for once the last batch is written
     What the batches raise ends it without a file; an existing file is never overwritten.
@@ -35,7 +36,7 @@ def write_parquet(
             with open(temporary, "xb") as file:
                 with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=["label", "split"]) as writer:
                     for batch in batches:
-                        writer.write_table(pa.Table.from_pylist(batch, schema))
+                        writer.write_table(pa.Table.from_pylist(batch, schema), row_group_size=GROUP)
                     if said is not None:
                         writer.add_key_value_metadata(said())
                 file.flush()
