@@ -72,6 +72,14 @@ def actions(fit: Fit, runs: str) -> None:
         told = f"within {100 * BAR_LOSS:g} point of the best in {within} of {len(lost)} [{low:.2f}, {high:.2f}]"
         met = f"  bar {BAR_SHARE:.0%}: {'met' if within >= BAR_SHARE * len(lost) else 'missed'}" * (rule == NAMED)
         print(f"  {rule:32} {told}, loses {100 * lost.mean():.1f} points, at most {100 * lost.max():.1f}{met}")
+        if rule != NAMED:
+            continue
+        far: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for name, found, points in zip(chosen, manifests.values(), 100 * lost, strict=True):
+            if points > 100 * BAR_LOSS + 1e-10:
+                far[name, max(found, key=lambda one: configs.measured[found[one]])].append(points)
+        for (name, better), points in far.items():
+            print(f"    {name} named for {better}: {len(points)} times, {min(points):.1f} to {max(points):.1f} points")
 
 
 def main() -> None:

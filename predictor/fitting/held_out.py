@@ -193,10 +193,9 @@ def _averaged(
             own = np.array([weights.get(item.family.name, 0.0) for item in models])
             return own / own.sum() if own.sum() > 0 else np.full(len(models), 1 / len(models))
         x, y = told[use], (told + off)[use]
-        slopes = (
-            None if without_level else configs.scale.slopes(expit(y[:, 0]))
-        )  # without its level a logit may lie anywhere
-        if without_level:
+        slopes = configs.scale.slopes(expit(y[:, 0]))
+        if without_level:  # a logit may then lie anywhere
+            slopes = None
             for name in np.unique(groups[of][use]):
                 own = groups[of][use] == name
                 x[own] -= x[own].mean(axis=0)

@@ -110,10 +110,12 @@ def material(
     tell = progress or (lambda line, share: None)
     tell("reading runs", 0.0)
     records = read_registry(runs, studies)
-    taken = _taken(records, runs, studies)
-    found, reason, where = _fit(records, taken, runs, fit, probes_of(runs), tell)
+    taken, sample = _taken(records, runs, studies)
+    found, reason, where = _fit(records, taken, sample, runs, fit, probes_of(runs), tell)
     title = f"Registry {runs.resolve().name}"
-    return material_of(records, found, reason, where, title=title, card=_card(runs), taken=taken, progress=tell)
+    return material_of(
+        records, found, reason, where, title=title, card=_card(runs), taken=taken, sample=sample, progress=tell
+    )
 
 
 def material_of(
@@ -125,9 +127,10 @@ def material_of(
     title: str,
     card: str | None = None,
     taken: Sequence[RunRecord] | None = None,
+    sample: str | None = None,
     progress: Progress | None = None,
 ) -> Material:
-    """The same of records and their fit. taken : those that it and the claims are of; None: all"""
+    """The same of records and their fit. taken, sample : those that the claims are of, and in words; None: all"""
     from predictor.agreements.estimated import rank_estimates
     from predictor.fitting import score_held_out
     from predictor.records import frame
@@ -143,26 +146,25 @@ def material_of(
     tell("held-out studies", 0.55)
     scored = score_held_out(fit, records) if fit else []
     tell("claims", 0.65)
-    few = records if taken is None else taken
-    report, why = _claims(few)
+    report, why = _claims(records if taken is None else taken)
     return Material(
         title=title, records=records, frame=table, fit=fit, fit_reason=fit_reason, fit_from=fit_from, scored=scored,
         claims=report, claims_reason=why, rhos=rhos, card=card,
-        sample=_in_words(few, records) if few is not records else None,
+        sample=sample,
     )  # fmt: skip
 
 
-def _taken(records: Sequence[RunRecord], runs: Path, studies: Sequence[str] | None) -> Sequence[RunRecord]:
-    """What a page fits and judges in a minute: all runs, or whole configurations of a large registry."""
+def _taken(
+    records: Sequence[RunRecord], runs: Path, studies: Sequence[str] | None
+) -> tuple[Sequence[RunRecord], str | None]:
+    """(what a page fits and judges in a minute, in words which): whole configurations of a large registry, else all."""
     from predictor.records.sampling import sampled
 
     chosen = sampled(runs, studies, TAKEN) if len(records) > LARGE else None
-    return [r for r in records if r.configuration_id in chosen.configurations] if chosen else records
-
-
-def _in_words(taken: Sequence[RunRecord], records: Sequence[RunRecord]) -> str:
-    part = f"{len(taken):,} of these {len(records):,} runs, of every study and target set"
-    return part if len(taken) < len(records) else "these runs"
+    if chosen is None:
+        return records, None
+    taken = [record for record in records if record.configuration_id in chosen.configurations]
+    return taken, f"{len(taken):,} of these {len(records):,} runs, of every study and target set"
 
 
 def _claims(records: Sequence[RunRecord]) -> tuple[ClaimsReport | None, str | None]:
@@ -177,6 +179,7 @@ def _claims(records: Sequence[RunRecord]) -> tuple[ClaimsReport | None, str | No
 def _fit(
     records: Sequence[RunRecord],
     taken: Sequence[RunRecord],
+    sample: str | None,
     runs: Path,
     named: Path | None,
     probes: Any,
@@ -200,7 +203,7 @@ def _fit(
         if digest is not None and found.training["digest"] == digest:
             return found, None, f"the fit stored in {where}, of exactly these runs"
     tell("fitting, as no stored fit is of these runs", 0.15)
-    where = f"a fit of {_in_words(taken, records)}, made for this page"
+    where = f"a fit of {sample or 'these runs'}, made for this page"
     try:
         return fit_registry(taken, probes=probes), None, where
     except FitError as error:
