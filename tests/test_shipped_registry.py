@@ -92,10 +92,20 @@ def test_a_random_record_again_gives_the_same_outcome(study, trained, record_pro
     built = ("torch", "vectors")
     if alike and all(again.environment.versions[k] == before.environment.versions.get(k) for k in built):
         assert again.outcomes == before.outcomes, before.run_id  # every count of every class on every test set
-    else:  # rounding differs, and SGD carries it on: as far apart as two seeds of one configuration
-        seeds = [r.outcomes["accuracy"].value for r in trained[study] if r.configuration_id == before.configuration_id]
-        noise = max(np.std(seeds, ddof=1), 0.01) if len(seeds) > 2 else 0.03
-        assert abs(again.outcomes["accuracy"].value - before.outcomes["accuracy"].value) < 4 * noise, before.run_id
+    else:  # rounding differs, and SGD carries it on: no further apart than seeds of one configuration are in this study
+        for name, outcome in before.outcomes.items():
+            assert again.outcomes[name].tested == outcome.tested, before.run_id  # the same test images, whatever was learnt
+        apart = abs(again.outcomes["accuracy"].value - before.outcomes["accuracy"].value)
+        assert apart < 1.5 * widest_between_seeds(trained[study]), before.run_id
+
+
+def widest_between_seeds(records: list[RunRecord]) -> float:
+    """Largest difference in accuracy between two runs of one configuration: seeds have heavy tails, so no multiple of a few of
+    them is a bound."""
+    values: dict[str, list[float]] = {}
+    for record in records:
+        values.setdefault(record.configuration_id, []).append(record.outcomes["accuracy"].value)
+    return max(max(found) - min(found) for found in values.values())
 
 
 def test_shipped_fit_is_a_fit_of_the_shipped_registry() -> None:
