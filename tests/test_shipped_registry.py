@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fits_compared import assert_same_fit
 
@@ -94,14 +93,15 @@ def test_a_random_record_again_gives_the_same_outcome(study, trained, record_pro
         assert again.outcomes == before.outcomes, before.run_id  # every count of every class on every test set
     else:  # rounding differs, and SGD carries it on: no further apart than seeds of one configuration are in this study
         for name, outcome in before.outcomes.items():
-            assert again.outcomes[name].tested == outcome.tested, before.run_id  # the same test images, whatever was learnt
+            assert again.outcomes[name].tested == outcome.tested, before.run_id  # the same test images
         apart = abs(again.outcomes["accuracy"].value - before.outcomes["accuracy"].value)
         assert apart < 1.5 * widest_between_seeds(trained[study]), before.run_id
 
 
 def widest_between_seeds(records: list[RunRecord]) -> float:
-    """Largest difference in accuracy between two runs of one configuration: seeds have heavy tails, so no multiple of a few of
-    them is a bound."""
+    """Largest difference in accuracy between two runs of one configuration.
+
+    Seeds have heavy tails: no multiple of the scatter of a few of them is a bound."""
     values: dict[str, list[float]] = {}
     for record in records:
         values.setdefault(record.configuration_id, []).append(record.outcomes["accuracy"].value)
