@@ -2,8 +2,9 @@
 
     python benchmarks/recipes.py [RUNS [FIT]]
 
-Actions: in the study `actions-frozen`, which no fit sees, every action was trained on the same images. The one that is
-predicted best against the one that was best (means of three seeds).
+Actions: in three studies every action was trained on the same images. The one that is predicted best against the one
+that was best (means of three seeds). No fit sees `actions-frozen`. The other two are nearly all that their families know
+of actions, so each domain is predicted by a fit that lacks its runs of the study.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from collections import defaultdict
 
 import numpy as np
 
-from predictor.fitting.configurations import configurations
-from predictor.fitting.held_out import predict_rows
-from predictor.fitting.rows import Selection, rows_for
+from predictor.fitting.configurations import Configurations, configurations
+from predictor.fitting.held_out import calibrate_all, predict_rows
+from predictor.fitting.rows import Selection, rows_for, select
+from predictor.models.base import Floats, families
 from predictor.models.fit import Fit, load_fit, shipped_fit
+from predictor.models.outcome import OutcomeFit
 from predictor.models.rows import Sample
+from predictor.recipes import FROZEN, SCRATCH, TUNED
 from predictor.records import read_registry
 from predictor.statistics.binomial import exact_interval
 
-STUDY, NAMED = "actions-frozen", "named by the fit"
+STUDIES = {"actions-frozen": FROZEN, "actions-finetuned": TUNED, "actions-scratch": SCRATCH}
+NAMED = "named by the fit"
 BAR_ERROR, BAR_LOSS, BAR_SHARE = 1.5, 0.01, 0.9  # times the floor; accuracy lost; share of manifests
 
 
@@ -47,13 +52,39 @@ def errors(fit: Fit) -> None:
 
 def actions(fit: Fit, runs: str) -> None:
     """What the action that is named best loses against the one that was best, and what one rule for all would lose."""
-    own = fit.recipe_families.get("frozen")
-    records = read_registry(runs, [STUDY])
-    if own is None or not records:
-        return
-    fitted, rows = own.outcomes["accuracy"], Sample.of(rows_for(Selection(tuple(records)), "accuracy"))
-    configs = configurations(rows)
-    predicted = configs.mean(predict_rows(fitted.families[fitted.configuration.family].parameters, rows))
+    everything = read_registry(runs)
+    for study, family in STUDIES.items():
+        own, records = fit.recipe_families.get(family), [record for record in everything if record.study == study]
+        if own is None or not records:
+            continue
+        fitted = own.outcomes["accuracy"]
+        rows = Sample.of(rows_for(Selection(tuple(records)), "accuracy"))
+        configs = configurations(rows)
+        if study in own.training["studies"]:
+            predicted = without_domain(fitted, select(everything, family=family), configs)
+            how = "each domain's actions predicted by a fit without that domain's runs of the study"
+        else:
+            predicted = configs.mean(predict_rows(fitted.families[fitted.configuration.family].parameters, rows))
+            how = "held out"
+        compared(study, how, rows, configs, predicted)
+
+
+def without_domain(fitted: OutcomeFit, selection: Selection, configs: Configurations) -> Floats:
+    """(C,) predicted accuracies of the study's configurations, by a fit that has none of their domain's runs of it."""
+    rows = Sample.of(rows_for(selection, "accuracy"))
+    every = configurations(rows)
+    ids = np.array(every.ids)
+    of_study = np.isin(ids, configs.ids)
+    held = [np.flatnonzero(of_study & (every.domains == domain)) for domain in np.unique(configs.domains)]
+    competing = [own for name, own in families().items() if own.baseline or name in fitted.families]
+    found, _ = calibrate_all(competing, rows, every, held)
+    item = found[fitted.configuration.family]
+    told = dict(zip(ids[item.of_all].tolist(), item.predicted.tolist(), strict=True))
+    return np.array([told[name] for name in configs.ids])
+
+
+def compared(study: str, how: str, rows: Sample, configs: Configurations, predicted: Floats) -> None:
+    """A line for each rule: how often the action it takes is within a point of the best, and what it loses."""
     manifests: dict[tuple[str, tuple[int, ...]], dict[str, int]] = defaultdict(dict)
     for at, first in enumerate(configs.first.tolist()):
         case = rows[first].case
@@ -61,8 +92,8 @@ def actions(fit: Fit, runs: str) -> None:
     names = sorted({name for found in manifests.values() for name in found})
     rules = {NAMED: [max(found, key=lambda name: predicted[found[name]]) for found in manifests.values()]}
     rules |= {f"always {name}": [name] * len(manifests) for name in names}
-    print(f"{STUDY}: {len(manifests)} manifests of {len({key[0] for key in manifests})} target sets, "
-          f"{len(names)} actions on the same draws, {len(rows)} runs")  # fmt: skip
+    print(f"{study}: {len(manifests)} manifests of {len({key[0] for key in manifests})} target sets, "
+          f"{len(names)} actions on the same draws, {len(rows)} runs; {how}")  # fmt: skip
     for rule, chosen in rules.items():
         best = [max(configs.measured[at] for at in found.values()) for found in manifests.values()]
         had = [configs.measured[found[name]] for found, name in zip(manifests.values(), chosen, strict=True)]
