@@ -3,8 +3,8 @@
     python benchmarks/recipes.py [RUNS [FIT]]
 
 Actions: in three studies every action was trained on the same images. The one that is predicted best against the one
-that was best (means of three seeds). No fit sees `actions-frozen`. The other two are nearly all that their families know
-of actions, so each domain is predicted by a fit that lacks its runs of the study.
+that was best (means of three seeds). No fit sees `actions-frozen`. Their families know actions
+mainly from the other two, so each domain is predicted by a fit that lacks its runs of the study.
 """
 
 from __future__ import annotations
