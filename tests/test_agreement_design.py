@@ -62,6 +62,11 @@ def test_by_says_where_in_the_design_an_indicator_works(factorial: pd.DataFrame)
     for row in table.rows:
         if (row.statistic, row.axis) == ("stratified_gamma", "others") and row.indicator in ("size", "skew"):
             assert row.value is None and "differ in this axis alone" in row.reason
+    for axis in ("samples_per_class", "others", "profile"):  # q is adjusted within an axis, whatever others are asked
+        own = [row for row in table.rows if row.axis == axis]
+        alone = agreement(factorial, by=[axis], statistics=["spearman"], **DRAWS)
+        assert [row.q for row in own] == [row.q for row in alone.rows if row.axis == axis]
+        assert any(row.q is not None for row in own)
 
 
 def test_imbalance_is_compared_at_equal_size(factorial: pd.DataFrame) -> None:

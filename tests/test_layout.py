@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 CODE = ("predictor", "trainer")
 MOST = 400  # lines of a file
+BEGINNINGS = {"__init__.py", "__main__.py"}
 
 
 def files(*folders: str) -> Iterator[Path]:
@@ -46,3 +51,29 @@ def test_no_public_function_bears_the_name_of_a_subpackage() -> None:
     parts |= {path.stem for path in (ROOT / "predictor").glob("*.py")}
     functions = {name for name in predictor.__all__ if not isinstance(getattr(predictor, name), ModuleType)}
     assert len(parts) > 20 and functions & parts == set()
+
+
+def rooms(package: str) -> list[str]:
+    """Files and folders of a package in the order of CONTRIBUTING's list."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    lines = re.search(rf"^    {package}/ .*\n((?:      .*\n)+)", text, re.MULTILINE)
+    assert lines
+    named = (re.match(r"      ((?:\S+ )*\S+)  ", line) for line in lines[1].splitlines())
+    return [name.rstrip("/") for found in named if found for name in found[1].split()]
+
+
+@pytest.mark.parametrize("package", CODE)
+def test_the_list_of_rooms_names_each_of_them(package: str) -> None:
+    there = {
+        path.name for path in (ROOT / package).iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    named = rooms(package)
+    assert len(named) == len(set(named)) and {name.split("/")[0] for name in named} | BEGINNINGS == there
+
+
+def test_the_list_of_rooms_has_the_order_that_import_linter_keeps() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    tier = {part.strip(" ()"): i for i, layer in enumerate(reversed(layers)) for part in layer.split("|")}
+    order = [tier[name.removesuffix(".py")] for name in rooms("predictor")]
+    assert len(order) > 30 and order == sorted(order)

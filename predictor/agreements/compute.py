@@ -64,8 +64,8 @@ def agreement(
     given : also Spearman with this indicator held fixed; None: not. By rank, so log samples is n_samples
     by : axes of the grid; adds 'stratified_gamma' along each, over pairs that differ in this axis alone
     blocks : columns whose levels permutation keeps apart, e.g. axis_image_steps
-    adjust : q is adjusted over the table, statistic by statistic: 'benjamini_hochberg' (false discoveries) or 'max_t'
-    (any false one: Westfall and Young for the rank correlations, Holm for the others)
+    adjust : q is adjusted over the table, each statistic (and axis) by itself: 'benjamini_hochberg' (false discoveries)
+    or 'max_t' (any false one: Westfall and Young for the rank correlations, Holm for the others)
     Intervals at `level`, two-sided p by permutation of configurations. Same seed, same table. An outcome that is better
     when small (a loss: column scale_NAME) enters with the opposite sign, so that a positive value always says that more
     of the indicator goes with a better outcome. Raises RegistryError
@@ -306,10 +306,11 @@ def _direction(name: str) -> int:
 
 
 def _with_q(rows: list[Agreement], joint: dict[str, MaxT] | None = None) -> list[Agreement]:
-    """Adjust within each statistic: the table asks the same question once per statistic."""
+    """Adjust within each statistic, gammas within each axis: the table asks the same question once in each."""
     result = list(rows)
-    for kind in dict.fromkeys((row.statistic, row.given) for row in rows):
-        places = [i for i, row in enumerate(rows) if (row.statistic, row.given) == kind]
+    kinds = [(row.statistic, row.axis, row.given) for row in rows]
+    for kind in dict.fromkeys(kinds):
+        places = [i for i, own in enumerate(kinds) if own == kind]
         if joint is not None and kind[0] in joint:
             for i in places:
                 if rows[i].p is not None and (value := rows[i].value) is not None:
