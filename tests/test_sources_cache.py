@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -151,7 +152,9 @@ def test_a_folder_of_parts_is_written_on_where_it_was_stopped(both, tmp_path) ->
     with pytest.raises(KeyboardInterrupt):
         write_cache(original, tmp_path / "parts", SIZE, part=15, progress=stop)
     before = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "parts").iterdir()}
-    assert sorted(before) == ["part-00000-of-00005.parquet", "part-00001-of-00005.parquet"]
+    assert sorted(before) == ["part-00000-of-00005.arrow", "part-00001-of-00005.arrow"]
+    with pytest.raises(DataError, match=r"no dataset_info.json: it was not written to its end. give the same"):
+        read_source("photographs", tmp_path / "parts")
     again = write_cache(original, tmp_path / "parts", SIZE, part=15)
     at_once = write_cache(original, tmp_path / "at-once", SIZE, part=15)
     assert again.digest == at_once.digest and again.n_images == 73
@@ -179,6 +182,35 @@ def test_a_stopped_cache_names_all_bad_images_and_those_of_kept_parts(tmp_path) 
     assert again == first and first.n_images == 6 and len(first.bad) == 2
     with pytest.raises(DataError, match="2 unreadable images"):
         write_cache(source, tmp_path / "out", 16, part=3)
+
+
+def test_a_folder_keeps_labels_splits_and_groups_and_is_mapped(both, tmp_path) -> None:
+    original, _ = both
+    write_cache(replace(original, groups=original.ids), tmp_path / "parts", SIZE, part=30)
+    found = read_source("photographs", tmp_path / "parts")
+    assert np.array_equal(found.labels, original.labels) and np.array_equal(found.splits, original.splits)
+    assert np.array_equal(found.groups, original.ids)
+    before = pa.total_allocated_bytes()
+    columns = pa.ipc.open_file(pa.memory_map(str(tmp_path / "parts" / "part-00001-of-00003.arrow"))).read_all()
+    assert pa.total_allocated_bytes() - before < columns.nbytes / 10, "the images lie in the file, not in memory"
+    assert columns.column("source").to_pylist() == original.ids[30:60].tolist()
+
+
+def test_a_cache_of_an_earlier_version_is_read_and_not_mixed_with_a_new_one(both, tmp_path) -> None:
+    """Parts were Parquet files."""
+    original, cache = both
+    write_cache(original, tmp_path / "whole.parquet", SIZE)
+    rows = pq.read_table(tmp_path / "whole.parquet")
+    (tmp_path / "old").mkdir()
+    for number, (first, n) in enumerate(((0, 40), (40, 33))):
+        file = tmp_path / "old" / f"part-{number:05d}-of-00002.parquet"
+        pq.write_table(rows.slice(first, n), file, compression="zstd", row_group_size=8)
+    found = read_source("photographs", tmp_path / "old")
+    every = np.arange(73)
+    assert np.array_equal(found.labels, original.labels)
+    assert np.array_equal(found.pixels(every, SIZE), cache.pixels(every, SIZE))
+    with pytest.raises(DataError, match=r"holds parts of a cache that an earlier version wrote.* name another folder"):
+        write_cache(original, tmp_path / "old", SIZE, part=40)
 
 
 @pytest.mark.parametrize(("encoding", "most"), [("webp", 0), ("ppm", 0), ("jpeg", 2.0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from trainer_command import trainer_command
 from predictor.class_lists import class_list
 from predictor.errors import DataError, PredictorError, SpecError
 from predictor.images.digests import file_digest
-from predictor.records import check, read_registry
+from predictor.records import RunRecord, check, read_registry, write_record
+from predictor.records.schema import Outcome, content_id
 from trainer import zero_shot
 from trainer.networks import create
+from trainer.zero_shot_command import outcome_rows
 
 TARGETS = list(class_list("imagenet-1k")[:4])
 HEADS = {1000: "imagenet-1k", 11821: "imagenet-12k", 21841: "imagenet-22k"}
@@ -119,6 +122,62 @@ def test_the_command_evaluates_all_layouts_and_writes_a_record(heads, imagenet, 
     assert json.loads(again.stdout)["run_id"] == record.run_id and len(read_registry(runs)) == 1
     staged = trainer_command(*words, "--stage", 1000, "--stage", 21841, "--study", "two")
     assert "stages: PT 1000 FT 21841 ZS 4" in staged.stdout
+
+
+def on_a_line(record: RunRecord, n: int, target_set: str) -> list[RunRecord]:
+    """Runs of others, whose accuracy under each shift is a logit less than their clean accuracy."""
+    found = []
+    for i in range(n):
+        clean, shifted = (float(1 / (1 + np.exp(-(i / 4 - 1 - below)))) for below in (0, 1))
+        shifts = {name: Outcome(value=shifted, clean_value=clean) for name in record.outcomes if "shift:" in name}
+        outcomes = {"accuracy": Outcome(value=clean), **shifts}
+        values = {name: outcome.value for name, outcome in outcomes.items()}
+        run_id = content_id("others", record.axes, record.data.indicators, values)
+        changes = {"run_id": run_id, "configuration_id": run_id, "study": "others", "target_set": target_set}
+        found.append(record.model_copy(update=changes | {"outcomes": outcomes}))
+    return found
+
+
+def test_a_stated_reference_set_gives_effective_robustness(heads, imagenet, tmp_path) -> None:
+    """The line is shift = clean - 1 in logits; what is beyond it is printed, for each shift and on average."""
+    words = (
+        "evaluate", NETWORK, "--weights", heads / "1000.safetensors", "--targets", imagenet / "targets.txt",
+        "--test-set", imagenet / "val", "--shift", f"v2={imagenet / 'v2.yaml'}",
+        "--shift", f"r={imagenet / 'imagenet-r'}", "--runs", tmp_path / "runs", "--device", "cpu",
+        "--target-set", "four",
+    )  # fmt: skip
+    plain = json.loads(trainer_command(*words, "--format", "json").stdout)["outcomes"]
+    assert [row["effective"] for row in plain] == [None] * 4
+    (record,) = read_registry(tmp_path / "runs")
+    for name, n in (("few", 4), ("many", 9)):
+        for other in on_a_line(record, n, "four"):
+            write_record(tmp_path / name, other)
+    few = trainer_command(*words, "--reference", tmp_path / "few")
+    assert few.returncode == 2 and "has 4 runs of target set 'four' under shift:v2 with clean accuracy" in few.stderr
+    assert "a reference set needs 5" in few.stderr and "it has four: shift:r; four: shift:v2" in few.stderr
+    other = trainer_command(*words[:-1], "five", "--reference", tmp_path / "many")
+    assert other.returncode == 2 and "has 0 runs of target set 'five'" in other.stderr
+    done = json.loads(trainer_command(*words, "--reference", tmp_path / "many", "--format", "json").stdout)
+    rows = {row["outcome"]: row for row in done["outcomes"]}
+    assert "through 9 runs of four" in done["notes"][-1]
+    for name in ("shift:v2", "shift:r"):
+        own = record.outcomes[name]
+        assert (rows[name]["clean"], rows[name]["chance"]) == (own.clean_value, 0.25)
+        assert rows[name]["effective"] == beyond(own.value, own.clean_value)
+    # and of accuracies that are surely neither 0 nor 1
+    between = {name: Outcome(value=value, clean_value=0.6) for name, value in (("shift:v2", 0.5), ("shift:r", 0.2))}
+    outcomes = {"accuracy": Outcome(value=0.6), **between, "robustness": Outcome(value=0.35)}
+    found = outcome_rows(record.model_copy(update={"outcomes": outcomes}), on_a_line(record, 9, "four"))
+    first, second = beyond(0.5, 0.6), beyond(0.2, 0.6)
+    mean = pytest.approx((first.expected + second.expected) / 2)
+    assert [row["effective"] for row in found] == [None, first, second, mean]
+    assert found[-1]["clean"] == pytest.approx(0.6) and found[-1]["difference"] < 0
+
+
+def beyond(value: float, clean: float) -> Any:
+    if not (0 < value < 1 and 0 < clean < 1):
+        return None
+    return pytest.approx(value - 1 / (1 + np.exp(1 - np.log(clean / (1 - clean)))))
 
 
 def test_numbered_folders_are_whole_numbers_not_texts(imagenet) -> None:

@@ -239,7 +239,8 @@ def cache(
 ) -> None:
     """Shrink the images of SOURCE (a folder, list, Parquet file, shards, data set) once, into the source OUT.
 
-    OUT is a Parquet file where it ends in .parquet, else a folder of parts: stopped, the same command writes the rest.
+    OUT is a Parquet file where it ends in .parquet, else a folder of Arrow files: stopped, the same command writes the
+    rest.
     Runs on OUT decode small images instead of large ones. The digest it prints belongs into the grid.
     """
     from predictor.render.tables import json_text, rows_text

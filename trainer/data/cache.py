@@ -1,6 +1,7 @@
-"""A source of large images -> a Parquet source of small ones, decoded and shrunk once for all later runs.
+"""A source of large images -> a source of small ones, decoded and shrunk once for all later runs.
 
-One file, or a folder of parts that is written on where it was stopped.
+One Parquet file, which is read into memory; or a folder of Arrow files, which are mapped: written on where it was
+stopped, it may be larger than memory, and an image costs the same whichever comes next.
 
 Every image is shrunk exactly as training would shrink it to the cache's size (never enlarged) and kept without loss, as
 WebP or uncompressed (PPM: as large as the pixels, quickest to read), or as JPEG, which loses a little and is smallest.
@@ -22,14 +23,16 @@ import numpy as np
 from PIL import Image
 
 from predictor.errors import DataError, listed
+from predictor.files import add_file
 from predictor.images.decoding import BadImage, for_each, open_rgb
 from predictor.images.listing import digest_of
 from predictor.reading import check_regular
 from trainer.data.source import BadImages, Source
-from trainer.data.writing import write_parquet
+from trainer.data.writing import COLUMNS, said_by, write_arrow, write_parquet
 
 ABOUT = "predictor_cache"  # key of what a part says of itself
-ROWS = 256  # images in memory at a time, and in a row group
+INFO = "dataset_info.json"  # what makes a folder of Arrow files a data set of Hugging Face; written last
+ROWS = 256  # images in memory at a time
 MAX_SIZE = 16_383  # of WebP
 PART = 8_192  # images of a part of a folder
 Encoding = Literal["webp", "jpeg", "ppm"]
@@ -117,10 +120,16 @@ def write_cache(
             where=source.name,
             remedy="give OUT a name that ends in .parquet",
         )
+    if any(out.glob("part-*.parquet")):
+        raise DataError(
+            "holds parts of a cache that an earlier version wrote, as Parquet, which are still read",
+            where=str(out),
+            remedy="name another folder: its images are read several times as fast",
+        )
     form = {"size": size, "encoding": encoding, "upright": source.upright, "reduced": source.reduced}
     for first in range(0, n, part):
         last = min(first + part, n)
-        file = out / f"part-{first // part:05d}-of-{-(-n // part):05d}.parquet"
+        file = out / f"part-{first // part:05d}-of-{-(-n // part):05d}.arrow"
         about = {"source": source.digest, "first": first, "last": last, **form}
         if file.exists():
             work.take(file, about)
@@ -137,9 +146,16 @@ def write_cache(
             return {ABOUT: json.dumps(about | own)}
 
         with suppress(BadFound):
-            write_parquet(file, work.batches(first, last), said)
+            write_arrow(file, work.batches(first, last), said)
     work.check()
-    return work.cached(out, digest_of(out), sum(file.stat().st_size for file in out.glob("part-*.parquet")))
+    add_file(out / INFO, _info())
+    return work.cached(out, digest_of(out), sum(file.stat().st_size for file in out.glob("part-*.arrow")))
+
+
+def _info() -> bytes:
+    """What the columns hold, as Hugging Face's `datasets` writes it."""
+    features = {"image": {"_type": "Image"}, **{name: {"dtype": "string", "_type": "Value"} for name in COLUMNS}}
+    return json.dumps({"description": "Images shrunk by `trainer cache`.", "features": features}).encode()
 
 
 class _Work:
@@ -186,10 +202,8 @@ class _Work:
 
     def take(self, file: Path, about: dict[str, Any]) -> None:
         """A part that is there already. Raises DataError where it is one of another cache."""
-        import pyarrow.parquet as pq
-
         try:
-            said = json.loads((pq.read_metadata(check_regular(file)).metadata or {}).get(ABOUT.encode(), b"{}"))
+            said = json.loads(said_by(check_regular(file)).get(ABOUT, "{}"))
         except (OSError, ValueError) as error:
             raise DataError(f"is no part of a cache: {error}", where=str(file), remedy="remove it") from None
         if {name: said.get(name) for name in about} != about:

@@ -33,6 +33,7 @@ MAX_JSON = 1 << 26  # bytes of a description or of a Parquet footer
 ARROW = (b"ARROW1", b"\xff\xff\xff\xff")  # how a file and a stream begin
 DEFAULT = "default"  # the configuration that `load_dataset` takes
 CACHED = "cache-"  # results of Dataset.map that lie beside the data
+PARTS = "part-*-of-*.arrow"  # of a cache of images; the description of its columns is written last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def recognises(path: Path, head: bytes) -> bool:
         return _has_features(path) if head[:4] == b"PAR1" else head.startswith(ARROW) or path.suffix == ".arrow"
     if not path.is_dir():
         return False
-    if any((path / name).is_file() for name in (DICT, STATE)) or _cached(path):
+    if any((path / name).is_file() for name in (DICT, STATE)) or _cached(path) or any(path.glob(PARTS)):
         return True
     parquet = first_file(path, (".parquet",))
     return parquet is not None and _has_features(parquet)
@@ -157,6 +158,12 @@ def _files(path: Path) -> Iterator[_File]:
         yield from _saved(path)
     else:
         cached = _cached(path)
+        if not cached and any(path.glob(PARTS)):
+            raise ManifestError(
+                f"holds parts of a cache of images and no {INFO}: it was not written to its end",
+                where=str(path),
+                remedy="give the same `trainer cache` command again, it writes the rest",
+            )
         features = _features(path)
         for file in cached or files_of(path, ".parquet"):
             parts = stems(file, path)
