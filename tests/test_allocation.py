@@ -41,3 +41,15 @@ def test_a_start_that_is_best_is_kept_as_it_stands() -> None:
         return np.array([-float(np.abs(plan - start).sum()) for plan in plans])
 
     assert best(values, COUNTS, 500, starts=[start]).tolist() == start.tolist()
+
+
+@pytest.mark.parametrize("n_classes", [3, MANY])
+def test_what_is_cut_leaves_each_class_the_least_and_fills_none_up_to_it(n_classes: int) -> None:
+    counts = np.array([3, *range(20, 20 + n_classes - 1)])
+
+    def values(plans: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+        return np.array([-float(plan.sum()) for plan in plans])
+
+    found = best(values, counts, 0, cuts=True, least=5)
+    assert found[0] == 3 and found[1:].min() >= 5 and found.mean() < 7, "groups are cut to within the last step"
+    assert n_classes > GROUPS or found.tolist() == [3, 5, 5]

@@ -69,6 +69,9 @@ def test_labels_that_are_merged_dropped_or_left_out() -> None:
     assert merged.target_names == dropped.target_names == SKEWED.target_names
     assert merged.other_counts.tolist() == [8 + 6 + 4 + 3] and merged.n_samples == SKEWED.n_samples
     assert dropped.target_counts[-2:].tolist() == [0, 0] and dropped.n_samples == SKEWED.n_samples - 7
+    clash = LabelDistribution.from_counts({"a": 50, "b": 40, "c": 2, "small classes": 30}, targets=["a", "b", "c"])
+    (apart,) = relabelled(clash, merge_below=10).values()
+    assert sorted(apart.other_counts.tolist()) == [2, 30], "another class of that name stays what it is"
     (without,) = relabelled(WITH_OTHER, other="nothing").values()
     assert without.target_counts.tolist() == COUNTS and not len(without.other_counts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from records_made import edited, made_record
 
 from predictor.cli.runs_command import command
 from predictor.errors import RegistryError
+from predictor.images.results import Probe, probes_text
 from predictor.records import check, pack, read_registry, write_record
+from predictor.records.indicator_inputs import probes_of
 from predictor.records.merge import merge
 from predictor.records.schema import Outcome, Reported
 
@@ -88,3 +91,21 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"is there already\. name a new folder: --output"):
         merge([a, a], a)
     assert merge([a, a], tmp_path / "same")[0].n_runs == 1
+
+
+def test_probes_are_joined_and_a_contradiction_is_named(tmp_path: Path) -> None:
+    one, two = (
+        Probe(
+            digest=f"sha256:{n}", split="train", image_size=32, n_images=4, n_draws=1, sizes=(), classes=(), left_out={}
+        )
+        for n in range(2)
+    )
+    a, b = registry(tmp_path / "a", 0), registry(tmp_path / "b", 1)
+    (a / "probes.json").write_text(probes_text({one.key: one}))
+    (b / "probes.json").write_text(probes_text({one.key: one, two.key: two}))
+    merge([a, b], tmp_path / "c")
+    assert probes_of(tmp_path / "c") == {one.key: one, two.key: two}
+    (b / "probes.json").write_text(probes_text({one.key: replace(one, n_images=5)}))
+    with pytest.raises(RegistryError, match=rf"probe {one.key} says something else than in another registry"):
+        merge([a, b], tmp_path / "d")
+    assert not (tmp_path / "d").exists()

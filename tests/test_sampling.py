@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -26,6 +27,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
 def test_whole_configurations_of_every_study(runs: Path) -> None:
     assert sampled(runs, None, 28) is None, "28 runs are all of them"
     chosen = sampled(runs, None, 12)
@@ -36,6 +41,8 @@ def test_whole_configurations_of_every_study(runs: Path) -> None:
     assert chosen.note.startswith("a sample is fitted, 12 of 28 runs, 6 of 14 configurations")
     every = {r.run_id: r for r in read_registry(runs)}
     assert all(every[r.run_id] == r for r in found)
+    by_digest = sorted({r.configuration_id for r in every.values() if r.study == "large"}, key=digest)
+    assert chosen.configurations >= set(by_digest[:4]), "by digest, which no name or size decides"
     only = sampled(runs, ["large"], 5)
     assert only is not None and len(read_registry(runs, ["large"], only.configurations)) == 4
 

@@ -99,7 +99,7 @@ def best(
             if amount > 0:
                 result[group] = smallest_first(counts[group], amount) if len(group) > 1 else counts[group] + amount
             elif amount < 0:
-                result[group] = np.maximum(largest_cut(counts[group], -amount), np.minimum(counts[group], least))
+                result[group] = largest_cut(counts[group], -amount)  # no more than its room: none below the least
         return result
 
     def amounts_of(target: Counts) -> Counts:
