@@ -6,6 +6,7 @@ import copy
 import csv
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from predictor.manifest import read_manifest
 from predictor.models import families
 from predictor.models.fit import Fit
 from predictor.planning import advise
+from predictor.planning.advice.advise import WORTH, _advised
 from predictor.planning.advice.allocation import best, largest_cut, proportional, smallest_first, uniform
 from predictor.planning.objective import Targets
 from predictor.prediction import predict
@@ -139,7 +141,7 @@ def test_plans_keep_to_the_budget_and_add_up(fit, manifest):
     }  # fmt: skip
     for plan in advice.plans:
         assert plan.collected <= 1000 and plan.n_samples == sum(COUNTS) + plan.collected - plan.cut
-        assert plan.low <= plan.value <= plan.high
+        assert plan.low <= plan.value <= plan.high and plan.cost == plan.collected
         assert sum(change.collect for change in plan.changes) == plan.collected - plan.cut
         assert all(change.now + change.collect == change.total >= 0 for change in plan.changes)
     values = [plan.value for plan in advice.plans]
@@ -164,6 +166,14 @@ def test_other_classes_are_advised_only_where_they_help(fit, slope, expected):
     assert advice.plan("other classes").other_classes == 10
     assert (advice.plan("advised").other_classes > 0) is expected
     assert (advice.plan("other classes").gain > 0) is expected
+
+
+@pytest.mark.parametrize(("more", "expected"), [(0.9, "targets"), (1.1, "other classes")])
+def test_other_classes_must_bring_what_makes_them_worth_it(fit, manifest, more, expected):
+    found = asked(fit, manifest)
+    value = found.plan("targets").value + more * WORTH
+    rows = [replace(p, value=value) if p.name == "other classes" else p for p in found.plans if p.name != "both"]
+    assert _advised(rows, None, "accuracy", outside=False).name == expected
 
 
 def test_what_lies_outside_of_the_fit_is_said(fit, manifest):

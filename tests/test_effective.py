@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from predictor.importers.build import build
+from predictor.importers.mapping import checked_map
+from predictor.importers.table import ImportedTable
 from predictor.records import read_registry
 from predictor.records.shift_rows import shift_rows
 from predictor.statistics.effective import effective_robustness
@@ -48,3 +51,20 @@ def test_the_shipped_runs_have_a_row_a_shift() -> None:
             by_set.setdefault((row["target_set"], row["shift"]), []).append(row["effective"])
     assert len(by_set) == len({(row["target_set"], row["shift"]) for row in rows})
     assert all(abs(np.mean(values)) < 0.03 for values in by_set.values()), "the others' lines go through the middle"
+
+
+def test_the_mean_of_imported_rows_is_of_those_that_have_every_shift() -> None:
+    plan = {
+        "study": "s", "citation": "c", "target_set": "t", "domain": "d", "indicators": ["n"],
+        "outcomes": {"accuracy": "a", "shift:x": "x", "shift:y": "y"},
+        "effective_robustness": {"name": "all", "reference": {"kind": ["plain"]}},
+    }  # fmt: skip
+    shares = [i / 20 for i in range(1, 13)]
+    columns = (range(1, 13), ["plain"] * 12, shares, shares[::-1], [None, *shares[:11]])
+    rows = ((f"line {n}", row) for n, row in enumerate(zip(*columns, strict=True), 2))
+    table = ImportedTable.of("t.csv", ("n", "kind", "a", "x", "y"), rows)
+    first, *others = (record.outcomes for record in build(table, checked_map(plan, "map.yaml")).records)
+    assert [name for name in first if name.startswith("effective")] == ["effective:x"]
+    for own in others:
+        mean = (own["effective:x"].value + own["effective:y"].value) / 2
+        assert own["effective_robustness"].value == pytest.approx(mean)

@@ -330,6 +330,17 @@ def test_a_shift_is_held_against_the_clean_value_of_its_own_classes() -> None:
     assert line.slope > 0.5, "against accuracy, which never varies, there is no line"
 
 
+def test_a_clean_value_is_in_per_cent_as_its_shift_is_and_a_column_with_a_word_holds_words() -> None:
+    plan = {
+        "study": "s", "citation": "c", "target_set": "t", "domain": "d", "indicators": ["n"], "recipe": {"rate": "lr"},
+        "outcomes": {"shift:x": {"column": "b", "clean": "m", "per_cent": True}},
+    }  # fmt: skip
+    rows = table(n=[1, 2], b=[15, 20], m=[20, 40], lr=["0.1", "auto"])
+    one, two = build(rows, checked_map(plan, "m")).records
+    assert one.outcomes["shift:x"] == Outcome(value=0.15, clean_value=0.2)
+    assert (one.axes, two.axes) == ({"rate": "0.1"}, {"rate": "auto"})
+
+
 def test_stages_and_label_sets_of_timms_tags() -> None:
     found = {tag: pretraining(tag) for tag in ("a1_in1k", "fcmae_ft_in22k_in1k", "clip_laion2b_augreg_ft_in12k_in1k",
                                                "clip_ft_in1k", "ns_jft_in1k", "ft_in1k", "")}  # fmt: skip

@@ -12,6 +12,7 @@ from predictor.grids import plan_grid
 from predictor.images.results import Probe, Probed, Size
 from predictor.models.fit import shipped_fit
 from predictor.models.links import expit
+from predictor.planning.pilots import plan as planning
 from predictor.planning.pilots.plan import grid_content, plan_pilots
 from predictor.planning.pilots.recipe import trained_as_in, trained_like
 from predictor.prediction import predict
@@ -78,6 +79,14 @@ def test_the_width_now_is_that_of_the_prediction(fit, manifest):
         outcome = predict(own, manifest, level=0.8).predictions[0].outcome("accuracy")
         plan = plan_pilots(own, manifest, 1, level=0.8)
         assert plan.width_now == plan.pilots[0].width_before == outcome.high - outcome.low
+
+
+def test_of_pilots_that_narrow_as_much_the_cheapest_is_taken(fit, manifest, monkeypatch):
+    (found,) = plan_pilots(fit, manifest, 1).pilots
+    monkeypatch.setattr(planning, "AS_GOOD", 1.0)
+    (narrowest,) = plan_pilots(fit, manifest, 1).pilots
+    cost, most = ((pilot.image_steps, pilot.n_samples) for pilot in (found, narrowest))
+    assert cost < most and narrowest.width_after < found.width_after <= 1.02 * narrowest.width_after
 
 
 def test_pilots_are_planned_where_they_leave_chance(fit, manifest):

@@ -275,6 +275,8 @@ def test_the_pilots_command_writes_a_grid_that_loads(files):
     assert "TARGET SET mine" in text and "expected after 3" in text and "head cut" in text
     grid = load_grid(folder / "p.yaml")
     assert len(grid.runs) == 6 and grid.study == "p"  # its file is p.yaml
+    seeds = {(run.spec.seeds.data, run.spec.seeds.training) for run in grid.runs}
+    assert seeds == {(0, 0), (0, 1)}, "which class is large stays as it is in the manifest"
     assert grid.sources["mine"].digest == "sha256:" + hashlib.sha256((folder / "mine.parquet").read_bytes()).hexdigest()
     before = (folder / "p.yaml").read_text()
     with pytest.raises(PredictorError, match="exists and says something else"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,17 @@ def test_features_are_those_of_the_bare_network_and_computed_once(folder, own_ca
     assert np.array_equal(again, found[:3])
     with pytest.raises(AssertionError, match="computed again"):
         extract.features(source, np.array([7]), model, folder[0] / "ten.safetensors", "cpu")
+    for how in ("upright", "reduced"):  # other pixels of the same files
+        with monkeypatch.context() as changed, pytest.raises(AssertionError, match="computed again"):
+            changed.setattr(source, how, True)
+            extract.features(source, rows[:3], model, folder[0] / "ten.safetensors", "cpu")
+
+
+def test_all_that_features_depend_on_names_their_folder() -> None:
+    key = cache.Key("s", "w", "n", 8, "bilinear")
+    other = {"source": "t", "weights": "v", "network": "m", "image_size": 16, "interpolation": "bicubic"}
+    assert set(other) == {field.name for field in fields(key)}
+    assert len({key.name, *(replace(key, **{name: value}).name for name, value in other.items())}) == 6
 
 
 def test_a_torn_cache_is_computed_again(tmp_path) -> None:

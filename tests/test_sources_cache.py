@@ -165,6 +165,9 @@ def test_a_folder_of_parts_is_written_on_where_it_was_stopped(both, tmp_path) ->
     assert np.array_equal(parts.pixels(rows, SIZE), cache.pixels(rows, SIZE))
     with pytest.raises(DataError, match="is a part of another cache: of another source, size or encoding"):
         write_cache(original, tmp_path / "parts", 32, part=15)
+    changed = replace(original, digest="sha256:" + "0" * 64)
+    with pytest.raises(DataError, match="is a part of another cache: of another source, size or encoding"):
+        write_cache(changed, tmp_path / "parts", SIZE, part=15)
 
 
 def test_a_stopped_cache_names_all_bad_images_and_those_of_kept_parts(tmp_path) -> None:
