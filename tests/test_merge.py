@@ -79,7 +79,7 @@ def test_one_run_with_two_results_is_a_contradiction(tmp_path: Path, change: dic
 
 def test_costs_may_differ(tmp_path: Path) -> None:
     a, b = registry(tmp_path / "a", 0), tmp_path / "b"
-    write_record(b, edited(made_record(0), started_at="2026-01-01T00:00:00+00:00"))
+    write_record(b, edited(made_record(0), started_at="2026-01-02T00:00:00+00:00"))
     assert merge([a, b], tmp_path / "c")[0].n_shared == 1
     assert read_registry(tmp_path / "c") == read_registry(a), "the first registry's record stays"
 
