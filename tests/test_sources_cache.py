@@ -176,13 +176,14 @@ def test_a_stopped_cache_names_all_bad_images_and_those_of_kept_parts(tmp_path) 
         for number in range(4):
             Image.new("RGB", (20, 20), (number, 0, 0)).save(tmp_path / "set" / label / f"{number}.png")
         (tmp_path / "set" / label / "2.png").write_bytes(b"no image")
+        Image.new("RGBA", (20, 20), (9, 9, 9, 128)).save(tmp_path / "set" / label / "1.png")
     source = read_source("set", tmp_path / "set")
     with pytest.raises(DataError, match=r"2 unreadable images: a/2.png: .*; b/2.png: "):
         write_cache(source, tmp_path / "out", 16, part=3)
     assert not list((tmp_path / "out").glob("*")), "the first part has a bad image, and nothing is written after that"
     first = write_cache(source, tmp_path / "out", 16, part=3, bad_images="skip")
     again = write_cache(source, tmp_path / "out", 16, part=3, bad_images="skip")
-    assert again == first and first.n_images == 6 and len(first.bad) == 2
+    assert again == first and first.n_images == 6 and len(first.bad) == 2 and len(first.converted) == 2
     with pytest.raises(DataError, match="2 unreadable images"):
         write_cache(source, tmp_path / "out", 16, part=3)
 

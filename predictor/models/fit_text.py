@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MODELS, REFERENCE = "models", "model"
@@ -99,7 +99,7 @@ def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
     whole: dict[str, Any] = {}
 
     def restored(value: Any) -> Any:
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             if value.keys() == {REFERENCE}:
                 name = value[REFERENCE]
                 if name not in whole:
@@ -109,14 +109,16 @@ def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
                 keys = value[KEYS]
                 if any(len(row) != len(keys) for row in value[ROWS]):
                     raise KeyError(ROWS)
-                return [dict(zip(keys, map(restored, row), strict=True)) for row in value[ROWS]]
+                return [dict(zip(keys, parts(row), strict=True)) for row in value[ROWS]]
             if value.keys() == {WORDS, AT}:
                 return [value[WORDS][place] for place in value[AT]]
-            return {key: restored(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [restored(item) if isinstance(item, dict | list) else item for item in value]
-        return value
+            return dict(zip(value, parts(value.values()), strict=True))
+        return parts(value) if isinstance(value, list) else value
 
+    def parts(values: Iterable[Any]) -> list[Any]:
+        return [restored(item) if isinstance(item, several) else item for item in values]
+
+    several = (dict, list)  # all else is as it stands: a call for each number would take longer than to read the file
     return {key: restored(value) for key, value in stored.items() if key != MODELS}
 
 
