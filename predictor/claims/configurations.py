@@ -88,10 +88,15 @@ class Configuration:
         """Images of the last stage."""
         return sum(self.counts) + self.added
 
-    @property
+    @cached_property
     def image_steps(self) -> int:
         """Images shown over all stages."""
         return sum(stage.image_steps for stage in self.spec.stages)
+
+    @property
+    def epochs(self) -> float:
+        """How often each image of the last stage would be shown in all image-steps."""
+        return self.image_steps / self.n_samples
 
     @cached_property
     def added_origins(self) -> frozenset[str]:
@@ -137,8 +142,7 @@ def close(a: float, b: float) -> bool:
 def schedules(base: Configuration, arm: Configuration) -> set[str]:
     """At what a configuration of one stage is equal to its base: image-steps, epochs, both (at equal N) or neither."""
     found = {EQUAL_STEPS} if close(arm.image_steps, base.image_steps) else set()
-    epochs = arm.image_steps / arm.n_samples, base.image_steps / base.n_samples
-    return found | ({EQUAL_EPOCHS} if close(*epochs) else set())
+    return found | ({EQUAL_EPOCHS} if close(arm.epochs, base.epochs) else set())
 
 
 def unedited(profile: Profile) -> bool:

@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from predictor.claims.alike import Larger, grouped, shape
 from predictor.claims.base import RAISES, Claim, Contrast, Part
-from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, schedules, unedited
+from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, unedited
 from predictor.claims.target_sets import Site
 
 STEP = 1.5
@@ -21,17 +22,11 @@ STEP = 1.5
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Each size against the next larger one."""
     single = [c for c in group if c.single and unedited(c.data.profile)]
+    alike = {key: Larger(own) for key, own in grouped(single, shape).items()}
     for base in single:
-        larger = [
-            c
-            for c in single
-            if c.size >= STEP * base.size
-            and (c.data.profile, c.data.blend, c.others) == (base.data.profile, base.data.blend, base.others)
-        ]
         for schedule in (EQUAL_STEPS, EQUAL_EPOCHS):
-            matching = [c for c in larger if schedule in schedules(base, c)]
-            if matching:
-                more = min(matching, key=lambda c: c.size)
+            more = alike[shape(base)].of(base, schedule, STEP * base.size)
+            if more is not None:
                 doublings = math.log2(more.size / base.size)
                 yield Contrast(schedule, base, ((more, 1.0), (base, -1.0)), scale=1 / doublings)
 

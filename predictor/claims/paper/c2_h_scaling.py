@@ -11,10 +11,12 @@ the two needs three base sizes in a target set.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
+from predictor.claims.alike import Close, grouped, place
 from predictor.claims.base import RAISES, Claim, Contrast, Part, difference
-from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, close, schedules, unedited
+from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, schedules, unedited
 from predictor.claims.target_sets import Site
 
 AGAINST_V, AGAINST_NONE = "H against V", "H against none"
@@ -24,13 +26,15 @@ CLASS_SIZE = 0.1  # H keeps the class size constant, up to this
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """H against V and against the base."""
     single = [c for c in group if c.single and unedited(c.data.profile) and not c.data.blend]
+    alone = grouped((c for c in single if not c.others), lambda c: c.data.profile)
+    larger = {profile: Close(own, attrgetter("n_samples")) for profile, own in alone.items()}
+    natural = grouped(filter(_natural, single), place)
     for base in (c for c in single if not c.others):
-        same = [c for c in single if c.data.profile == base.data.profile]
-        for h in (c for c in same if c.size == base.size and _natural(c)):
+        for h in natural[place(base)]:
             for schedule in sorted(schedules(base, h)):
                 yield difference(f"{AGAINST_NONE}, {schedule}", base, h, base)
-                for v in (c for c in same if not c.others and c.size > base.size):
-                    if close(v.n_samples, h.n_samples) and schedule in schedules(base, v):
+                for v in larger[base.data.profile].near(h.n_samples):
+                    if v.size > base.size and schedule in schedules(base, v):
                         yield difference(f"{AGAINST_V}, {schedule}", base, h, v)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from predictor.claims.alike import grouped, place
 from predictor.claims.base import NOT_WORSE, RAISES, Claim, Contrast, Part, difference
 from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, Configuration, schedules
 from predictor.claims.target_sets import Site
@@ -29,12 +30,9 @@ OTHER_SAME, NATURAL_SYNTHETIC, SYNTHETIC_NONE = (
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Kinds of other classes against each other and against none."""
     single = [c for c in group if c.single]
+    of_a_kind = grouped((c for c in single if c.kind()), place)
     for base in (c for c in single if not c.others):
-        arms = [
-            c
-            for c in single
-            if c.kind() and (c.size, c.data.profile, c.data.blend) == (base.size, base.data.profile, base.data.blend)
-        ]
+        arms = of_a_kind[place(base)]
         for arm in arms:
             for schedule in sorted(schedules(base, arm)):
                 if arm.kind() == "synthetic":

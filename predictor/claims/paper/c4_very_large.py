@@ -12,8 +12,10 @@ claim is about the clean accuracy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
+from predictor.claims.alike import grouped
 from predictor.claims.base import LOWERS, NOT_WORSE, RAISES, Claim, Contrast, Part, difference
 from predictor.claims.configurations import Configuration, close
 from predictor.claims.target_sets import Site
@@ -25,9 +27,10 @@ DIRECTIONS = ("many-then-few", "few-then-many")
 
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """One stage with many classes and two stages in both directions, against few."""
+    possible = grouped(((few, c) for c in group for few in _possible(c)), itemgetter(0))
     for few in (c for c in group if c.single and not c.others):
         arms: dict[str, dict[Any, list[Configuration]]] = {name: {} for name in ("naive", *DIRECTIONS)}
-        for c in group:
+        for _, c in possible[few.data]:
             found = _arm(c, few)
             if found and close(c.image_steps, few.image_steps):
                 arms[found[0]].setdefault(found[1], []).append(c)
@@ -40,6 +43,12 @@ def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
         for direction in DIRECTIONS:
             for c in (c for found in arms[direction].values() for c in found):
                 yield difference(f"{direction} against few", few, c, few)
+
+
+def _possible(c: Configuration) -> set[StageData]:
+    """What `few` may train on where a configuration is an arm against it: a stage's data, with or without others."""
+    data = [stage.data for stage in c.spec.stages]
+    return {*data, *(each.model_copy(update={"others": ()}) for each in data)}
 
 
 def _arm(c: Configuration, few: Configuration) -> tuple[str, Any] | None:

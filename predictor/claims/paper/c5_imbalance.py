@@ -15,8 +15,10 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
+from predictor.claims.alike import Close
 from predictor.claims.base import LOWERS, NO_EFFECT, Claim, Contrast, Part, difference
 from predictor.claims.configurations import Configuration, close
 from predictor.claims.target_sets import Site
@@ -38,9 +40,11 @@ def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
         strata[(c.others, c.data.blend)].append(c)
     for stratum in strata.values():
         skew = {c.id: left_skew(c) for c in stratum}
+        log = {c.id: mean_log(c) for c in stratum}
+        samples = Close(stratum, attrgetter("n_samples"))
         for base in stratum:
-            equal = [c for c in stratum if close(c.n_samples, base.n_samples) and _same_steps(c, base)]
-            tail = [c for c in equal if _tail(c) == _tail(base) and abs(mean_log(c) - mean_log(base)) <= EQUAL_LOG]
+            equal = [c for c in samples.near(base.n_samples) if _same_steps(c, base)]
+            tail = [c for c in equal if _tail(c) == _tail(base) and abs(log[c.id] - log[base.id]) <= EQUAL_LOG]
             most = max(tail, key=lambda c: skew[c.id])
             if skew[base.id] == min(skew[c.id] for c in tail) and skew[most.id] >= MORE_SKEW * skew[base.id]:
                 yield difference(SKEW, base, most, base)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
+from predictor.claims.alike import Close
 from predictor.claims.base import LOWERS, Claim, Contrast, Part
-from predictor.claims.configurations import Configuration, close
+from predictor.claims.configurations import Configuration
 from predictor.claims.practice.pairs import as_long, plain, unpaired
 from predictor.claims.target_sets import Site
 from predictor.recipes import FAMILIES
@@ -19,12 +21,10 @@ def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Equal N and other classes; two ratios."""
     single = [each for each in plain(group) if each.counts]
     ratio = {each.id: each.counts[0] / each.counts[-1] for each in single}
+    arms = Close((each for each in single if MANY[0] <= ratio[each.id] <= MANY[1]), attrgetter("n_samples"))
     for base in (each for each in single if FEW[0] <= ratio[each.id] <= FEW[1]):
-        for arm in (each for each in single if MANY[0] <= ratio[each.id] <= MANY[1]):
-            equal = close(arm.n_samples, base.n_samples) and (arm.others, arm.data.blend) == (
-                base.others,
-                base.data.blend,
-            )
+        for arm in arms.near(base.n_samples):
+            equal = (arm.others, arm.data.blend) == (base.others, base.data.blend)
             if equal and as_long(base, arm):
                 yield unpaired(RATIO, base, arm, base)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from predictor.claims.alike import grouped, place
 from predictor.claims.base import LOWERS, Claim, Contrast, Part
 from predictor.claims.configurations import Configuration
 from predictor.claims.practice.pairs import as_long, plain, unpaired
@@ -22,12 +23,15 @@ SMALL = 10
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """One base without other classes, and with small ones of its source."""
     single = plain(group)
+    arms = grouped(filter(_small, single), place)
     for base in (each for each in single if not each.others and each.counts and each.counts[-1] >= SMALL):
-        for arm in single:
-            small = arm.kind() == "same" and all(other.samples_per_class < SMALL for other in arm.others)
-            same = (arm.size, arm.data.profile, arm.data.blend) == (base.size, base.data.profile, base.data.blend)
-            if small and same and as_long(base, arm):
+        for arm in arms[place(base)]:
+            if as_long(base, arm):
                 yield unpaired(KEPT, base, arm, base)
+
+
+def _small(arm: Configuration) -> bool:
+    return arm.kind() == "same" and all(other.samples_per_class < SMALL for other in arm.others)
 
 
 def design(site: Site) -> Iterable[Mapping[str, Any]]:

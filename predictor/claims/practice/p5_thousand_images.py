@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
+from predictor.claims.alike import Larger, grouped, shape
 from predictor.claims.base import RAISES, Claim, Contrast, Part
 from predictor.claims.configurations import Configuration
-from predictor.claims.practice.pairs import as_long, plain, same_but_size, unpaired
+from predictor.claims.practice.pairs import plain, unpaired
 from predictor.claims.target_sets import Site
-from predictor.recipes import FAMILIES
+from predictor.recipes import FAMILIES, FROZEN
 
 THOUSAND = "1,000 images a class against 100 to 500"
 NEEDED, FEWER = 1000, (100, 500)
@@ -18,10 +20,11 @@ NEEDED, FEWER = 1000, (100, 500)
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Each size of 100 to 500 against the smallest one of 1,000 or more."""
     single = plain(group)
+    alike = {key: Larger(own, attrgetter("id")) for key, own in grouped(single, shape).items()}
     for base in (each for each in single if FEWER[0] <= each.size <= FEWER[1]):
-        large = [each for each in single if each.size >= NEEDED and same_but_size(base, each) and as_long(base, each)]
-        if large:
-            yield unpaired(THOUSAND, base, min(large, key=lambda each: (each.size, each.id)), base)
+        large = alike[shape(base)].as_long(base, NEEDED, whatever=base.family == FROZEN)
+        if large is not None:
+            yield unpaired(THOUSAND, base, large, base)
 
 
 def design(site: Site) -> Iterable[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from predictor.claims.alike import grouped, place
 from predictor.claims.base import RAISES, Claim, Contrast, Part
 from predictor.claims.configurations import Configuration
 from predictor.claims.practice.pairs import as_long, plain, unpaired
@@ -17,12 +18,15 @@ BACKGROUND = "a background class against none"
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """One base without other classes, and with a single one of another source."""
     single = plain(group)
+    arms = grouped(filter(_one, single), place)
     for base in (each for each in single if not each.others):
-        for arm in single:
-            one = arm.kind() == "other" and sum(other.n_classes for other in arm.others) == 1
-            same = (arm.size, arm.data.profile, arm.data.blend) == (base.size, base.data.profile, base.data.blend)
-            if one and same and as_long(base, arm):
+        for arm in arms[place(base)]:
+            if as_long(base, arm):
                 yield unpaired(BACKGROUND, base, arm, base)
+
+
+def _one(arm: Configuration) -> bool:
+    return arm.kind() == "other" and sum(other.n_classes for other in arm.others) == 1
 
 
 def design(site: Site) -> Iterable[Mapping[str, Any]]:

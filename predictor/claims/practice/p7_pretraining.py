@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from predictor.claims.alike import grouped, shape
 from predictor.claims.base import RAISES, Claim, Contrast, Part
 from predictor.claims.configurations import Configuration
-from predictor.claims.practice.pairs import plain, same_but_size, unpaired
+from predictor.claims.practice.pairs import plain, unpaired
 from predictor.recipes import FROZEN, SCRATCH, TUNED
 
 PRETRAINED = "pretrained with n against scratch with 2 n"
@@ -20,11 +21,9 @@ DOUBLE = (1.6, 2.5)  # ratios of sizes that count as two
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Each pretrained size against twice as many from scratch, trained longest."""
     single = plain(group)
-    scratch = [each for each in single if each.family == SCRATCH]
+    scratch = grouped((each for each in single if each.family == SCRATCH), shape)
     for arm in (each for each in single if each.family != SCRATCH and each.size):
-        double = [
-            each for each in scratch if DOUBLE[0] <= each.size / arm.size <= DOUBLE[1] and same_but_size(arm, each)
-        ]
+        double = [each for each in scratch[shape(arm)] if DOUBLE[0] <= each.size / arm.size <= DOUBLE[1]]
         if double:
             longest = max(double, key=lambda each: (each.image_steps, -abs(each.size - 2 * arm.size), each.id))
             yield unpaired(PRETRAINED, arm, arm, longest)

@@ -7,13 +7,15 @@ choose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
+from predictor.claims.alike import Larger, grouped, shape
 from predictor.claims.base import RAISES, Claim, Contrast, Part
 from predictor.claims.configurations import Configuration, unedited
-from predictor.claims.practice.pairs import acting, action_design, as_long, plain, same_but_size, unpaired
+from predictor.claims.practice.pairs import acting, action_design, plain, unpaired
 from predictor.claims.target_sets import Site
-from predictor.recipes import FAMILIES
+from predictor.recipes import FAMILIES, FROZEN
 
 MORE, WEIGHTS = "more images", "class weights"
 STEP = 1.5
@@ -22,14 +24,11 @@ STEP = 1.5
 def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     """Each size against the next larger one; the same uneven classes with and without weights."""
     single = [each for each in plain(group) if unedited(each.data.profile)]
+    alike = {key: Larger(own, attrgetter("id")) for key, own in grouped(single, shape).items()}
     for base in single:
-        larger = [
-            each
-            for each in single
-            if each.size >= STEP * base.size and same_but_size(base, each) and as_long(base, each)
-        ]
-        if larger:
-            yield unpaired(MORE, base, min(larger, key=lambda each: (each.size, each.id)), base)
+        larger = alike[shape(base)].as_long(base, STEP * base.size, whatever=base.family == FROZEN)
+        if larger is not None:
+            yield unpaired(MORE, base, larger, base)
     for base, arm in acting(group, class_weights="inverse"):
         yield unpaired(WEIGHTS, base, arm, base)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from predictor.claims.alike import grouped
 from predictor.claims.base import Claim, Contrast, Part
 from predictor.claims.configurations import Configuration, close, schedules
 from predictor.claims.target_sets import Site
@@ -28,18 +29,14 @@ def as_long(base: Configuration, arm: Configuration) -> bool:
     return base.family == FROZEN or bool(schedules(base, arm))
 
 
-def same_but_size(base: Configuration, arm: Configuration) -> bool:
-    """Equal in profile, blend and other classes."""
-    return (arm.data.profile, arm.data.blend, arm.others) == (base.data.profile, base.data.blend, base.others)
-
-
 def acting(group: Sequence[Configuration], **action: str) -> Iterator[tuple[Configuration, Configuration]]:
     """(without, with) pairs on the same uneven classes: nothing done about imbalance, and this alone."""
-    single, wanted = [each for each in group if each.single], Action(**action)
+    wanted = Action(**action)
+    arms = grouped((each for each in group if each.single and each.action == wanted), lambda each: each.data)
     for base in plain(group):
         if base.counts and base.counts[0] > base.counts[-1]:
-            for arm in single:
-                if arm.action == wanted and arm.data == base.data and close(arm.image_steps, base.image_steps):
+            for arm in arms[base.data]:
+                if close(arm.image_steps, base.image_steps):
                     yield base, arm
 
 
