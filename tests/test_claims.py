@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 
 from predictor.claims import ClaimsReport
 from predictor.claims import claims as every_claim
+from predictor.claims.alike import Close, Larger
+from predictor.claims.configurations import EQUAL_EPOCHS, EQUAL_STEPS, close, groups, schedules
 from predictor.claims.evidence import clusters
 from predictor.cli import predictor
 from predictor.cli.claims_command import command
@@ -286,3 +289,23 @@ def _size(spec: RunSpec) -> int:
 
 def _mean(spec: RunSpec) -> float:
     return float(np.mean(_counts(spec)))
+
+
+def test_the_next_larger_is_found_as_among_all_pairs() -> None:
+    axes = {"samples_per_class": [5, 6, 8, 9, 13, 20, 40], "image_steps": [3000, 3020, 4500, 6000, 24000]}
+    ((own),) = groups(trained(start(1, grid=[{"target_set": "set-0", **axes}], seeds=[0]), as_the_paper))[0]
+    larger = Larger(own, attrgetter("id"))
+    seen = 0
+    for base in own:
+        for schedule in (EQUAL_STEPS, EQUAL_EPOCHS):
+            pairs = [c for c in own if c.size >= 1.5 * base.size and schedule in schedules(base, c)]
+            found = larger.of(base, schedule, 1.5 * base.size)
+            assert found is min(pairs, key=lambda c: (c.size, c.id), default=None)
+            seen += found is not None
+        either = [c for c in own if c.size >= 1.5 * base.size and schedules(base, c)]
+        assert larger.as_long(base, 1.5 * base.size, whatever=False) is min(
+            either, key=lambda c: (c.size, c.id), default=None
+        )
+        near = [c for c in own if close(c.n_samples, base.n_samples)]
+        assert Close(own, attrgetter("n_samples")).near(base.n_samples) == near
+    assert seen > 30

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,17 @@ def test_one_run_in_two_studies(tmp_path: Path) -> None:
     assert check(tmp_path) == [f"{second}: {fault} {first}"]
     pack(tmp_path, "demo")
     assert check(tmp_path) == [f"{second}: {fault} {tmp_path / 'demo' / 'runs-001.parquet'}, row 1"]
+
+
+def test_studies_side_by_side_say_what_they_say_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_record(tmp_path, made_record())
+    rewrite(tmp_path, made_record(study="second", right=14))
+    write_record(tmp_path, edited(made_record(study="third"), seconds__train=9.0))
+    (tmp_path / "third" / f"{'0' * 16}.json").write_text("{")
+    alone = check(tmp_path)
+    assert len(alone) == 2
+    monkeypatch.setattr(import_module("predictor.records.check"), "ENOUGH", 0)
+    assert check(tmp_path) == alone
 
 
 def test_unreadable_rows_hide_no_other(tmp_path: Path) -> None:

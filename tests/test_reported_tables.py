@@ -6,21 +6,27 @@ import numpy as np
 import pytest
 from made_tables import TABLES, made, records
 from sklearn.ensemble import HistGradientBoostingRegressor
+from synthetic import registry
 from threadpoolctl import threadpool_limits
 
+from predictor.errors import FitError
 from predictor.fitting import fit_registry, rows_for, select
 from predictor.fitting.configurations import configurations
 from predictor.fitting.folds import configuration_folds
 from predictor.fitting.validation import size_folds
-from predictor.models.base import feature_matrix
+from predictor.models.base import families, feature_matrix
 from predictor.models.case import Case, check_features
+from predictor.models.evaluate import evaluate
 from predictor.models.features import reported, shares
+from predictor.models.fit import parse_fit
 from predictor.models.lengths import learnt_lengths
 from predictor.models.links import expit, logit
 from predictor.models.rows import Sample
 
 N = 120
-MOST = {"mixtures": (0.6, 0.6), "interactions": (0.8, 0.8), "takeoff": (0.45, 0.6)}  # of the peer's error
+MOST = {  # of the peer's error
+    "mixtures": (0.6, 0.6), "interactions": (0.8, 0.8), "takeoff": (0.45, 0.6), "curve": (0.8, 0.2),
+}  # fmt: skip
 
 
 def boosting_errors(rows: Sample) -> tuple[float, float]:
@@ -87,3 +93,54 @@ def test_lengths_tell_what_matters() -> None:
 def test_every_law_is_the_same_for_a_seed() -> None:
     for name in TABLES:
         assert np.array_equal(made(name, 20).values, made(name, 20).values), name
+
+
+def law_of(columns: dict[str, np.ndarray], values: np.ndarray, scale: str = "loss") -> tuple[dict, Sample]:
+    rows = Sample.of(rows_for(select(records(columns, values, scale), ["table"]), "outcome"))
+    return families()["law"].fit(rows), rows
+
+
+def test_a_law_finds_its_own_parameters_and_goes_on_beyond_the_sizes() -> None:
+    rng = np.random.default_rng(0)
+    size, rate = 10 ** rng.uniform(2, 6, 200), rng.uniform(-1, 1, 200)
+
+    def loss(size: np.ndarray, rate: np.ndarray) -> np.ndarray:
+        return np.exp(0.3 * rate + 0.2 * rate**2) * (0.5 + 40 * size**-0.4)
+
+    found, rows = law_of({"n_samples": size, "rate": rate}, loss(size, rate) * np.exp(rng.normal(0, 0.002, 200)))
+    assert found["features"] == ["rate", "log n_samples"] and not found["breaks"] and len(found["parabolas"]) == 1
+    assert found["curve"][2] == pytest.approx(0.4, abs=0.01)
+    beyond = [Case(None, {"n_samples": 1e8, "rate": r}, level=rows[0].case.level) for r in (-0.5, 0.5)]
+    predicted = rows[0].scale.values(evaluate(found, beyond))
+    assert predicted == pytest.approx(loss(np.full(2, 1e8), np.array([-0.5, 0.5])), rel=0.01)
+    at_edge = evaluate(found, beyond, clip=True)
+    inside = [Case(None, {"n_samples": size.max(), "rate": r}, level=rows[0].case.level) for r in (-0.5, 0.5)]
+    assert at_edge == pytest.approx(evaluate(found, inside))
+    assert np.isnan(evaluate(found, [Case(None, {"n_samples": 1e4})])).all(), "a column is missing"
+
+
+def test_a_law_bends_where_that_pays() -> None:
+    table = made("curve", 300)
+    found, _ = law_of(table.columns, table.values)
+    assert len(found["breaks"]) == 2 and found["breaks"][0][0] > 0
+    straight = 2 * table.columns["n_samples"] ** -0.3
+    found, _ = law_of(table.columns, straight * np.exp(np.random.default_rng(1).normal(0, 0.02, 300)))
+    assert not found["breaks"]
+
+
+def test_a_law_needs_sizes() -> None:
+    x = np.random.default_rng(0).uniform(1, 2, 40)
+    for columns in ({"x": x}, {"x": x, "n_samples": x - 1.5}, {"x": x, "n_samples": np.full(40, 9.0)}):
+        with pytest.raises(FitError, match="family law needs a column n_samples, above 0 in every run, that varies"):
+            law_of(columns, x)
+    with pytest.raises(FitError, match="family law needs 20 configurations; found 12"):
+        law_of({"n_samples": x[:12]}, x[:12])
+
+
+def test_a_law_competes_for_tables_alone_unless_it_is_named() -> None:
+    trained = registry(n_configurations=24, n_seeds=1)
+    assert "law" not in fit_registry(trained, ["accuracy"]).content["outcomes"]["accuracy"]["families"]
+    named = fit_registry(trained, ["accuracy"], ["law"])
+    assert named.outcomes["accuracy"].configuration.family == "law"
+    again = parse_fit(named.to_json(), where="a fit")
+    assert again.content["outcomes"] == named.content["outcomes"], "it is stored and read"

@@ -267,6 +267,10 @@ def _fit_outcome(
     tell: Progress,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[str], None, dict[str, Calibrated]]:
     """(what fit.json holds for the outcome, its validation rows, notes on what was left out, no problem, families)."""
+    models = [family.name for family in competing if not family.baseline]
+    named = any(item.default and not item.baseline and item.name not in models for item in families().values())
+    if not named and any(row.case.distribution is not None for row in rows):
+        competing = [family for family in competing if not family.tables]
     made, notes = splits(rows, configs)
     by_name = {split.name: split for split in made}
     total = len(made)
@@ -277,8 +281,6 @@ def _fit_outcome(
         notes.append("new_draws: the runs share one data seed, or do not say theirs; new draws were not tested")
     fits, failed = calibrate_all(competing, rows, configs, inside, draws=draws)
     notes += [f"family {key} left out: {problem.removeprefix(f'family {key} ')}" for key, problem in failed.items()]
-    models = [family.name for family in competing if not family.baseline]
-    named = any(item.default and not item.baseline and item.name not in models for item in families().values())
     if not fits or (named and not set(models) & set(fits)):  # what was asked for: no baseline stands in for it
         raise FitError(listed([f"{key}: {failed[key].removeprefix(f'family {key} ')}" for key in models] or notes))
     working = [family for family in competing if family.name in fits]

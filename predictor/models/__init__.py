@@ -2,7 +2,7 @@
 
 >>> from predictor.models import families
 >>> sorted(name for name, item in families().items() if not item.baseline)
-['average', 'boosting', 'classwise', 'elastic_net', 'gaussian_process', 'linear']
+['average', 'boosting', 'classwise', 'elastic_net', 'gaussian_process', 'law', 'linear']
 """
 
 from predictor.models import (
@@ -13,6 +13,7 @@ from predictor.models import (
     classwise,
     elastic_net,
     gaussian_process,
+    law,
     linear,
     nearest,
 )
@@ -21,5 +22,5 @@ from predictor.models.rows import Row
 
 __all__ = [
     "Family", "Row", "average", "baselines", "boosting", "by_shift", "classwise", "elastic_net", "families",
-    "family", "gaussian_process", "linear", "nearest",
+    "family", "gaussian_process", "law", "linear", "nearest",
 ]  # fmt: skip

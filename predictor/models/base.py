@@ -28,6 +28,7 @@ class Family:
     needs_counts : works only on runs whose class counts and per-class results are known
     averages : the mean of the other models
     default : competes unless families are named; else only where it is named
+    tables : unless it is named, competes only for runs of which no class counts are known: tables of others
     """
 
     name: str
@@ -36,6 +37,7 @@ class Family:
     needs_counts: bool = False
     averages: bool = False
     default: bool = True
+    tables: bool = False
     doc: str = ""
 
 
@@ -48,6 +50,7 @@ def family(
     baseline: bool = False,
     needs_counts: bool = False,
     default: bool = True,
+    tables: bool = False,
 ) -> Callable[[Callable[[Sequence[Row]], dict[str, Any]]], Callable[[Sequence[Row]], dict[str, Any]]]:
     """Register a fitting function as a model family. A name is taken only once.
 
@@ -61,7 +64,7 @@ def family(
 
     def register(fit: Callable[[Sequence[Row]], dict[str, Any]]) -> Callable[[Sequence[Row]], dict[str, Any]]:
         doc = (fit.__doc__ or "").strip().partition("\n")[0]
-        add_family(Family(name, fit, baseline, needs_counts, default=default, doc=doc))
+        add_family(Family(name, fit, baseline, needs_counts, default=default, tables=tables, doc=doc))
         return fit
 
     return register

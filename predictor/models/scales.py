@@ -64,6 +64,11 @@ class Scale:
     def _unit(self) -> float:
         return direction(self.name) * WIDTH * self.spread
 
+    @property
+    def logs(self) -> float:
+        """How far the logarithm of a loss falls, or of a positive number rises, as its logit rises by one; else 1."""
+        return WIDTH * self.spread if self.name in LOGS else 1.0
+
     def interval(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
         """(low, high) of shares -> of values, in their order."""
         first, second = self.values(low), self.values(high)

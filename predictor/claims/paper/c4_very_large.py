@@ -30,7 +30,7 @@ def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
     possible = grouped(((few, c) for c in group for few in _possible(c)), itemgetter(0))
     for few in (c for c in group if c.single and not c.others):
         arms: dict[str, dict[Any, list[Configuration]]] = {name: {} for name in ("naive", *DIRECTIONS)}
-        for _, c in possible[few.data]:
+        for _, c in (*possible[few.data], *possible[None]):
             found = _arm(c, few)
             if found and close(c.image_steps, few.image_steps):
                 arms[found[0]].setdefault(found[1], []).append(c)
@@ -45,9 +45,14 @@ def find(group: Sequence[Configuration]) -> Iterable[Contrast]:
                 yield difference(f"{direction} against few", few, c, few)
 
 
-def _possible(c: Configuration) -> set[StageData]:
-    """What `few` may train on where a configuration is an arm against it: a stage's data, with or without others."""
+def _possible(c: Configuration) -> set[StageData | None]:
+    """What `few` may train on where a configuration is an arm against it: a stage's data, with or without others.
+
+    None: on anything, beside a configuration that trains none of the targets.
+    """
     data = [stage.data for stage in c.spec.stages]
+    if c.single and not c.size:
+        return {None}
     return {*data, *(each.model_copy(update={"others": ()}) for each in data)}
 
 

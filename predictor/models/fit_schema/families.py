@@ -143,6 +143,36 @@ class StoredProcess(StoredPart):
         return self
 
 
+class StoredLaw(StoredPart):
+    """A law of learning curves in the last of its features."""
+
+    kind: Literal["law"]
+    features: Annotated[list[Name], Field(min_length=1)]
+    unit: Annotated[float, Field(gt=0)]
+    center: Numbers
+    scale: Numbers
+    low: Numbers
+    high: Numbers
+    curve: Annotated[Numbers, Field(min_length=3, max_length=3)]
+    breaks: list[Annotated[Numbers, Field(min_length=3, max_length=3)]]
+    lines: Numbers
+    parabolas: Numbers
+    apart: Numbers
+    levels: dict[str, float]
+    levels_apart: dict[str, float]
+
+    @model_validator(mode="after")
+    def _shape(self) -> StoredLaw:
+        aligned(self, "features", "center", "scale", "low", "high")
+        aligned(self, "lines", "apart")
+        if len(self.lines) != len(self.features) - 1 or len(self.parabolas) not in (0, len(self.lines)):
+            raise ValueError(f"shifts of {len(self.features) - 1} features are needed")
+        if self.levels.keys() != self.levels_apart.keys():
+            raise ValueError("levels and levels_apart name other levels")
+        check_scale(self.scale)
+        return self
+
+
 class Average(StoredPart):
     """The weighted mean of several models."""
 
@@ -210,13 +240,16 @@ def _kind(value: Any) -> str:
 
 OWN = "own"
 VARIANCES = ("shared", "target_set", "domain", "target_set_level", "domain_level")  # of a Gaussian process
-KINDS = ("linear", "classwise", "boosted", "elastic_net", "gaussian_process", "average", "by_shift", "nearest")
+KINDS = (
+    "linear", "classwise", "boosted", "elastic_net", "gaussian_process", "law", "average", "by_shift", "nearest",
+)  # fmt: skip
 Model = Annotated[
     Annotated[StoredPooled, Tag("linear")]
     | Annotated[StoredPooled, Tag("classwise")]
     | Annotated[StoredBoosted, Tag("boosted")]
     | Annotated[ElasticNet, Tag("elastic_net")]
     | Annotated[StoredProcess, Tag("gaussian_process")]
+    | Annotated[StoredLaw, Tag("law")]
     | Annotated[Average, Tag("average")]
     | Annotated[ByShift, Tag("by_shift")]
     | Annotated[Nearest, Tag("nearest")]

@@ -8,7 +8,7 @@ from predictor.records.rules.counts import count_faults
 from predictor.records.rules.expected import expected_names, invented_faults, missing_faults
 from predictor.records.rules.outcomes import joint_faults, own_faults
 from predictor.records.rules.repeats import repeat_faults
-from predictor.records.rules.specs import Specs, WrittenConfiguration, seeds_of, written_id
+from predictor.records.rules.specs import Specs, WrittenConfiguration, seeds_of
 from predictor.records.schema import Counted, Reported, RunRecord, content_id, imported_id
 
 
@@ -62,7 +62,7 @@ def _id_faults(record: RunRecord, configuration: WrittenConfiguration | None) ->
     spec = configuration.spec
     if spec is not None and record.target_set != spec.target.name:
         faults.append(f"target_set {record.target_set!r} is not the spec's, {spec.target.name!r}")
-    ids = written_id(record.spec), configuration.configuration_id
+    ids = configuration.run_id(record.spec), configuration.configuration_id
     if None in ids or ids == (record.run_id, record.configuration_id):
         return faults
     # the spec as first written decides; one written with its defaults is hashed without them

@@ -36,8 +36,18 @@ class WrittenConfiguration:
         except ValidationError as error:
             self.problems = _problems(error)
         self.configuration_id = written_id(shared)
+        self._around = _around_seeds(shared) if self.configuration_id else ("", "")
         self.planned: dict[int, Sizes] = {}
         self.last: tuple[Counted, list[str]] | None = None
+
+    def run_id(self, spec: dict[str, Any]) -> str | None:
+        """`written_id` of a spec of this configuration; only its seeds are written again."""
+        if self.configuration_id is None or "seeds" not in spec:
+            return self.configuration_id
+        try:
+            return spec_id(canonical_json(spec["seeds"]).join(self._around))
+        except ValueError:
+            return None
 
     @cached_property
     def axes(self) -> dict[str, Scalar]:
@@ -89,6 +99,19 @@ def written_id(spec: dict[str, Any]) -> str | None:
         return spec_id(canonical_json(spec))
     except ValueError:
         return None
+
+
+def _around_seeds(shared: dict[str, Any]) -> tuple[str, str]:
+    """The canonical text of a spec before and after its seeds.
+
+    >>> "7".join(_around_seeds({"target": 1, "model": 2})) == canonical_json({"target": 1, "seeds": 7, "model": 2})
+    True
+    """
+    first, last = (
+        canonical_json({key: value for key, value in shared.items() if (key < "seeds") is before})[1:-1]
+        for before in (True, False)
+    )
+    return f'{{{first}{"," if first else ""}"seeds":', f"{',' if last else ''}{last}}}"
 
 
 def seeds_of(spec: dict[str, Any]) -> tuple[Seeds | None, list[str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from predictor.agreements.estimated import PooledRho, Rho
     from predictor.claims import ClaimsReport
+    from predictor.fitting import Selection
     from predictor.models.fit import Fit
     from predictor.records import RunRecord
 
@@ -191,16 +192,16 @@ def _fit(
 
     if named is not None:
         found = load_fit(named)
-        same = found.training["digest"] == _digest(records)
+        same = _is_of(found, _selected(records))
         return found, None, f"{named.name}{'' if same else ', which was fitted on other runs than these'}"
     tell("stored fits", 0.1)
-    digest = _digest(records)
+    chosen = _selected(records)
     for where, read in ((f"{runs.name}/fit.json", lambda: load_fit(runs / "fit.json")), ("the package", shipped_fit)):
         try:
             found = read()
         except FitError:
             continue
-        if digest is not None and found.training["digest"] == digest:
+        if _is_of(found, chosen):
             return found, None, f"the fit stored in {where}, of exactly these runs"
     tell("fitting, as no stored fit is of these runs", 0.15)
     where = f"a fit of {sample or 'these runs'}, made for this page"
@@ -210,14 +211,23 @@ def _fit(
         return None, str(error), ""
 
 
-def _digest(records: Sequence[RunRecord]) -> str | None:
+def _selected(records: Sequence[RunRecord]) -> Selection | None:
+    """What a fit of all the runs would take; None where it can take none."""
     from predictor.fitting import select
-    from predictor.fitting.rows import training_digest
 
     try:
-        return training_digest(select(records))
+        return select(records)
     except FitError:
         return None
+
+
+def _is_of(fit: Fit, chosen: Selection | None) -> bool:
+    """Whether a fit was made on exactly these runs; a digest of all is worked out only where their number is right."""
+    from predictor.fitting.rows import training_digest
+
+    if chosen is None or fit.training["n_runs"] != len(chosen.records):
+        return False
+    return bool(fit.training["digest"] == training_digest(chosen))
 
 
 def _card(runs: Path) -> str | None:
