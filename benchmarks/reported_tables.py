@@ -1,7 +1,7 @@
 """Tables of others: our fit against tuned scikit-learn models and against laws of learning curves.
 
     python benchmarks/reported_tables.py [ROWS] [TABLE...]           # made-up tables of known laws: all, or these
-    python benchmarks/reported_tables.py RUNS STUDY OUTCOME          # an imported study: predictor import ...
+    python benchmarks/reported_tables.py RUNS STUDY OUTCOME [ROWS]   # an imported study; of so many rows
 
 Every row is a configuration. All are scored on the same held-out fifths and on the largest fifth by images, in the
 outcome's own unit; a ratio is an error over the least of all. The peers see the same columns (positive ones of wide
@@ -114,8 +114,11 @@ def score(title: str, records: Sequence[RunRecord], outcome: str, study: str) ->
 def main() -> None:
     """Made-up tables, or a study."""
     words = sys.argv[1:]
-    if len(words) == 3 and not words[0].isdecimal():
-        score(words[1], read_registry(words[0], [words[1]]), words[2], words[1])
+    if len(words) in (3, 4) and not words[0].isdecimal() and words[0] not in TABLES:
+        records = [each for each in read_registry(words[0], [words[1]]) if words[2] in each.outcomes]
+        n = int(words[3]) if words[3:] else None
+        kept = set(sorted({each.configuration_id for each in records})[:n])  # hashes, so in no order
+        score(words[1], [each for each in records if each.configuration_id in kept], words[2], words[1])
         return
     n = int(words.pop(0)) if words and words[0].isdecimal() else 500
     for name in words or TABLES:
