@@ -26,6 +26,7 @@ if (
 
 for size in ("COLUMNS", "LINES"):  # readline leaves those of pytest's own terminal here, where workers are started
     os.environ.pop(size, None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs under test begin with compiled files, as installed ones do
 os.environ["PREDICTOR_QUIET"] = "1"  # what a command says because this machine is slow is in nobody's expectation
 
 settings.register_profile("default", deadline=None)  # a busy machine is no fault of the code

@@ -94,6 +94,14 @@ def test_probability_and_interval_agree():
     assert widths == sorted(widths)
 
 
+@pytest.mark.parametrize(("known", "wanted", "units"), [(False, [1 / 2, 1 / 2], 2), (True, [2 / 6, 4 / 6], 6)])
+def test_pairs_weigh_as_what_is_evidence(known, wanted, units):
+    """Every configuration of a target set that is known; else every target set, however many it has."""
+    held = {"residuals": [0.1, -0.1, 0.1, 0.3, 0.1, 0.2], "predicted": [0.5] * 6, "groups": list("aabbbb")}
+    found = differences(Residuals.of(held), known=known)
+    assert np.bincount(found.owners, found.weights) == pytest.approx(wanted) and found.units == units
+
+
 def test_nothing_to_compare_says_nothing():
     found = differences(
         Residuals.of({"residuals": [0.1, 0.2], "predicted": [0.5, 0.6], "groups": ["a", "b"]}), known=False

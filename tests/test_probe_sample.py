@@ -166,3 +166,15 @@ def test_images_with_nothing_on_them_are_no_copies_of_each_other(contrast: int, 
     pixels = np.stack([100 + slope, 101 + slope, noise_images(1)[0]])
     assert len(find_pairs(pixels)[0]) == n_pairs
     assert find_pairs(pixels[[0, 0]])[1].tolist() == [1]
+
+
+def test_an_image_with_nothing_on_it_is_no_copy_of_a_clear_one() -> None:
+    clear, faint = (np.linspace(0, most, 32)[None, :, None].repeat(32, 0).repeat(3, 2) for most in (250, 5.99))
+    pixels = np.stack([clear, 100 + faint]).astype(np.uint8)
+    assert np.corrcoef(pixels[0].ravel(), pixels[1].ravel())[0, 1] > 0.985 and not len(find_pairs(pixels)[0])
+
+
+def test_an_image_with_several_copies_counts_once() -> None:
+    pixels = noise_images(1).repeat(3, 0)
+    found = counted(*find_pairs(pixels), np.array([0, 0, 1]), ("a", "b"), ("x", "y", "z"))
+    assert (found.exact, found.inside, found.between, len(found.pairs)) == (3, 2, 3, 3)

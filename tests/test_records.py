@@ -130,6 +130,10 @@ def test_parts_are_added_and_never_rewritten(tmp_path: Path) -> None:
     second = pack(tmp_path, "demo")
     assert second and second.name == "runs-002.parquet" and first.read_bytes() == before
     assert len(read_registry(tmp_path)) == 4 and check(tmp_path) == []
+    record = read_registry(tmp_path)[0]
+    path = first.parent / f"{record.run_id}.json"  # copied there by hand
+    path.write_text(record.to_json())
+    assert pack(tmp_path, "demo") is None and not path.exists(), "it stands in a part"
 
 
 def test_a_part_can_be_queried(tmp_path: Path) -> None:

@@ -107,3 +107,20 @@ def test_results_are_made_visible_at_any_depth():
     assert found == Result("a\\x1b", ({"b\\n": "c\\r"},))
     same = Result("a", ({"b": "c"},))
     assert shown(same) is same
+
+
+def test_the_widest_name_gives_way_and_a_path_is_a_name(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    short, long = "x" * 18, "y" * 60
+    text = rows_text([{"a": short, "b": long}], "table")
+    assert short in text and long not in text and "\u2026" in text
+    monkeypatch.setenv("COLUMNS", "40")
+    text = rows_text([{"file": f"../{'2026/' * 12}a.csv", "n": 7}], "table")
+    assert "\u2026" in text and max(map(len, text.splitlines())) <= 40
+
+
+def test_a_column_comes_back_where_a_wider_one_has_gone(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [{"name": "n" * 14, "small": "123456", "wide": "1" * 25}]
+    text = rows_text(rows, "table", optional=("small", "wide"))
+    assert "123456" in text and text.endswith("left out at 40 columns: wide")
