@@ -380,11 +380,16 @@ def test_further_pilots_are_others(fit, records, manifest):
     assert after.target_set == MINE
 
 
-@pytest.mark.parametrize(("errors", "silent"), [(2.5, True), (3.5, False)])
-def test_a_pilot_within_three_standard_errors_of_chance_tells_nothing(errors: float, silent: bool) -> None:
-    """Ten classes of 100 test images: the error of a guess is sqrt(.1 * .9 / 1000)."""
-    (record,) = registry(n_configurations=1, n_seeds=1)
+@pytest.mark.parametrize(
+    ("errors", "n_seeds", "silent"), [(2.5, 1, True), (3.5, 1, False), (2, 2, True), (2.5, 2, False)]
+)
+def test_a_pilot_within_three_standard_errors_of_chance_tells_nothing(
+    errors: float, n_seeds: int, silent: bool
+) -> None:
+    """Ten classes of 100 test images: the error of a guess is sqrt(.1 * .9 / 1000), of a mean of two runs less."""
+    made = registry(n_configurations=1, n_seeds=n_seeds)
     value = 0.1 + errors * np.sqrt(0.1 * 0.9 / 1000)
-    accuracy = record.outcomes["accuracy"].model_copy(update={"value": float(value)})
-    pilots = read_pilots([record.model_copy(update={"outcomes": {**record.outcomes, "accuracy": accuracy}})])
-    assert bool(pilots.at_chance) == silent and len(pilots.records) == (not silent)
+    accuracy = made[0].outcomes["accuracy"].model_copy(update={"value": float(value)})
+    own = [record.model_copy(update={"outcomes": {**record.outcomes, "accuracy": accuracy}}) for record in made]
+    pilots = read_pilots(own)
+    assert bool(pilots.at_chance) == silent and len(pilots.records) == n_seeds * (not silent)
