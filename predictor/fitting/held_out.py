@@ -21,7 +21,7 @@ from predictor.models.links import disagreement, expit, logit
 from predictor.models.rows import Row, Sample
 
 FEW_LACKING = 0.1  # share of the configurations that may lack what a family needs, so that it still competes
-# Where others are as good, the first of these is the one: a law goes on best beyond the sizes of its runs, a Gaussian
+# Where others are as good, the better of these is the one: a law goes on best beyond the sizes of its runs, a Gaussian
 # process knows most of what the others know.
 FIRST = ("law", "gaussian_process")
 
@@ -189,7 +189,7 @@ def _averaged(
         told, off, of = logits, residuals, np.arange(len(logits))
 
     place = {item.family.name: i for i, item in enumerate(models)}
-    start = next((place[name] for name in FIRST if name in place), None)
+    firsts = [place[name] for name in FIRST if name in place]
 
     def weigh(use: np.ndarray[Any, Any]) -> Floats:
         if weights is not None:
@@ -203,7 +203,8 @@ def _averaged(
                 own = groups[of][use] == name
                 x[own] -= x[own].mean(axis=0)
                 y[own] -= y[own].mean(axis=0)
-        return stacked(x, y[:, 0], start, slopes)
+        errors = [float(np.mean(np.square((x[:, i] - y[:, 0]) * (1.0 if slopes is None else slopes)))) for i in firsts]
+        return stacked(x, y[:, 0], firsts[int(np.argmin(errors))] if firsts else None, slopes)
 
     mixed, left = np.empty(len(logits)), np.empty(len(logits))
     mixed_draws, left_draws = np.empty(len(told)), np.empty(len(told))

@@ -82,17 +82,15 @@ def gaussian_process(rows: Sequence[Row]) -> dict[str, Any]:
     domain = _codes([rows[i].domain for i in first.tolist()])
     p = np.clip(predicted, 0.05, 0.995)
     left, noise = _logit(measured) - _logit(predicted), 1 / (4 * p * (1 - p)) / seeds
-    points, grids, start, learnt = (values - center) / scale, (VARIANCES, NOISES), list(START), False
+    points, grids, start = (values - center) / scale, (VARIANCES, NOISES), list(START)
     if rows[0].case.distribution is None:
         lengths, signal, factor = learnt_lengths(points, left, noise)
-        signal, factor = (float(f"{value:.3g}") for value in (signal, factor))
-        grids = tuple(sorted({*REPORTED_VARIANCES, signal})), tuple(sorted({*REPORTED_NOISES, factor}))
-        start = [grids[0].index(signal), 0, 0, 0, 0, grids[1].index(factor), START[-1]]
-        learnt = len(level[0]) == len(domain[0]) == 1  # nothing differs between target sets
+        grids = REPORTED_VARIANCES, REPORTED_NOISES
+        start = [nearest(grids[0], signal), 0, 0, 0, 0, nearest(grids[1], factor), START[-1]]
     else:
         lengths = np.array([LENGTHS.get(name, LENGTH) for name in (*names, BASE)])
     points = points / lengths
-    found = start if learnt else _search(points, level[1], domain[1], left, noise, *grids, start)
+    found = _search(points, level[1], domain[1], left, noise, *grids, start)
     lengths = lengths * FACTORS[found[-1]]
     points = np.round(points / FACTORS[found[-1]], DIGITS)
     variances = np.array([grids[0][i] for i in found[: len(KINDS)]])
@@ -153,6 +151,15 @@ def _kernel(closeness: Floats, same_level: Floats, same_domain: Floats, variance
 
 def _same(a: NDArray[np.int64], b: NDArray[np.int64]) -> Floats:
     return (a[:, None] == b[None, :]).astype(np.float64)
+
+
+def nearest(grid: Sequence[float], value: float) -> int:
+    """The place of a positive number on a grid of positive ones.
+
+    >>> nearest((0.0, 1.0, 4.0), 3.0)
+    2
+    """
+    return min(range(len(grid)), key=lambda i: abs(np.log(grid[i] / value)) if grid[i] > 0 else np.inf)
 
 
 def _search(
