@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -92,7 +93,7 @@ def test_no_bad_run_stops_a_grid(wronged: tuple[Path, list[TryOutcome]]) -> None
         (3, "out_of_memory", "MemoryError: no room"),
         (4, "failed", "the worker process was killed (SIGKILL), as the system does where memory runs out"),
         (5, "failed", "the worker process ended with exit code 3"),
-        (6, "failed", "no sign of life for 10 s (--timeout 10); the process was killed"),
+        (6, "failed", " s (--timeout 10); the process was killed"),
         (7, "out_of_memory", "GiB (--memory-limit 1.5); the process was killed"),
     ],
 )
@@ -105,7 +106,8 @@ def test_attempts_say_what_went_wrong(
     assert "about to go wrong" in attempt["log"] and attempt["step"] == [3, 7] and attempt["device"] == "cpu"
     if size == 1:
         assert "in _raise" in attempt["traceback"]
-    if size == 6:
+    if size == 6:  # a busy machine looks later
+        assert int(re.match(r"no sign of life for (\d+) s", attempt["message"])[1]) >= 10
         assert "in _hangs" in attempt["log"], "the log says where it hung"
 
 

@@ -306,7 +306,7 @@ def test_a_folder_is_probed_by_itself(fit, folder: Path, tmp_path: Path) -> None
     saved = fit.save(tmp_path / "fit.json")
     told = run(folder, "--fit", saved)
     assert told.exit_code == 0 and "DOMAIN new, no pilots, images probed" in told.stdout
-    assert f"fit: {saved}" in told.stdout
+    assert f"fit: {saved}" in " ".join(told.stdout.split()), "a long path stands on a line of its own"
     assert "from a probe of 72 of your training images" in told.stdout and "probe: features" in told.stderr
     probed_json = json.loads(run(folder, "--fit", saved, "--format", "json").stdout)["predictions"][0]
     plain = json.loads(run(folder, "--fit", saved, "--no-probe", "--format", "json").stdout)["predictions"][0]
