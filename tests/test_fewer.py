@@ -13,7 +13,7 @@ from predictor.distribution import LabelDistribution
 from predictor.fitting import fit_registry
 from predictor.models.fit import shipped_fit
 from predictor.prediction import predict
-from predictor.prediction.fewer import SCALES, WORTH
+from predictor.prediction.fewer import SCALES, WORTH, _smaller
 
 SHIPPED = shipped_fit()
 SETS = ["digits", "cifar10/a", "cifar100/a", "letters/a"]
@@ -81,3 +81,11 @@ def test_the_figures_of_the_reason_are_those_of_the_two_sizes(target_set, n):
         wanted = round(6_000 * whole / fewer)
         assert f"--image-steps {wanted} would show all as often" in line
         assert ("of which the fit saw at most" in line) == (wanted > SHIPPED.ranges["image_steps"][1])
+
+
+def test_no_class_is_thought_of_with_less_than_an_image():
+    """Of 1,000 and 10 images a tenth is tried, a twentieth is not: the small class would be no such share of it."""
+    skewed = LabelDistribution.from_counts({"many": 1000, "few": 10})
+    found = [(int(item.counts.max()), int(item.counts.min())) for item in _smaller(skewed)]
+    assert found[0] == (970, 10) and found[-1] == (100, 1)
+    assert [many for many, _ in found] == [round(1000 * scale) for scale in SCALES if 10 * scale >= 1]

@@ -122,6 +122,9 @@ def test_values_that_never_went_together_are_outside_jointly(fit):
     before, after = inside.outcome("accuracy"), prediction.outcome("accuracy")
     assert after.low < before.low < before.value == after.value < before.high < after.high
     assert after.covered is None and "twice as wide" in after.reason
+    for times, status in ((1.05, "in_domain"), (1.15, "outside")):  # a tenth beyond the farthest run is still inside
+        near = Fit({**fit.content, "joint": {**joint, "largest": entry["value"] / times}})
+        assert predict(near, {"tail": TAIL}, target_set="cifar100/a").predictions[0].status == status
 
 
 def test_an_unknown_kind_of_parameters_says_how_to_load_it(fit):
@@ -174,6 +177,14 @@ def test_a_target_without_images_still_has_an_answer(fit):
     empty = manifest([200] * 9 + [0])
     accuracy = predict(fit, {"m": empty}, target_set="cifar100/a").predictions[0].outcome("accuracy")
     assert accuracy.value is not None and accuracy.low <= accuracy.value <= accuracy.high
+
+
+@pytest.mark.parametrize(("empty", "said"), [(1, False), (5, False), (6, True)])
+def test_targets_without_images_lie_outside_where_they_are_more_than_half(fit, empty, said):
+    bare = manifest([200] * (10 - empty) + [0] * empty)
+    prediction = predict(fit, {"m": bare}, target_set="cifar100/a").predictions[0]
+    found = [entry["value"] for entry in prediction.outside if entry["indicator"] == "target classes without images"]
+    assert found == [empty] * said
 
 
 @pytest.mark.parametrize(
