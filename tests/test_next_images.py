@@ -1,0 +1,30 @@
+"""The few images that are said to help most: of the weakest classes or the smallest, inside of what the fit saw."""
+
+from __future__ import annotations
+
+import pytest
+from example_made import COUNTS, counted
+
+from predictor import load_fit
+from predictor.planning.next_step import SHARE, _tried
+
+
+def test_a_fifth_more_goes_to_the_smallest_classes_or_to_the_three_weakest() -> None:
+    now = counted(*COUNTS)
+    (best,) = load_fit().predict({"web": now}, target_set="cifar100/a").predictions
+    smallest, weakest = (plan - now.target_counts for plan in _tried(best, now, now.target_counts))
+    assert smallest.sum() == weakest.sum() == now.target_counts.sum() // SHARE
+    assert smallest[now.target_counts.argmax()] == 0 < smallest[now.target_counts.argmin()]
+    values = {one.name: one.value for one in best.classes[0].worst}
+    assert len(values) == len(now.target_names)
+    more = {name for name, n in zip(now.target_names, weakest, strict=True) if n}
+    assert more == set(sorted(values, key=lambda name: values[name])[:3])
+
+
+@pytest.mark.parametrize(("each", "told"), [(200, True), (280, False)])
+def test_what_would_lie_outside_of_the_fit_is_not_told(each: int, told: bool) -> None:
+    """A fifth more of 2,800 images of target classes are more than the 3,000 of the largest run."""
+    fit = load_fit()
+    assert 12 * 200 < fit.ranges["n_target_samples"][1] < 12 * 280
+    found = fit.predict({"m": counted(*[each] * 10)}, target_set="cifar100/a")
+    assert not found.predictions[0].outside and (found.next_step is not None) == told
