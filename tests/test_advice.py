@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from example_made import counted
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from synthetic import LAW, registry
@@ -21,12 +22,15 @@ from predictor.errors import FitError, PredictorError
 from predictor.fitting import fit_registry, rows_for, select
 from predictor.manifest import read_manifest
 from predictor.models import families
-from predictor.models.fit import Fit
+from predictor.models.fit import Fit, shipped_fit
 from predictor.planning import advise
-from predictor.planning.advice.advise import WORTH, _advised
+from predictor.planning.advice.advise import WORTH, _advised, _difference
 from predictor.planning.advice.allocation import best, largest_cut, proportional, smallest_first, uniform
-from predictor.planning.objective import Targets
+from predictor.planning.advice.curve import Curve
+from predictor.planning.advice.reach import room
+from predictor.planning.objective import Objective, Targets
 from predictor.prediction import predict
+from predictor.prediction.request import resolve
 
 LEVEL, STEPS = -3.1, 30_000  # of the made-up target set cifar100/a
 COUNTS = (150, 120, 100, 80, 60, 40, 25, 15, 10, 10)
@@ -202,6 +206,20 @@ def test_reach_says_what_is_reached_and_what_is_beyond_the_fit(fit, manifest):
     assert 0 < beyond.value < 0.999 and beyond.most > 0
     outside = asked(fit, manifest.scaled(100), wanted=0.9).reach
     assert outside.images is None and "outside the range" in outside.reason
+
+
+def test_what_may_be_spent_up_to_the_end_of_the_fit_is_that_of_the_dearest_class(fit, manifest):
+    objective = Objective(fit, "accuracy", resolve(fit, "cifar100/a", "new", None, None, STEPS))
+    plain, priced = (Curve(objective, Targets(manifest), None, prices) for prices in (None, np.array([1.0, 20.0] * 5)))
+    assert room(priced) == 20 * room(plain) > 0
+
+
+def test_a_gain_turned_round_is_the_same_gain():
+    manifests = {"few": counted(*[20] * 10), "many": counted(*[60] * 10)}
+    found = predict(shipped_fit(), manifests, target_set="cifar100/a")
+    low, high, p = _difference(found, "accuracy", "many", "few", 0.5)
+    assert low < high and p > 0.5
+    assert _difference(found, "accuracy", "few", "many", 0.5) == pytest.approx((-high, -low, 1 - p))
 
 
 def test_a_class_without_images_gets_some(fit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from dataclasses import fields, replace
 from pathlib import Path
@@ -213,15 +214,16 @@ def test_the_cache_forgets_what_was_used_longest_ago(tmp_path, monkeypatch) -> N
         kept = cache.FeatureCache(cache.Key(str(number), "w", "n", 8, "b"), 500, 8, lambda r: np.ones((len(r), 8)))
         kept.take(np.arange(500))
         folders.append(kept.folder)
-    import os
-
-    for age, folder in ((9000, folders[1]), (8000, folders[0]), (0, folders[2])):
+    first, last, kept = sorted(folders[:2]) + folders[2:]  # the order of the names says nothing of the use
+    for age, folder in ((9000, last), (8000, first), (0, kept)):
         stamp = folder.stat().st_mtime - age
         os.utime(folder, (stamp, stamp))
-    size = sum(f.stat().st_blocks * 512 for f in folders[0].iterdir())
+    size = sum(f.stat().st_blocks * 512 for f in first.iterdir())
     monkeypatch.setenv("PREDICTOR_CACHE_GIB", str(2.5 * size / 2**30))
-    assert cache.make_room(folders[2]) == [folders[1]]
-    assert [folder.exists() for folder in folders] == [True, False, True]
+    assert cache.make_room(kept) == [last] and [f.exists() for f in (first, last, kept)] == [True, False, True]
+    os.utime(kept, (0, 0))  # in use, however long ago its time says
+    monkeypatch.setenv("PREDICTOR_CACHE_GIB", "0")
+    assert cache.make_room(kept) == [first] and kept.exists()
 
 
 @pytest.mark.parametrize("n", [40, 400])  # fewer and more images than features

@@ -69,6 +69,14 @@ def test_shares_of_a_whole_stay_as_they_are() -> None:
     assert not shares(rng.random((40, 5))).any() and not shares(rng.dirichlet(np.ones(30), 40)).any(), "too few rows"
 
 
+def test_a_wide_column_enters_by_its_log_where_it_has_one() -> None:
+    steps = np.arange(20.0)
+    columns = {"from zero": steps, "narrow": 1 + steps, "wide": 2 * steps + 1}
+    rows = Sample.of(rows_for(select(records(columns, steps / 40, "accuracy"), ["table"]), "outcome"))
+    assert sorted(reported(rows)) == ["from zero", "log narrow", "log wide"]
+    assert reported(Sample.of(list(rows)[:5])) == ["from zero", "narrow", "wide"]
+
+
 def test_names_of_columns_may_hold_blanks() -> None:
     case = Case(None, {"share of code": 0.5, "log loss": 2.0, "n": 10.0})
     found = case.features(["share of code", "log loss", "log n", "log share of code"])
