@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
+from filelock import FileLock
 from recipes_made import frozen
 from report_made import made
 from synthetic import registry
@@ -25,9 +28,15 @@ def synthetic_records() -> tuple[RunRecord, ...]:
 
 
 @pytest.fixture(scope="session")
-def synthetic_fit(synthetic_records: tuple[RunRecord, ...]) -> Fit:
-    """A fit of it; nobody changes it."""
-    return fit_registry(synthetic_records, family_names=["linear", "classwise", "average"])
+def synthetic_fit(synthetic_records: tuple[RunRecord, ...], tmp_path_factory: pytest.TempPathFactory) -> Fit:
+    """A fit of it, made by the first of the processes that share the tests; nobody changes it."""
+    folder = tmp_path_factory.getbasetemp()
+    file = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "synthetic_fit.pickle"
+    with FileLock(f"{file}.lock"):
+        if not file.exists():
+            made = fit_registry(synthetic_records, family_names=["linear", "classwise", "average"])
+            file.write_bytes(pickle.dumps(made.content))
+    return Fit(pickle.loads(file.read_bytes()))
 
 
 @pytest.fixture(scope="session")

@@ -9,20 +9,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dry import train_nothing
 from launch_made import fails_first, made_grid, made_job, takes_a_while, wrong_for_seed_1
 
-from predictor.errors import RegistryError
+from predictor.errors import PredictorError, RegistryError
 from predictor.records import check, finished_ids, pack, read_attempts, read_registry, write_record
 from trainer.launch import lease as leases
 from trainer.launch.job import TryOutcome
-from trainer.launch.lease import Watch, claim, held, machine, started
+from trainer.launch.lease import Lease, Watch, claim, held, machine, started
 from trainer.launch.local import run_grid
-from trainer.launch.pool import ended
+from trainer.launch.pool import STARTS, Worker, context_of, ended
 from trainer.launch.schedule import Schedule
+from trainer.launch.worker import try_run
 from trainer.status import open_runs, standing
 
 
@@ -257,6 +260,64 @@ def test_where_no_lease_can_be_written_nothing_is_trained(tmp_path: Path) -> Non
         RegistryError, match=r"checkpoints: cannot be written \(.*\)\. free space or permit writing there"
     ):
         run_grid(grid, job, workers=1)
+
+
+def test_the_checkpoint_of_a_run_goes_once_its_record_is_there(tmp_path: Path) -> None:
+    grid = made_grid(tmp_path, [4], [0])
+    job = made_job(grid, tmp_path)
+    file = job.checkpoints / f"{grid.runs[0].spec.run_id}.pt"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights on the way")
+    assert try_run(grid.runs[0], job, lambda *_: None).status == "completed"
+    assert finished_ids(job.study_dir) == {grid.runs[0].spec.run_id} and not file.exists()
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    job = made_job(made_grid(tmp_path, [4], [0]), tmp_path)
+    worker = Worker(context_of(), job, tmp_path / "worker.log")
+    yield worker
+    worker.end()
+
+
+def test_only_workers_that_die_again_and_again_without_a_run_end_a_grid(tmp_path: Path, worker: Worker) -> None:
+    run = made_grid(tmp_path, [4], [0]).runs[0]
+    for _ in range(STARTS + 1):  # each was given a run before it died
+        worker.assign(run, Lease(tmp_path / "a.1.lease", 0.0))
+        worker.run = None  # it is done with it
+        worker.end()
+        worker.replace()
+    for _ in range(STARTS - 2):
+        worker.end()
+        worker.replace()
+    worker.end()
+    with pytest.raises(PredictorError, match=r"worker processes do not start: .*SIGKILL"):
+        worker.replace()
+
+
+def test_a_run_that_another_finishes_as_it_is_claimed_leaves_no_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: Worker
+) -> None:
+    grid = made_grid(tmp_path, [4], [0])
+    job = made_job(grid, tmp_path)
+
+    def claimed_late(*words: Any) -> Lease | None:
+        write_record(job.runs_dir, train_nothing(grid.runs[0], job, lambda *_: None))
+        return claim(*words)
+
+    monkeypatch.setattr("trainer.launch.schedule.claim", claimed_late)
+    schedule = Schedule(grid, job)
+    assert schedule and not schedule.hand(worker)
+    assert schedule.elsewhere() == [grid.runs[0].spec.run_id] and not list(job.checkpoints.glob("*.lease"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not say it")
+def test_memory_is_what_a_worker_holds_not_what_it_may_address(worker: Worker) -> None:
+    def said(name: str) -> int:
+        text = Path(f"/proc/{worker.process.pid}/status").read_text()
+        return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", text)[1])
+
+    assert 0.8 * said("VmRSS") < worker.resident() < 1.2 * said("VmRSS") < said("VmSize")
 
 
 def test_how_a_process_ended() -> None:

@@ -71,10 +71,9 @@ def test_shares_of_a_whole_stay_as_they_are() -> None:
 
 def test_a_wide_column_enters_by_its_log_where_it_has_one() -> None:
     steps = np.arange(20.0)
-    columns = {"from zero": steps, "narrow": 1 + steps, "wide": 2 * steps + 1}
+    columns = {"from zero": steps, "narrow": 2 + steps, "wide": 1 + 2 * steps}
     rows = Sample.of(rows_for(select(records(columns, steps / 40, "accuracy"), ["table"]), "outcome"))
-    assert sorted(reported(rows)) == ["from zero", "log narrow", "log wide"]
-    assert reported(Sample.of(list(rows)[:5])) == ["from zero", "narrow", "wide"]
+    assert sorted(reported(rows)) == ["from zero", "log wide", "narrow"]
 
 
 def test_names_of_columns_may_hold_blanks() -> None:
