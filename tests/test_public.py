@@ -104,8 +104,10 @@ def test_a_type_checker_finds_every_public_name() -> None:
 
 
 def test_the_lines_of_the_readme_run(folder, monkeypatch) -> None:
-    """On runs of a made-up world; agreement draws few permutations here, as nothing depends on them."""
+    """On runs of a made-up world; agreement draws few permutations here, and one family competes in the fit, as nothing
+    depends on them."""
     monkeypatch.chdir(folder)
+    monkeypatch.setitem(predictor.fit.__kwdefaults__, "families", ["linear"])
     for name in ("n_bootstrap", "n_permutations"):
         monkeypatch.setitem(computed.__kwdefaults__, name, 50)
     made: dict[str, object] = {}

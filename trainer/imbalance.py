@@ -55,7 +55,11 @@ def class_weights(recipe: Recipe, counts: NDArray[np.int64]) -> Floats:
 
 
 def log_shares(counts: NDArray[np.int64]) -> Floats:
-    """(C,) logarithm of each class's share of the images; of a class without any, that of one image."""
+    """(C,) logarithm of each class's share of the images; of a class without any, that of one image.
+
+    >>> np.exp(log_shares(np.array([8, 2, 0]))).round(3).tolist()
+    [0.8, 0.2, 0.1]
+    """
     return np.log(np.maximum(counts, 1) / counts.sum())
 
 
