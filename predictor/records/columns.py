@@ -37,6 +37,7 @@ TYPES = """{"run_id": "VARCHAR", "configuration_id": "VARCHAR", "study": "VARCHA
     "spec": {"sources": "JSON", "stages": "JSON", "model": "JSON", "recipe": "JSON",
         "seeds": {"data": "BIGINT", "training": "BIGINT"}},
     "data": "JSON", "environment": "JSON", "images_per_second": "DOUBLE", "data_report": {"n_bad_images": "BIGINT"},
+    "energy": {"joules": "DOUBLE"}, "citation": "VARCHAR",
     "seconds": {"load": "DOUBLE", "compile": "DOUBLE", "train": "DOUBLE", "evaluate": "DOUBLE"},
     "outcomes": "MAP(VARCHAR, OUTCOME)"}""".replace("OUTCOME", OUTCOME)
 LIST = "SELECT unnest(range(len($1::VARCHAR[]))) AS row, unnest($1::VARCHAR[]) AS text"
@@ -50,7 +51,7 @@ READ = f"""CREATE OR REPLACE TEMP TABLE runs AS SELECT *, md5(to_json([
 OWN = """SELECT run_id, configuration_id, alike, spec.seeds.data::DOUBLE AS data_seed,
     spec.seeds.training::DOUBLE AS training_seed, images_per_second,
     seconds.load + seconds.compile + seconds.train + seconds.evaluate AS seconds,
-    data_report.n_bad_images::DOUBLE AS n_bad_images FROM runs ORDER BY row"""
+    data_report.n_bad_images::DOUBLE AS n_bad_images, energy.joules AS joules, citation FROM runs ORDER BY row"""
 FIRST = "SELECT alike, arg_min(text, row) FROM runs GROUP BY alike ORDER BY min(row)"
 DAMAGED = f"""SELECT count(*) FROM runs WHERE NOT coalesce(
     regexp_full_match(run_id, '{RUN_ID}') AND regexp_full_match(configuration_id, '{RUN_ID}')
@@ -69,7 +70,8 @@ MEASURED = """SELECT row, name, value, coalesce(scale, 'accuracy') AS scale,
 class Columns:
     """What a frame is made of.
 
-    own : a row per run: run_id, configuration_id, seeds, costs, and out_*, scale_* and noise_* of every outcome
+    own : a row per run: run_id, configuration_id, seeds, costs, citation, and out_*, scale_* and noise_* of every
+        outcome
     like : (n_runs,) which of `examples` a run is like
     examples : one record of each kind
     """

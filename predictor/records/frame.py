@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from predictor.records.columns import columns_of
+from predictor.records.columns import Columns, columns_of
 from predictor.records.indicator_inputs import indicator_context, indicator_key, probes_of
 from predictor.records.parts import collector_paused
 from predictor.records.schema import Reported, RunRecord
@@ -51,10 +51,19 @@ def frame(
     >>> frame([]).columns.tolist()[:2]
     ['run_id', 'configuration_id']
     """
+    with collector_paused():
+        if probes is None:
+            probes = probes_of(runs) if isinstance(runs, str | Path) else {}
+        return frame_of(columns_of(runs, studies), indicators, probes=probes)
+
+
+def frame_of(
+    found: Columns, indicators: Sequence[str] | None = None, *, probes: Mapping[str, Probe] | None = None
+) -> pd.DataFrame:
+    """The same of columns that are read already; probes : None where there are none."""
     import pandas as pd
 
     with collector_paused():
-        found = columns_of(runs, studies)
         own, like, examples = found.own, found.like, found.examples
         first = np.unique(like, return_index=True)
         order = first[0][np.argsort(first[1])]  # columns stand in the order of their first run
@@ -64,9 +73,7 @@ def frame(
             values = {name: pd.Series([row.get(name) for row in rows], dtype=kind) for name in names}
             return {f"{prefix}{name}": column.take(like).reset_index(drop=True) for name, column in values.items()}
 
-        if probes is None:
-            probes = probes_of(runs) if isinstance(runs, str | Path) else {}
-        values, reasons = _indicators(examples, indicators, probes)
+        values, reasons = _indicators(examples, indicators, probes or {})
         outcomes = list(dict.fromkeys(name for number in order for name in examples[number].outcomes))
         noises = [name for name in outcomes if own[f"noise_{name}"].notna().any()]
         columns: dict[str, Any] = {key: own[key] for key in ("run_id", "configuration_id")}

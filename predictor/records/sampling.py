@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def sampled(path: str | Path, studies: Sequence[str] | None, most: int) -> Sampl
     None where the registry has no more. The same registry gives the same sample. Raises RegistryError as
     `read_registry`.
     """
-    runs: dict[tuple[str, str], dict[str, set[str]]] = {}
+    runs: list[tuple[str, str, str, str]] = []
     for folder in study_folders(path, studies):
         rows = [
             tuple(getattr(record, field) for field in FIELDS)
@@ -35,8 +35,15 @@ def sampled(path: str | Path, studies: Sequence[str] | None, most: int) -> Sampl
         ]
         for part in part_files(folder):
             rows += zip(*(part_column(part, field) for field in FIELDS), strict=True)
-        for configuration, target_set, run_id in rows:
-            runs.setdefault((folder.name, target_set), {}).setdefault(configuration, set()).add(run_id)
+        runs += [(folder.name, *row) for row in rows]
+    return sample_of(runs, most)
+
+
+def sample_of(rows: Iterable[tuple[str, str, str, str]], most: int) -> SampledRuns | None:
+    """The same of runs that are known already. rows : (study, configuration, target set, run id) of each"""
+    runs: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for study, configuration, target_set, run_id in rows:
+        runs.setdefault((study, target_set), {}).setdefault(configuration, set()).add(run_id)
     sizes = {key: {name: len(ids) for name, ids in found.items()} for key, found in runs.items()}
     n_runs = sum(sum(found.values()) for found in sizes.values())
     if n_runs <= most:

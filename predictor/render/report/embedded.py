@@ -25,6 +25,7 @@ UNUSED_ID = re.compile(r' id="(?:figure|axes|patch|text|line2d|matplotlib\.axis|
 DIGITS = re.compile(r"(\d+\.\d{2})\d+")  # a hundredth of a point is enough
 PIXELS = 4 / 3  # of a page in a point of a figure
 SURELY = 50_000  # characters: a PNG of a figure of this page is no smaller
+MANY = 5_000  # dots: an SVG of them is larger than any PNG, and is not even made
 UNSAFE = re.compile(r"[^a-z0-9]+")
 
 
@@ -63,10 +64,15 @@ class EmbeddedTable:
 
 def picture(figure: Figure, title: str, caption: str, alt: str) -> Picture:
     """A figure as inline SVG, or as PNG where that is smaller."""
-    drawn = _svg(figure, UNSAFE.sub("-", title.lower()))
-    coded = _png(figure) if len(drawn) > SURELY else None
+    dots = sum(len(drawn.get_offsets()) for axis in figure.axes for drawn in axis.collections)
+    if dots > MANY:
+        figure.draw_without_rendering()  # lays it out
+        drawn, coded = "", _png(figure)
+    else:
+        drawn = _svg(figure, UNSAFE.sub("-", title.lower()))
+        coded = _png(figure) if len(drawn) > SURELY else None
     label = escape(visible(alt))
-    if coded is not None and len(coded) < len(drawn):
+    if coded is not None and (not drawn or len(coded) < len(drawn)):
         markup = Markup(f'<img src="data:image/png;base64,{coded}" alt="{label}">')
     else:
         markup = Markup(drawn.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))

@@ -5,6 +5,7 @@ A fit of exactly these runs is used as it is stored: its validation is not compu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from predictor.fitting import Selection
     from predictor.models.fit import Fit
     from predictor.records import RunRecord
+    from predictor.records.columns import Columns
 
 MAX_CARD = MIB  # bytes of a registry's README.md that the page shows
 MAIN = ("accuracy", "robustness")
@@ -33,7 +35,8 @@ Progress = Callable[[str, float], None]
 class Material:
     """Everything that the sections show.
 
-    frame : a row a run; fit : None where the runs allow none, `fit_reason` then says why
+    records : those that are read whole: all, of a large registry its sample and what is held out
+    columns, frame : a row a run, of all; fit : None where the runs allow none, `fit_reason` then says why
     fit_from : where the fit comes from, in words; scored : rows of `score_held_out`
     claims : None where they cannot be judged, `claims_reason` then says why
     rhos : agreement inside target sets; card : the registry's README.md
@@ -42,6 +45,7 @@ class Material:
 
     title: str
     records: Sequence[RunRecord]
+    columns: Columns
     frame: pd.DataFrame
     fit: Fit | None
     fit_reason: str | None
@@ -85,7 +89,7 @@ class Material:
         """Agreement of trained runs over target sets."""
         from predictor.agreements.estimated import pooled_estimates
 
-        trained = {record.study for record in self.records if record.provenance == "trained"}
+        trained = set(self.frame.loc[self.frame["provenance"].eq("trained"), "study"])
         return pooled_estimates([row for row in self.rhos if row.study in trained])
 
     def groups(self, outcome: str) -> list[PooledRho]:
@@ -106,17 +110,20 @@ def material(
     Raises RegistryError where there is no registry, FitError for a fit that cannot be read.
     """
     from predictor.records import read_registry
+    from predictor.records.columns import columns_of
     from predictor.records.indicator_inputs import probes_of
 
     tell = progress or (lambda line, share: None)
     tell("reading runs", 0.0)
-    records = read_registry(runs, studies)
-    taken, sample = _taken(records, runs, studies)
-    found, reason, where = _fit(records, taken, sample, runs, fit, probes_of(runs), tell)
+    columns = columns_of(runs, studies)
+    records, taken, sample = _read(columns, runs, studies)
+    every = _Selected(columns, lambda: read_registry(runs, studies) if sample else records)
+    found, reason, where = _fit(every, taken, sample, runs, fit, probes_of(runs), tell)
     title = f"Registry {runs.resolve().name}"
     return material_of(
-        records, found, reason, where, title=title, card=_card(runs), taken=taken, sample=sample, progress=tell
-    )
+        records, found, reason, where, title=title, card=_card(runs), columns=columns, taken=taken, sample=sample,
+        progress=tell,
+    )  # fmt: skip
 
 
 def material_of(
@@ -127,18 +134,25 @@ def material_of(
     *,
     title: str,
     card: str | None = None,
+    columns: Columns | None = None,
     taken: Sequence[RunRecord] | None = None,
     sample: str | None = None,
     progress: Progress | None = None,
 ) -> Material:
-    """The same of records and their fit. taken, sample : those that the claims are of, and in words; None: all"""
+    """The same of records and their fit.
+
+    columns : of all runs, where `records` are not all
+    taken, sample : those that the claims are of, and in words; None: all
+    """
     from predictor.agreements.estimated import rank_estimates
     from predictor.fitting import score_held_out
-    from predictor.records import frame
+    from predictor.records.columns import columns_of
+    from predictor.records.frame import frame_of
 
     tell = progress or (lambda line, share: None)
     tell("indicators", 0.3)
-    table = frame(records)
+    columns = columns or columns_of(records)
+    table = frame_of(columns)
     tell("agreement", 0.45)
     outcomes = [name for name in MAIN if f"out_{name}" in table] or [
         name.removeprefix("out_") for name in table if name.startswith("out_")
@@ -149,23 +163,34 @@ def material_of(
     tell("claims", 0.65)
     report, why = _claims(records if taken is None else taken)
     return Material(
-        title=title, records=records, frame=table, fit=fit, fit_reason=fit_reason, fit_from=fit_from, scored=scored,
-        claims=report, claims_reason=why, rhos=rhos, card=card,
-        sample=sample,
+        title=title, records=records, columns=columns, frame=table, fit=fit, fit_reason=fit_reason, fit_from=fit_from,
+        scored=scored, claims=report, claims_reason=why, rhos=rhos, card=card, sample=sample,
     )  # fmt: skip
 
 
-def _taken(
-    records: Sequence[RunRecord], runs: Path, studies: Sequence[str] | None
-) -> tuple[Sequence[RunRecord], str | None]:
-    """(what a page fits and judges in a minute, in words which): whole configurations of a large registry, else all."""
-    from predictor.records.sampling import sampled
+def _read(
+    columns: Columns, runs: Path, studies: Sequence[str] | None
+) -> tuple[Sequence[RunRecord], Sequence[RunRecord], str | None]:
+    """(records read whole, those that a page fits and judges, in words which): see `Material`.
 
-    chosen = sampled(runs, studies, TAKEN) if len(records) > LARGE else None
+    Of a large registry whole configurations are fitted and judged, and all that is held out is scored.
+    """
+    from predictor.records import read_registry
+    from predictor.records.sampling import sample_of
+
+    n_runs, own = len(columns.own), columns.own
+    chosen = None
+    if n_runs > LARGE:
+        like = [columns.examples[kind] for kind in columns.like.tolist()]
+        names = ([one.study for one in like], own["configuration_id"], [one.target_set for one in like], own["run_id"])
+        chosen = sample_of(zip(*names, strict=True), TAKEN)
     if chosen is None:
-        return records, None
-    taken = [record for record in records if record.configuration_id in chosen.configurations]
-    return taken, f"{len(taken):,} of these {len(records):,} runs, of every study and target set"
+        records = read_registry(runs, studies)
+        return records, records, None
+    taken = read_registry(runs, studies, chosen.configurations)
+    held = sorted({one.study for one in columns.examples if one.held_out})
+    records = [*(one for one in taken if one.study not in held), *(read_registry(runs, held) if held else ())]
+    return records, taken, f"{len(taken):,} of these {n_runs:,} runs, of every study and target set"
 
 
 def _claims(records: Sequence[RunRecord]) -> tuple[ClaimsReport | None, str | None]:
@@ -178,7 +203,7 @@ def _claims(records: Sequence[RunRecord]) -> tuple[ClaimsReport | None, str | No
 
 
 def _fit(
-    records: Sequence[RunRecord],
+    every: _Selected,
     taken: Sequence[RunRecord],
     sample: str | None,
     runs: Path,
@@ -192,16 +217,15 @@ def _fit(
 
     if named is not None:
         found = load_fit(named)
-        same = _is_of(found, _selected(records))
+        same = every.made(found)
         return found, None, f"{named.name}{'' if same else ', which was fitted on other runs than these'}"
     tell("stored fits", 0.1)
-    chosen = _selected(records)
     for where, read in ((f"{runs.name}/fit.json", lambda: load_fit(runs / "fit.json")), ("the package", shipped_fit)):
         try:
             found = read()
         except FitError:
             continue
-        if _is_of(found, chosen):
+        if every.made(found):
             return found, None, f"the fit stored in {where}, of exactly these runs"
     tell("fitting, as no stored fit is of these runs", 0.15)
     where = f"a fit of {sample or 'these runs'}, made for this page"
@@ -211,23 +235,34 @@ def _fit(
         return None, str(error), ""
 
 
-def _selected(records: Sequence[RunRecord]) -> Selection | None:
-    """What a fit of all the runs would take; None where it can take none."""
-    from predictor.fitting import select
+@dataclass(frozen=True, eq=False)
+class _Selected:
+    """What a fit of all the runs would take. Whole records are read only for a fit that may be of just these."""
 
-    try:
-        return select(records)
-    except FitError:
-        return None
+    columns: Columns
+    read: Callable[[], Sequence[RunRecord]]
 
+    def made(self, fit: Fit) -> bool:
+        """Whether a fit was made on exactly these runs; their digest is worked out where their number is right."""
+        from predictor.fitting.rows import training_digest
 
-def _is_of(fit: Fit, chosen: Selection | None) -> bool:
-    """Whether a fit was made on exactly these runs; a digest of all is worked out only where their number is right."""
-    from predictor.fitting.rows import training_digest
+        there = Counter(self.columns.examples[kind].study for kind in self.columns.like.tolist())
+        if any(told["n_runs"] > there[study] for study, told in fit.training["studies"].items()):
+            return False
+        chosen = self.chosen
+        if chosen is None or fit.training["n_runs"] != len(chosen.records):
+            return False
+        return bool(fit.training["digest"] == training_digest(chosen))
 
-    if chosen is None or fit.training["n_runs"] != len(chosen.records):
-        return False
-    return bool(fit.training["digest"] == training_digest(chosen))
+    @cached_property
+    def chosen(self) -> Selection | None:
+        """None where it can take none."""
+        from predictor.fitting import select
+
+        try:
+            return select(self.read())
+        except FitError:
+            return None
 
 
 def _card(runs: Path) -> str | None:

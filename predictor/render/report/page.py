@@ -23,7 +23,7 @@ def registry_page(
     about = material(runs, names, fit=fit, progress=progress)
     if progress:
         progress("drawing", 0.75)
-    return report_html(about), len(about.records)
+    return report_html(about), len(about.frame)
 
 
 def report_html(about: Material) -> str:
@@ -47,7 +47,7 @@ def report_html(about: Material) -> str:
         style=Markup(style),
         version=package_version("predictor"),
         sentences=sentences(about),
-        n_runs=len(about.records),
+        n_runs=len(about.frame),
         n_configurations=len(about.configurations),
         overview=trained.pictures(about, colours),
         verdict_table=verdicts.verdict_table(about),
@@ -63,7 +63,7 @@ def report_html(about: Material) -> str:
         split_notes=scores.split_notes(),
         score_pictures=list(scores.pictures(about, colours)),
         study_table=trained.study_table(about),
-        cost=trained.cost_line(about.records),
-        citations=trained.citations(about.records),
+        cost=trained.cost_line(about.columns),
+        citations=trained.citations(about.columns),
         studies=studies(about),
     )

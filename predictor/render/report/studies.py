@@ -27,7 +27,7 @@ class ReportedStudy:
 def studies(about: Material) -> list[ReportedStudy]:
     """Every study of the registry, in its order."""
     made = []
-    for name in dict.fromkeys(record.study for record in about.records):
+    for name in about.frame["study"].unique():
         own = about.configurations[about.configurations["study"].eq(name)]
         runs = about.frame[about.frame["study"].eq(name)]
         held = ", held out for scoring" if bool(own["held_out"].iloc[0]) else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from predictor.records import RunRecord
+    from predictor.records.columns import Columns
 
 PANELS = 3  # of the figure of the paper
 FEWEST = 8  # configurations of a panel
@@ -24,31 +25,27 @@ JOULES = 3.6e6  # of a kWh
 
 def study_table(about: Material) -> EmbeddedTable:
     """What each study holds: configurations, runs, target sets, domains, networks, hours."""
-    rows = [_study(study, own) for study, own in by_study(about.records).items()]
+    rows = [_study(study, about) for study in about.frame["study"].unique()]
     return EmbeddedTable("Studies", [shown for shown, _ in rows], [full for _, full in rows])
 
 
-def by_study(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
-    """{study: its records}."""
-    found: dict[str, list[RunRecord]] = {}
-    for record in records:
-        found.setdefault(record.study, []).append(record)
-    return found
-
-
-def _study(study: str, own: Sequence[RunRecord]) -> tuple[dict[str, str], dict[str, Any]]:
-    seconds = sum(record.seconds.total for record in own if record.seconds)
-    joules = [r.energy.joules for r in own if r.energy and r.energy.joules is not None]
-    networks = sorted({(r.spec or {}).get("model", {}).get("name", "") for r in own} - {""})
-    devices = sorted({r.environment.device_name or r.environment.device for r in own if r.environment})
+def _study(study: str, about: Material) -> tuple[dict[str, str], dict[str, Any]]:
+    here = about.frame["study"].eq(study).to_numpy()
+    runs, costs = about.frame[here], about.columns.own[here]
+    alike = [about.columns.examples[number] for number in np.unique(about.columns.like[here])]
+    seconds = sum(costs["seconds"].dropna().tolist())
+    joules = costs["joules"].dropna().tolist()
+    networks = sorted({(one.spec or {}).get("model", {}).get("name", "") for one in alike} - {""})
+    devices = sorted({_device(one) for one in alike if one.environment})
     full: dict[str, Any] = {
         "study": study,
-        "provenance": ", ".join(sorted({r.provenance for r in own})) + (" (held out)" if own[0].held_out else ""),
-        "configurations": len({r.configuration_id for r in own}),
-        "runs": len(own),
-        "diverged": sum(r.status == "diverged" for r in own),
-        "target sets": len({r.target_set for r in own}),
-        "domains": len({r.domain for r in own}),
+        "provenance": ", ".join(sorted(runs["provenance"].unique()))
+        + (" (held out)" if runs["held_out"].iloc[0] else ""),
+        "configurations": runs["configuration_id"].nunique(),
+        "runs": len(runs),
+        "diverged": int(runs["status"].eq("diverged").sum()),
+        "target sets": runs["target_set"].nunique(),
+        "domains": runs["domain"].nunique(),
         "networks": ", ".join(networks) or None,
         "device": ", ".join(devices) or None,
         "hours": seconds / 3600 if seconds else None,
@@ -58,13 +55,18 @@ def _study(study: str, own: Sequence[RunRecord]) -> tuple[dict[str, str], dict[s
     return {**shown, "hours": f"{seconds / 3600:.2f}" if seconds else "-"}, full
 
 
-def cost_line(records: Sequence[RunRecord]) -> str:
+def _device(record: RunRecord) -> str:
+    assert record.environment is not None
+    return record.environment.device_name or record.environment.device
+
+
+def cost_line(columns: Columns) -> str:
     """Hours of all runs, by device."""
     hours: dict[str, float] = {}
-    for record in records:
-        if record.seconds and record.environment:
-            name = record.environment.device_name or record.environment.device
-            hours[name] = hours.get(name, 0.0) + record.seconds.total / 3600
+    for kind, seconds in zip(columns.like.tolist(), columns.own["seconds"].tolist(), strict=True):
+        record = columns.examples[kind]
+        if record.environment and np.isfinite(seconds):
+            hours[_device(record)] = hours.get(_device(record), 0.0) + seconds / 3600
     if not hours:
         return "These runs do not say what they cost."
     told = ", ".join(
@@ -73,12 +75,13 @@ def cost_line(records: Sequence[RunRecord]) -> str:
     return f"Training and testing took {told}, one run after the other; runs side by side take less."
 
 
-def citations(records: Sequence[RunRecord]) -> list[str]:
+def citations(columns: Columns) -> list[str]:
     """Who reported the rows that were not trained here."""
     lines = {}
-    for record in records:
-        text = getattr(record.data, "citation", None) or record.citation
-        if record.provenance != "trained" and text:
+    said = columns.own["citation"].where(columns.own["citation"].notna(), "")
+    for kind, own in zip(columns.like.tolist(), said.tolist(), strict=True):
+        record = columns.examples[kind]
+        if record.provenance != "trained" and (text := getattr(record.data, "citation", None) or own):
             lines[f"{record.study}: {record.provenance}, not trained here. {text}"] = None
     return list(lines)
 
