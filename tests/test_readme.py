@@ -79,8 +79,7 @@ def test_what_a_probe_brings_is_the_shipped_fits() -> None:
 
 def test_the_limits_are_those_of_the_fit() -> None:
     fit = shipped_fit()
-    frozen = fit.content["recipe_families"]["frozen"]
-    for content, name in ((fit.content, "scratch"), (frozen, "frozen")):
+    for name, content in {"scratch": fit.content, **fit.content["recipe_families"]}.items():
         sets, ranges = content["target_sets"], content["ranges"]
         kinds = len({known["domain"] for known in sets.values()})
         (row,) = re.findall(rf"^\| {name} \|.*$", README, flags=re.MULTILINE)
