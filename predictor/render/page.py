@@ -127,12 +127,18 @@ def _bullet(name: str) -> str:
 def kinds_text(kinds: Mapping[str, Sequence[Row]]) -> str:
     """Rows of several kinds as one CSV, whose first column says which kind a row is of.
 
+    A column `kind` of the rows themselves is named after theirs: `change_kind` of the changes.
+
     >>> print(kinds_text({"plan": [{"name": "now", "value": 0.5}], "note": [{"text": "none"}]}))
     kind,name,value,text
     plan,now,0.5,
     note,,,none
     """
-    rows = [{KIND: kind, **row} for kind, own in kinds.items() for row in own]
+    rows = [
+        {KIND: kind} | {f"{kind}_{KIND}" if name == KIND else name: cell for name, cell in row.items()}
+        for kind, own in kinds.items()
+        for row in own
+    ]
     columns = dict.fromkeys([KIND, *(name for row in rows for name in row)])
     return rows_text([{name: _flat(value) for name, value in row.items()} for row in rows], "csv", list(columns))
 
