@@ -67,11 +67,12 @@ def page(told: FitTold, *, everything: bool = False) -> Page:
     held = sorted(held, key=lambda row: -row["n_configurations"])[:SCORES] if more else held
     left = [*_left_out(told), *told.notes]
     beside = f"; {more} more held-out {'study' if more == 1 else 'studies'}" if more else ""
+    others = f"; recipe families: {whole('predictor recipes')}" if len(fit.recipe_families) > 1 else ""
     lines = [
         *(Said(_family(own), f"also {name}") for name, own in fit.recipe_families.items() if own is not fit),
         Said(_weak(fit), "weak"),
         *(Said(line, "" if i else "left out") for i, line in enumerate(left)),
-        Said(f"every family, split and shift{beside}; how often P was right; notes", "--all"),
+        Said(f"every family, split and shift{beside}; how often P was right; notes{others}", "--all"),
         *([] if told.written is None else [Said(str(told.written), "written")]),
     ]
     units = "MAE and noise (the least that seeds allow) in points; rho: ranks inside target sets"
@@ -122,18 +123,16 @@ def _dropped_rows(dropped: Sequence[LeftOut]) -> list[dict[str, Any]]:
 
 
 def _family(fit: Fit) -> str:
-    """A recipe family beside the main one, in a sentence."""
-    scored = [
-        f"{NAMES[row['split']]} {points(row['mae'])}" + (f" ({row['covered'][LEVEL][0]} of {row['covered'][LEVEL][1]})"
-                                                         if row["covered"].get(LEVEL) else " (unmeasured)")
-        for row in fit.validation
-        if row["chosen"] and row["outcome"] == MAIN[0] and row["split"] in ("configuration", "target_set", "domain")
-    ]  # fmt: skip
-    return (
-        f"{fit.training['n_configurations']:,} configurations, {len(fit.target_sets)} target sets, "
-        f"{len(fit.domains)} domains; MAE of accuracy (90 % covers): {', '.join(scored) or 'not measured'}; "
-        f"more: {whole('predictor recipes')}"
-    )
+    """A recipe family beside the main one, in a line."""
+    scored = []
+    for row in fit.validation:
+        if row["chosen"] and row["outcome"] == MAIN[0] and row["split"] in ("configuration", "target_set", "domain"):
+            pair = row["covered"].get(LEVEL)
+            covered = f"{pair[0]}/{pair[1]}" if pair else "unmeasured"
+            inside = row["split"] == "configuration"
+            name = "MAE" if inside else NAMES[row["split"]]
+            scored.append(f"{name} {points(row['mae'])} ({covered}{' covered' * (inside and pair is not None)})")
+    return f"n {fit.training['n_configurations']:,}; accuracy: {', '.join(scored) or 'not measured'}"
 
 
 def _rows(chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
