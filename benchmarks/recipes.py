@@ -3,30 +3,32 @@
     python benchmarks/recipes.py [RUNS [FIT]]
 
 Actions: in three studies every action was trained on the same images. The one that is predicted best against the one
-that was best (means of three seeds). No fit sees `actions-frozen`. Their families know actions
-mainly from the other two, so each domain is predicted by a fit that lacks its runs of the study.
+that was best (means of three seeds). No fit sees `actions-frozen`. The other two are most of what their families know
+of actions, so each domain is predicted by a fit that lacks its runs of the study.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
 from predictor.fitting.configurations import Configurations, configurations
 from predictor.fitting.held_out import calibrate_all, predict_rows
-from predictor.fitting.rows import Selection, rows_for, select
+from predictor.fitting.rows import Selection, record_family, rows_for, select
 from predictor.models.base import Floats, families
 from predictor.models.fit import Fit, load_fit, shipped_fit
 from predictor.models.outcome import OutcomeFit
 from predictor.models.rows import Sample
 from predictor.recipes import FROZEN, SCRATCH, TUNED
-from predictor.records import read_registry
+from predictor.records import RunRecord, read_registry
 from predictor.statistics.binomial import exact_interval
 
 STUDIES = {"actions-frozen": FROZEN, "actions-finetuned": TUNED, "actions-scratch": SCRATCH}
 NAMED = "named by the fit"
+TUNED_STEPS = 640  # of most runs of the fine-tuned network
 BAR_ERROR, BAR_LOSS, BAR_SHARE = 1.5, 0.01, 0.9  # times the floor; accuracy lost; share of manifests
 
 
@@ -50,9 +52,8 @@ def errors(fit: Fit) -> None:
             )
 
 
-def actions(fit: Fit, runs: str) -> None:
+def actions(fit: Fit, everything: Sequence[RunRecord]) -> None:
     """What the action that is named best loses against the one that was best, and what one rule for all would lose."""
-    everything = read_registry(runs)
     for study, family in STUDIES.items():
         own, records = fit.recipe_families.get(family), [record for record in everything if record.study == study]
         if own is None or not records:
@@ -113,12 +114,35 @@ def compared(study: str, how: str, rows: Sample, configs: Configurations, predic
             print(f"    {name} named for {better}: {len(points)} times, {min(points):.1f} to {max(points):.1f} points")
 
 
+def fine_tuned_against_frozen(records: Sequence[RunRecord]) -> None:
+    """A line for each size: balanced sets on which both were trained, the fine-tuned network less the frozen one."""
+    values: dict[tuple[int, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        family, labels = record_family(record), record.distribution
+        if family == SCRATCH or record.held_out or labels is None or len(labels.other_counts):
+            continue
+        counts = labels.target_counts
+        if counts.min() < counts.max():
+            continue
+        if family == FROZEN or record.spec["stages"][0]["image_steps"] == TUNED_STEPS:
+            values[int(counts[0]), record.target_set][family].append(record.outcomes["accuracy"].value)
+    gaps: dict[int, list[float]] = defaultdict(list)
+    for (size, _), own in values.items():
+        if {FROZEN, TUNED} <= own.keys():
+            gaps[size].append(100 * float(np.mean(own[TUNED]) - np.mean(own[FROZEN])))
+    for size, found in sorted(gaps.items()):
+        print(f"fine-tuned for {TUNED_STEPS} image-steps less frozen, {size} images a class: {np.mean(found):+.1f} "
+              f"points, {min(found):+.1f} to {max(found):+.1f}, {len(found)} target sets")  # fmt: skip
+
+
 def main() -> None:
-    """Print both."""
+    """Print all of it."""
     runs = sys.argv[1] if len(sys.argv) > 1 else "runs"
     fit = load_fit(sys.argv[2]) if len(sys.argv) > 2 else shipped_fit()
     errors(fit)
-    actions(fit, runs)
+    records = read_registry(runs)
+    fine_tuned_against_frozen(records)
+    actions(fit, records)
 
 
 if __name__ == "__main__":
