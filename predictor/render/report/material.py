@@ -110,13 +110,11 @@ def material(
     Raises RegistryError where there is no registry, FitError for a fit that cannot be read.
     """
     from predictor.records import read_registry
-    from predictor.records.columns import columns_of
     from predictor.records.indicator_inputs import probes_of
 
     tell = progress or (lambda line, share: None)
     tell("reading runs", 0.0)
-    columns = columns_of(runs, studies)
-    records, taken, sample = _read(columns, runs, studies)
+    columns, records, taken, sample = _read(runs, studies)
     every = _Selected(columns, lambda: read_registry(runs, studies) if sample else records)
     found, reason, where = _fit(every, taken, sample, runs, fit, probes_of(runs), tell)
     title = f"Registry {runs.resolve().name}"
@@ -169,28 +167,31 @@ def material_of(
 
 
 def _read(
-    columns: Columns, runs: Path, studies: Sequence[str] | None
-) -> tuple[Sequence[RunRecord], Sequence[RunRecord], str | None]:
-    """(records read whole, those that a page fits and judges, in words which): see `Material`.
+    runs: Path, studies: Sequence[str] | None
+) -> tuple[Columns, Sequence[RunRecord], Sequence[RunRecord], str | None]:
+    """(columns of all, records read whole, those that a page fits and judges, in words which): see `Material`.
 
     Of a large registry whole configurations are fitted and judged, and all that is held out is scored.
     """
-    from predictor.records import read_registry
+    from predictor.records import finished_ids, read_registry
+    from predictor.records.columns import columns_of
     from predictor.records.sampling import sample_of
+    from predictor.records.store import study_folders
 
-    n_runs, own = len(columns.own), columns.own
-    chosen = None
-    if n_runs > LARGE:
-        like = [columns.examples[kind] for kind in columns.like.tolist()]
-        names = ([one.study for one in like], own["configuration_id"], [one.target_set for one in like], own["run_id"])
-        chosen = sample_of(zip(*names, strict=True), TAKEN)
-    if chosen is None:
+    if sum(len(finished_ids(folder)) for folder in study_folders(runs, studies)) <= LARGE:
         records = read_registry(runs, studies)
-        return records, records, None
+        return columns_of(records), records, records, None
+    columns = columns_of(runs, studies)
+    own, like = columns.own, [columns.examples[kind] for kind in columns.like.tolist()]
+    names = ([one.study for one in like], own["configuration_id"], [one.target_set for one in like], own["run_id"])
+    chosen = sample_of(zip(*names, strict=True), TAKEN)
+    if chosen is None:  # fewer runs than finished files say
+        records = read_registry(runs, studies)
+        return columns, records, records, None
     taken = read_registry(runs, studies, chosen.configurations)
     held = sorted({one.study for one in columns.examples if one.held_out})
     records = [*(one for one in taken if one.study not in held), *(read_registry(runs, held) if held else ())]
-    return records, taken, f"{len(taken):,} of these {n_runs:,} runs, of every study and target set"
+    return columns, records, taken, f"{len(taken):,} of these {len(own):,} runs, of every study and target set"
 
 
 def _claims(records: Sequence[RunRecord]) -> tuple[ClaimsReport | None, str | None]:
