@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -188,6 +189,22 @@ def test_every_fold_holds_out_as_much_of_each_target_set(held_out) -> None:
     folds = configuration_folds(held_out.configs, 3)
     assert sorted(np.concatenate(folds).tolist()) == list(range(30))
     assert [Counter(sets[fold].tolist()) for fold in folds] == [dict.fromkeys(set(sets.tolist()), 2)] * 3
+
+
+def test_runs_on_the_same_images_are_held_out_together(held_out) -> None:
+    """Another action against imbalance on the very same images tells of them what no new data set could."""
+    plain = list(held_out.rows)
+    acted = [replace(row, run_id=f"{row.run_id}w", configuration_id=f"{row.configuration_id}w") for row in plain[:12]]
+    elsewhere = [replace(row, configuration_id=f"{row.configuration_id}d", data_seed=77) for row in plain[12:15]]
+    configs = configurations([*plain, *acted, *elsewhere])
+    twins = {frozenset(np.array(configs.names)[configs.draws == draw].tolist()) for draw in np.unique(configs.draws)}
+    acting = {row.configuration_id for row in plain[:12]}
+    names = [row.configuration_id for row in [*plain, *elsewhere]]
+    assert twins == {frozenset({name, f"{name}w"} if name in acting else {name}) for name in names}
+    folds = configuration_folds(configs, 3)
+    assert sorted(np.concatenate(folds).tolist()) == list(range(len(configs.ids)))
+    held = [frozenset(configs.names[i] for i in fold) for fold in folds]
+    assert all(sum(twin <= fold for fold in held) == 1 for twin in twins) and all(held)
 
 
 def test_a_new_target_set_differs_by_its_level_and_by_its_configurations() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,7 @@ class Configurations:
     values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
     replicates : (n,) how many runs sd2 is of
     single : (n,) logit of one run of each, another seed from one configuration to the next
+    draws : (n,) number of the draws of images; those that trained on the same images, with another recipe, share it
     tested : (n,) test images behind it; infinite where it counts none
     haste : (n,) how much shorter than usual it is trained, log(median image-steps / its own); 0 where it is not
     representative : (n,) of a study whose configurations were drawn as a user's would be
@@ -53,6 +54,7 @@ class Configurations:
     steps: Floats
     replicates: Indices
     single: Floats
+    draws: Indices
 
     @cached_property
     def usual_steps(self) -> float | None:
@@ -74,7 +76,7 @@ class Configurations:
         named = {"ids": [self.ids[i] for i in chosen], "names": [self.names[i] for i in chosen]}
         whole = {**named, "index": np.searchsorted(chosen, self.index[kept])}
         own = ("first", "logits", "sd2", "tested", "target_sets", "domains", "studies", "representative", "steps")
-        each = {name: getattr(self, name)[chosen] for name in (*own, "replicates", "single")}
+        each = {name: getattr(self, name)[chosen] for name in (*own, "replicates", "single", "draws")}
         values = self.scale.values(measured)
         return Configurations(**whole, **each, measured=measured, values=values, seeds=seeds, scale=self.scale)
 
@@ -110,7 +112,24 @@ def configurations(rows: Sequence[Row]) -> Configurations:
         steps=rows.numbers("image_steps", lambda row: row.case.recipe.get("image_steps", np.nan))[first],
         replicates=seeds,
         single=_single(index, seeds, values, rows.numbers("tested", _tested)),
+        draws=_draws(rows, first, index),
     )
+
+
+def _draws(rows: Sample, first: Indices, index: Indices) -> Indices:
+    """(n,) number of the draws of images of each configuration: equal for equal counts drawn with equal seeds."""
+    seeds: list[set[int | None]] = [set() for _ in first]
+    for row, own in zip(rows, index.tolist(), strict=True):
+        seeds[own].add(row.data_seed)
+    numbers: dict[Hashable, int] = {}
+    found = []
+    for own, at in enumerate(first.tolist()):
+        row = rows[at]
+        known = row.case.distribution is not None and None not in seeds[own]
+        images = tuple(row.case.distribution.rows()) if row.case.distribution is not None else ()
+        key = (row.target_set, images, frozenset(seeds[own])) if known else own
+        found.append(numbers.setdefault(key, len(numbers)))
+    return np.array(found, dtype=np.int64)
 
 
 def _single(index: Indices, seeds: Indices, values: Floats, tested: Floats) -> Floats:

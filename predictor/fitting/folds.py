@@ -28,11 +28,19 @@ class FoldPart:
 
 
 def configuration_folds(configs: Configurations, k: int) -> list[Indices]:
-    """k folds of whole configurations, every target set spread over all of them; the same on every machine."""
+    """k folds of whole configurations, every target set spread over all of them; the same on every machine.
+
+    Configurations that trained on the same images stay together: one with another action against imbalance, say, tells
+    of a draw what no other data set could.
+    """
+    owners: dict[int, list[int]] = {}
+    for i, draw in enumerate(configs.draws.tolist()):
+        owners.setdefault(draw, []).append(i)
     digest = [hashlib.sha256(name.encode()).hexdigest() for name in configs.ids]
-    order = sorted(range(len(digest)), key=lambda i: (configs.target_sets[i], digest[i]))
+    keyed = [(configs.target_sets[own[0]], min(digest[i] for i in own), own) for own in owners.values()]
+    order = [own for _, _, own in sorted(keyed, key=lambda item: item[:2])]
     k = min(k, len(order))
-    return [np.array(sorted(order[i::k]), dtype=np.int64) for i in range(k)]
+    return [np.array(sorted(i for own in order[at::k] for i in own), dtype=np.int64) for at in range(k)]
 
 
 def group_folds(groups: NDArray[Any], k: int | None = None) -> list[Indices]:
