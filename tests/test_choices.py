@@ -26,9 +26,10 @@ from predictor.fitting.rows import rows_for, select
 from predictor.models.base import families
 from predictor.models.fit import Fit
 from predictor.models.links import logit
-from predictor.models.rows import Sample
+from predictor.models.rows import Row, Sample
 from predictor.planning.advice import advise as advising
 from predictor.prediction import predict
+from predictor.recipes import Action
 from predictor.records import frame
 from predictor.statistics.conformal import t_quantile
 from predictor.statistics.resampling import neighbours
@@ -194,17 +195,27 @@ def test_every_fold_holds_out_as_much_of_each_target_set(held_out) -> None:
 def test_runs_on_the_same_images_are_held_out_together(held_out) -> None:
     """Another action against imbalance on the very same images tells of them what no new data set could."""
     plain = list(held_out.rows)
-    acted = [replace(row, run_id=f"{row.run_id}w", configuration_id=f"{row.configuration_id}w") for row in plain[:12]]
-    elsewhere = [replace(row, configuration_id=f"{row.configuration_id}d", data_seed=77) for row in plain[12:15]]
-    configs = configurations([*plain, *acted, *elsewhere])
+    weighted = Action(class_weights="inverse")
+
+    def acted(row: Row, name: str, **changes: object) -> Row:
+        own = f"{row.configuration_id}{name}"
+        return replace(row, configuration_id=own, case=replace(row.case, action=weighted), **changes)
+
+    acting = [acted(row, "w") for row in plain[:12]]
+    elsewhere = [acted(row, "d", data_seed=77) for row in plain[12:15]]
+    others = [replace(row, configuration_id=f"{row.configuration_id}o") for row in plain[15:20]]  # another network, say
+    configs = configurations([*plain, *acting, *elsewhere, *others])
     twins = {frozenset(np.array(configs.names)[configs.draws == draw].tolist()) for draw in np.unique(configs.draws)}
-    acting = {row.configuration_id for row in plain[:12]}
-    names = [row.configuration_id for row in [*plain, *elsewhere]]
-    assert twins == {frozenset({name, f"{name}w"} if name in acting else {name}) for name in names}
+    names = [row.configuration_id for row in [*plain, *elsewhere, *others]]
+    assert twins == {frozenset({name, f"{name}w"} if name in names[:12] else {name}) for name in names}
     folds = configuration_folds(configs, 3)
     assert sorted(np.concatenate(folds).tolist()) == list(range(len(configs.ids)))
     held = [frozenset(configs.names[i] for i in fold) for fold in folds]
     assert all(sum(twin <= fold for fold in held) == 1 for twin in twins) and all(held)
+    one = configurations([plain[0], acting[0]])
+    assert [fold.tolist() for fold in configuration_folds(one, 2)] in ([[0], [1]], [[1], [0]]), (
+        "no other draw to fit on"
+    )
 
 
 def test_a_new_target_set_differs_by_its_level_and_by_its_configurations() -> None:

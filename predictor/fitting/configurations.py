@@ -14,6 +14,7 @@ from predictor.models.base import Floats
 from predictor.models.links import counted_logit
 from predictor.models.rows import Row, Sample
 from predictor.models.scales import ACCURACY, Scale
+from predictor.recipes import NONE
 from predictor.statistics.error_scale import haste
 
 Indices = NDArray[np.int64]
@@ -30,7 +31,7 @@ class Configurations:
     values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
     replicates : (n,) how many runs sd2 is of
     single : (n,) logit of one run of each, another seed from one configuration to the next
-    draws : (n,) number of the draws of images; those that trained on the same images, with another recipe, share it
+    draws : (n,) a number that configurations share that trained on the same images, with another action
     tested : (n,) test images behind it; infinite where it counts none
     haste : (n,) how much shorter than usual it is trained, log(median image-steps / its own); 0 where it is not
     representative : (n,) of a study whose configurations were drawn as a user's would be
@@ -117,19 +118,22 @@ def configurations(rows: Sequence[Row]) -> Configurations:
 
 
 def _draws(rows: Sample, first: Indices, index: Indices) -> Indices:
-    """(n,) number of the draws of images of each configuration: equal for equal counts drawn with equal seeds."""
+    """(n,) see `Configurations.draws`: equal where counts, seeds and all of the recipe but its action are."""
     seeds: list[set[int | None]] = [set() for _ in first]
     for row, own in zip(rows, index.tolist(), strict=True):
         seeds[own].add(row.data_seed)
-    numbers: dict[Hashable, int] = {}
-    found = []
+    keys: list[Hashable] = list(range(len(first)))
+    acting = set()
     for own, at in enumerate(first.tolist()):
-        row = rows[at]
-        known = row.case.distribution is not None and None not in seeds[own]
-        images = tuple(row.case.distribution.rows()) if row.case.distribution is not None else ()
-        key = (row.target_set, images, frozenset(seeds[own])) if known else own
-        found.append(numbers.setdefault(key, len(numbers)))
-    return np.array(found, dtype=np.int64)
+        case = rows[at].case
+        if case.distribution is not None and None not in seeds[own]:
+            images = tuple(case.distribution.rows())
+            keys[own] = (case.level, tuple(case.recipe.items()), images, frozenset(seeds[own]))
+        if case.action != NONE:
+            acting.add(keys[own])
+    shared = [key if key in acting else own for own, key in enumerate(keys)]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(shared))}
+    return np.array([numbers[key] for key in shared], dtype=np.int64)
 
 
 def _single(index: Indices, seeds: Indices, values: Floats, tested: Floats) -> Floats:

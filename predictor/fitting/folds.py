@@ -30,12 +30,14 @@ class FoldPart:
 def configuration_folds(configs: Configurations, k: int) -> list[Indices]:
     """k folds of whole configurations, every target set spread over all of them; the same on every machine.
 
-    Configurations that trained on the same images stay together: one with another action against imbalance, say, tells
-    of a draw what no other data set could.
+    Configurations that differ in their action against imbalance alone, and trained on the same images, stay together:
+    the others tell of a draw what no new data set could. Where there is no other draw each stands for itself.
     """
     owners: dict[int, list[int]] = {}
     for i, draw in enumerate(configs.draws.tolist()):
         owners.setdefault(draw, []).append(i)
+    if len(owners) == 1:
+        owners = {i: [i] for i in range(len(configs.ids))}
     digest = [hashlib.sha256(name.encode()).hexdigest() for name in configs.ids]
     keyed = [(configs.target_sets[own[0]], min(digest[i] for i in own), own) for own in owners.values()]
     order = [own for _, _, own in sorted(keyed, key=lambda item: item[:2])]
