@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 
 TRANSFORMS = {"log": math.log, "log1p": math.log1p}
 RECIPE = ("image_steps", "passes")  # numbers of the recipe that may be features; passes: image-steps per image
+# standard deviation of what each kind of action adds to the logits of the targets
+SPREADS = tuple(f"spread_{name}" for name in PUSHES)
 CLASS_FEATURES = (
     "log_count",  # images of the class itself
     "log_mean_count",  # of the mean target: what counts beyond that is the prior, more for the head costs the tail
@@ -37,6 +39,7 @@ CLASS_FEATURES = (
     "push_by_classes",  # the same times log(number of targets)
     "push_by_unevenness",  # the same times log_unevenness: it wears off where classes are far apart
     "push_spread",  # its standard deviation over the targets: the same for every class
+    *SPREADS,  # the kinds of actions differ in what they bring on the whole, not in what they move alone
 )
 DESIGN_FEATURES = (  # of a whole design, from the class counts
     "mean_log_target",
@@ -49,7 +52,7 @@ DESIGN_FEATURES = (  # of a whole design, from the class counts
     "log1p_other_share",
     "root_blend_share",
     "log_effective_classes",  # entropy of the images over all classes
-    *(f"spread_{name}" for name in PUSHES),  # standard deviation of what an action adds to the logits of the targets
+    *SPREADS,
 )
 SMALL, FEW_PASSES, STEPS = 10.0, 20.0, 15_000.0
 
@@ -72,7 +75,7 @@ class Case:
     >>> d = LabelDistribution.from_counts({"cat": 100, "dog": 10})
     >>> case = Case(d, {"n_samples": 110.0}, {"image_steps": 1000.0})
     >>> round(case.feature("log n_samples"), 3), case.class_features().shape
-    (4.7, (2, 20))
+    (4.7, (2, 24))
     """
 
     distribution: LabelDistribution | None
@@ -128,7 +131,7 @@ class Case:
         return class_features(self, self._tested_counts)
 
     def class_features(self) -> Floats:
-        """(T, 20) the columns CLASS_FEATURES for every tested target class."""
+        """(T, 24) the columns CLASS_FEATURES for every tested target class."""
         return self._class_features
 
     @cached_property
@@ -153,7 +156,7 @@ class Case:
 
 
 def class_features(case: Case, counts: NDArray[np.int64]) -> Floats:
-    """(T, 20) columns CLASS_FEATURES. A class without images has -inf as its log count.
+    """(T, 24) columns CLASS_FEATURES. A class without images has -inf as its log count.
 
     counts : (T,) images of the tested target classes, in the order of the target names
     Only `case.distribution`, `case.recipe`, `case.action` and `case.tested` matter.
@@ -186,6 +189,7 @@ def class_features(case: Case, counts: NDArray[np.int64]) -> Floats:
         for column, by in ((16, rows[:, 1]), (17, math.log(len(targets))), (18, rows[:, 8])):
             rows[:, column] = push[keep] * by
         rows[:, 19] = push.std()
+        rows[:, 20:] = pushes.std(axis=1)
     return rows
 
 

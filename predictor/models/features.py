@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from predictor.errors import PredictorError
 from predictor.indicators import known
 from predictor.models.base import Floats, feature_matrix, usable
-from predictor.models.case import base_of
+from predictor.models.case import SPREADS, base_of
 from predictor.models.rows import Row
 
 FEATURES = (
     "mean_log_count", "log n_classes", "log n_samples", "power_difficulty@0.5", "left_skew@5", "gini",
-    "log1p n_other_classes", "log image_steps", "log passes",
+    "log1p n_other_classes", "log image_steps", "log passes", *SPREADS,
 )  # fmt: skip
 RECIPE_DIRECTIONS = {"image_steps": 1, "passes": 0}
 OPEN = ("n_classes", "n_samples")  # at a fixed number of images per class, more of other classes may help or hurt
@@ -71,6 +71,8 @@ def direction(feature: str) -> int:
     name = base_of(feature)
     if name in OPEN:
         return 0
+    if name in SPREADS:  # towards the test, where every class counts as much
+        return 1
     if name in RECIPE_DIRECTIONS:
         return RECIPE_DIRECTIONS[name]
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor.errors import FitError
 from predictor.models.base import Floats, family, feature_matrix, require_features, usable
-from predictor.models.case import Case
+from predictor.models.case import SPREADS, Case
 from predictor.models.evaluate import evaluator, feature_values
 from predictor.models.features import reported
 from predictor.models.links import expit
@@ -19,6 +19,7 @@ from predictor.models.rows import Row
 # Never all of log N, log H and log V: they are one equation (N = H V).
 FEATURES = (
     "mean_log_count", "log n_classes", "power_difficulty@0.5", "left_skew@5", "log image_steps", "log passes",
+    *SPREADS,
 )  # fmt: skip
 VARYING = ("mean_log_count", "power_difficulty@0.5")  # slopes that differ between target sets
 # Runs of which only indicators were published have none of the class counts behind `mean_log_count`.
