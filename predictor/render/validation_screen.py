@@ -202,14 +202,15 @@ def _weak(fit: Fit) -> str:
     for row in rows:
         for kind in ("study", "domain"):
             for name, (inside, n) in ((row["covered_by"] or {}).get(kind) or {}).items():
-                if exact_interval(inside, n)[1] < float(LEVEL) and (least is None or inside / n < least[0]):
+                most = exact_interval(inside, n)[1]  # a small share of two intervals says less than one of fifty
+                if most < float(LEVEL) and (least is None or most < least[0]):
                     split = NAMES.get(row["split"], row["split"])
-                    least = inside / n, f"{row['outcome']} of {name} ({split}: {inside} of {n} intervals hold)"
+                    least = most, f"{row['outcome']} of {name} ({split}: {inside} of {n} intervals hold)"
     if least:
         told.append(least[1])
     open_ = sorted({NAMES.get(row["split"], row["split"]) for row in rows if row["coverage_reason"]})
     if open_:
-        told.append(f"no interval was measured for left-out {' and '.join(open_)} of some outcomes")
+        told.append(f"no measured interval for left-out {' and '.join(open_)} of some outcomes")
     return "; ".join(told) if told else "noise and coverage are not known well enough to say"
 
 
