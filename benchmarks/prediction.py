@@ -135,7 +135,7 @@ def baseline_interval_score(records, fit, outcome):
     """Interval score of log N + log H with intervals made in the same way."""
     train = rows_for(select(records), outcome)
     configs = configurations(train)
-    fitted = calibrate(families()["log_n_log_h"], train, configs, configuration_folds(configs, 10))
+    fitted = calibrate(families()["log_n_log_h"], train, configs, configuration_folds(train, configs, 10))
     rows = scored_rows(fit, records, outcome)
     held = configurations(rows)
     bounds = fitted.around(held.mean(predict_rows(fitted.parameters, rows)), 0.9, "configuration")

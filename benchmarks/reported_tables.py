@@ -88,7 +88,7 @@ def score(title: str, records: Sequence[RunRecord], outcome: str, study: str) ->
     x, y = feature_matrix(first, reported(first)), logit(configs.measured)
     size = np.array([row.case.indicators.get(SIZE, np.nan) for row in first])
     everything = np.arange(len(y))
-    held = configuration_folds(configs, OUTER if len(y) < MANY else INNER)
+    held = configuration_folds(rows, configs, OUTER if len(y) < MANY else INNER)
     splits = {"configuration": [(np.setdiff1d(everything, one), one) for one in held]}
     splits |= {"extrapolation": size_folds(rows, configs)[:1]} if np.isfinite(size).all() else {}
     print(f"{title}: {outcome}, {len(y)} configurations, {x.shape[1]} columns; our fit {took:.0f} s of CPU; "

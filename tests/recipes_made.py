@@ -20,9 +20,12 @@ WEIGHTS = {"name": "lite0", "digest": "sha256:579344248a93e23026e6b78f1f6faf0bc1
 def frozen(
     n_configurations: int = 48, *, network: str = "tf_efficientnet_lite0", level: float = LEVEL, seed: int = 0,
     study: str = "frozen", n_seeds: int = 2, target_sets: dict[str, tuple[str, int, float]] = TARGET_SETS,
-    recipe: dict[str, object] | None = None, train: str = "head",
+    recipe: dict[str, object] | None = None, train: str = "head", at_test: float = 0.0,
 ) -> list[RunRecord]:  # fmt: skip
-    """Records over the synthetic target sets: logit p_c = level + slope log n_c + PUSH * push_c."""
+    """Records over the synthetic target sets: logit p_c = level + slope log n_c + PUSH * push_c.
+
+    at_test : logits that adjusting at test adds to every class besides, for each logit that its pushes are apart
+    """
     generator = np.random.default_rng(seed)
     sets = list(target_sets.items())
     records = []
@@ -49,8 +52,16 @@ def frozen(
             )  # fmt: skip
             distribution = planned_counts(spec)
             counts = distribution.target_counts
-            push = Action.of(action).pushes(counts).sum(axis=0)
-            eta = level + 0.5 * (own + 3) + SLOPE * np.log(counts) + PUSH * push + generator.normal(0, 0.05)
+            pushes = Action.of(action).pushes(counts)
+            push = pushes.sum(axis=0)
+            eta = (
+                level
+                + 0.5 * (own + 3)
+                + SLOPE * np.log(counts)
+                + PUSH * push
+                + at_test * pushes[-1].std()
+                + generator.normal(0, 0.05)
+            )
             records.append(
                 RunRecord(
                     run_id=spec.run_id, configuration_id=spec.configuration_id, study=study, provenance="trained",

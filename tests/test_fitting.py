@@ -108,7 +108,7 @@ def test_shuffled_outcomes_have_no_skill(records):
 def test_seeds_of_a_configuration_stay_in_one_fold(records):
     rows = rows_for(select(records), "accuracy")
     configs = configurations(rows)
-    folds = configuration_folds(configs, 10)
+    folds = configuration_folds(rows, configs, 10)
     assert sorted(np.concatenate(folds).tolist()) == list(range(60))
     assert len(configs.ids) == len({r.configuration_id for r in rows}) == 60
 

@@ -250,7 +250,7 @@ def test_an_outcome_is_refused_as_a_predictor(rows):
 
     configs = configurations(rows)
     with pytest.raises(FitError, match="'out_accuracy' is known only after training"):
-        calibrate(Family("leaky", leaky), rows, configs, configuration_folds(configs, 5))
+        calibrate(Family("leaky", leaky), rows, configs, configuration_folds(rows, configs, 5))
 
 
 def test_unknown_feature_names_near_ones(rows):
@@ -259,4 +259,4 @@ def test_unknown_feature_names_near_ones(rows):
 
     configs = configurations(rows)
     with pytest.raises(FitError, match="did you mean mean_log_count"):
-        calibrate(Family("misspelt", misspelt), rows, configs, configuration_folds(configs, 5))
+        calibrate(Family("misspelt", misspelt), rows, configs, configuration_folds(rows, configs, 5))

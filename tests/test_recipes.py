@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,13 @@ from predictor.cli.recipes_command import command as recipes_command
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, PredictorError
 from predictor.fitting import fit_registry, select
+from predictor.fitting.rows import rows_for
 from predictor.fitting.several import read_several
+from predictor.models.base import families, fitted
 from predictor.models.case import CLASS_FEATURES, Case
+from predictor.models.evaluate import evaluate
 from predictor.models.fit import Fit, load_fit
+from predictor.models.rows import Sample
 from predictor.prediction import predict
 from predictor.prediction.recipes import _imagenet, in_imagenet
 from predictor.recipes import Action, family_of
@@ -32,6 +37,7 @@ from predictor.records.store import write_record
 from predictor.spec import Recipe
 from trainer.imbalance import log_shares, loss_offset, offset_at_test
 
+AT_TEST = Action(logit_adjustment=1.0, logit_adjustment_at="test")
 NAMES = [f"cifar100/a/{c:02d}" for c in range(10)]
 SKEWED = LabelDistribution.from_counts(dict(zip(NAMES, COUNTS, strict=True)))
 EVEN = LabelDistribution.from_counts(dict.fromkeys(NAMES, 50))
@@ -58,6 +64,17 @@ def test_the_slope_of_an_action_is_found_again(fit) -> None:
     row = dict(zip(CLASS_FEATURES, case.class_features()[-1], strict=True))
     gained = sum(slopes[name] * row[name] for name in slopes if name.startswith("push"))
     assert gained == pytest.approx(PUSH * row["push"], rel=0.25)
+
+
+@pytest.mark.parametrize("family", ["linear", "elastic_net", "classwise", "gaussian_process"])
+def test_a_model_knows_which_kind_of_action_brings_more(family) -> None:
+    """Two kinds that move the classes alike, of which one is better for all of them; a model of no kinds tells none."""
+    rows = Sample.of(rows_for(select(frozen(72, at_test=0.6), family="frozen"), "accuracy"))
+    parameters = fitted(families()[family], rows)
+    place = next(row.case for row in rows if row.case.distribution.target_counts.std() > 20)
+    cases = [replace(place, action=action, _known={}) for action in (Action(), Action("inverse"), AT_TEST)]
+    plain, weighted, adjusted = evaluate(parameters, cases)
+    assert plain < weighted < adjusted - 0.01
 
 
 def test_a_prediction_names_a_recipe_and_its_action(fit) -> None:

@@ -34,7 +34,7 @@ def boosting_errors(rows: Sample) -> tuple[float, float]:
     configs = configurations(rows)
     x, y = feature_matrix([rows[i] for i in configs.first], reported(rows)), logit(configs.measured)
     everything = np.arange(len(y))
-    inside = [(np.setdiff1d(everything, held), held) for held in configuration_folds(configs, 5)]
+    inside = [(np.setdiff1d(everything, held), held) for held in configuration_folds(rows, configs, 5)]
     errors = []
     for folds in (inside, size_folds(rows, configs)[:1]):
         off = []

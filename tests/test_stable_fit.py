@@ -19,8 +19,8 @@ from predictor.statistics.ties import first_least
 
 RUNS = Path(__file__).parents[1] / "runs"
 FOUND = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
-KERNELS = ["Prescott", "Nehalem"]  # of OpenBLAS, which run on every x86 processor; its Zen is Haswell's
-KERNELS += ["Haswell"] if {"AVX2", "X86_V3"} & set(FOUND) else []
+KERNELS = ["Prescott", "Nehalem"]  # of OpenBLAS, which run on every x86 processor
+KERNELS += ["Haswell", "Zen"] if {"AVX2", "X86_V3"} & set(FOUND) else []
 KERNELS += ["SkylakeX"] if {"AVX512_SKX", "X86_V4"} & set(FOUND) else []
 
 

@@ -163,6 +163,7 @@ def test_a_frozen_network_takes_no_step_before_it_is_looked_through(tmp_path, mo
     monkeypatch.setattr(trial, "_step", lambda *_: 1 / 0)
     trial._fault.cache_clear()
     try_network(RunSpec.model_validate(content))
+    assert trial._fault.cache_info().misses == 1, "it was looked at"
     trial._fault.cache_clear()
 
 

@@ -58,7 +58,7 @@ def test_one_training_under_two_ids_is_one_unit(ways, random):
                 row.case.recipe["image_steps"]) for row in rows}  # fmt: skip
     configs = configurations(rows)
     assert len(configs.ids) == len(trained)
-    held = Counter(i for fold in configuration_folds(configs, 5) for i in fold.tolist())
+    held = Counter(i for fold in configuration_folds(rows, configs, 5) for i in fold.tolist())
     assert set(held.values()) == {1} and len(held) == len(configs.ids)
     twice = sum(way == "twice" for way in ways)
     assert any("listed already" in line for line in selection.left_out) == bool(twice)

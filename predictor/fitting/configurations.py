@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,6 @@ from predictor.models.base import Floats
 from predictor.models.links import counted_logit
 from predictor.models.rows import Row, Sample
 from predictor.models.scales import ACCURACY, Scale
-from predictor.recipes import NONE
 from predictor.statistics.error_scale import haste
 
 Indices = NDArray[np.int64]
@@ -31,7 +30,6 @@ class Configurations:
     values, sd2 : (n,) the same in the outcome's own unit, and the variance of one run (nan with one seed)
     replicates : (n,) how many runs sd2 is of
     single : (n,) logit of one run of each, another seed from one configuration to the next
-    draws : (n,) a number that configurations share that trained on the same images, with another action
     tested : (n,) test images behind it; infinite where it counts none
     haste : (n,) how much shorter than usual it is trained, log(median image-steps / its own); 0 where it is not
     representative : (n,) of a study whose configurations were drawn as a user's would be
@@ -55,7 +53,6 @@ class Configurations:
     steps: Floats
     replicates: Indices
     single: Floats
-    draws: Indices
 
     @cached_property
     def usual_steps(self) -> float | None:
@@ -77,7 +74,7 @@ class Configurations:
         named = {"ids": [self.ids[i] for i in chosen], "names": [self.names[i] for i in chosen]}
         whole = {**named, "index": np.searchsorted(chosen, self.index[kept])}
         own = ("first", "logits", "sd2", "tested", "target_sets", "domains", "studies", "representative", "steps")
-        each = {name: getattr(self, name)[chosen] for name in (*own, "replicates", "single", "draws")}
+        each = {name: getattr(self, name)[chosen] for name in (*own, "replicates", "single")}
         values = self.scale.values(measured)
         return Configurations(**whole, **each, measured=measured, values=values, seeds=seeds, scale=self.scale)
 
@@ -113,27 +110,7 @@ def configurations(rows: Sequence[Row]) -> Configurations:
         steps=rows.numbers("image_steps", lambda row: row.case.recipe.get("image_steps", np.nan))[first],
         replicates=seeds,
         single=_single(index, seeds, values, rows.numbers("tested", _tested)),
-        draws=_draws(rows, first, index),
     )
-
-
-def _draws(rows: Sample, first: Indices, index: Indices) -> Indices:
-    """(n,) see `Configurations.draws`: equal where counts, seeds and all of the recipe but its action are."""
-    seeds: list[set[int | None]] = [set() for _ in first]
-    for row, own in zip(rows, index.tolist(), strict=True):
-        seeds[own].add(row.data_seed)
-    keys: list[Hashable] = list(range(len(first)))
-    acting = set()
-    for own, at in enumerate(first.tolist()):
-        case = rows[at].case
-        if case.distribution is not None and None not in seeds[own]:
-            images = tuple(case.distribution.rows())
-            keys[own] = (case.level, tuple(case.recipe.items()), images, frozenset(seeds[own]))
-        if case.action != NONE:
-            acting.add(keys[own])
-    shared = [key if key in acting else own for own, key in enumerate(keys)]
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(shared))}
-    return np.array([numbers[key] for key in shared], dtype=np.int64)
 
 
 def _single(index: Indices, seeds: Indices, values: Floats, tested: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from predictor.fitting.configurations import Configurations, Indices
 from predictor.models.base import MINIMUM, Floats
-from predictor.models.rows import Sample
+from predictor.models.rows import Row, Sample
+from predictor.recipes import NONE
 from predictor.statistics.ties import at_least, same
 
 Fold = tuple[Indices, Indices]  # configurations to fit on, configurations held out
@@ -27,22 +29,42 @@ class FoldPart:
     configs: Configurations
 
 
-def configuration_folds(configs: Configurations, k: int) -> list[Indices]:
+def configuration_folds(rows: Sequence[Row], configs: Configurations, k: int) -> list[Indices]:
     """k folds of whole configurations, every target set spread over all of them; the same on every machine.
 
-    Configurations that differ in their action against imbalance alone, and trained on the same images, stay together:
-    the others tell of a draw what no new data set could. Where there is no other draw each stands for itself.
+    Those of the `same_images` stay together: the others tell of a draw what no new data set could. Where there is no
+    other draw each stands for itself.
     """
-    owners: dict[int, list[int]] = {}
-    for i, draw in enumerate(configs.draws.tolist()):
-        owners.setdefault(draw, []).append(i)
-    if len(owners) == 1:
-        owners = {i: [i] for i in range(len(configs.ids))}
+    together = same_images(rows, configs)
+    if len(together) == 1:
+        together = [[i] for i in range(len(configs.ids))]
     digest = [hashlib.sha256(name.encode()).hexdigest() for name in configs.ids]
-    keyed = [(configs.target_sets[own[0]], min(digest[i] for i in own), own) for own in owners.values()]
-    order = [own for _, _, own in sorted(keyed, key=lambda item: item[:2])]
+    order = sorted(together, key=lambda own: (configs.target_sets[own[0]], min(digest[i] for i in own)))
     k = min(k, len(order))
     return [np.array(sorted(i for own in order[at::k] for i in own), dtype=np.int64) for at in range(k)]
+
+
+def same_images(rows: Sequence[Row], configs: Configurations) -> list[list[int]]:
+    """The configurations, those together that differ in their action alone and trained on the same images.
+
+    Images are the same where counts and data seeds are; runs that do not say theirs share none.
+    """
+    seeds: list[set[int | None]] = [set() for _ in configs.ids]
+    for row, own in zip(rows, configs.index.tolist(), strict=True):
+        seeds[own].add(row.data_seed)
+    alike: dict[Hashable, list[int]] = {}
+    for own, at in enumerate(configs.first.tolist()):
+        case = rows[at].case
+        key: Hashable = own
+        if case.distribution is not None and None not in seeds[own]:
+            images = tuple(case.distribution.rows())
+            key = (case.level, tuple(case.recipe.items()), images, frozenset(seeds[own]))
+        alike.setdefault(key, []).append(own)
+    made = []
+    for together in alike.values():
+        acting = any(rows[configs.first[own]].case.action != NONE for own in together)
+        made += [together] if acting else [[own] for own in together]  # else they differ in what no indicator says
+    return made
 
 
 def group_folds(groups: NDArray[Any], k: int | None = None) -> list[Indices]:

@@ -70,7 +70,7 @@ class _Held:
 def splits(rows: Sequence[Row], configs: Configurations) -> tuple[list[Split], list[str]]:
     """The splits that the runs allow, and in words those that they do not allow."""
     sets, domains = np.unique(configs.target_sets), np.unique(configs.domains)
-    made = [Split("configuration", configuration_folds(configs, OUTER if len(configs.ids) < MANY else INNER))]
+    made = [Split("configuration", configuration_folds(rows, configs, OUTER if len(configs.ids) < MANY else INNER))]
     missing = []
     if len(sets) >= 3:
         folds = group_folds(configs.target_sets, MOST_SETS)

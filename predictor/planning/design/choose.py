@@ -20,7 +20,7 @@ from predictor.errors import FitError
 from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import recipe_of, rows_for, select
 from predictor.indicators import compute
-from predictor.models.case import SPREADS, Case, base_of
+from predictor.models.case import RECIPE, SPREADS, Case, base_of
 from predictor.models.linear import FEATURES
 from predictor.models.links import expit
 from predictor.models.rows import Row
@@ -226,7 +226,7 @@ def _greedy(
 
 
 def _case(item: Candidate) -> Case:
-    bases = sorted({base_of(name) for name in FEATURES} - {"image_steps", "passes", *SPREADS} | {"n_samples"})
+    bases = sorted({base_of(name) for name in FEATURES} - {*RECIPE, *SPREADS} | {"n_samples"})
     found = compute(item.distribution, bases)
     values = {name: own.value for name, own in found.items() if own.value is not None}
     return Case(item.distribution, values, {"image_steps": float(item.image_steps)})
