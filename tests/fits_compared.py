@@ -16,6 +16,17 @@ def assert_same_fit(one: Any, other: Any) -> None:
     _same(json.loads(json.dumps(one)), json.loads(json.dumps(other)), "fit")
 
 
+def of_outcome(content: dict[str, Any], outcome: str) -> dict[str, Any]:
+    """The part of a fit that another one of the same records, of this outcome alone, has as well."""
+    families = {name: own for name, own in content.get("recipe_families", {}).items() if outcome in own["outcomes"]}
+    return {
+        **{key: content[key] for key in ("training", "target_sets", "levels", "recipes", "trained")},
+        "outcomes": {outcome: content["outcomes"][outcome]},
+        "validation": [row for row in content["validation"] if row["outcome"] == outcome],
+        **({"recipe_families": {name: of_outcome(own, outcome) for name, own in families.items()}} if families else {}),
+    }
+
+
 def _same(a: Any, b: Any, where: str) -> None:
     if isinstance(a, dict):
         assert a.keys() - NOT_COMPARED == b.keys() - NOT_COMPARED, where
