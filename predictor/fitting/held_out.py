@@ -39,10 +39,12 @@ def fit_checked(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     """
     parameters = fitted(family, rows)
     known = {*rows[0].case.indicators, *CLASS_FEATURES, *RECIPE}
-    if any(
-        name not in known and base_of(name) not in known for name in parameters["features"]
-    ):  # rarely: of other runs, or none
-        known.update(name for row in rows for name in row.case.indicators)
+    unknown = {name for name in parameters["features"] if not {name, base_of(name)} & known}
+    for row in rows:  # of other runs, or none
+        if not unknown:
+            break
+        known.update(row.case.indicators)
+        unknown = {name for name in unknown if not {name, base_of(name)} & known}
     check_features(parameters["features"], sorted(known))
     return parameters
 

@@ -7,6 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 
 from predictor.distribution import LabelDistribution
 from predictor.errors import PredictorError
@@ -128,6 +129,7 @@ def indicator(
             raise PredictorError(
                 f"indicator {own!r} asks for {strange[0]!r}", remedy=f"choose of {', '.join(sorted(_OF_CONTEXT))}"
             )
+        _resolved.cache_clear()
         _REGISTRY[own] = Indicator(
             name=own,
             function=function,
@@ -160,11 +162,12 @@ def known(name: str) -> Indicator:
     return entry
 
 
+@cache  # a fit asks for the same names for each of its configurations
 def _resolved(name: str) -> tuple[Indicator, tuple[object, ...]]:
     base, at, parameter = name.partition("@")
     entry = _REGISTRY.get(base)
     if entry is None:
-        near = difflib.get_close_matches(base, _REGISTRY, n=3)
+        near = _similar(base, tuple(_REGISTRY))
         hint = f"did you mean {', '.join(near)}?" if near else "list them: predictor indicators --list"
         raise PredictorError(f"unknown indicator {name!r}", remedy=hint)
     if entry.parse is None:
@@ -178,6 +181,11 @@ def _resolved(name: str) -> tuple[Indicator, tuple[object, ...]]:
         raise PredictorError(
             f"indicator {name!r} has no readable parameter", remedy=f"write it like {example}"
         ) from None
+
+
+@cache  # errors of `_resolved` are not kept, and many are caught
+def _similar(base: str, names: tuple[str, ...]) -> list[str]:
+    return difflib.get_close_matches(base, names, n=3)
 
 
 def compute(
