@@ -1,18 +1,19 @@
 """How good predictions are, against the bars they are held to: on held-out studies, which no fit or choice ever saw.
 
-    python benchmarks/prediction.py [RUNS] [OUTCOME]
+    python benchmarks/prediction.py [RUNS] [OUTCOME] [--fit FIT] [--study NAME]
 
-Prints each bar with what was measured, the worst configurations, and the error by every axis of the designs: random
-designs within known target sets, left-out target sets with pilots, the largest fifth, other people's tables. It says
-what RUNS is too small for, or lacks. Of the held-out studies only random designs are scored: the plans of the study
-advice are no random designs (benchmarks/trained_advice.py).
+--fit scores a fit as it is written, such as one that was frozen before a study was trained, on the held-out studies
+alone; without it one is made. Prints each bar with what was measured, the worst configurations, and the error by every
+axis of the designs: random designs within known target sets, left-out target sets with pilots, the largest fifth, other
+people's tables. It says what RUNS is too small for, or lacks. Of the held-out studies only random designs are scored: the
+plans of the study advice are no random designs (benchmarks/trained_advice.py).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
-import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -28,7 +29,9 @@ from predictor.fitting.held_out import calibrate, predict_rows
 from predictor.fitting.metrics import interval_quality
 from predictor.fitting.rows import Selection
 from predictor.models import families
+from predictor.models.fit import load_fit
 from predictor.records import Reported, read_registry
+from predictor.records.indicator_inputs import probes_of
 
 ENOUGH = 100  # held-out configurations from which the bars can be judged
 ENOUGH_SETS = 9  # left-out target sets from which a 90 % interval can be measured
@@ -248,15 +251,23 @@ def tables_of_others(records):
 
 
 def main() -> None:
-    runs = Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
-    outcome = sys.argv[2] if len(sys.argv) > 2 else "accuracy"
-    records = read_registry(runs)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", nargs="?", default="runs", type=Path)
+    parser.add_argument("outcome", nargs="?", default="accuracy")
+    parser.add_argument("--fit", type=Path)
+    parser.add_argument("--study", help="the only held-out study to score")
+    asked = parser.parse_args()
+    runs, outcome, records = asked.runs, asked.outcome, read_registry(asked.runs)
+    scored = [r for r in records if r.study != PLANNED and (not r.held_out or asked.study in (None, r.study))]
+    if asked.fit:
+        held_out(load_fit(asked.fit), scored, outcome)
+        return
     began = time.perf_counter(), time.process_time()
-    fit = fit_registry(records, [outcome])
+    fit = fit_registry(records, [outcome], probes=probes_of(runs))
     took = time.perf_counter() - began[0], time.process_time() - began[1]
     print(f"{outcome} of {runs}: fit in {took[0]:.1f} s ({took[1]:.1f} s of CPU); {platform.processor() or 'CPU'}, "
           f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")  # fmt: skip
-    held_out(fit, [record for record in records if record.study != PLANNED], outcome)
+    held_out(fit, scored, outcome)
     validated(fit, outcome)
     with_pilots(records, outcome, fit.outcomes[outcome].target_set.family)
     tables_of_others(records)
