@@ -5,8 +5,8 @@
 --fit scores a fit as it is written, such as one that was frozen before a study was trained, on the held-out studies
 alone; without it one is made. Prints each bar with what was measured, the worst configurations, and the error by every
 axis of the designs: random designs within known target sets, left-out target sets with pilots, the largest fifth, other
-people's tables. It says what RUNS is too small for, or lacks. Of the held-out studies only random designs are scored: the
-plans of the study advice are no random designs (benchmarks/trained_advice.py).
+people's tables. It says what RUNS is too small for, or lacks. Of the held-out studies only random designs are scored:
+the plans of the study advice are no random designs (benchmarks/trained_advice.py).
 """
 
 from __future__ import annotations
