@@ -95,9 +95,8 @@ def test_from_images_to_a_grid_that_trains(place, layout) -> None:
     assert [line.split()[0] for line in next_of(text)] == ["trainer", "predictor"]
 
 
-@pytest.mark.parametrize(
-    "layout", ["list", *(pytest.param(other, marks=pytest.mark.slow) for other in LAYOUTS if other != "list")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_chain_goes_on_to_a_prediction_with_pilots(place, layout) -> None:
     manifest = digits_as(layout, place)
     train, predict = next_of(run(f"predictor pilots {shlex.quote(manifest)} --next 2 --no-flip"))
