@@ -14,7 +14,7 @@ from predictor.models.outcome import OutcomeFit
 from predictor.prediction.request import PredictionRequest, make_case
 
 SCALES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05)
-WORTH = 5e-4  # of a share: what is less than 0.05 points is no difference
+WORTH = 1e-3  # of a share: a tenth of a point is the least that is shown, and classes of few images are rounded
 
 
 def fewer_is_better(
