@@ -57,14 +57,14 @@ def trained(
 
 def test_characters_on_a_cpu() -> None:
     record = trained(
-        "characters-fonts", CHARACTERS, 892, 5, model="predictor_small", device="cpu", flip=False, learning_rate=0.03
+        "characters-fonts", CHARACTERS, 892, 1.5, model="predictor_small", device="cpu", flip=False, learning_rate=0.03
     )
-    assert record.outcomes["accuracy"].value >= 0.90
+    assert record.outcomes["accuracy"].value >= 0.95  # .98
 
 
 def test_cifar10_on_a_cpu() -> None:
-    record = trained("cifar10", CIFAR10, 5000, 8, model="predictor_small", device="cpu", learning_rate=0.03)
-    assert record.outcomes["accuracy"].value >= 0.70
+    record = trained("cifar10", CIFAR10, 5000, 2, model="predictor_small", device="cpu", learning_rate=0.03)
+    assert record.outcomes["accuracy"].value >= 0.62  # .667 in two passes
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -200,7 +200,7 @@ def test_designs_and_missing_runs_train_as_printed(place) -> None:
     text = run("predictor design 'my runs' --next 2 --output 'what next.yaml'")
     (train,) = commands(text)
     run(train)
-    text = run("predictor claims 'my runs' --missing 'what lacks.yaml'")
+    text = run("predictor claims 'my runs' --claim C1 --claim C6 --missing 'what lacks.yaml'")
     (train,) = [line for line in commands(text) if line.startswith("trainer")]
     Path("what lacks.yaml").write_text(re.sub(r"seeds: .*", "seeds: [0]", Path("what lacks.yaml").read_text()))
     assert "'what lacks.yaml' --data DIR --runs 'my runs'" in train
