@@ -51,7 +51,7 @@ def trained(
     )
     return run_spec(
         spec, study="levels", axes={}, domain=source, held_out=False, data_dir=IMAGES, files={source: path.name},
-        device=device, threads=2, commit="",
+        device=device, threads=1, commit="",
     )  # fmt: skip
 
 
