@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -178,6 +179,27 @@ def test_target_sets_that_share_classes_are_one_piece_of_evidence(whole) -> None
     assert all(result.n_target_sets == 6 for result in report.results)
     assert report.results[0].parts[0].target_sets.keys() == {*(f"set-{n}" for n in range(6)), "set-0/again"}
     assert clusters([]) == {}
+
+
+def alike(name: str, classes: str, source: str = "s") -> SimpleNamespace:
+    target = SimpleNamespace(test=SimpleNamespace(source=source), classes=tuple(classes))
+    return SimpleNamespace(target_set=name, spec=SimpleNamespace(target=target))
+
+
+@pytest.mark.parametrize(
+    ("sets", "together"),
+    [
+        ({"a": "01", "b": "12", "c": "34"}, {"a": "a", "b": "a", "c": "c"}),
+        ({"all": "0123", "b": "01", "c": "23"}, {"b": "b", "c": "c"}),  # it spans two that share nothing
+        ({"a": "01", "b": "12", "c": "23"}, {"a": "a", "c": "c"}),
+        ({"a": "01", "b": "12", "c": "02"}, {"a": "a", "b": "a", "c": "a"}),
+        ({"a": "01", "b": "12", "c": "23", "d": "30"}, {"a": "a", "c": "c"}),  # a ring, one after another
+    ],
+)
+def test_one_that_spans_others_makes_no_cluster_of_them(sets, together) -> None:
+    assert clusters([alike(name, classes) for name, classes in sets.items()]) == together
+    apart = clusters([alike(name, classes, name) for name, classes in sets.items()])
+    assert apart == {name: name for name in sets}, "classes of other sources are others"
 
 
 def test_what_cannot_be_used_is_said(whole) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from predictor.claims.base import TARGET_SETS, Claim, Contrast, Part
 from predictor.claims.configurations import Configuration
@@ -25,7 +26,7 @@ class PartResult:
 
     effect : mean over target sets; low, high : its interval at `level`
     supports, contradicts : p for and against the part, before any adjustment; None with too few target sets
-    target_sets : {target set: mean effect}
+    target_sets : {target set: mean effect}; also of one that spans several others, which does not count
     """
 
     name: str
@@ -101,18 +102,22 @@ def _unpaired(comparison: Contrast, names: Sequence[str]) -> tuple[float, tuple[
 def clusters(configurations: Sequence[Configuration]) -> dict[str, str]:
     """{target set: the first of its source with which it shares classes}: those are no two pieces of evidence.
 
-    Sharing is transitive; one that shares nothing stands for itself.
+    Sharing is transitive; one that shares nothing stands for itself. One that spans several which share nothing with
+    each other (all characters, beside digits and letters) would make one piece of evidence of them: it is left out.
     """
     classes: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for each in configurations:
         source = each.spec.target.test.source
         classes[each.target_set] |= {(source, name) for name in each.spec.target.classes}
-    first: dict[str, str] = {}
-    for name in sorted(classes):
-        sharing = {first[other] for other in first if classes[name] & classes[other]}
-        first[name] = min(sharing, default=name)
-        first = {other: first[name] if own in sharing else own for other, own in first.items()}
-    return first
+    sharing = {
+        name: {other for other in classes if other != name and classes[name] & classes[other]} for name in classes
+    }
+    while spanning := [
+        name for name, near in sharing.items() if any(b not in sharing[a] for a, b in combinations(sorted(near), 2))
+    ]:
+        widest = max(spanning, key=lambda name: (len(sharing[name]), name))
+        sharing = {name: near - {widest} for name, near in sharing.items() if name != widest}
+    return {name: min({name} | near) for name, near in sharing.items()}  # what is left of a cluster shares all in pairs
 
 
 def _part(part: Part, comparisons: Sequence[Contrast], margin: float) -> PartResult:
@@ -128,14 +133,15 @@ def _part(part: Part, comparisons: Sequence[Contrast], margin: float) -> PartRes
     means = {name: _mean([_mean(each) for each in found.effects[name].values()]) for name in kept}
     # among those that give evidence: one without any joins no others, whatever classes it shares with them
     together = clusters([comparison.base for comparison in comparisons if comparison.base.target_set in means])
+    kept = [name for name in kept if name in together]
     by_cluster: dict[str, list[float]] = defaultdict(list)
-    for name, value in means.items():
-        by_cluster[together[name]].append(value)
+    for name in kept:
+        by_cluster[together[name]].append(means[name])
     values = tuple(_mean(each) for each in by_cluster.values())
     test, reason = None, None
     if len(values) < TARGET_SETS:
         reason = f"{len(values)} of {TARGET_SETS} target sets"
-    if dropped := len(found.effects) - len(kept):
+    if dropped := len(found.effects) - len(means):
         reason = f"{reason or ''}; {dropped} with fewer than {part.sizes} base sizes".removeprefix("; ")
     try:
         test = MeanTest(values) if len(values) > 1 else None

@@ -332,7 +332,7 @@ def _independent(places: Sequence[Site]) -> list[Site]:
     """One site of those that share classes: together they are one piece of evidence. The one with most runs stays."""
     together = clusters([configuration for site in places for configuration in site.configurations])
     best: dict[str, Site] = {}
-    for site in places:
+    for site in (site for site in places if site.target_set in together):
         rival = best.get(together[site.target_set])
         if rival is None or len(site.configurations) > len(rival.configurations):
             best[together[site.target_set]] = site
