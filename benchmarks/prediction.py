@@ -251,7 +251,7 @@ def tables_of_others(records):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="?", default="runs", type=Path)
     parser.add_argument("outcome", nargs="?", default="accuracy")
     parser.add_argument("--fit", type=Path)
