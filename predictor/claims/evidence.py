@@ -102,8 +102,8 @@ def _unpaired(comparison: Contrast, names: Sequence[str]) -> tuple[float, tuple[
 def clusters(configurations: Sequence[Configuration]) -> dict[str, str]:
     """{target set: the first of its source with which it shares classes}: those are no two pieces of evidence.
 
-    One that shares nothing stands for itself. One that spans others which share nothing with each other (all characters,
-    beside digits and letters) would make one piece of evidence of them: it is left out.
+    One that shares nothing stands for itself. One that spans others which share nothing with each other (all
+    characters, beside digits and letters) would make one piece of evidence of them: it is left out.
     """
     classes: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for each in configurations:
