@@ -8,6 +8,7 @@ around (CVE-2021-42574), and a cell that begins with '=' is a formula in a sprea
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 import unicodedata
 from collections.abc import Mapping
@@ -16,6 +17,9 @@ from typing import Any
 MAX_NAME = 1_000  # characters of a name; a longer one is a text, or a quote that was never closed
 JOINERS = "\u200c\u200d"  # words of Persian and some emoji are written with them
 DELETE = "\x7f"
+PLAIN = re.compile(  # a number that cannot be read in two ways
+    r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]+)?(?<=[0-9])([eE][+-]?[0-9]+)?|[+-]?(0|[1-9][0-9]*)\."
+)
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
 
 

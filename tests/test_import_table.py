@@ -153,8 +153,8 @@ def test_the_page_has_a_map_that_works() -> None:
     plan = YAML(typ="safe", pure=True).load(text)
     columns = {
         "dataset": ["d"], "seed": [0], "model": ["m"], "lr": [0.1], "n_bee": [3], "n_bus": [4], "steps": [600],
-        "top1": [50], "sketch": [0.4], "top1_on_its_classes": [0.5], "nll": [1.5], "split": ["test"],
-        "comment": ["-"], "trained_on": ["in1k"],
+        "top1": [50], "top1_of_all": [40], "sketch": [0.4], "top1_on_its_classes": [0.5], "nll": [1.5],
+        "split": ["test"], "comment": ["-"], "trained_on": ["in1k"],
     }  # fmt: skip
     parts = {name: value for name, value in plan.items() if name != "effective_robustness"} | {"ignore": "rest"}
     (record,) = build(table(**columns), checked_map(parts, "page")).records

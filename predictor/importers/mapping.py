@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from predictor.errors import PredictorError, RegistryError, listed, near
+from predictor.errors import PredictorError, RegistryError, listed, near, with_near
 from predictor.grids.expand import read_mapping
 from predictor.importers.table import ImportedTable
 from predictor.records.schema import NAME
@@ -17,6 +17,7 @@ from predictor.records.shift_rows import SHIFT
 from predictor.statistics.outcome_scales import KNOWN, SHARES
 
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
+MOST_CLASSES = 100_000  # of a row whose counts are k of each: a record holds all of them
 REST = "rest"  # ignore: rest; every column that nothing names
 COUNT = "count:"  # column of class counts of a table without a map
 
@@ -28,6 +29,9 @@ def _named(value: Any) -> Any:
 
 def _as_column(value: Any) -> Any:
     return {"column": str(value)} if isinstance(value, str | int | float) else value
+
+
+NumberOfClasses = Annotated[int, Field(ge=2, le=MOST_CLASSES)]
 
 
 class _Part(BaseModel):
@@ -72,7 +76,7 @@ class MappedClasses(_Part):
     """How many classes a row has: a number for each value of a column."""
 
     by: Text
-    of: dict[Text, Annotated[int, Field(ge=2)]]
+    of: dict[Text, NumberOfClasses]
 
 
 class Counts(_Part):
@@ -86,7 +90,7 @@ class Counts(_Part):
     columns: Annotated[dict[Text, Text], BeforeValidator(_named)] | None = None
     cell: Text | None = None
     k: Text | None = None
-    classes: Annotated[int, Field(ge=2)] | MappedClasses | Constant | None = None
+    classes: NumberOfClasses | MappedClasses | Constant | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Counts:
@@ -114,7 +118,7 @@ class Effective(_Part):
     name : what to call the set
     """
 
-    reference: dict[Text, list[Text]]
+    reference: dict[Text, list[Any]]
     name: Text
     clean: Text = "accuracy"
 
@@ -164,6 +168,47 @@ class Map(_Part):
             raise ValueError(f"robustness: a mean of accuracies; {SHIFT}{other[0]} is a {shifts[other[0]].scale}")
         if self.robustness and "robustness" in self.outcomes:
             raise ValueError("robustness: stated twice, as a mean of shifts and as a column")
+        return self
+
+    @model_validator(mode="after")
+    def _known_outcomes(self) -> Map:
+        """Rules name outcomes that the map has: of another name they would do nothing."""
+        known = [*self.outcomes, *(["robustness"] if self.robustness else [])]
+        named = {f"at_least.{n}": [rule.outcome, rule.than] for n, rule in enumerate(self.at_least)}
+        rule = self.effective_robustness
+        own = [bool(item.clean) for name, item in self.outcomes.items() if name.startswith(SHIFT)]
+        if rule and ("clean" in rule.model_fields_set or not all(own)):
+            named["effective_robustness.clean"] = [rule.clean]
+        for place, names in named.items():
+            if unknown := [name for name in names if name not in known]:
+                raise ValueError(f"{place}: the map has no outcome {with_near(unknown, known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_column_a_name(self) -> Map:
+        """A name of the registry stands for one column; the last one would silently take the place of the others."""
+        pairs = [(name, name, "identity") for name in self.identity]
+        pairs += [(name, column, "recipe") for name, column in self.recipe.items()]
+        pairs += [("seed", self.seed, "seed")] if self.seed else []
+        first: dict[str, tuple[str, str]] = {}
+        for name, column, part in pairs:
+            other, place = first.setdefault(name, (column, part))
+            if other != column:
+                raise ValueError(
+                    f"{part}: {name!r} would be column {column!r}, and is column {other!r} in {place}: "
+                    "give one of them another name under recipe"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _said(self) -> Map:
+        """Texts for all rows say something."""
+        for part in ("target_set", "domain"):
+            value = getattr(self, part)
+            if isinstance(value, str) and not value.strip():
+                raise ValueError(f"{part}: is empty; name it, or the column that has it")
+        if self.citation is not None and not self.citation.strip():
+            raise ValueError("citation: is empty; say whose numbers these are")
         return self
 
     def named(self) -> Iterator[tuple[str, str]]:
@@ -223,7 +268,7 @@ def checked_map(content: dict[str, Any], where: str) -> Map:
                 text = f"unknown key{f'; did you mean {close[0]!r}?' if close else ''}"
             elif isinstance(fault.get("input"), str | int | float):
                 text += f" (found {str(fault['input'])[:100]!r})"
-            faults.append(f"{place}: {text}")
+            faults.append(f"{place}: {text}" if place else text)
         raise RegistryError(listed(list(dict.fromkeys(faults))), where=where,
                             remedy="write it as docs/import.md shows") from None  # fmt: skip
 

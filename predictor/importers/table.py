@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from predictor.errors import RegistryError, listed, with_near
+from predictor.text import PLAIN
 
 Cell = str | int | float | bool | dict[str, Any] | None
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 5_000
 MISSING = ("", "nan", "na", "n/a", "null", "none")  # words for no value, in any capitals; a map may name more
-PLAIN = re.compile(r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]+)?(?<=[0-9])([eE][+-]?[0-9]+)?|[+-]?(0|[1-9][0-9]*)\.")
+MAX_COUNT = 2**53  # as of manifests: beyond it a count read from a float is not exact
 MAX_TEXT = 200  # characters of a wrong cell that a message shows
 
 
@@ -95,13 +98,29 @@ class ImportedTable:
 def is_missing(cell: Cell, words: Sequence[str] = ()) -> bool:
     """Whether a cell holds no value.
 
-    >>> is_missing(" NaN "), is_missing(float("nan")), is_missing(0), is_missing("-", ["-"])
-    (True, True, False, True)
+    >>> is_missing(" NaN "), is_missing(float("nan")), is_missing(0), is_missing("-", ["-"]), is_missing(-1, ["-1"])
+    (True, True, False, True, True)
     """
-    if isinstance(cell, str):
-        text = cell.strip()
-        return text.casefold() in MISSING or text in words
-    return cell is None or (isinstance(cell, float) and math.isnan(cell))
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return True
+    if isinstance(cell, str) and cell.strip().casefold() in MISSING:
+        return True
+    return not isinstance(cell, dict) and any(same(cell, word) for word in words)
+
+
+def same(cell: Cell, value: Cell) -> bool:
+    """Whether a cell is what a map says: 10, 10.0 and the text 10 are one, and so are true, True and the text true.
+
+    Raises BadCell for a mapping.
+
+    >>> same("10", 10.0), same(True, "True"), same("true", True), same("a", "A")
+    (True, True, True, False)
+    """
+    if isinstance(cell, bool) or isinstance(value, bool):
+        return text(cell).casefold() == text(value).casefold()
+    if is_number(cell) and is_number(value):
+        return number(cell) == number(value)
+    return text(cell) == text(value)
 
 
 def number(cell: Cell) -> float:
@@ -118,7 +137,10 @@ def number(cell: Cell) -> float:
     if isinstance(cell, bool) or cell is None or isinstance(cell, dict):
         raise BadCell(f"{shown(cell)} is no number")
     if not isinstance(cell, str):
-        value = float(cell)
+        try:
+            value = float(cell)
+        except OverflowError:
+            value = math.inf
     else:
         text = cell.strip()
         if not PLAIN.fullmatch(text):
@@ -151,6 +173,14 @@ def whole(cell: Cell) -> int:
     return int(value)
 
 
+def images(cell: Cell) -> int:
+    """A number of images. Raises BadCell where it is no whole number, or so large that a number cell is not exact."""
+    value = whole(cell)
+    if value > MAX_COUNT:
+        raise BadCell(f"{shown(cell)} is more than {MAX_COUNT:,}; that many images cannot be meant")
+    return value
+
+
 def is_number(cell: Cell) -> bool:
     """Whether `number` takes the cell."""
     try:
@@ -173,6 +203,24 @@ def text(cell: Cell) -> str:
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
         return str(int(cell))
     return str(cell).strip()
+
+
+def parsed(content: str) -> Any:
+    """What a JSON text holds. Raises ValueError; BadCell where a mapping has a key twice, of which one would be lost.
+
+    >>> parsed('{"a": 1, "a": 2}')
+    Traceback (most recent call last):
+    predictor.importers.table.BadCell: the key 'a' stands twice in {'a': 2}
+    """
+    return json.loads(content, object_pairs_hook=_distinct)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        raise BadCell(f"the key {twice!r} stands twice in {shown(found)}")
+    return found
 
 
 def shown(cell: Cell) -> str:

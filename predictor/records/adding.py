@@ -10,18 +10,22 @@ from predictor.errors import RegistryError, listed
 from predictor.files import locked, unwritable
 from predictor.records.pack import write_part
 from predictor.records.rules.record import contradictions
-from predictor.records.schema import RunRecord
-from predictor.records.store import Stored, result, stored_records
+from predictor.records.schema import RunRecord, former_imported_id, imported_id
+from predictor.records.store import Stored, stored_records
 
 
 @dataclass(frozen=True)
 class AddedRuns:
-    """What came of it: runs that are new, that were there already, and those that were there with another result."""
+    """What came of it: runs that are new, that were there already, and those that were there with other outcomes.
+
+    differing_in : names of the files of the study that hold the latter
+    """
 
     part: Path | None
     new: int
     there: int
     differing: tuple[str, ...]
+    differing_in: tuple[str, ...] = ()
 
 
 def add_records(runs_dir: str | Path, study: str, records: Sequence[RunRecord]) -> AddedRuns:
@@ -45,16 +49,26 @@ def add_records(runs_dir: str | Path, study: str, records: Sequence[RunRecord]) 
 
 def _add(folder: Path, study: str, records: Sequence[RunRecord]) -> AddedRuns:
     wanted = {record.run_id: record for record in records}
-    differing, there = [], set()
+    differing, there, files = [], set(), set()
     for stored in stored_records(folder):
         before = stored.parse()
-        now = wanted.get(before.run_id)
-        if now is None or before.run_id in there:
+        now = wanted.get(_own_id(before))
+        if now is None or now.run_id in there:
             continue
-        there.add(before.run_id)
-        if result(before) != result(now):
+        there.add(now.run_id)
+        if before.outcomes != now.outcomes:
             differing.append(before.run_id)
+            files.add(stored.file.name)
     new = [Stored(study, folder, None, record.to_json()) for run_id, record in sorted(wanted.items())
            if run_id not in there]  # fmt: skip
     part = write_part(folder, new) if new else None
-    return AddedRuns(part, len(new), len(there), tuple(sorted(differing)))
+    return AddedRuns(part, len(new), len(there), tuple(sorted(differing)), tuple(sorted(files)))
+
+
+def _own_id(record: RunRecord) -> str:
+    """The id that a run would have if it were added now: before 0.3.0 other rows had a part in it."""
+    if record.provenance != "imported" or record.spec is not None or record.run_id != former_imported_id(record):
+        return record.run_id
+    return imported_id(
+        study=record.study, target_set=record.target_set, domain=record.domain, axes=record.axes, data=record.data
+    )

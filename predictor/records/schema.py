@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from predictor.distribution import LabelDistribution
 from predictor.spec import canonical_json, spec_id
-from predictor.text import MAX_NAME
+from predictor.text import MAX_NAME, PLAIN
 
 SCHEMA_VERSION = 1
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a study is a folder name: it must not lead out of the registry
@@ -269,12 +270,37 @@ def imported_id(
 ) -> str:
     """The id of an imported run: hash of everything that was known before its outcome.
 
-    A table that is imported again gives the ids that are there already, also where an outcome was mended.
+    A table that is imported again gives the ids that are there already, also where an outcome was mended. No other row
+    has a part in it: a text that is a plain number is that number, whatever else its column holds, and words that a row
+    has not (`optimizer=adam: 0`) are left out, because more of them come with other rows.
 
     >>> reported = Reported(indicators={"n_samples": 100}, citation="A paper")
     >>> imported_id(study="demo", target_set="in100", domain="photographs", axes={}, data=reported)
     'f2e136825129aa1d'
     """
     known = data.model_dump(mode="json", exclude={"citation"})
+    if isinstance(data, Reported):
+        known["indicators"] = {name: value for name, value in data.indicators.items() if "=" not in name or value}
+    own = {name: _by_itself(value) for name, value in axes.items()}
+    return _imported(study, target_set, domain, own, known)
+
+
+def former_imported_id(record: RunRecord) -> str:
+    """The id that an imported run had before 0.3.0, which the other rows of its table had a part in."""
+    known = record.data.model_dump(mode="json", exclude={"citation"})
+    return _imported(record.study, record.target_set, record.domain, record.axes, known)
+
+
+def _imported(study: str, target_set: str, domain: str, axes: Mapping[str, Scalar], known: dict[str, Any]) -> str:
     row = {"imported": study, "target_set": target_set, "domain": domain, "axes": dict(axes), "data": known}
     return spec_id(canonical_json(row))
+
+
+def _by_itself(value: Scalar) -> Scalar:
+    """A setting as its cell alone says it: 10 and the text 10 are one."""
+    if not isinstance(value, str) or not PLAIN.fullmatch(value):
+        return value
+    found = float(value)
+    if not math.isfinite(found):
+        return value
+    return int(found) if found.is_integer() and abs(found) < 2**53 else found

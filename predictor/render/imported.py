@@ -50,7 +50,8 @@ def page(made: ImportResult) -> Page:
     if added.differing:
         told = f"{len(added.differing):,} of these have other outcomes now, which were not taken: "
         told += ", ".join(added.differing[:DIFFERING])
-        last.append(Said(f"{told}; delete the study's part to import them anew", "warning"))
+        files = ", ".join(f"{made.runs}/{found.study}/{name}" for name in added.differing_in)
+        last.append(Said(f"{told}; delete {files}, which holds them, and import again", "warning"))
     return [*sections, last]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from predictor.errors import RegistryError
 from predictor.files import literal
-from predictor.importers.table import MAX_ROWS, Cell, ImportedTable
+from predictor.importers.table import MAX_ROWS, BadCell, Cell, ImportedTable, parsed
 from predictor.manifest.readers.workbook import sheet_of, workbook
 from predictor.reading import MIB, check_regular, opened_text, read_text
 
@@ -97,7 +97,9 @@ def _json(path: Path, *, lines: bool) -> ImportedTable:
 
 def _parsed(content: str, where: str) -> Any:
     try:
-        return json.loads(content)
+        return parsed(content)
+    except BadCell as error:
+        raise RegistryError(str(error), where=where, remedy="leave one of them") from None
     except (ValueError, RecursionError) as error:
         raise RegistryError(f"is no JSON: {error}", where=where, remedy="save it again") from None
 

@@ -9,7 +9,7 @@ from predictor.records.rules.expected import expected_names, invented_faults, mi
 from predictor.records.rules.outcomes import joint_faults, own_faults
 from predictor.records.rules.repeats import repeat_faults
 from predictor.records.rules.specs import Specs, WrittenConfiguration, seeds_of
-from predictor.records.schema import Counted, Reported, RunRecord, content_id, imported_id
+from predictor.records.schema import Counted, Reported, RunRecord, content_id, former_imported_id, imported_id
 
 
 def record_faults(record: RunRecord, specs: Specs | None = None) -> list[str]:
@@ -82,10 +82,12 @@ def _content_faults(record: RunRecord) -> list[str]:
     """The id of a record without a spec."""
     if record.provenance == "trained":
         return ["a trained run has a spec; found none"]
-    if record.provenance == "imported" and record.run_id == imported_id(
-        study=record.study, target_set=record.target_set, domain=record.domain, axes=record.axes, data=record.data
-    ):
-        return []
+    if record.provenance == "imported":
+        now = imported_id(
+            study=record.study, target_set=record.target_set, domain=record.domain, axes=record.axes, data=record.data
+        )
+        if record.run_id == now or record.run_id == former_imported_id(record):
+            return []
     if not isinstance(record.data, Reported):
         return []
     values = {name: outcome.value for name, outcome in record.outcomes.items()}
