@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from records_made import made_record
 
 from predictor.cli.import_command import command
-from predictor.errors import RegistryError
+from predictor.errors import RegistryError, SpecError
 from predictor.importers.readers import lightning, mlflow, tensorboard, wandb
 from predictor.records import check, read_registry, write_record
 from trainer.cli import trainer
@@ -133,6 +133,40 @@ def test_wandb_logs_are_checked(tmp_path: Path) -> None:
         wandb.read(tmp_path)
 
 
+def test_a_store_of_mlflow_that_is_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=(tmp_path / "mlruns").as_uri())
+    experiment = client.create_experiment("mine", artifact_location=(tmp_path / "artifacts").as_uri())
+    runs = [client.create_run(experiment).info.run_id for _ in range(3)]
+    for run in runs:
+        client.log_metric(run, "acc", 0.5)
+        client.set_terminated(run, "FINISHED")
+    folder = tmp_path / "mlruns" / experiment
+    (folder / runs[0] / "meta.yaml").unlink()
+    table = mlflow.read(tmp_path)
+    assert len(table.rows) == 2
+    assert table.notes == (
+        f"1 folders left out, without a meta.yaml that names the run: {experiment}/{runs[0]}",
+    )  # fmt: skip
+    for wrong in ("garbage", "1 0.5 x"):
+        (folder / runs[1] / "metrics" / "acc").write_text(f"1 0.5 0\n{wrong}\n")
+        told = rf"{runs[1]}/metrics/acc: line 2: '{wrong}' is no line of a metric; needed time, value, step\. copy"
+        with pytest.raises(RegistryError, match=told):
+            mlflow.read(tmp_path)
+    for run in runs[1:]:
+        (folder / run / "meta.yaml").unlink()
+    with pytest.raises(RegistryError, match=f"no finished run; 3 folders left out, .*{runs[2]}"):
+        mlflow.read(tmp_path)
+    (folder / "meta.yaml").unlink()
+    with pytest.raises(RegistryError, match=f"no finished run; 3 folders left out, .*{runs[2]}"):
+        mlflow.read(tmp_path)
+    (folder / "meta.yaml").write_text("")
+    with pytest.raises(SpecError, match=r"meta.yaml: holds nothing; needed lines `name: value`\. write them, or copy"):
+        mlflow.read(tmp_path)
+
+
 def test_tensorboard_takes_the_last_step(tmp_path: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
@@ -141,6 +175,78 @@ def test_tensorboard_takes_the_last_step(tmp_path: Path) -> None:
             writer.add_scalar("acc", value, step)
     table = tensorboard.read(tmp_path)
     assert table.columns == ("run", "scalars.acc") and table.rows == (("one", 0.6),)
+
+
+def test_tensorboard_reads_scalars_as_keras_stores_them(tmp_path: Path) -> None:
+    import numpy as np
+    from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    plugin = summary_pb2.SummaryMetadata.PluginData(plugin_name="scalars")
+    kinds = {"acc": (np.float32, types_pb2.DT_FLOAT), "nll": (np.float64, types_pb2.DT_DOUBLE),
+             "epoch": (np.int64, types_pb2.DT_INT64), "half": (np.float16, types_pb2.DT_HALF)}  # fmt: skip
+    writer = EventFileWriter(str(tmp_path / "one"))
+    for step, number in enumerate((0.5, 0.6, 0.7)):
+        for tag, (kind, code) in kinds.items():
+            value = kind(number * 10 if tag == "epoch" else number)
+            content = {"tensor_content": value.tobytes()} if tag != "nll" else {"double_val": [float(value)]}
+            shape = tensor_shape_pb2.TensorShapeProto()
+            tensor = tensor_pb2.TensorProto(dtype=code, tensor_shape=shape, **content)
+            data = summary_pb2.SummaryMetadata(plugin_data=plugin, data_class=1)
+            entry = summary_pb2.Summary.Value(tag=tag, metadata=data, tensor=tensor)
+            writer.add_event(event_pb2.Event(step=step, summary=summary_pb2.Summary(value=[entry])))
+    writer.close()
+    table = tensorboard.read(tmp_path)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["scalars.acc"], row["scalars.nll"], row["scalars.epoch"]) == (0.7, 0.7, 7)
+    assert row["scalars.half"] == pytest.approx(0.7, abs=1e-3)
+
+
+def test_event_files_are_checked(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    for name in ("one", "two"):
+        with SummaryWriter(str(tmp_path / name)) as writer:
+            for step in range(100):
+                writer.add_scalar("acc", step / 100, step)
+    with SummaryWriter(str(tmp_path / "words")) as writer:
+        writer.add_text("a", "hello")
+    table = tensorboard.read(tmp_path)
+    assert table.rows == (("one", 0.99), ("two", 0.99))
+    assert table.notes == ("1 runs left out, without scalars: words",)
+    (file,) = (tmp_path / "one").iterdir()
+    content = file.read_bytes()
+    for cut in (5, 38):  # in the data, in the frame
+        file.write_bytes(content[:-cut])  # killed while it wrote
+        table = tensorboard.read(tmp_path)
+        assert table.rows == (("one", 0.98), ("two", 0.99))
+        assert table.notes[0] == f"1 event files end in a record that was cut off: one/{file.name}"
+    for at in (len(content) // 2, len(content) - 1):
+        torn = bytearray(content)
+        torn[at] ^= 1
+        file.write_bytes(torn)
+        with pytest.raises(RegistryError, match=r"tfevents.*: byte [\d,]+: a damaged record\. copy the run's folder"):
+            tensorboard.read(tmp_path)
+    with pytest.raises(RegistryError, match="no scalars in its runs: words"):
+        tensorboard.read(tmp_path / "words")
+
+
+def test_a_run_of_lightning_that_died_at_once_is_left_out(tmp_path: Path) -> None:
+    from lightning.pytorch.loggers import CSVLogger
+
+    for version in range(3):
+        logger = CSVLogger(str(tmp_path), name="mine", version=version)
+        logger.log_metrics({"val_acc": 0.5}, step=0)
+        logger.save()
+    places = [tmp_path / "mine" / f"version_{n}" / "metrics.csv" for n in range(3)]
+    places[0].write_text("")
+    places[1].write_text("epoch,step,val_acc\n")
+    table = lightning.read(tmp_path)
+    assert len(table.rows) == 1
+    assert table.notes == ("2 runs left out, without a row in metrics.csv: mine/version_0; mine/version_1",)
+    places[2].write_text("\n")
+    with pytest.raises(RegistryError, match=r"no row in metrics\.csv of its runs: mine/version_0"):
+        lightning.read(tmp_path)
 
 
 def test_lightning_logs(tmp_path: Path) -> None:

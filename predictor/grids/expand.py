@@ -137,7 +137,11 @@ def _read(path: Path, kind: str = "grid") -> Any:
         raise SpecError(DEEP, where=str(path), remedy=BRACKETS) from None
     check_nodes(document, str(path))
     if not isinstance(document, dict):
-        raise SpecError(f"holds no {kind}", where=str(path), remedy=HOLDS.get(kind))
+        if kind in HOLDS:
+            raise SpecError(f"holds no {kind}", where=str(path), remedy=HOLDS[kind])
+        found = "nothing" if document is None else f"a {type(_plain(document)).__name__}"
+        raise SpecError(f"holds {found}; needed lines `name: value`", where=str(path),
+                        remedy="write them, or copy the file again from where it is whole")  # fmt: skip
     if twice := list(same_keys(document)):
         raise SpecError(listed(twice), where=str(path), remedy='give each a name of its own: as text 1 is "1"')
     return document

@@ -14,7 +14,7 @@ from pathlib import Path
 from predictor.errors import RegistryError, listed
 from predictor.grids.expand import read_mapping
 from predictor.importers.readers.flat import MAX_RUNS, folder_of
-from predictor.importers.table import Cell, ImportedTable
+from predictor.importers.table import Cell, ImportedTable, shown
 from predictor.reading import MIB, check_regular, read_text
 
 DATABASE = "mlflow.db"
@@ -27,6 +27,7 @@ VALUES = {
     "metrics": "SELECT run_uuid, key, CASE WHEN is_nan THEN NULL ELSE value END FROM latest_metrics",
     "tags": "SELECT run_uuid, key, value FROM tags",
 }
+PARTS = ("metrics", "params", "tags")  # folders of a run in mlruns/
 Run = tuple[str, str | None, dict[str, Cell]]  # id, status, cells
 
 
@@ -36,21 +37,23 @@ def read(source: str | Path) -> ImportedTable:
     Raises RegistryError where there is no store, or it is damaged.
     """
     path = Path(source)
+    torn: list[str] = []
     if path.is_file():
         runs = list(_database(path))
     elif (path / DATABASE).is_file():
         runs = list(_database(path / DATABASE))
     else:
         folder = folder_of(path, f"{DATABASE} or mlruns/")
-        runs = list(_folders(folder / "mlruns" if (folder / "mlruns").is_dir() else folder))
+        runs = list(_folders(folder / "mlruns" if (folder / "mlruns").is_dir() else folder, torn))
     if len(runs) > MAX_RUNS:
         raise RegistryError(f"{len(runs):,} runs; at most {MAX_RUNS:,} are read", where=str(path))
     left = [name for name, status, _ in runs if status not in FINISHED]
     kept = [(f"run {name}", cells) for name, status, cells in runs if status in FINISHED]
-    if not kept:
-        raise RegistryError(f"no finished run ({len(left)} others)" if left else "no run", where=str(path),
-                            remedy=f"name MLflow's {DATABASE}, or its folder mlruns/")  # fmt: skip
     notes = [f"{len(left)} runs left out, not finished: {listed(left)}"] if left else []
+    notes += [f"{len(torn)} folders left out, without a meta.yaml that names the run: {listed(torn)}"] if torn else []
+    if not kept:
+        problem = f"no finished run; {'; '.join(notes)}" if notes else "no run"
+        raise RegistryError(problem, where=str(path), remedy=f"name MLflow's {DATABASE}, or its folder mlruns/")
     return ImportedTable.of_records(str(path), kept, notes)
 
 
@@ -70,12 +73,19 @@ def _database(path: Path) -> Iterator[Run]:
                             remedy=f"name {DATABASE}, or mlruns/") from None  # fmt: skip
 
 
-def _folders(root: Path) -> Iterator[Run]:
-    for experiment in sorted(p for p in root.iterdir() if (p / "meta.yaml").is_file()):
-        about = read_mapping(experiment / "meta.yaml", "meta.yaml")
-        for run in sorted(p for p in experiment.iterdir() if (p / "meta.yaml").is_file()):
-            meta = read_mapping(run / "meta.yaml", "meta.yaml")
-            if meta.get("lifecycle_stage", "active") != "active" or "run_id" not in meta:
+def _folders(root: Path, torn: list[str]) -> Iterator[Run]:
+    """The runs of mlruns/; torn : gets the folders that are one, as far as can be seen, and do not say so."""
+    for experiment in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        there = (experiment / "meta.yaml").is_file()
+        about = read_mapping(experiment / "meta.yaml", "meta.yaml") if there else {}
+        for run in sorted(p for p in experiment.iterdir() if p.is_dir()):
+            own = (run / "meta.yaml").is_file()
+            meta = read_mapping(run / "meta.yaml", "meta.yaml") if own and there else {}
+            if meta.get("lifecycle_stage", "active") != "active":
+                continue
+            if "run_id" not in meta:
+                if any((run / part).is_dir() for part in PARTS):
+                    torn.append(run.relative_to(root).as_posix())
                 continue
             cells: dict[str, Cell] = {
                 "run_id": str(meta["run_id"]), "run_name": meta.get("run_name"), "experiment": about.get("name")
@@ -83,7 +93,8 @@ def _folders(root: Path) -> Iterator[Run]:
             for kind in VALUES:
                 for name, text in _files(run / kind):
                     if not name.startswith(OWN_TAGS):
-                        cells[f"{kind}.{name}"] = _last(text) if kind == "metrics" else text
+                        value = _last(text, str(run / kind / name)) if kind == "metrics" else text
+                        cells[f"{kind}.{name}"] = value
             yield str(meta["run_id"]), str(meta.get("status")), cells
 
 
@@ -98,8 +109,17 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
             raise RegistryError(f"cannot be read: {error}", where=str(path)) from None
 
 
-def _last(text: str) -> str | None:
-    """The value of the last step of a metric's lines: time, value, step."""
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    steps = [(int(line[2]) if len(line) > 2 else 0, number) for number, line in enumerate(lines)]
-    return lines[max(steps)[1]][1] if lines else None
+def _last(text: str, where: str) -> str | None:
+    """The value of the last step of a metric's lines: time, value, step. Raises RegistryError for another line."""
+    last: tuple[int, str] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            _, value, *more = line.split()
+            step = int(more[0]) if more else 0
+        except ValueError:
+            raise RegistryError(f"line {number}: {shown(line)} is no line of a metric; needed time, value, step",
+                                where=where, remedy="copy the run's folder again, or remove it") from None  # fmt: skip
+        last = (step, value) if last is None or step >= last[0] else last
+    return None if last is None else last[1]
