@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import FrameType
 from typing import IO, Any, NoReturn
 
@@ -22,6 +23,7 @@ from predictor.waiting import Waiting
 
 OUTPUT = "standard output"
 _waiting: Waiting | None = None  # of this process
+_given: dict[str, str] = {}  # folder -> the place that it was fetched from, as the user wrote it
 
 
 def run(command: click.Command, name: str, extras: Mapping[str, str] | None = None) -> NoReturn:
@@ -139,6 +141,19 @@ def at_work(name: str) -> None:
         _waiting.start()
 
 
+def stands_for(folder: str | Path, place: str) -> None:
+    """Remember that a temporary folder holds what the user named by another name."""
+    _given[str(folder)] = place
+
+
+def as_given(text: str | Path) -> str:
+    """A text in which places are named as the user named them."""
+    text = str(text)
+    for folder, place in _given.items():
+        text = text.replace(folder, place)
+    return text
+
+
 def no_sign() -> AbstractContextManager[None]:
     """While something else shows how far the work is."""
     return nullcontext() if _waiting is None else _waiting.quiet()
@@ -200,7 +215,7 @@ def _told(error: BaseException, extras: Mapping[str, str]) -> int:
         error.show(sys.stderr)
         return error.exit_code
     if isinstance(error, PredictorError):
-        return _say(f"error: {error}", 2)
+        return _say(f"error: {as_given(str(error))}", 2)
     if isinstance(error, ModuleNotFoundError) and error.name in extras:
         return _say(f"error: this needs {error.name}, which is not installed. {extras[error.name]}", 2)
     if os.environ.get("PREDICTOR_DEBUG"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,12 @@ from click.testing import CliRunner
 from records_made import made_record
 
 from predictor.cli.fit_command import command as fit_command
+from predictor.cli.import_command import command as import_command
 from predictor.cli.runs_command import command
 from predictor.errors import RegistryError
 from predictor.records import pack, read_registry, write_record
 from predictor.records.elsewhere import fetched, is_elsewhere
+from trainer.cli import trainer
 
 
 @pytest.fixture
@@ -51,6 +55,44 @@ def test_commands_take_urls_and_patterns(runs: Path, tmp_path: Path) -> None:
     assert len(read_registry(tmp_path / "all")) == 7
     told = CliRunner().invoke(fit_command, [runs.as_uri()])
     assert "is not on this machine" in str(told.exception) and "--output fit.json" in str(told.exception)
+
+
+@pytest.mark.parametrize("place", ["file://{}/new", "{}/r*", "s3://bucket/runs"])
+def test_nothing_is_written_elsewhere(place: str, runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("n_samples,accuracy\n100,0.5\n")
+    place = place.format(tmp_path)
+    said = ("--study", "s", "--citation", "c", "--target-set", "t", "--domain", "d")
+    before = sorted(tmp_path.rglob("*"))
+    for of, words in (
+        (import_command, ["table", tmp_path / "t.csv", place, *said]),
+        (import_command, ["table", tmp_path / "t.csv", place, *said, "--dry-run"]),
+        (command, ["pack", place]),
+        (command, ["unpack", place]),
+        (command, ["merge", runs, runs, "--output", place]),
+        (trainer, ["run", "grid.yaml", "--runs", place]),
+        (trainer, ["export", "tensorboard", runs, place]),
+        (trainer, ["export", "wandb", runs, place]),
+    ):
+        told = CliRunner().invoke(of, [str(word) for word in words])
+        assert isinstance(told.exception, RegistryError), (words, told.output)
+        assert str(told.exception).startswith(f"{place}: is a ") and str(told.exception).endswith(". name one")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_said_of_a_fetched_registry_names_the_place_that_was_given(runs: Path, tmp_path: Path) -> None:
+    write_record(tmp_path / "third" / "runs", made_record(11))
+    (runs / "demo" / "grid.yaml").unlink()
+    for place in (runs.as_uri(), str(tmp_path / "*" / "runs")):
+        told = CliRunner().invoke(command, ["check", place])
+        assert told.output == f"{place}: clean\n"
+    record = next((runs / "demo").glob("*.json"))
+    record.write_text("{")
+    told = CliRunner().invoke(command, ["check", runs.as_uri()])
+    assert told.exit_code == 2 and f"{runs.as_uri()}/demo/{record.name}" in told.output
+    assert f"{runs.as_uri()}: 1 fault\n" in told.output and "predictor-" not in told.output, told.output
+    done = subprocess.run([sys.executable, "-m", "predictor", "runs", "list", runs.as_uri()], capture_output=True,
+                          text=True)  # fmt: skip
+    assert done.returncode == 2 and f"{runs.as_uri()}/demo/{record.name}" in done.stderr, done.stderr
 
 
 def test_what_cannot_be_fetched(runs: Path, tmp_path: Path) -> None:

@@ -290,8 +290,11 @@ def export(kind: str, runs_dir: Path, output: str, studies: tuple[str, ...]) -> 
     written offline: `wandb sync` uploads them.
     """
     from predictor.records import read_registry
+    from predictor.records.elsewhere import local
     from trainer.exporters import exporter
 
+    if kind != "mlflow" or "://" not in output:
+        local(output, f"files of {kind} are")
     records = read_registry(runs_dir, studies or None)
     added = exporter(kind)(records, output)
     click.echo(f"{output}: {added:,} runs added, {len(records) - added:,} were there already")

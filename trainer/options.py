@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from predictor.cli.common import LocalRegistry
+
 GRID = click.argument("grid_file", metavar="GRID.yaml", type=click.Path(path_type=Path))
 DATA = click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder that holds the sources' files.")
 RUNS = click.option(
-    "--runs", "runs_dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="The registry."
+    "--runs", "runs_dir", type=LocalRegistry(), default=Path("runs"), show_default=True, help="The registry."
 )
 FORMAT = click.option(
     "--format", "fmt", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from predictor.cli.common import FORMAT, RUNS, STUDIES, say_result, write_text
+from predictor.entry import as_given
 from predictor.text import command as in_words
 
 
@@ -50,4 +51,4 @@ def command(
 
 
 def _train(grid: Path, runs: Path) -> str:
-    return in_words("trainer", "run", grid, "--data", "DIR", "--runs", runs)
+    return in_words("trainer", "run", grid, "--data", "DIR", "--runs", as_given(runs))

@@ -38,19 +38,34 @@ class Registry(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         if isinstance(value, Path) or ctx is None:
             return Path(value)
+        from predictor.entry import stands_for
         from predictor.records.elsewhere import fetched, is_elsewhere
 
         if not is_elsewhere(value):
             return Path(value)
-        folder = mkdtemp(prefix="predictor-")
+        folder = os.path.realpath(mkdtemp(prefix="predictor-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)  # a context that was never whole is never closed
         ctx.call_on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
         ctx.meta[FETCHED] = value
-        return fetched(value, Path(folder))
+        found = fetched(value, Path(folder))
+        if found.is_relative_to(folder):
+            stands_for(found, value)
+        return found
+
+
+class LocalRegistry(click.ParamType):
+    """A registry that is written into: a local folder, there already or not."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        from predictor.records.elsewhere import local
+
+        return value if isinstance(value, Path) else local(value)
 
 
 FETCHED = "predictor.fetched"  # in the meta of a context: the place that RUNS was fetched from
-LOCAL_RUNS: Decorator = click.argument("runs", type=click.Path(path_type=Path))
+LOCAL_RUNS: Decorator = click.argument("runs", type=LocalRegistry())
 RUNS: Decorator = click.argument("runs", type=Registry())
 STUDIES: Decorator = click.option(
     "--study", "studies", multiple=True, metavar="NAME", help="Take this study alone; may be repeated."

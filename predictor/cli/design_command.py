@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from predictor.cli.common import FORMAT, LEVEL, RUNS, STUDIES, say_result, write_text
+from predictor.entry import as_given
 from predictor.text import command as in_words
 
 
@@ -36,8 +37,8 @@ def command(
 
     found = design_registry(runs, n, studies=list(studies) or None, outcome=outcome, study=name, level=level)
     n_runs = check_grid(found.content, str(output))
-    train = in_words("trainer", "run", output, "--data", "DIR", "--runs", runs)
+    train = in_words("trainer", "run", output, "--data", "DIR", "--runs", as_given(runs))
     written = grid_text(found.content, [f"What to train next: predictor design --next {n}", f"Train it:  {train}"])
     write_text(output, written, keep=True)
     click.echo(f"wrote {output}: {len(found.choices)} configurations, {n_runs} runs", err=True)
-    say_result(pages, found, form, output=output, runs=runs)
+    say_result(pages, found, form, output=output, runs=as_given(runs))

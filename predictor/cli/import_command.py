@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT, say_result
+from predictor.cli.common import FORMAT, LOCAL_RUNS, say_result
 from predictor.entry import Commands
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--study", metavar="NAME", help="Folder below RUNS for the records."),
         click.option("--map", "map_path", type=click.Path(path_type=Path), metavar="MAP.yaml",
                      help="File that says what each column becomes (docs/import.md)."),
-        click.argument("runs", type=click.Path(path_type=Path)),
+        LOCAL_RUNS,
         click.argument("source", type=click.Path(path_type=Path)),
     ):  # fmt: skip
         function = option(function)

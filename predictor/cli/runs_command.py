@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.common import FORMAT, LOCAL_RUNS, RUNS, STUDIES, Registry, say_result
-from predictor.entry import Commands
+from predictor.cli.common import FORMAT, LOCAL_RUNS, RUNS, STUDIES, LocalRegistry, Registry, say_result
+from predictor.entry import Commands, as_given
 from predictor.render.runs import run_row, runs_text, shifts_text, study_rows
 from predictor.render.tables import json_text
 
@@ -69,15 +69,15 @@ def check_command(context: click.Context, runs: Path, form: str) -> None:
     """Check every record of the registry RUNS: 0 when clean, else 2, with every fault named."""
     from predictor.records import check
 
-    faults = check(runs)
+    faults = [as_given(fault) for fault in check(runs)]
     if form != "table":
         _print([{"fault": fault} for fault in faults], form, {"clean": not faults, "faults": faults}, ["fault"])
     if faults:
         click.echo("\n".join(faults), err=True)
-        click.echo(f"{runs}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
+        click.echo(f"{as_given(runs)}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
         context.exit(2)
     if form == "table":
-        click.echo(f"{runs}: clean")
+        click.echo(f"{as_given(runs)}: clean")
 
 
 @command.command(name="pack")
@@ -111,7 +111,7 @@ def unpack_command(runs: Path, studies: tuple[str, ...], form: str) -> None:
 
 @command.command(name="merge")
 @click.argument("registries", nargs=-1, required=True, metavar="RUNS RUNS...", type=Registry())
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="The new registry.")
+@click.option("--output", required=True, type=LocalRegistry(), help="The new registry.")
 @FORMAT
 def merge_command(registries: tuple[Path, ...], output: Path, form: str) -> None:
     """Every run of several registries, once, in a new one; where they contradict each other nothing is written."""

@@ -41,6 +41,17 @@ def is_elsewhere(place: str) -> bool:
     return "://" in place or (any(mark in place for mark in "*?[") and not os.path.exists(place))
 
 
+def local(place: str, what: str = "run records are") -> Path:
+    """The folder that something is written into.
+
+    Raises RegistryError for a URL or a pattern, which would become the name of a folder.
+    """
+    if is_elsewhere(place):
+        kind = "a URL" if "://" in place else "a pattern that fits no folder of this name"
+        raise RegistryError(f"is {kind}; {what} written into a local folder", where=place, remedy="name one")
+    return Path(place)
+
+
 def fetched(place: str, into: Path) -> Path:
     """A folder below `into` with the registry.
 

@@ -85,7 +85,9 @@ def _is_cut_off(path: Path, root: Path, checksum: Callable[[bytes], int]) -> boo
                                         remedy="copy the run's folder again, or remove it")  # fmt: skip
                 at = end
     except OSError as error:
-        raise RegistryError(f"cannot be read: {error.strerror}", where=str(path), remedy="permit it") from None
+        raise RegistryError(
+            f"cannot be read: {error.strerror}", where=str(path), remedy="make it a file that may be read"
+        ) from None
     return False
 
 
