@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_import_table import call, one_line, refusal, table
 
-from predictor.errors import RegistryError
+from predictor.errors import FitError, ManifestError, RegistryError
+from predictor.fitting import fit_registry
 from predictor.importers.build import build
 from predictor.importers.mapping import checked_map
 from predictor.importers.readers.files import read_table
 from predictor.importers.table import ImportedTable
+from predictor.importers.timm import CLEAN, SHIFTS, read_timm
 from predictor.records import check, read_registry
 from predictor.records.schema import former_imported_id
 
@@ -141,6 +145,51 @@ def test_a_key_that_stands_twice_in_a_record(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"m": "a"}\n{"m": "a", "w": {"x": 1, "x": 2}}')
     with pytest.raises(RegistryError, match=r"line 2: the key 'x' stands twice"):
         read_table(tmp_path / "t.jsonl")
+
+
+def test_columns_of_parquet_that_differ_in_capitals_alone(tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table([pa.array([0.5]), pa.array([{"x": {"y": [1]}}]), pa.array([0.1]), pa.array(["a"])],
+                 names=["acc", "nested", "ACC", "m"]), tmp_path / "t.parquet",
+    )  # fmt: skip
+    found = read_table(tmp_path / "t.parquet")
+    assert found.columns == ("acc", "nested", "ACC", "m")
+    assert found.rows == ((0.5, {"x": {"y": [1]}}, 0.1, "a"),)
+
+
+def test_a_sheet_is_named_in_the_map(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["n_samples", "accuracy"])
+    book.active.append([100, 0.5])
+    book.create_sheet("other")
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(ManifestError, match=r"has 2 sheets: .* name one: in the map, as in  sheet: 'Sheet'"):
+        read_table(tmp_path / "t.xlsx")
+    assert len(read_table(tmp_path / "t.xlsx", sheet="Sheet").rows) == 1
+
+
+def test_a_folder_of_timm(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RegistryError, match=r"file: is no folder\. name timm's results folder"):
+        read_timm(tmp_path / "file")
+    for name in (CLEAN, *(file for files in SHIFTS.values() for file in files if file)):
+        (tmp_path / name).write_text("model,img_size,top1,param_count\nx.a1_in1k,224,50,1\nx.a1_in1k,224,51,1\n")
+    with pytest.raises(RegistryError, match=r"'x.a1_in1k' at 224 px stands there twice\. remove one of the two lines"):
+        read_timm(tmp_path)
+
+
+def test_a_fit_says_which_configurations_it_cannot_tell_apart() -> None:
+    rows = 24
+    of = table(m=[f"net {n}" for n in range(rows)], bee=[5 + n % 8 for n in range(rows)], bus=[9] * rows,
+               a=[0.4 + n / 100 for n in range(rows)])  # fmt: skip
+    plan = checked_map({**COUNTED, "counts": {"columns": ["bee", "bus"]}}, "m")
+    with pytest.raises(FitError) as told:
+        fit_registry(list(build(of, plan).records), studies=["s"])
+    found = "accuracy: 8 configurations (24 by their settings: those that a fit cannot tell apart are one); at least 10"
+    assert found in str(told.value)
+    assert "add results on other images" in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -114,33 +114,17 @@ def test_a_mended_outcome_is_not_a_second_run(tmp_path: Path) -> None:
     ],
 )
 def test_bad_cells_are_named_by_row_and_column(cell: Any, told: str) -> None:
-    plan = {
-        "study": "s",
-        "citation": "c",
-        "target_set": "t",
-        "domain": "d",
-        "indicators": ["n"],
-        "outcomes": {"accuracy": "a"},
-    }
-    text = refusal(plan, table(n=["10", "20", "30"], a=["0.5", cell, "0.75"]))
+    text = refusal(SMALL, table(n=["10", "20", "30"], a=["0.5", cell, "0.75"]))
     assert f"t.csv: 1 cells cannot be read: line 3, column 'a': {cell!r}" in text and told in text, text
 
 
 def test_all_bad_cells_come_in_one_error() -> None:
-    plan = {
-        "study": "s",
-        "citation": "c",
-        "target_set": "t",
-        "domain": "d",
-        "indicators": ["n"],
-        "outcomes": {"accuracy": "a"},
-    }
-    text = refusal(plan, table(n=["10", "x", "-"], a=["7", "0.5", "0.75"]))
+    text = refusal(SMALL, table(n=["10", "x", "-"], a=["7", "0.5", "0.75"]))
     assert "3 cells" in text and all(f"line {n}" in text for n in (2, 3, 4))
     assert (
         len(
             build(
-                table(n=["10", "20", "-"], a=["", "0.5", "0.75"]), checked_map({**plan, "missing": ["-"]}, "m")
+                table(n=["10", "20", "-"], a=["", "0.5", "0.75"]), checked_map({**SMALL, "missing": ["-"]}, "m")
             ).records
         )
         == 2
@@ -253,13 +237,15 @@ def test_words_become_columns_of_0_and_1() -> None:
         ("t.csv", "a;b\n1;2\n", "cells are parted by ','. name what parts them in the map, as in  separator: ';'"),
         ("t.csv", "", "no header"),
         ("t.csv", "a,b\n", "no rows"),
-        ("t.csv", b"a\n\xff\n", "is no UTF-8 text"),
+        ("t.csv", b"a\n\xff\n", "is no UTF-8 text (invalid start byte). save it as UTF-8"),
         ("t.json", '{"a": 1}', "holds a dict, no list of records"),
+        ("t.json", "[]", "t.json: holds no record. name a file with a record a run"),
         ("t.json", "[1]", "t.json, record 1: is a int; needed a mapping"),
         ("t.jsonl", '{"a": 1}\n{', "t.jsonl, line 2: is no JSON"),
         ("t.parquet", "x", "is no readable Parquet file"),
         ("t.xlsx", "x", "is no readable workbook"),
         ("t.txt", "x", "ends in '.txt'; read are .csv"),
+        ("t", "x", "has no ending; read are .csv, .tsv"),
     ],
 )
 def test_damaged_tables(name: str, content: str | bytes, told: str, tmp_path: Path) -> None:

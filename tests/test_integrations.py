@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from pathlib import Path
@@ -72,6 +73,33 @@ def test_runs_go_out_and_come_back(kind: str, runs: Path, tmp_path: Path) -> Non
             "bee": 10, "bus": 10, "cat": 10}  # fmt: skip
         assert came.data.stages[0].image_steps == 600
     assert len({r.configuration_id for r in original.values()}) == 1, "seeds are replicates"
+
+
+@pytest.mark.parametrize("kind", PREFIXES)
+def test_an_export_that_was_killed_is_not_taken_for_done(
+    kind: str, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of, name = importlib.import_module(f"trainer.exporters.{kind}"), "measured"
+    if kind == "mlflow":
+        from mlflow.tracking import MlflowClient as of
+
+        name = "set_terminated"
+    before, told = getattr(of, name), []
+
+    def killed(*words, **options):
+        told.append(words)
+        if len(told) == 2:
+            raise RuntimeError("killed")  # after the second run has begun
+        return before(*words, **options)
+
+    monkeypatch.setattr(of, name, killed)
+    with pytest.raises(RuntimeError):
+        call("export", kind, runs, tmp_path / "out")
+    monkeypatch.undo()
+    told = one_line(call("export", kind, runs, tmp_path / "out"))
+    assert told.endswith({"wandb": "3 runs added, 0"}.get(kind, "2 runs added, 1") + " were there already"), told
+    reader = importlib.import_module(f"predictor.importers.readers.{kind}")
+    assert len(reader.read(tmp_path / "out").rows) == N
 
 
 def test_mlflow_stores_of_both_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def _content(
         if made[name].problem is not None:
             if outcomes is not None:
                 raise FitError(
-                    f"outcome {name}: {made[name].problem}", remedy="leave it out, or train more runs: trainer run"
+                    f"outcome {name}: {made[name].problem}", remedy=f"leave it out, or {_more(selection, 'runs')}"
                 )
             reasons.append(f"{name}: {made[name].problem}")
             continue
@@ -149,7 +149,7 @@ def _content(
         left_out.append(f"{ROBUSTNESS}: {note}")
     if not fitted:
         raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured'})",
-                       remedy="train more configurations: trainer run GRID.yaml")  # fmt: skip
+                       remedy=_more(selection, "configurations", " GRID.yaml"))  # fmt: skip
     return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
@@ -210,7 +210,9 @@ def _jobs(
     for name in names:
         try:
             rows = _robustness_rows(selection, names)[0] if name == ROBUSTNESS else Sample.of(rows_for(selection, name))
-            yield name, _problem(rows, configurations(rows)) or rows, competing, told if name == PROBED else {}
+            written = {(r.configuration_id, r.target_set) for r in selection.records if name in r.outcomes}
+            problem = _problem(rows, configurations(rows), len(written))
+            yield name, problem or rows, competing, told if name == PROBED else {}
         except FitError as fault:
             yield name, fault.problem, competing, {}
 
@@ -241,6 +243,13 @@ def _fit_one(job: _Job, tell: Progress = lambda line, share: None) -> _Made:
         forget()
 
 
+def _more(selection: Selection, what: str, grid: str = "") -> str:
+    """How there can be more to fit on."""
+    if not any(record.provenance == "imported" for record in selection.records):
+        return f"train more {what}: trainer run{grid}"
+    return "add results on other images: of an imported run a fit knows the counts or indicators, not the recipe"
+
+
 def _families(names: Sequence[str] | None) -> list[Family]:
     known = families()
     for name in names or ():
@@ -250,9 +259,11 @@ def _families(names: Sequence[str] | None) -> list[Family]:
     return [item for item in known.values() if item.baseline or (item.default if names is None else item.name in names)]
 
 
-def _problem(rows: Sequence[Row], configs: Configurations) -> str | None:
-    if len(configs.ids) < FEWEST:
-        return f"{len(configs.ids)} configurations; at least {FEWEST} are needed"
+def _problem(rows: Sequence[Row], configs: Configurations, written: int = 0) -> str | None:
+    """Why an outcome cannot be fitted. written : configurations as their records name them"""
+    if (n := len(configs.ids)) < FEWEST:
+        same = f" ({written} by their settings: those that a fit cannot tell apart are one)" if written > n else ""
+        return f"{n} configurations{same}; at least {FEWEST} are needed"
     if not varies(configs.values):
         return f"it never varies: {configs.values[0]:.4g} in all {len(configs.ids)} configurations"
     return None

@@ -14,6 +14,7 @@ from typing import Any
 
 from predictor.errors import RegistryError, listed
 from predictor.importers.readers.files import read_table
+from predictor.importers.readers.flat import folder_of
 from predictor.importers.table import Cell, ImportedTable
 
 CLEAN = "results-imagenet.csv"
@@ -96,9 +97,7 @@ def read_timm(folder: str | Path) -> ImportedTable:
 
     Raises RegistryError where a file is missing, or lists a model at one size twice.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise RegistryError("no such folder", where=str(folder), remedy="name timm's results folder")
+    folder = folder_of(Path(folder), "timm's results folder")
     needed = [CLEAN, *(name for files in SHIFTS.values() for name in files if name)]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
@@ -158,6 +157,7 @@ def _by_model(path: Path) -> dict[tuple[str, str], dict[str, Cell]]:
     for place, row in zip(table.places, table.rows, strict=True):
         key = str(row[at["model"]]), str(row[at["img_size"]])
         if key in found:
-            raise RegistryError(f"{place}: {key[0]!r} at {key[1]} px stands there twice", where=str(path))
+            raise RegistryError(f"{place}: {key[0]!r} at {key[1]} px stands there twice", where=str(path),
+                                remedy="remove one of the two lines")  # fmt: skip
         found[key] = {name: row[position] for name, position in at.items()}
     return found

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from predictor.errors import PredictorError
+from predictor.files import beside
 from predictor.records.schema import Counted, RunRecord
 
 Scalar = str | int | float | bool
@@ -49,6 +53,18 @@ def measured(record: RunRecord) -> dict[str, float]:
 def lacking(library: str) -> PredictorError:
     """The error where a tracker's library is not installed."""
     return PredictorError(f"{library} is not installed", remedy='install it: pip install "predictor[integrations]"')
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside, for a library that writes by itself: it gets the name of `folder` once it is whole."""
+    temporary = beside(folder)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _flat(prefix: str, value: Any) -> dict[str, Scalar]:

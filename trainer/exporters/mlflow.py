@@ -79,12 +79,12 @@ def allowed(values: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _known(client: object, experiment: str) -> set[str]:
-    """Runs of an experiment that were exported."""
+    """Runs of an experiment that were exported; one that an export left unfinished is not."""
     ids: set[str] = set()
     token = None
     while True:
         page = client.search_runs([experiment], max_results=PAGE, page_token=token)  # type: ignore[attr-defined]
-        ids |= {run.data.tags[TAG] for run in page if TAG in run.data.tags}
+        ids |= {run.data.tags[TAG] for run in page if TAG in run.data.tags and run.info.status != "RUNNING"}
         token = page.token
         if not token:
             return ids

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from predictor.records.schema import RunRecord
-from trainer.exporters.flat import lacking, measured, settings
+from trainer.exporters.flat import lacking, measured, settings, whole
 
 
 def export(records: Iterable[RunRecord], output: str) -> int:
@@ -21,7 +21,7 @@ def export(records: Iterable[RunRecord], output: str) -> int:
         if folder.exists():
             continue
         steps = settings(record).get("image_steps", 0)
-        with SummaryWriter(str(folder)) as writer:
+        with whole(folder) as temporary, SummaryWriter(str(temporary)) as writer:
             writer.add_hparams(settings(record), measured(record), run_name=".",
                                global_step=steps if isinstance(steps, int) else 0)  # fmt: skip
         added += 1

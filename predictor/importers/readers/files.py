@@ -18,6 +18,7 @@ from predictor.reading import MIB, check_regular, opened_text, read_text
 
 MAX_FILE = 1024 * MIB
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SHEET = "in the map, as in  sheet: '{}'"
 ENDINGS = (*SEPARATORS, ".json", ".jsonl", ".parquet", ".xlsx")
 
 
@@ -33,8 +34,9 @@ def read_table(path: str | Path, *, separator: str | None = None, sheet: str | N
     path = Path(path)
     ending = path.suffix.lower()
     if ending not in ENDINGS:
-        raise RegistryError(f"ends in {ending!r}; read are {', '.join(ENDINGS)}" if ending else "has no ending",
-                            where=str(path), remedy="save it as one of these")  # fmt: skip
+        problem = f"ends in {ending!r}" if ending else "has no ending"
+        raise RegistryError(f"{problem}; read are {', '.join(ENDINGS)}", where=str(path),
+                            remedy="save it as one of these")  # fmt: skip
     try:
         size = check_regular(path).stat().st_size
         if size > MAX_FILE:
@@ -48,9 +50,11 @@ def read_table(path: str | Path, *, separator: str | None = None, sheet: str | N
         raise RegistryError("no such file", where=str(path), remedy="name an existing table") from None
     except IsADirectoryError:
         raise RegistryError("is a folder", where=str(path), remedy="name a table in it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"is no UTF-8 text ({error.reason})"
-        raise RegistryError(f"cannot be read: {reason}", where=str(path), remedy="name a readable table") from None
+    except UnicodeDecodeError as error:
+        raise RegistryError(f"is no UTF-8 text ({error.reason})", where=str(path), remedy="save it as UTF-8") from None
+    except OSError as error:
+        raise RegistryError(f"cannot be read: {error.strerror}", where=str(path),
+                            remedy="name a readable table") from None  # fmt: skip
 
 
 def _delimited(path: Path, separator: str) -> ImportedTable:
@@ -87,6 +91,8 @@ def _json(path: Path, *, lines: bool) -> ImportedTable:
                 remedy='write it as [{"column": value, ...}, ...]; with pandas: frame.to_json(FILE, orient="records")',
             )
         found = [(f"record {n}", record) for n, record in enumerate(content, 1)]
+    if not found:
+        raise RegistryError("holds no record", where=str(path), remedy="name a file with a record a run")
     for place, record in found:
         if not isinstance(record, dict):
             raise RegistryError(f"is a {type(record).__name__}; needed a mapping", where=f"{path}, {place}")
@@ -116,6 +122,9 @@ def _parquet(path: Path) -> ImportedTable:
             found = connection.execute("SELECT * FROM read_parquet($1)", [source])
             names = [column[0] for column in found.description]
             rows = found.fetchall()
+            tree = connection.execute("SELECT name, num_children FROM parquet_schema($1)", [source]).fetchall()
+            own = _columns(tree)
+            names[: len(own)] = own
     except duckdb.Error as error:
         problem = str(error).splitlines()[0]
         raise RegistryError(
@@ -124,9 +133,19 @@ def _parquet(path: Path) -> ImportedTable:
     return ImportedTable.of(str(path), names, ((f"row {n}", [plain(c) for c in row]) for n, row in enumerate(rows, 1)))
 
 
+def _columns(tree: list[tuple[str, int | None]]) -> list[str]:
+    """The columns of a Parquet file; the engine renames those that differ in capitals alone."""
+    names, inner = [], 0
+    for name, children in tree[1:]:  # the first one is the root; inner ones follow their column
+        if inner == 0:
+            names.append(name)
+        inner += (children or 0) - (inner > 0)
+    return names
+
+
 def _workbook(path: Path, sheet: str | None) -> ImportedTable:
     with workbook(path) as book:
-        rows = list(_filled(sheet_of(book, path, sheet).iter_rows(values_only=True)))
+        rows = list(_filled(sheet_of(book, path, sheet, SHEET).iter_rows(values_only=True)))
     if not rows:
         raise RegistryError("is empty", where=str(path), remedy="name another sheet")
     _, header = rows[0]

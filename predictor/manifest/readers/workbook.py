@@ -80,20 +80,18 @@ def _write(path: Path, text: Path, sheet: str | None) -> list[int]:
     return numbers
 
 
-def sheet_of(book: object, path: Path, wanted: str | None) -> object:
-    """The sheet of that name, or the only one. Raises ManifestError where it has to be named, or is not there."""
+def sheet_of(book: object, path: Path, wanted: str | None, said: str = '--sheet "{}"') -> object:
+    """The sheet of that name, or the only one. Raises ManifestError where it has to be named, or is not there.
+
+    said : how one is named
+    """
     names = [sheet.title for sheet in book.worksheets]
     found = ", ".join(map(repr, names))
     if wanted is None and len(names) == 1:
         return book.worksheets[0]
-    if wanted is None:
-        raise ManifestError(
-            f"has {len(names)} sheets: {found}", where=str(path), remedy=f'name one: --sheet "{names[0]}"'
-        )
     if wanted not in names:
-        raise ManifestError(
-            f"no sheet {wanted!r}; found {found}", where=str(path), remedy=f'name one: --sheet "{names[0]}"'
-        )
+        problem = f"has {len(names)} sheets: {found}" if wanted is None else f"no sheet {wanted!r}; found {found}"
+        raise ManifestError(problem, where=str(path), remedy=f"name one: {said.format(names[0])}")
     return book[wanted]
 
 
