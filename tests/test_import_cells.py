@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from test_import_table import call, one_line, refusal, table
 
-from predictor.errors import FitError, ManifestError, RegistryError
+from predictor.errors import FitError, ManifestError, RegistryError, SpecError
 from predictor.fitting import fit_registry
 from predictor.importers.build import build
-from predictor.importers.mapping import checked_map
+from predictor.importers.mapping import checked_map, read_map_text
 from predictor.importers.readers.files import read_table
 from predictor.importers.table import ImportedTable
 from predictor.importers.timm import CLEAN, SHIFTS, read_timm
@@ -61,6 +62,19 @@ def test_a_truth_of_a_map_is_the_same_in_every_file(cells: list[Any], said: Any)
     assert names({**SMALL, "only": {"w": [said]}}, small(w=cells)) == ["a"]
     none = refusal({**SMALL, "only": {"w": [said]}}, small(w=["no", "?"]))
     assert "no row is left; 2 rows left out: w is not" in none
+
+
+def test_numbers_of_classes_are_looked_up_as_only_does() -> None:
+    plan = {**COUNTED, "counts": {"k": "n", "classes": {"by": "w", "of": {10: 3, 20: 2}}}}
+    found = build(small(w=["10.0", 20]), checked_map(plan, "m")).records
+    assert [len(record.data.stages[0].counts) for record in found] == [3, 2]
+
+
+def test_what_a_map_may_name_beside_texts_and_numbers(tmp_path: Path) -> None:
+    assert names({**SMALL, "only": {"w": [date(2026, 1, 2)]}}, small(w=["5", "2026-01-02"])) == ["b"]
+    (tmp_path / "map.yaml").write_text("- study\n")
+    with pytest.raises(SpecError, match=r"map.yaml: holds no map\. state study, target_set"):
+        read_map_text(tmp_path / "map.yaml")
 
 
 def test_reference_sets_compare_cells_as_only_does() -> None:

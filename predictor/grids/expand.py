@@ -38,7 +38,10 @@ from predictor.grids.schema import (
 from predictor.reading import read_text
 from predictor.spec import Recipe, RunSpec, Seeds, Stage, StageData, TargetSet, planned_counts
 
-HOLDS = {"grid": "state study, sources, target_sets, model, ..."}
+HOLDS = {
+    "grid": "state study, sources, target_sets, model, ...",
+    "map": "state study, target_set, domain, outcomes, ... (docs/import.md)",
+}
 DRAWS_PER_SAMPLE = 50  # a space that gives too few different configurations by then is too small for its sample
 
 

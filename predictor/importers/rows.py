@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from statistics import fmean
 from typing import Any, TypeVar
 
@@ -247,10 +248,7 @@ class TableRows:
         if isinstance(classes, Constant):
             return self._needed(number_, cells, classes.column, _class_number)
         if isinstance(classes, MappedClasses):
-            value = self._needed(number_, cells, classes.by, text)
-            if value is not None and value not in classes.of:
-                self._fault(number_, classes.by, f"{value!r} has no number of classes in the map (counts.classes.of)")
-            return classes.of.get(value or "")
+            return self._needed(number_, cells, classes.by, partial(_stated_classes, classes.of))
         return classes
 
     def _plausible(self, made: list[tuple[RunRecord, int]]) -> list[tuple[RunRecord, int]]:
@@ -316,6 +314,13 @@ def _difference(a: RunRecord, b: RunRecord) -> str:
 def _scalar(cell: Cell) -> Scalar:
     value = number(cell)
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def _stated_classes(of: Mapping[str, int], cell: Cell) -> int:
+    for value, n in of.items():
+        if same(cell, value):
+            return n
+    raise BadCell(f"{text(cell)!r} has no number of classes in the map (counts.classes.of)")
 
 
 def _class_number(cell: Cell) -> int:

@@ -141,6 +141,8 @@ def number(cell: Cell) -> float:
             value = float(cell)
         except OverflowError:
             value = math.inf
+        except TypeError:  # a date or a list of a map
+            raise BadCell(f"{shown(cell)} is no number") from None
     else:
         text = cell.strip()
         if not PLAIN.fullmatch(text):

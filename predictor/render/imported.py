@@ -66,7 +66,14 @@ def content(made: ImportResult) -> dict[str, Any]:
         "effective_robustness": [asdict(line) for line in found.lines],
         "first_runs": [] if added else [_first(record) for record in found.records[:FIRST]],
         "notes": list(found.notes),
-        "added": None if added is None else {"new": added.new, "there": added.there, "differing": added.differing},
+        "added": None
+        if added is None
+        else {
+            "new": added.new,
+            "there": added.there,
+            "differing": added.differing,
+            "differing_in": added.differing_in,
+        },
     }
 
 
