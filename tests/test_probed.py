@@ -213,7 +213,7 @@ def test_a_fit_with_probes_is_data(fit, tmp_path: Path) -> None:
 
 
 def pairs(n_domains: int = 14, per_domain: int = 2, n: int = 6, *, seed: int = 0, noise: float = 0.05) -> Pairs:
-    """Configurations of y = .2 + .9 q + (.8 + .5 (g - .5)) (f - f20)."""
+    """Configurations of y = .2 + .9 q + .3 log(C / C0) + (.8 + .5 (g - g0)) (f - f20)."""
     generator = np.random.default_rng(seed)
     sets = np.repeat(np.arange(n_domains * per_domain), n)
     q, g = (
@@ -222,18 +222,20 @@ def pairs(n_domains: int = 14, per_domain: int = 2, n: int = 6, *, seed: int = 0
     )
     growth = generator.normal(0, 1, len(sets))
     slope = float(np.mean([g[sets == i][0] for i in range(n_domains * per_domain)]))
-    y = 0.2 + 0.9 * q + (0.8 + 0.5 * (g - slope)) * growth + generator.normal(0, noise, len(sets))
+    log_c = np.log(generator.integers(2, 60, n_domains * per_domain))
+    more = 0.3 * (log_c - log_c.mean())[sets]
+    y = 0.2 + 0.9 * q + more + (0.8 + 0.5 * (g - slope)) * growth + generator.normal(0, noise, len(sets))
     names = np.array([f"t{i}" for i in sets])
     return Pairs(
         f=growth + 0.3, f20=np.full(len(sets), 0.3), y=y, level=q, slope=g, centre=np.zeros(len(sets)),
-        chance=np.full(len(sets), 0.1), target_sets=names, domains=np.array([f"d{i // per_domain}" for i in sets]),
+        chance=np.exp(-log_c)[sets], target_sets=names, domains=np.array([f"d{i // per_domain}" for i in sets]),
     )  # fmt: skip
 
 
 def test_the_law_is_found_again() -> None:
     found = learn(pairs(), 20_000, new_domain=True)
-    wanted = {"constant": 0.2, "level": 0.9, "growth": 0.8, "stretch": 0.5}
-    close = {"constant": 0.06, "level": 0.06, "growth": 0.06, "stretch": 0.2}  # the prior of the last one is 0
+    wanted = {"constant": 0.2, "level": 0.9, "growth": 0.8, "stretch": 0.5, "classes": 0.3}
+    close = {"constant": 0.06, "level": 0.06, "growth": 0.06, "stretch": 0.2, "classes": 0.06}  # priors of both are 0
     assert all(abs(found[name] - value) < close[name] for name, value in wanted.items())
 
 
@@ -351,7 +353,18 @@ def test_images_that_cannot_be_read_cost_no_prediction(fit, folder: Path, tmp_pa
 @pytest.mark.parametrize(("slope", "grown"), [(0.5, 1.5), (3.0, 0.0)])
 def test_more_images_never_lower_what_a_probe_says(slope: float, grown: float) -> None:
     """However steep the probe: growth is stretched down to none, and never turned round."""
-    mapping = {"constant": 0.0, "level": 1.0, "growth": 2.0, "stretch": -1.0, "slope": 0.0}
+    mapping = {"constant": 0.0, "level": 1.0, "growth": 2.0, "stretch": -1.0, "classes": 2.0}
+    mapping |= {"slope": 0.0, "n_classes": 4.0}
     f, f20 = np.array([1.5]), np.array([0.5])
-    assert combined(mapping, Told(0.25, slope), None, f, f20).tolist() == [0.25 + grown]
-    assert combined(mapping, Told(0.25, slope), 0.25, f, f20).tolist() == [0.5 + grown]
+    assert combined(mapping, Told(0.25, slope), None, np.array([0.25]), f, f20).tolist() == [0.25 + grown]
+    assert combined(mapping, Told(0.25, slope), 0.25, np.array([0.25]), f, f20).tolist() == [0.5 + grown]
+
+
+def test_more_classes_raise_the_level_of_a_new_domain_alone() -> None:
+    """At as many images of each there are more in all; the model of a known domain knows that already."""
+    mapping = {"constant": 0.0, "level": 1.0, "growth": 1.0, "stretch": 0.0, "classes": 0.5, "slope": 0.0}
+    mapping["n_classes"] = 5.0
+    chance, f = np.array([0.2, 0.05]), np.zeros(2)
+    new = combined(mapping, Told(0.0, 0.0), None, chance, f, f)
+    assert new.tolist() == pytest.approx([0.0, 0.5 * np.log(4)])
+    assert combined(mapping, Told(0.0, 0.0), 0.0, chance, f, f).tolist() == [0.0, 0.0]

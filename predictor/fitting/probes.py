@@ -1,10 +1,10 @@
 """What probes of the images say of accuracies: learnt from target sets and domains that the models had not seen.
 
-Four coefficients (`predictor.models.probed`) are fitted to configurations of left-out target sets, or of left-out
-domains, by weighted least squares with a prior that trusts the probe: level and growth count once, nothing is added.
-Every target set of a domain weighs the same, and every domain. The coefficients that predict a target set, or a
-domain, come from the others alone; its models as well, so that residuals are those of a new one. (The models that the
-other domains are predicted with have seen it: that touches four coefficients, not a level.)
+Five coefficients (`predictor.models.probed`; four for a new target set) are fitted to configurations of left-out
+target sets, or of left-out domains, by weighted least squares with a prior that trusts the probe: level and growth
+count once, nothing is added. Every target set of a domain weighs the same, and every domain. The coefficients that
+predict a target set, or a domain, come from the others alone; its models as well, so that residuals are those of a new
+one. (The models that the other domains are predicted with have seen it: that touches five coefficients, not a level.)
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ from predictor.statistics.conformal import grouped_quantile
 
 FEWEST_PROBED = 3  # target sets with a probe
 NOISE = 0.3  # logits that a probe leaves of a level: how much the data count against the prior
-PRIOR = np.array([0.0, 1.0, 1.0, 0.0])  # constant, level, growth, stretch
-PRIOR_SD = np.array([1.0, 0.3, 0.3, 1.0])
+NAMES = ("constant", "level", "growth", "stretch", "classes")
+PRIOR = np.array([0.0, 1.0, 1.0, 0.0, 0.0])
+PRIOR_SD = np.array([1.0, 0.3, 0.3, 1.0, 0.5])
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,19 +189,20 @@ def pairs_of(
 
 def learn(pairs: Pairs, image_steps: float | None, *, new_domain: bool) -> dict[str, Any]:
     """The mapping of `predictor.models.probed`, by least squares with a prior."""
-    sets, index, sizes = np.unique(pairs.target_sets, return_inverse=True, return_counts=True)
-    home = np.array([pairs.domains[np.flatnonzero(index == i)[0]] for i in range(len(sets))])
-    slope = float(np.mean([pairs.slope[np.flatnonzero(index == i)[0]] for i in range(len(sets))]))
-    _, at, n_sets = np.unique(home, return_inverse=True, return_counts=True)
+    _, first, index, sizes = np.unique(pairs.target_sets, return_index=True, return_inverse=True, return_counts=True)
+    _, at, n_sets = np.unique(pairs.domains[first], return_inverse=True, return_counts=True)
     weight = (1 / sizes / (n_sets[at] if new_domain else 1.0))[index]
+    slope, log_classes = float(pairs.slope[first].mean()), -np.log(pairs.chance)
+    usual = float(log_classes[first].mean())
     growth = pairs.f - pairs.f20
     level = pairs.level if new_domain else pairs.level - pairs.centre
-    design = np.column_stack([np.ones(len(level)), level, growth, (pairs.slope - slope) * growth])
+    more = log_classes - usual if new_domain else np.zeros(len(level))  # else the model knows what classes do
+    design = np.column_stack([np.ones(len(level)), level, growth, (pairs.slope - slope) * growth, more])
     rest = pairs.y - (0.0 if new_domain else pairs.f20) - design @ PRIOR
     precision = (design * weight[:, None]).T @ design / NOISE**2 + np.diag(1 / PRIOR_SD**2)
     found = PRIOR + np.linalg.solve(precision, (design * weight[:, None]).T @ rest / NOISE**2)
-    names = ("constant", "level", "growth", "stretch")
-    return {**dict(zip(names, map(float, found), strict=True)), "slope": slope, "image_steps": image_steps}
+    coefficients = dict(zip(NAMES, map(float, found), strict=True))
+    return {**coefficients, "slope": slope, "n_classes": float(np.exp(usual)), "image_steps": image_steps}
 
 
 def applied(mapping: Mapping[str, Any], pairs: Pairs, *, new_domain: bool) -> Floats:
@@ -211,7 +213,7 @@ def applied(mapping: Mapping[str, Any], pairs: Pairs, *, new_domain: bool) -> Fl
         first = own[0]
         told = Told(float(pairs.level[first]), float(pairs.slope[first]))
         centre = None if new_domain else float(pairs.centre[first])
-        eta[own] = combined(mapping, told, centre, pairs.f[own], pairs.f20[own])
+        eta[own] = combined(mapping, told, centre, pairs.chance[own], pairs.f[own], pairs.f20[own])
     return from_above(eta, pairs.chance)
 
 
@@ -275,8 +277,7 @@ def _spread(residuals: Floats, pairs: Pairs) -> dict[str, Any]:
 
 
 def _prior(image_steps: float | None) -> dict[str, Any]:
-    names = ("constant", "level", "growth", "stretch")
-    return {**dict(zip(names, PRIOR.tolist(), strict=True)), "slope": 0.0, "image_steps": image_steps}
+    return {**dict(zip(NAMES, PRIOR.tolist(), strict=True)), "slope": 0.0, "n_classes": 1.0, "image_steps": image_steps}
 
 
 def covered(residuals: Floats, groups: NDArray[Any]) -> dict[str, list[int]]:

@@ -3,12 +3,13 @@
 A model that never saw a target set knows how accuracy changes with the counts, but not its level; a probe
 (`predictor.images`) knows the level of 20 images a class and how fast it grows. In logits of the share above chance
 
-    new domain        eta = a + c q + (b + d (g - g0)) (f - f20)
+    new domain        eta = a + c q + e log(C / C0) + (b + d (g - g0)) (f - f20)
     new target set    eta = f20 + a + c (q - q0) + (b + d (g - g0)) (f - f20)
 
 f : the model for the manifest, f20 : the same for 20 images of each class and nothing else; q, g : level and slope of
-the probe; q0 : mean level of the known target sets of the domain; a, b, c, d learnt from left-out target sets
-(`predictor.fitting.probes`).
+the probe; C : number of classes, since at 20 images of each a network sees more images in all, which the probe's fixed
+features make nothing of; q0 : mean level of the known target sets of the domain; a, b, c, d, e learnt from left-out
+target sets (`predictor.fitting.probes`).
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ def _indicators(features: Sequence[str]) -> list[str] | None:
 def parameters(base: Parameters, mapping: Mapping[str, Any], told: Told, centre: float | None) -> dict[str, Any]:
     """Parameters of kind 'probed'.
 
-    mapping : constant, level, growth, stretch (a, c, b, d), slope (g0) and image_steps, as fit.json keeps them
+    mapping : constant, level, growth, stretch, classes (a, c, b, d, e), slope, n_classes (g0, C0) and image_steps, as
+        fit.json keeps them
     centre : q0 of the known domain; None: a new domain
     """
     return {
@@ -139,11 +141,13 @@ def parameters(base: Parameters, mapping: Mapping[str, Any], told: Told, centre:
     }
 
 
-def combined(mapping: Mapping[str, Any], told: Told, centre: float | None, f: Floats, f20: Floats) -> Floats:
+def combined(
+    mapping: Mapping[str, Any], told: Told, centre: float | None, chance: Floats, f: Floats, f20: Floats
+) -> Floats:
     """(n,) the formula of this module."""
     stretch = mapping["growth"] + mapping["stretch"] * (told.slope - mapping["slope"])
     level = told.level if centre is None else told.level - centre
-    start = 0.0 if centre is None else f20
+    start = f20 if centre is not None else -mapping["classes"] * np.log(chance * mapping["n_classes"])
     return start + mapping["constant"] + mapping["level"] * level + max(stretch, 0.0) * (f - f20)
 
 
@@ -157,4 +161,5 @@ def evaluate_probed(ready: Any, cases: Sequence[Case], clip: bool) -> Floats:
     model, mapping, told, centre = ready
     chance = np.array([case.chance for case in cases])
     f = above_chance(model.evaluate(cases, clip=clip), chance)
-    return from_above(combined(mapping, told, centre, f, at_reference(model, cases, mapping["image_steps"])), chance)
+    f20 = at_reference(model, cases, mapping["image_steps"])
+    return from_above(combined(mapping, told, centre, chance, f, f20), chance)

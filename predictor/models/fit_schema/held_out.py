@@ -88,7 +88,9 @@ class ProbeMapping(StoredPart):
     level: float
     growth: float
     stretch: float
+    classes: float
     slope: float
+    n_classes: Annotated[float, Field(gt=0)]
     image_steps: Annotated[float, Field(gt=0)] | None
 
 
