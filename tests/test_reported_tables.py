@@ -89,12 +89,23 @@ def test_names_of_columns_may_hold_blanks() -> None:
 
 def test_lengths_tell_what_matters() -> None:
     rng = np.random.default_rng(3)
-    x = rng.normal(size=(150, 4))
-    lengths, signal, noise = learnt_lengths(
-        x, np.sin(2 * x[:, 0]) + 0.3 * x[:, 1] + rng.normal(0, 0.1, 150), np.ones(150)
-    )
-    assert lengths[0] < lengths[1] < lengths[2:].min() and signal > 0.2 and 0.005 < noise < 0.02
-    assert np.allclose(np.log2(lengths) * 4, np.round(np.log2(lengths) * 4)), "quarters of an octave"
+    x, one = rng.normal(size=(150, 4)), np.zeros(150, dtype=np.int64)
+    found = learnt_lengths(x, np.sin(2 * x[:, 0]) + 0.3 * x[:, 1] + rng.normal(0, 0.1, 150), np.ones(150), one)
+    assert found.lengths[0] < found.lengths[1] < found.lengths[2:].min()
+    assert found.shared > 0.2 and 0.005 < found.noise < 0.02 and found.own == found.level == 0
+    assert np.allclose(np.log2(found.lengths) * 4, np.round(np.log2(found.lengths) * 4)), "quarters of an octave"
+
+
+def test_what_differs_between_target_sets_is_not_told_of_the_columns() -> None:
+    """Levels and slopes differ; a length that had to explain them would be short, and nothing learnt of a neighbour."""
+    rng = np.random.default_rng(4)
+    x, sets = rng.normal(size=(160, 2)), np.repeat(np.arange(8), 20)
+    level, slope = rng.normal(0, 2, 8), rng.normal(1, 0.7, 8)
+    y = level[sets] + slope[sets] * x[:, 0] + rng.normal(0, 0.1, 160)
+    found = learnt_lengths(x, y, np.ones(160), sets)
+    blind = learnt_lengths(x, y, np.ones(160), np.zeros(160, dtype=np.int64))
+    assert found.level + found.own > 0.5 and found.noise < 0.03 < 1 < blind.noise
+    assert found.lengths[0] > 1 and found.lengths[1] > 4 * found.lengths[0]
 
 
 def test_every_law_is_the_same_for_a_seed() -> None:

@@ -84,18 +84,20 @@ def gaussian_process(rows: Sequence[Row]) -> dict[str, Any]:
     left, noise = _logit(measured) - _logit(predicted), 1 / (4 * p * (1 - p)) / seeds
     points, grids, start = (values - center) / scale, (VARIANCES, NOISES), list(START)
     if rows[0].case.distribution is None:
-        lengths, signal, factor = learnt_lengths(points, left, noise)
-        grids = REPORTED_VARIANCES, REPORTED_NOISES
-        start = [nearest(grids[0], signal), 0, 0, 0, 0, nearest(grids[1], factor), START[-1]]
+        learnt = learnt_lengths(points, left, noise, level[1])
+        lengths, grids = learnt.lengths, (REPORTED_VARIANCES, REPORTED_NOISES)
+        variances = (learnt.shared, learnt.own, 0.0, learnt.level, 0.0)
+        start = [nearest(grids[0], value) if value > 0 else 0 for value in variances]
+        start += [nearest(grids[1], learnt.noise), START[-1]]
     else:
         lengths = np.array([LENGTHS.get(name, LENGTH) for name in (*names, BASE)])
     points = points / lengths
     found = _search(points, level[1], domain[1], left, noise, *grids, start)
     lengths = lengths * FACTORS[found[-1]]
     points = np.round(points / FACTORS[found[-1]], DIGITS)
-    variances = np.array([grids[0][i] for i in found[: len(KINDS)]])
+    found_variances = np.array([grids[0][i] for i in found[: len(KINDS)]])
     own = np.arange(len(left)) if len(left) <= EXACT else np.linspace(0, len(left) - 1, INDUCING).astype(np.int64)
-    weights = _weights(points, level[1], domain[1], left, noise * grids[1][found[-2]], variances, own)
+    weights = _weights(points, level[1], domain[1], left, noise * grids[1][found[-2]], found_variances, own)
     return {
         "kind": "gaussian_process",
         "features": [*names, *(name for name in base["features"] if name not in names)],
@@ -106,7 +108,7 @@ def gaussian_process(rows: Sequence[Row]) -> dict[str, Any]:
         "lengths": lengths.tolist(),
         "low": values.min(axis=0).tolist(),
         "high": values.max(axis=0).tolist(),
-        "variances": dict(zip(KINDS, variances.tolist(), strict=True)),
+        "variances": dict(zip(KINDS, found_variances.tolist(), strict=True)),
         "noise": grids[1][found[-2]],
         "points": points[own].tolist(),
         "weights": [finite(float(f"{value:.8g}")) for value in weights],
