@@ -77,15 +77,15 @@ def against(own: np.ndarray, other: np.ndarray) -> str:
     return f"over the best other {own.mean() / other.mean():.2f} [{low:.2f}, {high:.2f}]"
 
 
-def errors_of_ours(block: Mapping[str, Any], configs: Configurations, tested: np.ndarray) -> np.ndarray:
-    """(n,) errors that a fit keeps of these configurations; nan where a row lacks what a family needs."""
+def said_by_ours(block: Mapping[str, Any], configs: Configurations, tested: np.ndarray) -> np.ndarray:
+    """(n,) what a fit keeps of these configurations; nan where a row lacks what a family needs."""
     said, y, at = np.array(block["predicted"]), configs.logits[tested], [-1]
     for value in np.array(block["residuals"]) + logit(said):
         later = np.flatnonzero(np.abs(y[at[-1] + 1 :] - value) < CLOSE)
         at.append(at[-1] + 1 + int(later[0]))
-    off = np.full(len(configs.ids), np.nan)
-    off[tested[at[1:]]] = np.abs(configs.scale.values(said) - configs.values[tested[at[1:]]])
-    return off
+    found = np.full(len(configs.ids), np.nan)
+    found[tested[at[1:]]] = configs.scale.values(said)
+    return found
 
 
 def errors(name: str, x: np.ndarray, y: np.ndarray, size: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
@@ -131,14 +131,16 @@ def score(title: str, records: Sequence[RunRecord], outcome: str, study: str) ->
             off[name][there] = np.abs(values - measured)
             lines.append((name, float(np.nanmean(off[name])), rho, ""))
         tested = np.unique(np.concatenate([own for _, own in folds]))
-        ours = errors_of_ours(fit.content["outcomes"][outcome][split], configs, tested)
+        ours = said_by_ours(fit.content["outcomes"][outcome][split], configs, tested)
         best_other = off[min(off, key=lambda name: float(np.nanmean(off[name])))]
         both = np.isfinite(ours) & np.isfinite(best_other)
         for row in fit.validation:
             if row["split"] == split and row["chosen"]:
                 inside, n = row["covered"]["0.9"]
-                told = f"covered {inside} of {n}, {against(ours[both], best_other[both])}, {int(both.sum())} rows"
-                lines.append((f"ours ({row['family']})", row["mae"], row["spearman"], told))
+                off_ours = np.abs(ours - configs.values)
+                told = f"covered {inside} of {n}, {against(off_ours[both], best_other[both])}, {int(both.sum())} rows"
+                rho = spearmanr(ours, configs.values, nan_policy="omit").statistic
+                lines.append((f"ours ({row['family']})", row["mae"], rho, told))
         best = min(error for _, error, _, _ in lines)
         for name, error, rho, more in sorted(lines, key=lambda line: line[1]):
             told = f"MAE {error:.4g}  ratio {error / best:.2f}  rank correlation {rho:.3f}"
