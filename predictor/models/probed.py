@@ -147,7 +147,8 @@ def combined(
     """(n,) the formula of this module."""
     stretch = mapping["growth"] + mapping["stretch"] * (told.slope - mapping["slope"])
     level = told.level if centre is None else told.level - centre
-    start = f20 if centre is not None else -mapping["classes"] * np.log(chance * mapping["n_classes"])
+    more = -mapping.get("classes", 0.0) * np.log(chance * mapping.get("n_classes", 1.0))  # fits made before have none
+    start = f20 if centre is not None else more
     return start + mapping["constant"] + mapping["level"] * level + max(stretch, 0.0) * (f - f20)
 
 

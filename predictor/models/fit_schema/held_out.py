@@ -88,9 +88,9 @@ class ProbeMapping(StoredPart):
     level: float
     growth: float
     stretch: float
-    classes: float
+    classes: float = 0.0  # fits made before know no such part
     slope: float
-    n_classes: Annotated[float, Field(gt=0)]
+    n_classes: Annotated[float, Field(gt=0)] = 1.0
     image_steps: Annotated[float, Field(gt=0)] | None
 
 
