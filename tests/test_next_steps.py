@@ -138,6 +138,23 @@ def asked_in(line: str) -> str:
     return line.partition("'my counts.csv' ")[2].partition(" --source")[0]
 
 
+ONE_SIZE = "they could be probed at 5 images a class alone; a level needs two sizes, about 14 images of each class"
+
+
+@pytest.mark.parametrize(
+    ("each", "why"), [(10, ONE_SIZE), (3, "one: 3 images; a probe needs 7 of a class; zero: 3 images; a probe needs 7")]
+)
+def test_images_too_few_for_a_probe_are_gone_on_without(place, each, why) -> None:
+    digits_folder(Path("my photos"), {"zero": each, "one": each}, splits=True)
+    text = run("predictor predict 'my photos'")
+    assert f"my photos: predicted without a probe: the images are too few to be probed: {why}" in text
+    assert "images probed" not in text
+    assert "images probed" not in started("my photos") and len(load_grid("pilots.yaml").runs)
+    for asked in ("--images 'my photos'", "--probe probe.json"):
+        fault = run(f"predictor predict 'my photos' {asked}", fails=True)
+        assert f"the images are too few to be probed: {why}" in fault and "leave the probe out" in fault
+
+
 def test_outside_of_the_fit_the_remedy_runs(place) -> None:
     digits_folder(Path("my photos"))
     Path("large.csv").write_text("label,count\nzero,90000\none,40000\ntwo,25000\n")

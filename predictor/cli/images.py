@@ -58,7 +58,7 @@ def probe_of(
     Raises FitError for a probe that is of no use.
     """
     from predictor.images.results import read_probe
-    from predictor.prediction.probed import method_known
+    from predictor.prediction.probed import method_known, why_no_level
     from predictor.prediction.recipes import named_recipe
     from predictor.prediction.request import NEW
 
@@ -81,12 +81,16 @@ def probe_of(
         return _by_network(str(wanted), name, images, of_manifest.has_images(name))
     try:
         with shown_progress("probe") as progress:
-            return of_manifest.probe_of(name, distribution.target_names, images, split=split, progress=progress)
+            probe = of_manifest.probe_of(name, distribution.target_names, images, split=split, progress=progress)
     except PredictorError as fault:
         if images is not None:
             raise
         click.echo(f"{name}: its images were not probed: {visible(str(fault))}", err=True)
         return None
+    if probe is None or images is not None or not (why := why_no_level(probe)):
+        return probe
+    click.echo(f"{name}: predicted without a probe: {visible(why)}", err=True)
+    return None
 
 
 def _by_network(method: str, name: str, images: Path | None, there: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from predictor.cli.common import FIT, LEVEL, manifest_options, repeated
-from predictor.text import command as in_words
+from predictor.text import command as in_words, visible
 
 LAST = "pilots"
 
@@ -41,8 +41,9 @@ def command(
     IMAGES is a folder (class/image.jpg or split/class/image.jpg), a Parquet file with the columns image and label, or a
     CSV list with the columns path and label. Every step is shown as the command that does it alone.
     """
+    from predictor.images.results import read_probe
     from predictor.models.fit import find_fit
-    from predictor.prediction.probed import method_known
+    from predictor.prediction.probed import method_known, why_no_level
 
     classes = ["--targets", targets] if targets is not None else []
     where = ["--output", output] if output is not None else []
@@ -50,6 +51,9 @@ def command(
     both = ("targets", "output")
     _step("digest", images)
     _step("probe", images, *repeated("probe", but=both), *classes, "--output", keep)
+    if told and (why := why_no_level(read_probe(keep))):
+        click.echo(f"{images}: predicted without a probe: {visible(why)}", err=True)
+        told = ["--no-probe"]
     _step("predict", images, *repeated("predict", but=both), *classes, *told)
     _step(LAST, images, "--next", n, *repeated(LAST, but=(*both, "n")), *classes, *told, *where)
 

@@ -23,6 +23,19 @@ def method_known(fit: Fit) -> str | None:
     return next((own["method"] for entry in fit.content["outcomes"].values() if (own := entry.get("probed"))), None)
 
 
+def why_no_level(probe: Probe) -> str:
+    """Why a probe tells no level, in words; '' where it tells one: growth is seen between two sizes."""
+    if Told.of(probe) is not None:
+        return ""
+    few = [f"{name}: {why}" for name, why in probe.left_out.items()]
+    if probe.sizes:
+        few = [
+            f"they could be probed at {probe.sizes[0].samples_per_class} images a class alone; a level needs two sizes,"
+            " about 14 images of each class"
+        ]
+    return f"the images are too few to be probed: {listed(few)}"
+
+
 def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
     """The fit for images that were probed; what it says of target sets that it knows stays as it is.
 
@@ -33,10 +46,7 @@ def with_probe(fit: Fit, probe: Probe, *, domain: str = NEW) -> Fit:
     """
     told = Told.of(probe)
     if told is None:
-        raise FitError(
-            f"the images are too few to be probed: {listed([f'{k}: {v}' for k, v in probe.left_out.items()])}",
-            remedy="leave the probe out, or probe more images",
-        )
+        raise FitError(why_no_level(probe), remedy="leave the probe out (--probe, --images), or probe more images")
     if method_known(fit) is None:
         raise FitError(
             "the fit learnt nothing from probes of images",
