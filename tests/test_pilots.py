@@ -316,6 +316,8 @@ def test_predict_with_pilots_prints_what_it_rests_on(files):
     assert f"TARGET SET {MINE}   DOMAIN cifar, 3 pilots" in text and "next pilot" in text and " -> " in text
     content = json.loads(invoke(predict_command, *words, "--format", "json").stdout)
     assert content["predictions"][0]["status"] == "pilot"
+    further = (*words, "--next", 1, "--source", folder / "mine.parquet", "--output", folder / "further.yaml")
+    assert " ".join(invoke(pilots_command, *further).stdout.split()).count("--pilot ") == 1
 
 
 def test_pilots_import_nothing_heavy(files):

@@ -129,7 +129,7 @@ def command(
     runs = check_grid(content, str(output))
     registry = pilot or Path(STUDY)
     train = in_words("trainer", "run", output, "--data", place.folder or "DIR", "--runs", registry)
-    predict = in_words("predictor", "predict", manifest, *repeated("predict", but="pilot"), "--pilot", registry)
+    predict = in_words("predictor", "predict", manifest, *repeated("predict", but=("pilot",)), "--pilot", registry)
     write_text(output, grid_text(content, [f"Pilots of {manifest}", f"Train them:  {train}"]), keep=True)
     click.echo(f"wrote {output}: {len(plan.pilots)} configurations, {runs} runs", err=True)
     mirrored = (trained.flip if flip is None else flip) is not False
