@@ -164,6 +164,12 @@ def test_outside_of_the_fit_the_remedy_runs(place) -> None:
     assert "3 configurations, 3 runs" in run(line)
 
 
+def test_a_recipe_that_no_run_had_is_answered_with_a_command_that_a_shell_takes(place) -> None:
+    digits_folder(Path("my photos"))
+    text = run("predictor predict 'my photos' --model other_network")
+    assert "predictor pilots 'my photos' --next 3 --recipe GRID.yaml" in " ".join(text.split())
+
+
 def test_the_remedies_of_errors_run(place) -> None:
     digits_folder(Path("my photos"))
     digits_list(Path("my list.csv"), {"zero": 30, "one": 30})

@@ -191,7 +191,7 @@ def _next(found: Predictions) -> list[str]:
         return [step_text(step)]
     own = best.outcomes[0]
     if best.unknown:
-        own_runs = whole(f"predictor pilots {best.manifest} --next 3 --recipe GRID.yaml")
+        own_runs = whole(command("predictor", "pilots", best.manifest, "--next", 3, "--recipe", "GRID.yaml"))
         return [f"Next: train runs with it yourself: {own_runs}."]
     if best.outside:
         return [f"Next: train it yourself at 3 sizes: {pilots_of(best.manifest)}."]
