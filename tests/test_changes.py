@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from example_made import WEB
+from synthetic import registry
 
 from predictor.cli.advise_command import command
 from predictor.distribution import LabelDistribution
@@ -61,6 +62,14 @@ def test_without_measured_actions_the_reason_is_said(recipes_fit, synthetic_fit)
     assert flat.no_actions == "all classes are as large: there is nothing to weigh"
     done = advise(recipes_fit, SKEWED, 20, recipe="frozen-lite0+class-weights", target_set="cifar100/a")
     assert done.no_actions == "class-weights is part of the recipe already"
+
+
+def test_beside_pilots_no_recipe_is_named_as_it_would_be_refused(recipes_fit) -> None:
+    mine = (("cifar/mine", ("cifar", 10, -0.9)),)
+    pilots = registry(n_configurations=3, n_seeds=1, target_sets=mine)
+    counts = dict(zip(pilots[0].distribution.target_names, COUNTS, strict=True))
+    advice = advise(recipes_fit, LabelDistribution.from_counts(counts), 20, pilots=pilots)
+    assert advice.no_actions == "pilots tell nothing of them; without --pilot they are, for frozen-lite0"
 
 
 def test_labels_that_are_merged_dropped_or_left_out() -> None:

@@ -151,7 +151,10 @@ def advise(
         every = {NOW: now, **labels, **({} if after is None else {PLAN: after})}
         done = changes(scorer, now, {name: objective.steps(item) for name, item in every.items()}, labels, after)
     able = [item.name for item in whole.evidence if len(item.actions) > 1 and item.family != fit.recipe_family]
-    why = done[1] if done[1] is None or not able else f"{done[1]}; {', '.join(able)} had: --recipe {able[0]}"
+    why = done[1]
+    if why is not None and able:
+        names = ", ".join(able)  # pilots state their recipe themselves: --recipe is refused beside them
+        why += f"; {names} had: --recipe {able[0]}" if pilots is None else f"; without --pilot they are, for {names}"
     value = base.outcome(outcome).value or 0.0
     shown = curve.points(curve.sizes(min(budget or room(curve), room(curve))))
     return Advice(
