@@ -186,7 +186,7 @@ def test_the_command_shows_the_curve_the_prices_and_the_steps(files, tmp_path):
 def test_prices_that_are_none_are_refused(tmp_path, text, message):
     (tmp_path / "p.csv").write_text(text)
     with pytest.raises(PredictorError) as told:
-        read_prices(tmp_path / "p.csv")
+        read_prices(tmp_path / "p.csv", ["a"])
     assert message in told.value.problem and "label,price" in told.value.remedy
 
 
@@ -197,6 +197,17 @@ def test_a_class_without_a_price_is_named(files, tmp_path):
     assert done.exit_code == 2 or isinstance(done.exception, PredictorError)
     told = done.output or str(done.exception)
     assert "no price for" in told or "no price for" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", [("advise", "--budget", 5, "--price"), ("curve", "--price-image")])
+def test_a_price_of_a_class_that_is_not_there_is_refused(files, tmp_path, command):
+    path, fit = files
+    (tmp_path / "price.csv").write_text(f"label,price\n{NAMES[0].upper()},1\nunicorn,2\n*,1\n")
+    name, *words = command
+    done = CliRunner().invoke(predictor, list(map(str, (name, path, "--fit", fit, *words, tmp_path / "price.csv"))))
+    told = done.output or str(done.exception)
+    assert f"names classes that the manifest does not have: {NAMES[0].upper()!r} (near: {NAMES[0]!r}" in told
+    assert "'unicorn'; its classes begin" in told and "spell them as the manifest does" in told
 
 
 def test_sizes_that_people_name_are_spent_whole():

@@ -96,7 +96,7 @@ def command(
     from predictor.images.of_manifest import has_images
     from predictor.models.fit import find_fit
     from predictor.planning import advise
-    from predictor.planning.advice.prices import read_prices
+    from predictor.planning.advice.prices import classes_priced, read_prices
     from predictor.render import advice as pages
     from predictor.render.advice import CLASS_COLUMNS, class_rows
     from predictor.render.layout import untied
@@ -118,7 +118,9 @@ def command(
         fit, {manifest: distribution}, how.get("split"), target_set=known, images=images, probe_file=probe_file,
         no_probe=no_probe, **{key: asked.get(key) for key in ("recipe", "model", "image_size")},
     )  # fmt: skip
-    asked |= {"cuts": cuts, "prices": None if price is None else read_prices(price)}
+    priced = classes_priced(fit, distribution, asked["target_set"])
+    prices = None if price is None else read_prices(price, priced)
+    asked |= {"cuts": cuts, "prices": prices}
     if plot is not None:
         from predictor.render.drawn import check_figure
 

@@ -86,7 +86,7 @@ def command(
     images, unless --image-steps fixes them.
     """
     from predictor.models.fit import find_fit
-    from predictor.planning.advice.prices import read_prices
+    from predictor.planning.advice.prices import classes_priced, read_prices
     from predictor.planning.scaling import scale_curve
     from predictor.render import curve as pages
     from predictor.render.drawn import check_figure, write_figure
@@ -102,9 +102,10 @@ def command(
             from predictor.records import read_registry
 
             asked[name] = read_registry(place)
+    priced = classes_priced(fit, distribution, asked["target_set"])
     found = scale_curve(
         fit, distribution, scale, manifest=manifest, images_per_second=speed, price_hour=price_hour,
-        prices=None if price_image is None else read_prices(price_image), **asked,
+        prices=None if price_image is None else read_prices(price_image, priced), **asked,
     )  # fmt: skip
     if plot is not None:
         write_figure(pages.plot(found, axis), plot)

@@ -19,6 +19,7 @@ from predictor.models.scales import Scale
 from predictor.planning.advice.allocation import affordable, best, proportional, smallest_first, uniform
 from predictor.planning.advice.changes import PLAN, Change, Scorer, changes, relabelled
 from predictor.planning.advice.curve import Curve, Predicted
+from predictor.planning.advice.prices import ANY
 from predictor.planning.advice.reach import reach, room
 from predictor.planning.advice.results import NOW, Advice, Against, ClassChange, Plan
 from predictor.planning.objective import Floats, Objective, Targets, growth_of, named_targets
@@ -38,7 +39,6 @@ RULES = {"proportional": proportional, "uniform": uniform, "smallest first": sma
 WORTH = 5e-4  # accuracy that collecting, cuts or other classes must bring beyond the plan without: 0.05 points
 LIKELY = 0.9  # probability with which leaving images out must beat keeping them
 FEW, MORE = 1, 2  # new other classes that are tried: 1, 2, 4, ...
-ANY = "*"  # in a table of prices: every class that it does not name
 POINTS = 0.05  # how much more "5 points more" is
 
 

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from predictor.errors import PredictorError
+from predictor.errors import PredictorError, with_near
 from predictor.reading import MIB, read_text
 
+if TYPE_CHECKING:
+    from predictor.distribution import LabelDistribution
+    from predictor.models.fit import Fit
+
+ANY = "*"  # every class that the file does not name
 MOST = 256 * MIB  # bytes
 HOW = "write a CSV with the columns label,price; the label * stands for every class that is not named"
 
 
-def read_prices(path: str | Path) -> dict[str, float]:
+def classes_priced(fit: Fit, distribution: LabelDistribution, target_set: str) -> list[str]:
+    """The classes that a table of prices may name: of the manifest, and of a target set that the fit knows."""
+    own = fit.target_sets.get(target_set)
+    return sorted({*distribution.class_names, *distribution.target_names, *(own.classes if own is not None else ())})
+
+
+def read_prices(path: str | Path, classes: Sequence[str]) -> dict[str, float]:
     """{class: price of one image}; '*' for every class that is not named.
 
-    Raises PredictorError for a file that cannot be read, lacks a column, names a class twice or holds no price above 0.
+    classes : that there are, of which the file may name some
+
+    Raises PredictorError for a file that cannot be read, lacks a column, names a class twice or one that there is not,
+    or holds no price above 0.
     """
     try:
         lines = read_text(Path(path), limit=MOST).splitlines()
@@ -42,4 +58,11 @@ def read_prices(path: str | Path) -> dict[str, float]:
         prices[label] = price
     if not prices:
         raise PredictorError("names no class", where=str(path), remedy=HOW)
+    if unknown := sorted(set(prices) - {ANY, *classes}):
+        raise PredictorError(
+            f"names classes that the manifest does not have: {with_near(unknown, classes)}; "
+            f"its classes begin {', '.join(map(repr, classes[:3]))}",
+            where=str(path),
+            remedy="spell them as the manifest does, or delete their rows",
+        )
     return prices
