@@ -155,6 +155,16 @@ def test_images_too_few_for_a_probe_are_gone_on_without(place, each, why) -> Non
         assert f"the images are too few to be probed: {why}" in fault and "leave the probe out" in fault
 
 
+def test_a_class_of_one_image_is_left_out_as_the_error_says(place) -> None:
+    digits_folder(Path("my photos"), {"zero": 30, "one": 30, "two": 1})
+    for line in ("predictor start 'my photos'", "predictor pilots 'my photos' --next 2"):
+        text = run(line, fails=True)
+        assert "class 'two' has 1 image: none is left to test on" in text and "--test-split" not in text
+        assert "add images, or leave the class out: --targets FILE, a file with one tested class a line" in text
+        Path("two.txt").write_text("zero\none\n")
+        assert "wrote" in run(f"{line} --targets two.txt --output '{line.split()[1]}.yaml'")
+
+
 def test_outside_of_the_fit_the_remedy_runs(place) -> None:
     digits_folder(Path("my photos"))
     Path("large.csv").write_text("label,count\nzero,90000\none,40000\ntwo,25000\n")

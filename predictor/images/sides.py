@@ -16,6 +16,8 @@ from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.splits import chosen_splits
 
 NO_TEST = "name the split to test on with --test-split, or lay one out: test/CLASS/image.jpg, or a column 'split'"
+LEAVE_OUT = "add images, or leave the class out: --targets FILE, a file with one tested class a line"
+ELSEWHERE = f"{LEAVE_OUT}; to test on another split: predictor pilots --test-split NAME"
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,8 @@ def sides_of(images: Images, classes: Iterable[str], split: str | None, wanted: 
         return Sides(train, test, dict(Counter(labels.tolist())))
     kept = _kept_back(images, rows.tolist())
     fit, validation = (f"{train}:{part}" for part in PARTS)
-    _check(classes, Counter(labels[kept].tolist()), where, validation)
-    trained = Counter(labels[~kept].tolist())
-    _check(classes, trained, where, fit)
+    tested, trained = Counter(labels[kept].tolist()), Counter(labels[~kept].tolist())
+    _check_parts(classes, trained, tested, where)
     note = f"no test split: {int(kept.sum()):,} of {len(rows):,} training images are kept for testing ({validation})"
     return Sides(fit, validation, dict(trained), note)
 
@@ -92,4 +93,18 @@ def _kept_back(images: Images, rows: Sequence[int]) -> NDArray[np.bool_]:
 
 def _check(classes: Sequence[str], there: Counter[str], where: str, split: str) -> None:
     if missing := [repr(name) for name in classes if not there[name]]:
-        raise DataError(f"no image of {listed(missing)} in {split!r}", where=where, remedy=NO_TEST)
+        raise DataError(f"no image of {listed(missing)} in {split!r}", where=where, remedy=ELSEWHERE)
+
+
+def _check_parts(classes: Sequence[str], trained: Counter[str], tested: Counter[str], where: str) -> None:
+    """Raise DataError where a class has too few images for both parts of the training images."""
+    faults = []
+    for there, what in ((tested, "test"), (trained, "train")):
+        for name in classes:
+            n = trained[name] + tested[name]
+            if not there[name]:
+                faults.append(f"class {name!r} has {n:,} image{'' if n == 1 else 's'}: none is left to {what} on")
+    if faults:
+        raise DataError(
+            f"{listed(faults)}; an eighth of the training images is kept for testing", where=where, remedy=LEAVE_OUT
+        )
