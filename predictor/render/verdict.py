@@ -12,6 +12,7 @@ from predictor.render.tables import number, percent
 from predictor.text import command
 
 NAMED = 3  # manifests, indicators and classes in a sentence
+PILOTS = 3  # sizes of pilots that tell level and slope
 SURE = 0.9  # probability from which one manifest is called better than another
 
 
@@ -194,10 +195,23 @@ def _next(found: Predictions) -> list[str]:
         own_runs = whole(command("predictor", "pilots", best.manifest, "--next", 3, "--recipe", "GRID.yaml"))
         return [f"Next: train runs with it yourself: {own_runs}."]
     if best.outside:
-        return [f"Next: train it yourself at 3 sizes: {pilots_of(best.manifest)}."]
+        return _next_outside(best)
     if own.value is not None and not own.backed:
         return [f"Next: 1-3 cheap runs of your own tell the level: {pilots_of(best.manifest)}."]
     return []
+
+
+def _next_outside(best: Prediction) -> list[str]:
+    """Image-steps that the fit saw, and pilots where there are not enough: at PILOTS sizes there is no more to train."""
+    lacking = PILOTS - (best.pilots["n_configurations"] if best.pilots else 0)
+    ways = []
+    for item in best.outside:
+        if item["indicator"] == "image_steps":
+            ways.append(f"ask between {item['low']:,.0f} and {item['high']:,.0f} image-steps: --image-steps N")
+    if lacking > 0:
+        many = f"{lacking} {'more ' if best.pilots else ''}size{'' if lacking == 1 else 's'}"
+        ways.append(f"train it yourself at {many}: {pilots_of(best.manifest, n=lacking)}")
+    return [f"Next: {', or '.join(ways)}."] if ways else []
 
 
 def step_text(step: NextStep) -> str:
