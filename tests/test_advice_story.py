@@ -210,6 +210,25 @@ def test_a_price_of_a_class_that_is_not_there_is_refused(files, tmp_path, comman
     assert "'unicorn'; its classes begin" in told and "spell them as the manifest does" in told
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (0.01, "1.0 % accuracy is reached now: "),
+        (0.99, "99.0 % accuracy: not "),
+        (None, "% accuracy is predicted with "),
+    ],
+)
+def test_without_a_budget_the_answer_is_how_many_images_reach_it(files, wanted, said):
+    path, fit = files
+    words = (path, "--fit", fit, "--target-set", "cifar100/a")
+    if wanted is None:
+        wanted = json.loads(invoke(*words, "--budget", 100, "--format", "json").stdout)["five_points"]["wanted"]
+    text = invoke(*words, "--reach", wanted).stdout
+    assert said in " ".join(text.split("\n\n")[0].split())
+    assert "the budget pays for" not in text and "BUDGET" not in text and "\ncollect       nothing" not in text
+    assert "BUDGET 100 images" in invoke(*words, "--reach", wanted, "--budget", 100).stdout
+
+
 def test_sizes_that_people_name_are_spent_whole():
     for budget in (1, 7, 12, 150, 500, 700, 1000, 2500, 20_000):
         manifest = LabelDistribution.from_counts(dict.fromkeys(NAMES, 20), targets=NAMES)

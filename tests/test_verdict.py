@@ -52,7 +52,7 @@ def test_from_nine_in_ten_on_it_is_sure(three, second, third, sure, of_the_third
         (None, 0, "Next: train it yourself at 3 sizes: predictor pilots m --next 3."),
         (None, 2, "Next: train it yourself at 1 more size: predictor pilots m --next 1."),
         (None, 3, None),
-        (900_000, 0, "Next: ask between 6,000 and 60,000 image-steps: --image-steps N, or train it yourself at 3 sizes"),
+        (900_000, 0, "Next: ask between 6,000 and 60,000 image-steps: --image-steps N, or train it yourself at 3 "),
         (900_000, 3, "Next: ask between 6,000 and 60,000 image-steps: --image-steps N."),
     ],
 )

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from predictor.cli.common import FIT, LEVEL, manifest_options, repeated
-from predictor.text import command as in_words, visible
+from predictor.text import command as in_words
+from predictor.text import visible
 
 LAST = "pilots"
 

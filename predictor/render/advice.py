@@ -52,10 +52,12 @@ def page(advice: Advice, *, plan: str = "advised") -> Page:
     head = title(advice.manifest, advice.status, advice.target_set, advice.domain, advice.recipe)
     budget = f"BUDGET {advice.budget:,}" + ("" if advice.priced else " images")
     first: list[Block] = [Said(_answer(advice))]
-    named: list[Block] = [Heading((*head.parts, budget))]
+    unbounded = _without_budget(advice)
+    named: list[Block] = [head if unbounded else Heading((*head.parts, budget))]
     lines: list[Block] = []
     added = [change for change in chosen.changes if change.collect > 0]
-    lines.append(Said(_named([c for c in added if c.role == "target"], "+") or "nothing", "collect"))
+    if not unbounded:
+        lines.append(Said(_named([c for c in added if c.role == "target"], "+") or "nothing", "collect"))
     if chosen.other_classes:
         new = [change for change in added if change.role == "other" and not change.now]
         lines.append(Said(f"{len(new)} new ones of {new[0].collect:,} images", "other classes"))
@@ -84,6 +86,8 @@ def _answer(advice: Advice) -> str:
     """What to do, and what it brings."""
     best, now = advice.plan("advised"), advice.plan("now")
     start = "" if not best.outside else f"OUTSIDE of what the fit saw: {outside_text(best.outside)}. "
+    if advice.reach is not None and _without_budget(advice):
+        return f"{start}{advice.manifest}: {_reached(advice.reach, advice)}."
     if best.name == "now":
         return f"{start}{advice.manifest}: nothing that the budget pays for is predicted to help."
     what = [f"collect {best.collected:,} images"] if best.collected else []
@@ -94,6 +98,25 @@ def _answer(advice: Advice) -> str:
     gain = points_text(best.gain, best.gain_low, best.gain_high).replace(" [", " points [")
     sure = "" if best.p_better is None else f", P(better) {probability(best.p_better)}"
     return f"{start}{advice.manifest}: {' and '.join(what)} ({best.name}): {levels}, {gain}{sure}."
+
+
+def _without_budget(advice: Advice) -> bool:
+    """Whether only the images for an accuracy were asked for."""
+    return advice.reach is not None and not advice.budget
+
+
+def _reached(own: Reach, advice: Advice) -> str:
+    """With how many images an accuracy is reached, as a sentence."""
+    level = f"{percent(own.wanted)} {advice.outcome}"
+    if own.images == 0:
+        return f"{level} is reached now: {percent(advice.plan('now').value)} is predicted"
+    if own.images is None:
+        return f"{level}: {own.reason}" + (
+            f"; {percent(own.value)} with {own.most:,} more images" if own.value is not None else ""
+        )
+    cost = f" for {own.cost:,.10g}" if advice.priced and own.cost is not None else ""
+    span = f"[{_images(own.low)}, {_images(own.high)}]"
+    return f"{level} is predicted with {own.images:,} more images{cost}, interval {span}"
 
 
 def summary(advice: Advice, plan: str = "advised") -> str:

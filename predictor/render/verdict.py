@@ -202,7 +202,7 @@ def _next(found: Predictions) -> list[str]:
 
 
 def _next_outside(best: Prediction) -> list[str]:
-    """Image-steps that the fit saw, and pilots where there are not enough: at PILOTS sizes there is no more to train."""
+    """Image-steps that the fit saw, and pilots where there are too few: at PILOTS sizes there is no more to train."""
     lacking = PILOTS - (best.pilots["n_configurations"] if best.pilots else 0)
     ways = []
     for item in best.outside:
