@@ -155,6 +155,22 @@ def test_images_too_few_for_a_probe_are_gone_on_without(place, each, why) -> Non
         assert f"the images are too few to be probed: {why}" in fault and "leave the probe out" in fault
 
 
+@pytest.mark.parametrize(("header", "label"), [("path,klasse\n", "klasse"), ("", "2")])
+def test_a_list_whose_columns_are_called_otherwise_says_what_to_rename(place, header, label) -> None:
+    digits_list(Path("my list.csv"))
+    rows = Path("my list.csv").read_text().splitlines()[1:]
+    Path("my list.csv").write_text(header + "".join(f"{row.rpartition(',')[0]}\n" for row in rows))
+    for name in ("probe", "digest", "start"):
+        fault = run(f"predictor {name} 'my list.csv'", fails=True)
+        assert "rename the column of the classes to 'label'" in fault and "names the columns: path,label" in fault
+        assert "--label" not in fault and "--no-header" not in fault
+    options = f"--label {label}" + ("" if header else " --no-header")
+    text = run(f"predictor predict 'my list.csv' {options}")
+    assert "my list.csv: its images were not probed: a list of images has the columns path and label; rename" in text
+    Path("my list.csv").write_text("path,label\n" + "".join(f"{row.rpartition(',')[0]}\n" for row in rows))
+    assert "not probed" not in run("predictor predict 'my list.csv'")
+
+
 def test_a_class_of_one_image_is_left_out_as_the_error_says(place) -> None:
     digits_folder(Path("my photos"), {"zero": 30, "one": 30, "two": 1})
     for line in ("predictor start 'my photos'", "predictor pilots 'my photos' --next 2"):

@@ -87,6 +87,8 @@ def probe_of(
             raise
         click.echo(f"{name}: its images were not probed: {visible(str(fault))}", err=True)
         return None
+    if probe is None and (why := of_manifest.why_not_listed(name)):
+        click.echo(f"{name}: its images were not probed: {why}", err=True)
     if probe is None or images is not None or not (why := why_no_level(probe)):
         return probe
     click.echo(f"{name}: predicted without a probe: {visible(why)}", err=True)

@@ -46,6 +46,18 @@ def has_images(manifest: str) -> bool:
     return images_of(manifest) is not None if path.suffix == ".parquet" else path.is_dir()
 
 
+def why_not_listed(manifest: str) -> str:
+    """Why the images that a CSV names are not read from it; '' where it names none, or lists them as it should.
+
+    >>> why_not_listed("-")
+    ''
+    """
+    path = Path(manifest)
+    if path.suffix != ".csv" or not path.is_file() or not lists.misses_names(path):
+        return ""
+    return "a list of images has the columns path and label; rename its columns"
+
+
 def probe_of(
     manifest: str,
     classes: Iterable[str],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from predictor.errors import DataError, listed
@@ -84,6 +85,17 @@ def lists_paths(path: Path) -> bool:
     try:
         with opened_text(path) as stream:
             return {"path", "label"} <= set(next(csv.reader(stream), []))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+
+
+def misses_names(path: Path) -> bool:
+    """Whether a CSV names images, and would be such a list if its columns were called path and label."""
+    try:
+        with opened_text(path) as stream:
+            rows = list(islice(csv.reader(stream), 2))
+        cells = [cell for row in rows for cell in row if cell]
+        return not lists_paths(path) and ("path" in cells or any((path.parent / cell).is_file() for cell in cells))
     except (OSError, UnicodeDecodeError, csv.Error):
         return False
 

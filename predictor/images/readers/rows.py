@@ -16,6 +16,10 @@ from predictor.errors import DataError, ManifestError, listed
 from predictor.manifest import ManifestSample, list_samples
 
 NO_SPLIT = "train"  # images that no split is named for
+UNNAMED = (  # what lists images is read without the options of a manifest, such as --label
+    "rename the column of the classes to 'label'; where the first line is data, write one above it that names the "
+    "columns: path,label"
+)
 LEFT_OUT = ""  # label and split of a row that has no label: it belongs to no class and no split
 
 
@@ -67,7 +71,8 @@ def rows_of(path: Path, label: str | None = None) -> Rows:
     try:
         listing = list_samples(path, split="all", label=label)
     except ManifestError as error:
-        raise DataError(error.problem, where=error.where, remedy=error.remedy) from None
+        unnamed = label is None and "--label" in (error.remedy or "")
+        raise DataError(error.problem, where=error.where, remedy=UNNAMED if unnamed else error.remedy) from None
     if not listing.samples:
         raise DataError("lists no image with a label", where=str(path))
     if several := [sample for sample in listing.samples if len(sample.labels) > 1]:
