@@ -55,7 +55,6 @@ class Fit(fits.Fit):
         from predictor.planning import predict_with_pilots
         from predictor.planning.next_step import with_next_step
         from predictor.prediction import predict
-        from predictor.prediction.probed import with_probe
 
         read = _manifests(manifests, targets, how)
         known = None if probe is None else read_probe(Path(probe))
@@ -64,8 +63,7 @@ class Fit(fits.Fit):
             found = predict(self, read, probe=known, **asked)
             told = {name: value for name, value in asked.items() if name != "all_classes"}
             return with_next_step(self, read, found, probe=known, **told)
-        fit = self if known is None else with_probe(self, known, domain=asked.get("domain", "new"))
-        return predict_with_pilots(fit, read, _records(pilots), **asked)
+        return predict_with_pilots(self, read, _records(pilots), probe=known, **asked)
 
     def _own_runs(self, asked: Mapping[str, Any]) -> Runs | None:
         """Runs of the target set that is asked for, where they were added to the fit (`predictor fit --base`)."""
@@ -107,6 +105,7 @@ class Fit(fits.Fit):
         *,
         runs: Runs | None = None,
         pilots: Runs | None = None,
+        probe: str | Path | None = None,
         targets: Iterable[str] | None = None,
         how: Mapping[str, str | bool | None] | None = None,
         **asked: Any,
@@ -117,12 +116,15 @@ class Fit(fits.Fit):
         asked : images_per_second, price_hour, prices, outcome, target_set, domain, model, image_size, image_steps,
         recipe and level, see `predictor.planning.scale_curve`. The others as in `predict`.
         """
+        from predictor.images.results import read_probe
         from predictor.planning import scale_curve
 
+        known = None if probe is None else read_probe(Path(probe))
         ((name, distribution),) = _manifests([manifest], targets, how).items()
         records = [] if runs is None else _records(runs)
+        pilots = self._own_runs(asked) if pilots is None else pilots
         own = None if pilots is None else _records(pilots)
-        return scale_curve(self, distribution, scale, manifest=name, runs=records, pilots=own, **asked)
+        return scale_curve(self, distribution, scale, manifest=name, runs=records, pilots=own, probe=known, **asked)
 
     def pilots(
         self,
@@ -142,12 +144,11 @@ class Fit(fits.Fit):
         """
         from predictor.images.results import read_probe
         from predictor.planning import plan_pilots
-        from predictor.prediction.probed import with_probe
 
-        fit = self if probe is None else with_probe(self, read_probe(Path(probe)), domain=asked.get("domain", "new"))
+        known = None if probe is None else read_probe(Path(probe))
         ((name, distribution),) = _manifests([manifest], targets, how).items()
         records = None if pilots is None else _records(pilots)
-        return plan_pilots(fit, distribution, n, manifest=name, pilots=records, **asked)
+        return plan_pilots(self, distribution, n, manifest=name, pilots=records, probe=known, **asked)
 
 
 def measure(

@@ -19,7 +19,7 @@ from predictor.cli.common import (
     say_result,
     write_text,
 )
-from predictor.cli.images import PROBE, probe_of
+from predictor.cli.images import PROBE, told_before
 from predictor.errors import PredictorError
 
 
@@ -105,19 +105,8 @@ def command(
 
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, _ = find_fit(fit_path)
-    if pilot is not None:
-        from predictor.records import read_registry
-
-        asked["pilots"] = read_registry(pilot)
-    elif fit.content.get("own_runs"):
-        from predictor.planning.pilots.based import own_records
-
-        asked["pilots"] = own_records(fit, asked["target_set"])
-    known = "new" if pilot is not None else asked["target_set"]  # else it is a name of one's own
-    asked["probe"] = probe_of(
-        fit, {manifest: distribution}, how.get("split"), target_set=known, images=images, probe_file=probe_file,
-        no_probe=no_probe, **{key: asked.get(key) for key in ("recipe", "model", "image_size")},
-    )  # fmt: skip
+    looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
+    asked |= told_before(fit, {manifest: distribution}, how.get("split"), pilot, asked, **looked)
     priced = classes_priced(fit, distribution, asked["target_set"])
     prices = None if price is None else read_prices(price, priced)
     asked |= {"cuts": cuts, "prices": prices}

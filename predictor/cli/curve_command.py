@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from predictor.cli.common import FIT, FORMAT, LEVEL, PILOT, RECIPE, manifest_options, read_manifests, say_result
+from predictor.cli.images import PROBE, told_before
 from predictor.errors import PredictorError
 
 
@@ -61,6 +62,7 @@ class ScaleRange(click.ParamType):
 @FIT
 @RECIPE
 @PILOT
+@PROBE
 @LEVEL
 @manifest_options
 @FORMAT
@@ -78,6 +80,9 @@ def command(
     form: str,
     how: dict[str, str | None],
     targets: Path | None,
+    images: Path | None,
+    probe_file: Path | None,
+    no_probe: bool,
     **asked: Any,
 ) -> None:
     """What MANIFEST reaches when it shrinks or grows as it is, and what that costs.
@@ -97,11 +102,12 @@ def command(
         raise PredictorError("--axis is of a figure", remedy="say --plot FILE as well")
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, _ = find_fit(fit_path)
-    for name, place in (("runs", runs), ("pilots", pilot)):
-        if place is not None:
-            from predictor.records import read_registry
+    looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
+    asked |= told_before(fit, {manifest: distribution}, how.get("split"), pilot, asked, **looked)
+    if runs is not None:
+        from predictor.records import read_registry
 
-            asked[name] = read_registry(place)
+        asked["runs"] = read_registry(runs)
     priced = classes_priced(fit, distribution, asked["target_set"])
     found = scale_curve(
         fit, distribution, scale, manifest=manifest, images_per_second=speed, price_hour=price_hour,

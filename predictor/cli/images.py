@@ -1,8 +1,8 @@
-"""What commands do with the images of a manifest: options, the probe of them, and the fit that was told of it."""
+"""What commands do with the images of a manifest: options, and the probe of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from predictor.distribution import LabelDistribution
     from predictor.images.results import Probe
     from predictor.models.fit import Fit
+    from predictor.records.schema import RunRecord
 
 
 def PROBE(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,6 +46,7 @@ def probe_of(
     split: str | None,
     *,
     target_set: str = "new",
+    pilots: Iterable[RunRecord] | None = None,
     images: Path | None = None,
     probe_file: Path | None = None,
     no_probe: bool = False,
@@ -53,6 +55,7 @@ def probe_of(
     """The probe that was named, or one of the images that were named, or that the only manifest lists; else None.
 
     target_set : as asked; what the fit knows needs no probe
+    pilots : runs of the target set, which is then new to the fit; they name the recipe and the tested classes
     recipe : recipe, model, image_size as asked; pretrained networks look at images by themselves: `trainer probe`
 
     Raises FitError for a probe that is of no use.
@@ -62,6 +65,12 @@ def probe_of(
     from predictor.prediction.recipes import named_recipe
     from predictor.prediction.request import NEW
 
+    if pilots is not None:
+        from predictor.planning.pilots.read import read_pilots
+
+        own = read_pilots(pilots, target_set)
+        fit, target_set, recipe = own.fit_of(fit), NEW, {}
+        read = {name: own.with_roles(name, item) for name, item in read.items()}
     if no_probe or target_set != NEW:
         if images or probe_file:
             told = "--no-probe says not to" if no_probe else f"the fit knows {target_set}: its runs say more"
@@ -95,6 +104,32 @@ def probe_of(
     return None
 
 
+def told_before(
+    fit: Fit,
+    read: Mapping[str, LabelDistribution],
+    split: str | None,
+    pilot: Path | None,
+    asked: Mapping[str, Any],
+    **looked: Any,
+) -> dict[str, Any]:
+    """{"pilots": runs of one's own, else those that the fit keeps of the target set, "probe": of the images}.
+
+    pilot : registry of --pilot; asked : target_set, recipe, model, image_size; looked : images, probe_file, no_probe
+    """
+    records = kept = None
+    if pilot is not None:
+        from predictor.records import read_registry
+
+        records = read_registry(pilot)
+    elif fit.content.get("own_runs"):
+        from predictor.planning.pilots.based import own_records
+
+        kept = own_records(fit, asked["target_set"])
+    looked |= {name: asked[name] for name in ("target_set", "recipe", "model", "image_size")}
+    probe = probe_of(fit, read, split, pilots=records, **looked)
+    return {"pilots": kept if records is None else records, "probe": probe}
+
+
 def _by_network(method: str, name: str, images: Path | None, there: bool) -> None:
     """No probe: this program runs no network. Raises FitError where images were named, else says how to probe them."""
     how = f"{how_to_probe(method, images or name)}; then say --probe probe.json"
@@ -102,23 +137,3 @@ def _by_network(method: str, name: str, images: Path | None, there: bool) -> Non
         raise FitError("this recipe's network has to look at the images itself", where=name, remedy=how)
     if there:
         click.echo(f"{name}: not probed, since the recipe's network has to look at the images: {how}", err=True)
-
-
-def told_of(
-    fit: Fit,
-    read: Mapping[str, LabelDistribution],
-    split: str | None,
-    *,
-    domain: str = "new",
-    target_set: str = "new",
-    **how: Any,
-) -> Fit:
-    """The fit, told what the probe says, where there is one. how : images, probe_file, no_probe"""
-    probe = probe_of(fit, read, split, target_set=target_set, **how)
-    if probe is None:
-        return fit
-    from predictor.prediction.probed import check_classes, with_probe
-
-    for name, distribution in read.items():
-        check_classes(probe, name, distribution.target_names)
-    return with_probe(fit, probe, domain=domain)

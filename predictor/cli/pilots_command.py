@@ -20,7 +20,7 @@ from predictor.cli.common import (
     say_result,
     write_text,
 )
-from predictor.cli.images import PROBE, told_of
+from predictor.cli.images import PROBE, probe_of
 from predictor.text import command as in_words
 
 if TYPE_CHECKING:
@@ -111,13 +111,14 @@ def command(
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     place = _place(manifest, distribution, source or asked["images"], digest, how.get("split"), test_split)
     fit, _ = find_fit(fit_path)
-    known = domain if domain in fit.domains else "new"
-    fit = told_of(fit, {manifest: distribution}, how.get("split"), domain=known, **asked)
+    records = read_registry(pilot) if pilot else None
+    whose = "new" if records is None or target_set == "mine" else target_set
+    probe = probe_of(fit, {manifest: distribution}, how.get("split"), target_set=whose, pilots=records, **asked)
     own = None if recipe is None else trained_as_in(recipe)
     plan = plan_pilots(
         fit, distribution, n, manifest=manifest, target_set=target_set, domain=domain, share=share, level=level,
         model=None if own is None else own.network, image_size=None if own is None else own.image_size,
-        image_steps=image_steps, pilots=read_registry(pilot) if pilot else None, available=place.sides.counts,
+        image_steps=image_steps, pilots=records, available=place.sides.counts, probe=probe,
     )  # fmt: skip
     trained = own or trained_like(fit, plan.recipe["model"], plan.recipe["image_size"])
     output = output or _free(pilot is not None)

@@ -21,7 +21,7 @@ from predictor.cli.common import (
     repeated,
     say_result,
 )
-from predictor.cli.images import PROBE, probe_of, told_of
+from predictor.cli.images import PROBE, probe_of
 from predictor.errors import FitError
 from predictor.render import predictions
 from predictor.render.class_predictions import class_rows
@@ -110,7 +110,8 @@ def command(
         own = own_records(fit, target_set)
     looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
     named = {"recipe": recipe, "model": model, "image_size": image_size}
-    probe = None if pilot else probe_of(fit, read, how.get("split"), target_set=target_set, **looked, **named)
+    split = how.get("split")
+    probe = None if pilot else probe_of(fit, read, split, target_set=target_set, **looked, **named)
     if own is not None:
         from predictor.planning.pilots.based import predict_own
 
@@ -123,15 +124,12 @@ def command(
     else:
         from predictor.planning.pilots.plan import next_pilots
         from predictor.planning.pilots.predict import predict_with_pilots
-        from predictor.planning.pilots.read import read_pilots
         from predictor.records import read_registry
 
         if asked.pop("recipe") is not None:
             raise FitError("the pilots state their recipe themselves", remedy="leave --recipe out")
         records = read_registry(pilot)
-        whose = read_pilots(records, target_set).domain
-        home = whose if domain == NEW and whose in fit.domains else domain
-        fit = told_of(fit, read, how.get("split"), domain=home, **looked)
+        asked["probe"] = probe_of(fit, read, split, target_set=target_set, pilots=records, **looked)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
         following = next_pilots(fit, read, records, **asked) if form in ("table", "markdown") else {}
     if all_classes:

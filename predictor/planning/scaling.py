@@ -23,11 +23,13 @@ from predictor.models.scales import Scale
 from predictor.planning.objective import growth_of
 from predictor.prediction import predict
 from predictor.prediction.predict import shown_outcomes
+from predictor.prediction.probed import check_classes
 from predictor.prediction.recipes import named_recipe
 from predictor.prediction.request import resolve, with_roles
 from predictor.results import Result
 
 if TYPE_CHECKING:
+    from predictor.images.results import Probe
     from predictor.records.schema import RunRecord
 
 SCHEMA_VERSION = 1
@@ -133,13 +135,15 @@ def scale_curve(
     images_per_second: float | None = None,
     price_hour: float | None = None,
     prices: Mapping[str, float] | None = None,
+    probe: Probe | None = None,
 ) -> ScaleCurve:
     """Predict a data set at sizes from `scale[0]` to `scale[1]` times its own.
 
     runs : records that are shown beside the curve where they are of its target set, and that tell the speed
     images_per_second : the speed; where left out the median of those of `runs` with the same network and resolution
     price_hour : what an hour of the device costs; prices : {class: price of one image}, '*' of those not named
-    pilots : runs of the data set's own target set; the others as in `predictor.prediction.predict`
+    pilots : runs of the data set's own target set; probe : of its training images, where the target set is new
+    The others as in `predictor.prediction.predict`.
 
     Raises FitError for a scale or price that is none, an outcome that the fit does not predict for these images, and
     where `predict` would.
@@ -158,14 +162,16 @@ def scale_curve(
                 f"{outcome} was not measured on such images", where=manifest, remedy="name --target-set or --domain"
             )
         now = with_roles(manifest, distribution, request)
-        predicted = partial(predict, fit, **asked, recipe=named, level=level)
+        if probe is not None and request.basis != "in_domain":
+            check_classes(probe, manifest, now.target_names)
+        predicted = partial(predict, fit, **asked, recipe=named, level=level, probe=probe)
     elif recipe is not None:
         raise FitError("the pilots state their recipe themselves", remedy="leave --recipe out")
     else:
         from predictor.planning.pilots.predict import pilot_predictor
 
         own = {"model": model, "image_size": image_size, "image_steps": image_steps}
-        learned = pilot_predictor(fit, pilots, **asked, **own, level=level)
+        learned = pilot_predictor(fit, pilots, **asked, **own, level=level, probe=probe)
         fit, request, predicted = learned.fit, learned.request, learned.predict
         now = learned.with_roles(manifest, distribution)
     fixed = image_steps or named.image_steps or not request.recipe["image_steps"]
@@ -212,6 +218,8 @@ def scale_curve(
     kept = [record for record in runs if record.target_set == base.target_set]
     shown = _real(kept, outcome, request.recipe) if Scale(own.scale).is_share else ()
     notes = [*request.warnings]
+    if probe is not None and base.basis not in ("in_domain", "pilot"):
+        notes.append("the level rests on a probe of the images: pilots measure it")
     if growth is not None and points[-1].image_steps == growth.most < growth.image_steps * points[-1].scale:
         notes.append(
             f"image-steps stop at {growth.most:,}, the most that the fit saw: larger sizes show each image less"

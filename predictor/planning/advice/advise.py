@@ -102,11 +102,11 @@ def advise(
     asked: Any = {"target_set": target_set, "domain": domain}
     how: Any = {"outcomes": [outcome], "explain": False}
     told = probe is not None and (pilots is not None or target_set == NEW)
-    if told and probe is not None:
-        check_classes(probe, manifest, distribution.target_names)
-        fit = with_probe(fit, probe, domain=domain)
-        named = replace(named, fit=fit)
     if pilots is None:
+        if told and probe is not None:
+            check_classes(probe, manifest, distribution.target_names)
+            fit = with_probe(fit, probe, domain=domain)
+            named = replace(named, fit=fit)
         request = resolve(fit, **asked, **named.asked)
         if outcome not in {item.name for item in shown_outcomes(fit, request)}:
             raise FitError(
@@ -118,7 +118,7 @@ def advise(
         from predictor.planning.pilots.predict import pilot_predictor
 
         own = {"model": model, "image_size": image_size, "image_steps": image_steps}
-        learned = pilot_predictor(fit, pilots, **asked, **own, level=level, outcomes=[outcome])
+        learned = pilot_predictor(fit, pilots, **asked, **own, level=level, outcomes=[outcome], probe=probe)
         fit = learned.fit
         if not learned.pilots.records:
             raise FitError("; ".join(learned.warnings), where="pilots", remedy="leave --pilot out until some tell more")

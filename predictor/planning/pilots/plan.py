@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed
 from predictor.grids.compose import compose, source, target_set
+from predictor.images.results import Probe
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
 from predictor.planning.objective import named_targets
@@ -20,6 +21,7 @@ from predictor.planning.pilots.predict import Recalibrated, recalibrate
 from predictor.planning.pilots.read import read_pilots
 from predictor.planning.pilots.recipe import GridRecipe
 from predictor.prediction import predict
+from predictor.prediction.probed import check_classes, with_probe
 from predictor.prediction.request import NEW, PredictionRequest, resolve, with_roles
 from predictor.records.schema import RunRecord
 from predictor.results import Result
@@ -121,6 +123,7 @@ def plan_pilots(
     level: float = 0.9,
     pilots: Iterable[RunRecord] | None = None,
     available: Mapping[str, int] | None = None,
+    probe: Probe | None = None,
 ) -> PilotPlan:
     """Choose subsamples one after the other, each the one that narrows the manifest's interval most.
 
@@ -131,6 +134,7 @@ def plan_pilots(
         shown as often as in that run, where the fit saw runs so short
     pilots : runs of the target set that there are already: none of them is planned again
     available : {class: images to train on}, where some are kept for testing; None: all of the manifest
+    probe : of the training images
 
     Raises FitError for a number of pilots or share that is none, a share that pays for no run as the fit knows them, a
     manifest too small to subsample, and pilots of other classes.
@@ -139,16 +143,18 @@ def plan_pilots(
         raise FitError(f"{n} pilots; needed: 1 to {MOST}", remedy="use e.g. --next 3")
     if share is not None and not share > 0:
         raise FitError(f"share {share:g}; needed: above 0", remedy="use e.g. --share 1, or leave it out")
-    known = fit.domains
     own = read_pilots(pilots, NEW if target_set == "mine" else target_set) if pilots is not None else None
     if own is not None:
         target_set, model, image_size = own.target_set, own.model, own.image_size
-        domain = own.domain if domain == NEW else domain
-        fit = fit.recipe_families.get(own.family, fit)
-        known = fit.domains
+        fit = own.fit_of(fit)
         distribution = own.with_roles(manifest, distribution)
-    request = resolve(fit, NEW, domain if domain in known else NEW, model, image_size, image_steps)
+    home = domain if own is None else own.home(fit, domain)
+    domain = own.domain if own is not None and domain == NEW else domain  # its name in the grid
+    request = resolve(fit, NEW, home if home in fit.domains else NEW, model, image_size, image_steps)
     now = named_targets(with_roles(manifest, distribution, request))
+    if probe is not None:
+        check_classes(probe, manifest, now.target_names)
+        fit = with_probe(fit, probe, domain=request.domain)
     state = recalibrate(fit, "accuracy", own, request)
     counts = now.target_counts
     steps = request.recipe["image_steps"]

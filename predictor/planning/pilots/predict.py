@@ -13,6 +13,7 @@ from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.fitting.configurations import configurations
 from predictor.fitting.rows import Selection, action_of, recipe_of, rows_for
+from predictor.images.results import Probe
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit, measured_within
 from predictor.models.outcome import KnownClass
@@ -24,6 +25,7 @@ from predictor.prediction import Comparison, OutcomePrediction, Prediction, Pred
 from predictor.prediction.intervals import UNCALIBRATED
 from predictor.prediction.outside import outside_fact, outside_warning
 from predictor.prediction.predict import WORST, in_points
+from predictor.prediction.probed import check_classes, with_probe
 from predictor.prediction.request import NEW, PredictionRequest, named_manifests, resolve, share_between, whole_number
 from predictor.records.schema import RunRecord
 
@@ -134,10 +136,11 @@ def predict_with_pilots(
     image_steps: int | None = None,
     level: float = 0.9,
     all_classes: bool = False,
+    probe: Probe | None = None,
 ) -> Predictions:
     """As `predictor.prediction.predict`, for the target set that the pilots are runs of; see `pilot_predictor`."""
     asked = {"target_set": target_set, "domain": domain, "model": model, "image_size": image_size,
-             "image_steps": image_steps, "level": level}  # fmt: skip
+             "image_steps": image_steps, "level": level, "probe": probe}  # fmt: skip
     return pilot_predictor(fit, records, **asked).predict(manifests, all_classes=all_classes)
 
 
@@ -147,6 +150,7 @@ class PilotPredictor:
 
     asked, request : domain and recipe, named and resolved
     found : {outcome: what the pilots tell about it}
+    probe : of the images, that the fit was told of
     """
 
     fit: Fit
@@ -155,10 +159,14 @@ class PilotPredictor:
     request: PredictionRequest
     level: float
     found: Mapping[str, Recalibrated]
+    probe: Probe | None = None
 
     def with_roles(self, name: str, distribution: LabelDistribution) -> LabelDistribution:
-        """The manifest with the pilots' target classes. Raises FitError where it has others."""
-        return self.pilots.with_roles(name, distribution)
+        """The manifest with the pilots' target classes. Raises FitError where it, or the probe, has others."""
+        found = self.pilots.with_roles(name, distribution)
+        if self.probe is not None:
+            check_classes(self.probe, name, found.target_names)
+        return found
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -275,6 +283,7 @@ def pilot_predictor(
     image_steps: int | None = None,
     level: float = 0.9,
     outcomes: Sequence[str] | None = None,
+    probe: Probe | None = None,
 ) -> PilotPredictor:
     """Learn from pilots.
 
@@ -282,6 +291,7 @@ def pilot_predictor(
     records : the pilots; each outcome that they measured and the fit models is recalibrated
     target_set : name of the pilots' target set, needed where the records are of several
     domain : its domain; the pilots' own where the fit knows that
+    probe : of the training images: what it says is where the pilots begin
     image_steps : of the run that is asked about; the fit's most frequent ones where left out, as without pilots
 
     Raises FitError as `predict` and `read_pilots` do, and for a network or resolution that the pilots do not have.
@@ -292,16 +302,17 @@ def pilot_predictor(
     for name, given, own in (("--model", model, pilots.model), ("--image-size", image_size, pilots.image_size)):
         if given is not None and given != own:
             raise FitError(f"{name} {given}; the pilots were trained with {own}", remedy=f"leave {name} out")
-    fit = fit.recipe_families.get(pilots.family, fit)
-    known = fit.domains
+    fit = pilots.fit_of(fit)
     asked = {
-        "domain": pilots.domain if domain == NEW and pilots.domain in known else domain,
+        "domain": pilots.home(fit, domain),
         "model": pilots.model,
         "image_size": pilots.image_size,
         "image_steps": image_steps,
     }
     request = resolve(fit, NEW, asked["domain"], asked["model"], asked["image_size"], asked["image_steps"])
+    if probe is not None:
+        fit = with_probe(fit, probe, domain=request.domain)
     measured = {name for record in pilots.records for name, item in record.outcomes.items() if item.scale == "accuracy"}
     wanted = [name for name in fit.outcomes if name in measured and (outcomes is None or name in outcomes)]
     found = {name: recalibrate(fit, name, pilots, request) for name in wanted}
-    return PilotPredictor(fit, pilots, asked, request, level, found)
+    return PilotPredictor(fit, pilots, asked, request, level, found, probe)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from predictor.models.outcome import UNKNOWN_TESTED
 from predictor.prediction.request import NEW
 from predictor.records.gate import pass_gate
 from predictor.records.schema import Outcome, Reported, RunRecord
+
+if TYPE_CHECKING:
+    from predictor.models.fit import Fit
 
 MOST = 100  # configurations: more than that are a registry to fit on
 ERRORS = 3  # standard errors: a pilot that is not so far above chance is at chance
@@ -70,6 +74,14 @@ class Pilots:
     def n_configurations(self) -> int:
         """Configurations: seeds of one are one piece of evidence."""
         return len({record.configuration_id for record in self.records})
+
+    def fit_of(self, fit: Fit) -> Fit:
+        """The part of a fit that is of their recipe's family; the fit itself where it has none."""
+        return fit.recipe_families.get(self.family, fit)
+
+    def home(self, fit: Fit, domain: str = NEW) -> str:
+        """The domain that is asked of a fit: the one that is named, else their own where the fit knows that."""
+        return self.domain if domain == NEW and self.domain in fit.domains else domain
 
     def with_roles(self, name: str, distribution: LabelDistribution) -> LabelDistribution:
         """The manifest with the pilots' target classes.
