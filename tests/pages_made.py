@@ -49,7 +49,7 @@ def imported(*, dry: bool) -> ImportResult:
     first, size, value, remarks = columns
     plan = {
         "study": "theirs", "citation": "A paper", "target_set": "photos/of-a-long-name", "domain": "web",
-        "recipe": {"network": first, "notes": remarks}, "identity": [size],
+        "recipe": {"network": first, "notes": remarks}, "identity": [value],
         "indicators": {"n_samples": size}, "outcomes": {"accuracy": {"column": value, "per_cent": True}},
     }  # fmt: skip
     found = build(table, checked_map({**plan, "missing": [""]}, "map.yaml"))
