@@ -64,7 +64,7 @@ Made = tuple[ModuleType, Any, dict[str, Any]]
 @pytest.fixture(scope="module")
 def results(fit) -> dict[str, Made]:
     """{name: (renderer, result, options)}; every result that has a page."""
-    web, even, big = WEB, counted(*[50] * 10), counted(*[10 * n for n in COUNTS])
+    web, even, big = WEB, counted(*[50] * 10), counted(*[100 * n for n in COUNTS])
     known = {"target_set": "cifar100/a"}
     several = fit.predict({LONG: web, "even.csv": even, "big.csv": big}, **known)
     rows = tuple(
