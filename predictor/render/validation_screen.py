@@ -20,6 +20,7 @@ from predictor.render.validation import LEVEL, SPLITS, every_kind, every_section
 from predictor.statistics.binomial import exact_interval
 
 ROOM = 20  # rows of a table, from which shifts are folded
+SHIFTS = 5  # of the folded ones, those of most configurations
 SCORES = 4  # rows of held-out studies; where they are more, one outcome is shown, of the largest ones
 SHIFT = "shift:"
 MAIN = ("accuracy", "robustness")  # whose scores on held-out studies are shown; the shifts' with --all
@@ -59,7 +60,8 @@ def page(told: FitTold, *, everything: bool = False) -> Page:
     folded = [row for row in chosen if row["outcome"].startswith(SHIFT)] if len(chosen) > ROOM else []
     first: list[Block] = [PageTable(_rows([row for row in chosen if row not in folded]))]
     if folded:
-        first += [GAP, PageTable(_shift_rows(folded), optional=("family", "rho", "noise"))]
+        shown = _most_measured(folded)
+        first += [GAP, PageTable(_shift_rows(shown), optional=("family", "rho", "noise"))]
     held = [row for row in told.scored if row["chosen"] and row["outcome"] in MAIN]
     if len(held) > SCORES:
         held = [row for row in held if row["outcome"] == held[0]["outcome"]]
@@ -75,10 +77,17 @@ def page(told: FitTold, *, everything: bool = False) -> Page:
         Said(f"every family, split and shift{beside}; how often P was right; notes{others}", "--all"),
         *([] if told.written is None else [Said(str(told.written), "written")]),
     ]
-    units = "MAE and noise (the least that seeds allow) in points; rho: ranks inside target sets"
-    units += "; of a shift: MAE, then how many intervals hold" if folded else ""
+    units = "MAE, noise (the least that seeds allow): points; rho: ranks inside target sets"
+    units += "; of a shift: MAE, intervals that hold" if folded else ""
     scores: list[Block] = [PageTable([_scored(row) for row in held])] if held else []
     return [[Said(made), Said(units)], first, scores, lines]
+
+
+def _most_measured(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of the SHIFTS outcomes with most configurations, in their order."""
+    n = {row["outcome"]: row["n_configurations"] for row in reversed(rows)}  # of the first row: every configuration
+    kept = sorted(n, key=lambda name: -n[name])[:SHIFTS]
+    return [row for row in rows if row["outcome"] in kept]
 
 
 def content(told: FitTold) -> dict[str, Any]:
