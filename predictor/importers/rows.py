@@ -269,7 +269,7 @@ class TableRows:
         return made
 
     def _distinct(self, made: list[tuple[RunRecord, int]]) -> list[tuple[RunRecord, int]]:
-        """TableRows that repeat one are counted; rows of one run that say different things are an error."""
+        """Rows that repeat one are counted; rows of one run that say different things are an error."""
         first: dict[object, tuple[RunRecord, int]] = {}
         differing: list[str] = []
         contradicted: set[object] = set()
