@@ -38,7 +38,8 @@ def without(record, name):
         (
             lambda: registry(n_configurations=4, n_seeds=1),
             {"outcomes": ["accuracy"]},
-            "outcome accuracy: 4 configurations; at least 10 are needed. leave it out, or train more runs: trainer run",
+            "outcome accuracy: 4 configurations; at least 10 are needed. leave it out, or train more runs: "
+            "trainer run GRID.yaml",
         ),
         (
             lambda: [never_varies(record) for record in registry(n_configurations=12, n_seeds=1)],
@@ -50,7 +51,7 @@ def without(record, name):
             lambda: reported(),
             {"studies": ["table"], "family_names": ["classwise"], "outcomes": ["accuracy"]},
             "outcome accuracy: classwise: needs class counts and results per class; 10 runs lack them (first: "
-            "072b6411fb050699). leave it out, or train more runs: trainer run",
+            "072b6411fb050699). leave it out, or train more runs: trainer run GRID.yaml",
         ),
     ],
     ids=["too few", "never varies", "a named family cannot be fitted"],

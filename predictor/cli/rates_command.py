@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from predictor.cli.common import FORMAT, say_result, write_text
+from predictor.text import command as in_words
 
 
 @click.command(name="rates")
@@ -64,8 +65,9 @@ def command(
             str(grid_file), samples_per_class=samples_per_class, rates=rates, image_steps=image_steps,
             neighbours=neighbours, n_seeds=seeds,
         )  # fmt: skip
+        train = in_words("trainer", "run", output, "--data", "DIR")
         comment = [f"Learning rates of {grid_file.name}, on validation splits of its training data: predictor rates",
-                   f"Train them:  trainer run {output} --data DIR"]  # fmt: skip
+                   f"Train them:  {train}"]  # fmt: skip
         n_runs = check_grid(content, str(output))
         write_text(output, grid_text(content, comment), keep=True)
         click.echo(f"wrote {output}: {n_runs} runs", err=True)
@@ -74,7 +76,7 @@ def command(
         elif form == "csv":
             click.echo(rows_text([{"output": str(output), "n_runs": n_runs}], form))
         else:
-            click.echo(f"next   trainer run {output} --data DIR; predictor rates {grid_file} --runs runs/")
+            click.echo(f"next   {train}; {in_words('predictor', 'rates', grid_file, '--runs', 'runs/')}")
         return
     from predictor.grids import load_grid
     from predictor.records import read_registry

@@ -149,7 +149,7 @@ def _content(
         left_out.append(f"{ROBUSTNESS}: {note}")
     if not fitted:
         raise FitError(f"no outcome can be fitted ({listed(reasons) or 'nothing was measured'})",
-                       remedy=_more(selection, "configurations", " GRID.yaml"))  # fmt: skip
+                       remedy=_more(selection, "configurations"))  # fmt: skip
     return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
@@ -243,10 +243,10 @@ def _fit_one(job: _Job, tell: Progress = lambda line, share: None) -> _Made:
         forget()
 
 
-def _more(selection: Selection, what: str, grid: str = "") -> str:
+def _more(selection: Selection, what: str) -> str:
     """How there can be more to fit on."""
     if not any(record.provenance == "imported" for record in selection.records):
-        return f"train more {what}: trainer run{grid}"
+        return f"train more {what}: trainer run GRID.yaml"
     return "add results on other images: of an imported run a fit knows the counts or indicators, not the recipe"
 
 

@@ -181,7 +181,9 @@ def select(
     left_out = tuple(LeftOut(study, reason, n) for (study, reason), n in sorted(dropped.items()))
     if not kept:
         found = "; ".join(map(str, left_out)) or "no run"
-        raise FitError(f"no run to fit on ({found})", remedy="name studies with --study, or train some: trainer run")
+        raise FitError(
+            f"no run to fit on ({found})", remedy="name studies with --study, or train some: trainer run GRID.yaml"
+        )
     pass_gate(kept)
     named = tuple(study for study in sorted(set(studies or ())) if any(_special(r) for r in kept if r.study == study))
     return Selection(tuple(kept), named, left_out, family, variants)

@@ -13,6 +13,7 @@ from predictor.models.case import recipe_name
 from predictor.records import RunRecord, read_registry
 from predictor.records.indicator_inputs import probes_of
 from predictor.records.sampling import sampled
+from predictor.text import command
 
 ENTERS = 4  # configurations of a target set and network from which further registries enter a fit
 
@@ -60,9 +61,10 @@ def _entering(records: Sequence[RunRecord], known: set[str], registry: Path) -> 
         if len(new) >= ENTERS:
             kept += own
         elif new:
+            pilots = command("predictor", "predict", "MANIFEST", "--pilot", registry)
             notes.append(
                 f"{registry}: {len(new)} configuration{'s' * (len(new) > 1)} of {target_set} with {recipe}: {ENTERS} "
-                f"are needed to enter a fit; fewer are pilots: predictor predict MANIFEST --pilot {registry}"
+                f"are needed to enter a fit; fewer are pilots: {pilots}"
             )
     return kept, notes
 

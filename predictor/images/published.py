@@ -34,6 +34,7 @@ from predictor.errors import DataError, listed, with_near
 from predictor.images.listing import Images, open_images
 from predictor.images.readers.rows import LEFT_OUT
 from predictor.manifest.splits import KIND
+from predictor.text import command
 
 NAMED = "named:"  # how such a digest begins
 
@@ -84,7 +85,8 @@ def read_published(digest: str, path: Path) -> Images:
         raise DataError(
             f"knows no published set {with_near([name], list(SETS))}",
             where=digest,
-            remedy=f"name one of {', '.join(SETS)}, or state the digest of the content: predictor digest {path}",
+            remedy=f"name one of {', '.join(SETS)}, or state the digest of the content: "
+            + command("predictor", "digest", path),
         )
     said = SETS[name]
     images = open_images(path)
@@ -149,7 +151,7 @@ def _check(name: str, said: Published, path: Path, labels: np.ndarray, splits: n
             f"is no {name}: {'; '.join(faults)}",
             where=str(path),
             remedy="name the folder of the set, whole, or state the digest of this content instead: "
-            f"predictor digest {path}",
+            + command("predictor", "digest", path),
         )
     return [
         f"{split} has {sizes[split]:,} images; {n:,} were published"

@@ -35,6 +35,7 @@ from predictor.records.store import (
     stray_files,
     study_folders,
 )
+from predictor.text import command
 
 CHUNK = 1_000  # records of a part at once
 ENOUGH = 64 * MIB  # bytes of records from which more processes bring more than their start costs
@@ -214,8 +215,8 @@ class _Study:
         for (first, second), n in self._doubles.items():
             place = "twice" if first == second else f"in {first.name} too"
             runs = "1 run stands" if n == 1 else f"{n} runs stand"
-            mend = f"`predictor runs unpack {study_dir}`, then `predictor runs pack {study_dir}`"
-            yield f"{second}: {runs} there {place}; {mend} leave each of them once"
+            unpack, pack = (command("predictor", "runs", word, study_dir) for word in ("unpack", "pack"))
+            yield f"{second}: {runs} there {place}; `{unpack}`, then `{pack}` leave each of them once"
 
     def _lost_races(self, study_dir: Path) -> Iterator[str]:
         """Second records of a run that say something else than the first."""

@@ -10,6 +10,7 @@ from predictor.planning.pilots.based import Added
 from predictor.render.layout import whole
 from predictor.render.page import Block, PageTable, Said
 from predictor.render.tables import points
+from predictor.text import command
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def page(made: FitOnTop) -> list[list[Block]]:
         for item in made.added
     ]
     first = made.added[0].target_set
-    use = whole(f"predictor predict MANIFEST --fit {made.written} --target-set {first}")
+    use = whole(command("predictor", "predict", "MANIFEST", "--fit", made.written, "--target-set", first))
     lines = (
         "MAE in points, each configuration predicted with the help of the others; MAE base: by the base alone; "
         "covered: by 90 % intervals",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from predictor.render.page import Block, PageTable, Said
+from predictor.text import command
 
 if TYPE_CHECKING:
     from predictor.planning.design.learning_rates import ChosenRate
@@ -46,9 +47,9 @@ def page(found: ChosenRate) -> list[list[Block]]:
     ]
     if any(row.edge for row in found.best):
         tried = sorted({rate for row in found.best for rate in row.tried})
-        more = [f"--rate {rate:g}" for rate in (tried[0] / 2, *tried, tried[-1] * 2)]
+        more = [word for rate in (tried[0] / 2, *tried, tried[-1] * 2) for word in ("--rate", f"{rate:g}")]
         edge = "a best rate is the smallest or largest of those tried, so the power leaves it out; to try more:"
-        lines += [Said(edge, "note"), Said(f"predictor rates GRID.yaml {' '.join(more)} --output FILE", "")]
+        lines += [Said(edge, "note"), Said(command("predictor", "rates", "GRID.yaml", *more, "--output", "FILE"), "")]
     return [[PageTable(rate_rows(found), COLUMNS, FORMATS, optional=("runs", "spread"))], lines]
 
 

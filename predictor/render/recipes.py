@@ -9,6 +9,7 @@ from predictor.models.fit import Fit
 from predictor.render.layout import whole
 from predictor.render.page import Block, PageTable, Said
 from predictor.render.tables import points
+from predictor.text import command
 
 COLUMNS = ("recipe", "image_size", "configurations", "runs", "target_sets", "domains")
 SCORES = ("family", "held out", "outcome", "MAE", "covered", "width", "n", "runs")
@@ -91,7 +92,7 @@ def page(fit: Fit, *, where: str) -> list[list[Block]]:
             if set(row["actions"]) > {"none"}
         ),
         *weights,
-        f"use one: {whole(f'predictor predict MANIFEST --recipe {first}')}",
+        f"use one: {whole(command('predictor', 'predict', 'MANIFEST', '--recipe', first))}",
         f"fit: {where}",
     )
     return [

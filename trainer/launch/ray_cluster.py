@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import PredictorError
+from predictor.text import command
 from trainer.launch.drain import Drain
 
 
@@ -55,7 +56,7 @@ def launch(
             ray.shutdown()
     if faults:
         raise PredictorError(faults[0], where=str(study_dir / "attempts"))
-    say(f"see what they reached: trainer status {drain.grid_file} --runs {drain.runs_dir}")
+    say(f"see what they reached: {command('trainer', 'status', drain.grid_file, '--runs', drain.runs_dir)}")
 
 
 def _drained(drain: Drain) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import PredictorError
+from predictor.text import command
 from trainer.launch.drain import Drain
 
 MAX_ARRAY = 1_000  # jobs of an array where SLURM does not say; its own default is 1,001
@@ -51,7 +52,7 @@ def launch(
         ) from None
     ids = sorted({str(job.job_id).split("_")[0] for job in jobs})
     say(f"submitted {len(jobs)} workers as {', '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}; logs in {folder}")
-    say(f"see how far they are: trainer status {drain.grid_file} --runs {drain.runs_dir}")
+    say(f"see how far they are: {command('trainer', 'status', drain.grid_file, '--runs', drain.runs_dir)}")
 
 
 def _parameters(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from predictor.planning.pilots.predict import PilotPredictor, pilot_predictor
 from predictor.planning.pilots.read import MOST, read_pilots
 from predictor.prediction.results import Predictions
 from predictor.records.schema import Counted, RunRecord
+from predictor.text import command
 
 OWN = "own_runs"
 
@@ -77,7 +78,8 @@ def fit_on_top(base: Fit, records: Iterable[RunRecord]) -> tuple[Fit, list[Added
     if not kept:
         raise FitError(
             "no own target set to add to the base" + (f" ({'; '.join(notes)})" if notes else ""),
-            remedy=f"train {ENTERS} configurations or more of one: predictor pilots MANIFEST --next {ENTERS}",
+            remedy=f"train {ENTERS} configurations or more of one: "
+            + command("predictor", "pilots", "MANIFEST", "--next", ENTERS),
         )
     content = {**base.content, OWN: [record.model_dump(mode="json") for record in kept]}
     content["left_out"] = [*base.left_out, *notes]
