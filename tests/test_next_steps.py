@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from digits_made import LAYOUTS, digits_as, digits_folder, digits_list
+from PIL import Image
 
 from predictor.cli import COMMANDS, predictor
 from predictor.grids import load_grid
@@ -179,6 +180,40 @@ def test_a_class_of_one_image_is_left_out_as_the_error_says(place) -> None:
         assert "add images, or leave the class out: --targets FILE, a file with one tested class a line" in text
         Path("two.txt").write_text("zero\none\n")
         assert "wrote" in run(f"{line} --targets two.txt --output '{line.split()[1]}.yaml'")
+
+
+def test_images_that_cannot_be_read_are_neither_trained_nor_tested_on(place) -> None:
+    digits_folder(Path("my photos"), {"zero": 60, "one": 40})
+    Image.open("my photos/one/0.png").save("my photos/one/0.jpg")
+    Path("my photos/one/0.png").unlink()
+    text = run("predictor pilots 'my photos' --next 2")
+    assert "of 100 training images are kept for testing (train:validation)\n" in text and "--bad-images" not in text
+    for i in range(3):
+        Path(f"my photos/zero/{i}.png").write_bytes(b"no image")
+    jpeg = Path("my photos/one/0.jpg")
+    jpeg.write_bytes(jpeg.read_bytes()[:-200])
+    text = run("predictor pilots 'my photos' --next 2 --no-flip --output 'my pilots.yaml'")
+    told = "of 96 training images are kept for testing (train:validation); 4 more cannot be read and are left out"
+    assert told in " ".join(text.split())
+    (train, _) = next_of(text)
+    assert train == "trainer run 'my pilots.yaml' --data . --runs pilots --bad-images skip"
+    Path("few").mkdir()
+    digits_folder(Path("few"), {"zero": 30, "one": 2})
+    for i in range(2):
+        Path(f"few/one/{i}.png").write_bytes(b"")
+    assert "class 'one' has 0 images that can be read: none is left to test on" in run(
+        "predictor pilots few --next 2", fails=True
+    )
+
+
+def test_a_list_of_files_that_are_elsewhere_is_probed_as_its_error_says(place) -> None:
+    digits_list(Path("my list.csv"), {"zero": 30, "one": 30})
+    Path("images of my list").rename(place.parent / "images of my list")
+    for line in ("probe", "digest", "start"):
+        fault = run(f"predictor {line} 'my list.csv'", fails=True)
+        assert "images are not there: row 1: images of my list/zero 0.png" in fault and "mend the paths" in fault
+        assert commands(fault)[-1] == "predictor probe IMAGES --manifest 'my list.csv'"
+    assert "2 classes" in run(commands(fault)[-1].replace("IMAGES", ".."))
 
 
 def test_outside_of_the_fit_the_remedy_runs(place) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from images import pattern
 from synthetic import LAW, registry
 
 from predictor.cli.pilots_command import command as pilots_command
@@ -288,10 +289,11 @@ def test_a_folder_of_images_is_its_own_source(files):
     from predictor.images.listing import digest_of
 
     _, fit_path, folder = files
+    generator = np.random.default_rng(0)
     for name in ("cat", "dog"):
         (folder / "pets" / name).mkdir(parents=True)
         for i in range(60):
-            (folder / "pets" / name / f"{i}.png").write_bytes(f"{name}{i}".encode())
+            (folder / "pets" / name / f"{i}.png").write_bytes(pattern(len(name), generator))
     invoke(pilots_command, folder / "pets", "--next", 2, "--fit", fit_path, "--output", folder / "own.yaml")
     source = load_grid(folder / "own.yaml").sources["mine"]
     assert (source.file, source.digest) == ("pets", digest_of(folder / "pets"))

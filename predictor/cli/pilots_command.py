@@ -129,7 +129,8 @@ def command(
     )  # fmt: skip
     runs = check_grid(content, str(output))
     registry = pilot or Path(STUDY)
-    train = in_words("trainer", "run", output, "--data", place.folder or "DIR", "--runs", registry)
+    passed = ("--bad-images", "skip") if place.sides.n_unreadable else ()
+    train = in_words("trainer", "run", output, "--data", place.folder or "DIR", "--runs", registry, *passed)
     predict = in_words("predictor", "predict", manifest, *repeated("predict", but=("pilot",)), "--pilot", registry)
     write_text(output, grid_text(content, [f"Pilots of {manifest}", f"Train them:  {train}"]), keep=True)
     click.echo(f"wrote {output}: {len(plan.pilots)} configurations, {runs} runs", err=True)

@@ -71,4 +71,9 @@ def in_validation(group: str) -> bool:
 
 def content_groups(read: Callable[[int], bytes], rows: NDArray[np.int64]) -> list[str]:
     """Each image a group of its own, by its content: identical files stay together."""
-    return [hashlib.sha256(read(row)).hexdigest() for row in rows.tolist()]
+    return [content_group(read(row)) for row in rows.tolist()]
+
+
+def content_group(encoded: bytes) -> str:
+    """The group of one image by its content."""
+    return hashlib.sha256(encoded).hexdigest()

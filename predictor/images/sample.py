@@ -124,7 +124,7 @@ def decoded_sample(
             progress("decoding", (at + 1) / len(flat))
     if not pixels:
         found = listed(bad) if bad else "it lists no training image"
-        raise DataError(f"no image can be read: {found}", where=str(images.path))
+        raise DataError(f"no image can be read: {found}", where=str(images.path), remedy="mend them, or name others")
     rows = flat[kept]
     groups = np.arange(len(rows))
     if training.groups is not None:

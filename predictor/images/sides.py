@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from predictor.errors import DataError, ManifestError, listed
 from predictor.images.listing import Images
-from predictor.images.parts import PARTS, content_groups, in_validation
+from predictor.images.parts import PARTS, content_group, in_validation
 from predictor.manifest.counted import ManifestRequest
 from predictor.manifest.splits import chosen_splits
 
@@ -25,12 +25,14 @@ class Sides:
     """The splits of a source as a grid names them.
 
     counts : {class: images to train on}, None where nobody looked; note : what was done, in words
+    n_unreadable : images that are not counted, where all were looked at to keep some for testing
     """
 
     train_split: str = "train"
     test_split: str = "test"
     counts: dict[str, int] | None = None
     note: str | None = None
+    n_unreadable: int = 0
 
 
 def sides_of(images: Images, classes: Iterable[str], split: str | None, wanted: str | None) -> Sides:
@@ -60,12 +62,15 @@ def sides_of(images: Images, classes: Iterable[str], split: str | None, wanted: 
         tested = Counter(images.labels[images.splits == test].tolist())
         _check(classes, tested, where, test)
         return Sides(train, test, dict(Counter(labels.tolist())))
-    kept = _kept_back(images, rows.tolist())
+    kept, readable = _kept_back(images, rows.tolist())
     fit, validation = (f"{train}:{part}" for part in PARTS)
-    tested, trained = Counter(labels[kept].tolist()), Counter(labels[~kept].tolist())
-    _check_parts(classes, trained, tested, where)
-    note = f"no test split: {int(kept.sum()):,} of {len(rows):,} training images are kept for testing ({validation})"
-    return Sides(fit, validation, dict(trained), note)
+    tested, trained = Counter(labels[kept & readable].tolist()), Counter(labels[~kept & readable].tolist())
+    n = int(readable.sum())
+    _check_parts(classes, trained, tested, where, " that can be read" if n < len(rows) else "")
+    note = f"no test split: {tested.total():,} of {n:,} training images are kept for testing ({validation})"
+    if n < len(rows):
+        note += f"; {len(rows) - n:,} more cannot be read and are left out"
+    return Sides(fit, validation, dict(trained), note, len(rows) - n)
 
 
 def _tested(there: Sequence[str], where: str) -> str | None:
@@ -80,15 +85,29 @@ def _tested(there: Sequence[str], where: str) -> str | None:
     return None
 
 
-def _kept_back(images: Images, rows: Sequence[int]) -> NDArray[np.bool_]:
-    """(n,) whether each image is in the validation part, as the trainer derives it."""
-    chosen = np.array(rows, dtype=np.int64)
-    if images.groups is not None:
-        groups = images.groups[chosen].tolist()
-    else:
-        encoded = images.read(rows)  # one after the other: they may be many
-        groups = content_groups(lambda row: next(encoded), chosen)
-    return np.array([in_validation(group) for group in groups], dtype=bool)
+def _kept_back(images: Images, rows: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n,) whether each image is in the validation part, as the trainer derives it, and (n,) whether it can be read."""
+    found = list(_looked_at(images, rows))
+    groups = [group or "" for group in found] if images.groups is None else images.groups[list(rows)].tolist()
+    kept = [in_validation(group) for group in groups]
+    return np.array(kept, dtype=bool), np.array([group is not None for group in found], dtype=bool)
+
+
+def _looked_at(images: Images, rows: Sequence[int]) -> Iterator[str | None]:
+    """The group of each image by its content, None where it cannot be read; one after the other: they may be many."""
+    encoded = images.read(rows)
+    try:
+        from predictor.images.decoding import BadImage, for_each, open_rgb
+    except ImportError:  # without Pillow nothing is decoded, and every image counts
+        yield from map(content_group, encoded)
+        return
+
+    def content(data: bytes) -> str:
+        open_rgb(data, at_least=1)  # as small as its codec can: it is looked at, not kept
+        return content_group(data)
+
+    for _, done in for_each(content, lambda _: next(encoded), rows):
+        yield None if isinstance(done, BadImage) else done
 
 
 def _check(classes: Sequence[str], there: Counter[str], where: str, split: str) -> None:
@@ -96,14 +115,18 @@ def _check(classes: Sequence[str], there: Counter[str], where: str, split: str) 
         raise DataError(f"no image of {listed(missing)} in {split!r}", where=where, remedy=ELSEWHERE)
 
 
-def _check_parts(classes: Sequence[str], trained: Counter[str], tested: Counter[str], where: str) -> None:
-    """Raise DataError where a class has too few images for both parts of the training images."""
+def _check_parts(
+    classes: Sequence[str], trained: Counter[str], tested: Counter[str], where: str, which: str = ""
+) -> None:
+    """Raise DataError where a class has too few images for both parts of the training images. which : in words"""
     faults = []
     for there, what in ((tested, "test"), (trained, "train")):
         for name in classes:
             n = trained[name] + tested[name]
             if not there[name]:
-                faults.append(f"class {name!r} has {n:,} image{'' if n == 1 else 's'}: none is left to {what} on")
+                faults.append(
+                    f"class {name!r} has {n:,} image{'' if n == 1 else 's'}{which}: none is left to {what} on"
+                )
     if faults:
         raise DataError(
             f"{listed(faults)}; an eighth of the training images is kept for testing", where=where, remedy=LEAVE_OUT

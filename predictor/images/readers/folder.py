@@ -61,7 +61,9 @@ def of_files(
             try:
                 yield read_bytes(files[row], limit=MAX_IMAGE)
             except OSError as error:
-                raise DataError(f"cannot be read: {error.strerror}", where=text(str(files[row]))) from None
+                raise DataError(
+                    f"cannot be read: {error.strerror}", where=text(str(files[row])), remedy="make it readable"
+                ) from None
 
     return Images(
         path,

@@ -14,6 +14,7 @@ from predictor.images.readers.folder import of_files
 from predictor.images.readers.rows import rows_of
 from predictor.manifest.readers.folder_tree import Seen, files_below, tree
 from predictor.reading import opened_text
+from predictor.text import command
 
 
 def read(path: Path, folder: Path | None = None, *, label: str | None = None) -> Images:
@@ -39,7 +40,13 @@ def read(path: Path, folder: Path | None = None, *, label: str | None = None) ->
     _check_once(path, files, names, places)
     found = zip(places, names, files, strict=True)
     if missing := [f"{place}: {name}" for place, name, file in found if not file.is_file()]:
-        raise DataError(f"{len(missing)} images are not there: {listed(missing)}", where=str(path))
+        elsewhere = command("predictor", "probe", "IMAGES", "--manifest", path)
+        raise DataError(
+            f"{len(missing)} images are not there: {listed(missing)}",
+            where=str(path),
+            remedy=f"mend the paths, which are relative to {str(below)!r}, or leave these rows out; "
+            f"to probe images that lie below another folder: {elsewhere}",
+        )
     ids = [_below(name, below) for name in names]
     return of_files(path, files, rows.labels, rows.splits, ids, rows.groups, notes=rows.notes)
 

@@ -20,6 +20,7 @@ UNNAMED = (  # what lists images is read without the options of a manifest, such
     "rename the column of the classes to 'label'; where the first line is data, write one above it that names the "
     "columns: path,label"
 )
+NO_LABEL = "name a folder class/image.jpg, a Parquet file image,label, or a CSV list path,label"
 LEFT_OUT = ""  # label and split of a row that has no label: it belongs to no class and no split
 
 
@@ -74,7 +75,7 @@ def rows_of(path: Path, label: str | None = None) -> Rows:
         unnamed = label is None and "--label" in (error.remedy or "")
         raise DataError(error.problem, where=error.where, remedy=UNNAMED if unnamed else error.remedy) from None
     if not listing.samples:
-        raise DataError("lists no image with a label", where=str(path))
+        raise DataError("lists no image with a label", where=str(path), remedy=NO_LABEL)
     if several := [sample for sample in listing.samples if len(sample.labels) > 1]:
         found = [f"row {s.row + 1}: {', '.join(map(repr, s.labels))}" for s in several]
         raise DataError(
