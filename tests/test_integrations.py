@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from records_made import made_record
+from trainer_command import trainer_command
 
 from predictor.cli.import_command import command
 from predictor.errors import RegistryError, SpecError
@@ -73,6 +75,36 @@ def test_runs_go_out_and_come_back(kind: str, runs: Path, tmp_path: Path) -> Non
             "bee": 10, "bus": 10, "cat": 10}  # fmt: skip
         assert came.data.stages[0].image_steps == 600
     assert len({r.configuration_id for r in original.values()}) == 1, "seeds are replicates"
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["never answers", "refuses"])
+def test_a_server_that_does_not_answer_is_named_soon(there: bool, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took minutes. MLflow's own settings win where the environment has them."""
+    import requests
+
+    patience: list[object] = []
+    send = requests.Session.send
+
+    def sent(session, request, **options):
+        patience.append((options["timeout"], session.get_adapter(request.url).max_retries.total))
+        return send(session, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", sent)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if there:
+            server.listen()
+        uri = f"http://127.0.0.1:{server.getsockname()[1]}"
+        done = trainer_command("export", "mlflow", runs, uri)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        again = trainer_command("export", "mlflow", runs, uri)
+    assert patience == [(5, 1), (1, 0)], "seconds of each try, and tries after the first"
+    for one in (done, again):
+        assert one.returncode == 2 and "Traceback" not in one.stderr
+        assert f"{uri}: MLflow took no more runs: API request to {uri}" in one.stderr
+        assert "needed: a tracking server that answers, or a folder. check the URI and that its server" in one.stderr
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "1"
 
 
 @pytest.mark.parametrize("kind", PREFIXES)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from predictor.errors import PredictorError
 from predictor.records.schema import RunRecord, moment
 from trainer.exporters.flat import lacking, measured, settings
 
@@ -15,6 +18,8 @@ TAG = "predictor.run_id"
 PAGE = 1_000  # runs that are listed at once; entries of a batch
 PARAMS = 100  # of a batch
 LONGEST, LONGEST_NAME = 500, 240  # characters of a value, of a name
+# MLflow asks seven times and waits two minutes each: right for a server that is busy, not for one that is not there
+FIRST_QUESTION = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 Value = TypeVar("Value")
 
 
@@ -22,14 +27,33 @@ def export(records: Iterable[RunRecord], output: str) -> int:
     """Write the runs to a tracking server, or into `mlflow.db` of a folder; how many were not there yet.
 
     output : a URI with '://', or a folder
+    Raises PredictorError where MLflow is not installed, and for what it refuses: within 15 seconds where no server
+    answers, unless the environment says how long MLflow shall wait.
     """
     try:
-        from mlflow.entities import Metric, Param, RunTag
-        from mlflow.tracking import MlflowClient
+        from mlflow.exceptions import MlflowException
     except ImportError:
         raise lacking("mlflow") from None
+    try:
+        return _export(records, output)
+    except MlflowException as error:
+        reason = " ".join(str(error).split())[:LONGEST].rstrip(".")
+        raise PredictorError(
+            f"MLflow took no more runs: {reason}; needed: a tracking server that answers, or a folder",
+            where=output,
+            remedy="check the URI and that its server runs, then give the same command again: it goes on; "
+            f"to wait longer for a slow one set {' and '.join(FIRST_QUESTION)}",
+        ) from None
+
+
+def _export(records: Iterable[RunRecord], output: str) -> int:
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.tracking import MlflowClient
+
     if "://" in output:
         client, artifacts = MlflowClient(tracking_uri=output), None
+        with _soon():
+            client.search_experiments(max_results=1)
     else:
         folder = Path(output).resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +83,18 @@ def export(records: Iterable[RunRecord], output: str) -> int:
         client.set_terminated(run.info.run_id, status=status, end_time=ended)
         added += 1
     return added
+
+
+@contextmanager
+def _soon() -> Iterator[None]:
+    """MLflow answers or gives up soon, where the environment does not say otherwise."""
+    own = {name: value for name, value in FIRST_QUESTION.items() if name not in os.environ}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name in own:
+            del os.environ[name]
 
 
 def allowed(values: Mapping[str, Value]) -> dict[str, Value]:
