@@ -202,7 +202,7 @@ def test_images_that_cannot_be_read_are_neither_trained_nor_tested_on(place) -> 
     for i in range(2):
         Path(f"few/one/{i}.png").write_bytes(b"")
     assert "class 'one' has 0 images that can be read: none is left to test on" in run(
-        "predictor pilots few --next 2", fails=True
+        "predictor pilots few --next 2 --output few.yaml", fails=True
     )
 
 
@@ -249,7 +249,7 @@ def test_the_remedies_of_errors_run(place) -> None:
     assert "--output 'not there.json'" in line
     run(line)
     run("predictor pilots 'my photos' --next 2")
-    fault = run("predictor pilots 'my photos' --next 2 --share 0.3", fails=True)
+    fault = run("predictor pilots 'my photos' --next 2 --share 0.3 --output other.yaml", fails=True)
     (share,) = re.findall(r"use (--share [0-9.]+)", fault)
     assert "exists and says something else. name another: --output" in run(
         "predictor pilots 'my photos' --next 3", fails=True

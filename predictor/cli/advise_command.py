@@ -13,6 +13,7 @@ from predictor.cli.common import (
     LEVEL,
     PILOT,
     RECIPE,
+    check_writable,
     manifest_options,
     read_manifests,
     repeated,
@@ -103,6 +104,8 @@ def command(
     from predictor.render.tables import rows_text
     from predictor.render.verdict import pilots_of
 
+    if output is not None:
+        check_writable(output)
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, _ = find_fit(fit_path)
     looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, RUNS, STUDIES, say_result, write_text
+from predictor.cli.common import FORMAT, RUNS, STUDIES, check_writable, say_result, write_text
 from predictor.entry import as_given
 from predictor.text import command as in_words
 
@@ -35,6 +35,8 @@ def command(
     from predictor.claims import claims
     from predictor.render import claims as pages
 
+    if missing:
+        check_writable(missing, "--missing")
     report = claims(runs, names=names or None, studies=studies or None)
     if missing:
         text = report.missing_grid()

@@ -127,6 +127,7 @@ def RECIPE(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 ANOTHER = "name another: --output"
+OTHER = "exists and says something else"
 READING = (  # options of `open_manifest`
     "label", "count", "weight", "split", "where", "missing", "several", "several_separator", "one_hot", "header",
     "instances", "sheet",
@@ -238,24 +239,24 @@ def write_text(path: Path, text: str, *, keep: bool = False) -> None:
     content = text.encode(errors="backslashreplace")  # names of files may be no Unicode
     try:
         if keep and path.exists() and read_bytes(path, limit=max(MIB, 2 * len(content))) != content:
-            raise PredictorError("exists and says something else", where=str(path), remedy=ANOTHER)
+            raise PredictorError(OTHER, where=str(path), remedy=ANOTHER)
         replace_file(path, content)
     except OSError as fault:
         raise PredictorError(f"cannot be written: {fault.strerror}", where=str(path), remedy=ANOTHER) from fault
 
 
-def check_writable(path: Path) -> None:
-    """Refuse before the work what could not be written after it.
+def check_writable(path: Path, option: str = "--output") -> None:
+    """Refuse before the work what could not be written after it. option : that names the path
 
     Raises PredictorError where the path is a folder, or its folder is missing or may not be written to.
     """
-    problem = None
+    problem, another = None, f"name another: {option}"
     try:
         check_replaceable(path)
     except IsADirectoryError:
         pass
     except OSError as fault:
-        raise PredictorError(f"cannot be written: {fault.strerror}", where=str(path), remedy=ANOTHER) from None
+        raise PredictorError(f"cannot be written: {fault.strerror}", where=str(path), remedy=another) from None
     if path.is_dir():
         problem = "is a folder; needed: the name of a file"
     elif not path.parent.is_dir():
@@ -263,7 +264,21 @@ def check_writable(path: Path) -> None:
     elif not os.access(path.parent, os.W_OK):
         problem = f"cannot be written: no permission to write in {path.parent}"
     if problem:
-        raise PredictorError(problem, where=str(path), remedy=ANOTHER)
+        raise PredictorError(problem, where=str(path), remedy=another)
+
+
+def check_asked(path: Path, question: str) -> None:
+    """Refuse before the work a file that would be kept after it: one that another question wrote, or something else.
+
+    question : a comment that the file will begin with
+    """
+    check_writable(path)
+    try:
+        if not path.exists() or f"# {question}\n".encode(errors="backslashreplace") in read_bytes(path, limit=64 * MIB):
+            return
+    except OSError:  # not to be read, so not to be compared
+        pass
+    raise PredictorError(OTHER, where=str(path), remedy=ANOTHER)
 
 
 def say_result(renderer: Any, result: Any, form: str, **options: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.common import FORMAT, LEVEL, RUNS, STUDIES, say_result, write_text
+from predictor.cli.common import FORMAT, LEVEL, RUNS, STUDIES, check_asked, repeated, say_result, write_text
 from predictor.entry import as_given
 from predictor.text import command as in_words
 
@@ -35,11 +35,11 @@ def command(
     from predictor.planning.design.choose import design_registry
     from predictor.render import design as pages
 
+    question = f"What to train next:  {in_words('predictor', 'design', as_given(runs), *repeated('design'))}"
+    check_asked(output, question)
     found = design_registry(runs, n, studies=list(studies) or None, outcome=outcome, study=name, level=level)
     n_runs = check_grid(found.content, str(output))
     train = in_words("trainer", "run", output, "--data", "DIR", "--runs", as_given(runs))
-    planned = in_words("predictor", "design", as_given(runs), "--next", n)
-    written = grid_text(found.content, [f"What to train next: {planned}", f"Train it:  {train}"])
-    write_text(output, written, keep=True)
+    write_text(output, grid_text(found.content, [question, f"Train it:  {train}"]), keep=True)
     click.echo(f"wrote {output}: {len(found.choices)} configurations, {n_runs} runs", err=True)
     say_result(pages, found, form, output=output, runs=as_given(runs))

@@ -14,6 +14,7 @@ from predictor.cli.common import (
     FORMAT,
     LEVEL,
     PILOT,
+    check_asked,
     manifest_options,
     read_manifests,
     repeated,
@@ -108,6 +109,9 @@ def command(
     from predictor.records import read_registry
     from predictor.render import pilots as pages
 
+    output = output or _free(pilot is not None)
+    planned = question(manifest, n, target_set)
+    check_asked(output, planned)
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     place = _place(manifest, distribution, source or asked["images"], digest, how.get("split"), test_split)
     fit, _ = find_fit(fit_path)
@@ -121,7 +125,6 @@ def command(
         image_steps=image_steps, pilots=records, available=place.sides.counts, probe=probe,
     )  # fmt: skip
     trained = own or trained_like(fit, plan.recipe["model"], plan.recipe["image_size"])
-    output = output or _free(pilot is not None)
     study = study or _study(output)
     content = grid_content(
         plan, trained, study=study, file=place.file, digest=place.digest, train_split=place.sides.train_split,
@@ -132,12 +135,19 @@ def command(
     passed = ("--bad-images", "skip") if place.sides.n_unreadable else ()
     train = in_words("trainer", "run", output, "--data", place.folder or "DIR", "--runs", registry, *passed)
     predict = in_words("predictor", "predict", manifest, *repeated("predict", but=("pilot",)), "--pilot", registry)
-    write_text(output, grid_text(content, [f"Pilots of {manifest}", f"Train them:  {train}"]), keep=True)
+    write_text(output, grid_text(content, [planned, f"Train them:  {train}"]), keep=True)
     click.echo(f"wrote {output}: {len(plan.pilots)} configurations, {runs} runs", err=True)
     mirrored = (trained.flip if flip is None else flip) is not False
     says = "mirrored images too (--no-flip: never)" if mirrored else "never mirrored"
     whose = f"{trained.where}; {says}" + ("; yours: --recipe GRID.yaml" if own is None else "")
     say_result(pages, plan, form, seeds=seeds, recipe=whose, test=place.sides.note, commands=[train, predict])
+
+
+def question(manifest: str, n: int, target_set: str = "mine") -> str:
+    """What this command or `start` was asked, as the grid says it; which probe it looked at is none of it."""
+    named = () if target_set == "mine" else ("--target-set", target_set)
+    options = repeated("pilots", but=("n", "probe_file", "no_probe"))
+    return f"Pilots:  {in_words('predictor', 'pilots', manifest, '--next', n, *named, *options)}"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from predictor.cli.common import FIT, LEVEL, manifest_options, repeated
+from predictor.cli.common import ANOTHER, FIT, LEVEL, check_asked, check_writable, manifest_options, repeated
+from predictor.cli.pilots_command import GRID, question
+from predictor.errors import PredictorError
 from predictor.text import command as in_words
 from predictor.text import visible
 
@@ -46,6 +48,11 @@ def command(
     from predictor.models.fit import find_fit
     from predictor.prediction.probed import method_known, why_no_level
 
+    grid = output or Path(GRID)
+    if keep.absolute() == grid.absolute():
+        raise PredictorError("is named for the grid and for the probe", where=str(grid), remedy=ANOTHER)
+    check_writable(keep, "--keep")
+    check_asked(grid, question(images, n))
     classes = ["--targets", targets] if targets is not None else []
     where = ["--output", output] if output is not None else []
     told = ["--probe", keep] if method_known(find_fit(fit_path)[0]) else []
