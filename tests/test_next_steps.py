@@ -167,9 +167,36 @@ def test_a_list_whose_columns_are_called_otherwise_says_what_to_rename(place, he
         assert "--label" not in fault and "--no-header" not in fault
     options = f"--label {label}" + ("" if header else " --no-header")
     text = run(f"predictor predict 'my list.csv' {options}")
-    assert "my list.csv: its images were not probed: a list of images has the columns path and label; rename" in text
+    told = "my list.csv: its images were not probed: a list of images has the columns path and"
+    assert (told in text) != (label == "klasse") == ("images probed" in text)
     Path("my list.csv").write_text("path,label\n" + "".join(f"{row.rpartition(',')[0]}\n" for row in rows))
     assert "not probed" not in run("predictor predict 'my list.csv'")
+
+
+def test_a_list_is_read_by_every_command_as_its_label_says(place) -> None:
+    digits_list(Path("my list.csv"))
+    rows = Path("my list.csv").read_text().splitlines()
+    Path("my list.csv").write_text("\n".join([rows[0].replace("label", "my kind"), *rows[1:], ""]))
+    asked = "'my list.csv' --label 'my kind'"
+    text = run(f"predictor start {asked} --no-flip")
+    shown = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+    assert len(shown) == 4 and all("--label 'my kind'" in line for line in shown)
+    assert "images probed" in text and "wrote my list.csv.view.yaml: the grid names it" in text
+    grid = load_grid("pilots.yaml")
+    check_grid(grid, Path())  # as `trainer run` looks before it trains
+    digest = grid.sources["mine"].digest
+    assert digest == digest_of(Path("my list.csv.view.yaml")) == digest_of(Path("my list.csv"), "my kind")
+    assert digest in text
+    for line in shown:
+        run(line)
+    for line in (f"advise {asked} --budget 20", f"curve {asked}", f"predict {asked}"):
+        said = run(f"predictor {line}")
+        assert "not probed" not in said and "--source" not in said
+    train, predict = next_of(run(f"predictor pilots {asked} --next 2 --output two.yaml"))
+    assert train == "trainer run two.yaml --data . --runs pilots" and "--label 'my kind'" in predict
+    Path("my list.csv.view.yaml").write_text("images: other.csv\n")
+    fault = run(f"predictor pilots {asked} --next 2 --output three.yaml", fails=True)
+    assert "my list.csv.view.yaml: exists and says something else. rename the column of the classes" in fault
 
 
 def test_a_class_of_one_image_is_left_out_as_the_error_says(place) -> None:

@@ -109,7 +109,7 @@ def command(
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, _ = find_fit(fit_path)
     looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
-    asked |= told_before(fit, {manifest: distribution}, how.get("split"), pilot, asked, **looked)
+    asked |= told_before(fit, {manifest: distribution}, how, pilot, asked, **looked)
     priced = classes_priced(fit, distribution, asked["target_set"])
     prices = None if price is None else read_prices(price, priced)
     asked |= {"cuts": cuts, "prices": prices}
@@ -133,5 +133,5 @@ def command(
         click.echo(f"wrote {output}: {chosen.name}, {len(chosen.changes)} classes", err=True)
     say_result(pages, advice, form, plan=plan)
     if form == "table" and advice.status not in ("in_domain", "pilot") and pilot is None:
-        where = [] if images or has_images(manifest) else ["--source", "IMAGES"]
+        where = [] if images or has_images(manifest, how.get("label")) else ["--source", "IMAGES"]
         click.echo(f"next: {untied(pilots_of(manifest, [*repeated('pilots'), *where]))}")

@@ -103,7 +103,7 @@ def command(
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
     fit, _ = find_fit(fit_path)
     looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
-    asked |= told_before(fit, {manifest: distribution}, how.get("split"), pilot, asked, **looked)
+    asked |= told_before(fit, {manifest: distribution}, how, pilot, asked, **looked)
     if runs is not None:
         from predictor.records import read_registry
 

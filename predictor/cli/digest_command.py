@@ -12,15 +12,17 @@ from predictor.render.tables import json_text, rows_text
 
 @click.command(name="digest")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
+@click.option("--label", metavar="COL", help="Column of class names (default: label).")
 @FORMAT
-def command(sources: tuple[Path, ...], form: str) -> None:
+def command(sources: tuple[Path, ...], label: str | None, form: str) -> None:
     """Print the digest of each SOURCE of images: a Parquet file, an image folder, or a CSV list of paths and labels.
 
     It is what a grid states in `sources: {name: {file: ..., digest: ...}}`: the trainer refuses other content.
+    With --label it is that of a view, a file of two lines beside the source: `images: SOURCE` and `label: COL`.
     """
     from predictor.images.listing import digest_of
 
-    rows = [{"source": str(source), "digest": digest_of(source)} for source in sources]
+    rows = [{"source": str(source), "digest": digest_of(source, label)} for source in sources]
     if form == "json":
         click.echo(json_text({"schema_version": 1, "sources": rows}))
     elif form == "table" and len(rows) == 1:

@@ -43,7 +43,7 @@ def PROBE(function: Callable[..., Any]) -> Callable[..., Any]:
 def probe_of(
     fit: Fit,
     read: Mapping[str, LabelDistribution],
-    split: str | None,
+    how: Mapping[str, Any],
     *,
     target_set: str = "new",
     pilots: Iterable[RunRecord] | None = None,
@@ -54,6 +54,7 @@ def probe_of(
 ) -> Probe | None:
     """The probe that was named, or one of the images that were named, or that the only manifest lists; else None.
 
+    how : the manifest is read: split, label
     target_set : as asked; what the fit knows needs no probe
     pilots : runs of the target set, which is then new to the fit; they name the recipe and the tested classes
     recipe : recipe, model, image_size as asked; pretrained networks look at images by themselves: `trainer probe`
@@ -86,17 +87,20 @@ def probe_of(
     from predictor.images import of_manifest
 
     name, distribution = next(iter(read.items()))
+    split, label = how.get("split"), how.get("label")
     if wanted not in (None, METHOD):
-        return _by_network(str(wanted), name, images, of_manifest.has_images(name))
+        return _by_network(str(wanted), name, images, label, of_manifest.has_images(name, label))
     try:
         with shown_progress("probe") as progress:
-            probe = of_manifest.probe_of(name, distribution.target_names, images, split=split, progress=progress)
+            probe = of_manifest.probe_of(
+                name, distribution.target_names, images, split=split, label=label, progress=progress
+            )
     except PredictorError as fault:
         if images is not None:
             raise
         click.echo(f"{name}: its images were not probed: {visible(str(fault))}", err=True)
         return None
-    if probe is None and (why := of_manifest.why_not_listed(name)):
+    if probe is None and (why := of_manifest.why_not_listed(name, label)):
         click.echo(f"{name}: its images were not probed: {why}", err=True)
     if probe is None or images is not None or not (why := why_no_level(probe)):
         return probe
@@ -107,7 +111,7 @@ def probe_of(
 def told_before(
     fit: Fit,
     read: Mapping[str, LabelDistribution],
-    split: str | None,
+    how: Mapping[str, Any],
     pilot: Path | None,
     asked: Mapping[str, Any],
     **looked: Any,
@@ -126,13 +130,14 @@ def told_before(
 
         kept = own_records(fit, asked["target_set"])
     looked |= {name: asked[name] for name in ("target_set", "recipe", "model", "image_size")}
-    probe = probe_of(fit, read, split, pilots=records, **looked)
+    probe = probe_of(fit, read, how, pilots=records, **looked)
     return {"pilots": kept if records is None else records, "probe": probe}
 
 
-def _by_network(method: str, name: str, images: Path | None, there: bool) -> None:
+def _by_network(method: str, name: str, images: Path | None, label: str | None, there: bool) -> None:
     """No probe: this program runs no network. Raises FitError where images were named, else says how to probe them."""
-    how = f"{how_to_probe(method, images or name)}; then say --probe probe.json"
+    words = () if images is not None or label is None else ("--label", label)
+    how = f"{how_to_probe(method, images or name, *words)}; then say --probe probe.json"
     if images is not None:
         raise FitError("this recipe's network has to look at the images itself", where=name, remedy=how)
     if there:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,11 +114,11 @@ def command(
     planned = question(manifest, n, target_set)
     check_asked(output, planned)
     distribution = read_manifests([manifest], targets=targets, how=how)[manifest]
-    place = _place(manifest, distribution, source or asked["images"], digest, how.get("split"), test_split)
+    place = _place(manifest, distribution, source or asked["images"], digest, how, test_split)
     fit, _ = find_fit(fit_path)
     records = read_registry(pilot) if pilot else None
     whose = "new" if records is None or target_set == "mine" else target_set
-    probe = probe_of(fit, {manifest: distribution}, how.get("split"), target_set=whose, pilots=records, **asked)
+    probe = probe_of(fit, {manifest: distribution}, how, target_set=whose, pilots=records, **asked)
     own = None if recipe is None else trained_as_in(recipe)
     plan = plan_pilots(
         fit, distribution, n, manifest=manifest, target_set=target_set, domain=domain, share=share, level=level,
@@ -165,18 +166,19 @@ def _place(
     distribution: LabelDistribution,
     source: Path | None,
     digest: str | None,
-    split: str | None,
+    how: Mapping[str, str | None],
     test_split: str | None,
 ) -> _Place:
     """Of the source named, or of a manifest that is or lists its images."""
     from predictor.errors import PredictorError
-    from predictor.images.listing import open_images
+    from predictor.images.listing import LABEL, open_images
     from predictor.images.of_manifest import images_of
     from predictor.images.sides import Sides, sides_of
 
-    images = images_of(manifest) if source is None and digest is None else None
+    split, label = how.get("split"), how.get("label")
+    images = images_of(manifest, label) if source is None and digest is None else None
     if images is not None:
-        source = Path(manifest)
+        source = Path(manifest) if label in (None, LABEL) else _view(Path(manifest), label)
     elif source is None:
         raise PredictorError(
             "a grid names the file of its images and its digest",
@@ -191,6 +193,22 @@ def _place(
     whole = Path(os.path.abspath(source))
     folder = source.parent if source.name == whole.name else whole.parent  # '.' and 'photos/..' have no name
     return _Place(folder, whole.name, digest or images.digest, sides)
+
+
+def _view(place: Path, label: str) -> Path:
+    """A view beside the images, which says to the trainer what their labels are called; a grid cannot."""
+    from predictor.errors import PredictorError
+    from predictor.images.readers.view import labelled_text
+
+    view = place.absolute().with_name(f"{place.absolute().name}.view.yaml")
+    view = view.relative_to(Path.cwd()) if view.is_relative_to(Path.cwd()) else view
+    try:
+        write_text(view, labelled_text(place.absolute(), label), keep=True)
+    except PredictorError as fault:
+        told = "rename the column of the classes to 'label', or name a view of your own: --source VIEW.yaml"
+        raise PredictorError(fault.problem, where=fault.where, remedy=told) from None
+    click.echo(f"wrote {view}: the grid names it, since it says what the column of the classes is called", err=True)
+    return view
 
 
 def _free(further: bool) -> Path:

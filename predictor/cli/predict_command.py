@@ -110,8 +110,7 @@ def command(
         own = own_records(fit, target_set)
     looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
     named = {"recipe": recipe, "model": model, "image_size": image_size}
-    split = how.get("split")
-    probe = None if pilot else probe_of(fit, read, split, target_set=target_set, **looked, **named)
+    probe = None if pilot else probe_of(fit, read, how, target_set=target_set, **looked, **named)
     if own is not None:
         from predictor.planning.pilots.based import predict_own
 
@@ -129,14 +128,14 @@ def command(
         if asked.pop("recipe") is not None:
             raise FitError("the pilots state their recipe themselves", remedy="leave --recipe out")
         records = read_registry(pilot)
-        asked["probe"] = probe_of(fit, read, split, target_set=target_set, pilots=records, **looked)
+        asked["probe"] = probe_of(fit, read, how, target_set=target_set, pilots=records, **looked)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
         following = next_pilots(fit, read, records, **asked) if form in ("table", "markdown") else {}
     if all_classes:
         class_rows(found)  # raises where nothing can be said of classes
     if plot is not None:
         _draw(found, plot, lambda: predict(fit, read, all_classes=True, probe=probe, **asked))
-    where = [] if images or all(map(has_images, manifests)) else ["--source", "IMAGES"]
+    where = [] if images or all(has_images(item, how.get("label")) for item in manifests) else ["--source", "IMAGES"]
     options = [*repeated("pilots"), *where]
     say_result(predictions, found, form, following=following, everything=everything, asked=options)
     faults = [*_below(found, fail_below), *_worse(found, fail_if_worse, level)]

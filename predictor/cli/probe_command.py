@@ -26,6 +26,7 @@ def PROBED(function: Callable[..., Any]) -> Callable[..., Any]:
             "--manifest", type=click.Path(path_type=Path),
             help="Manifest that names the classes to probe, or lists the images below IMAGES.",
         ),
+        click.option("--label", metavar="COL", help="Column of class names (default: label)."),
         click.option(
             "--targets", type=click.Path(path_type=Path), help="File with one tested class a line.  [default: all]"
         ),
@@ -69,6 +70,7 @@ def say_probe(
     images: Path,
     *,
     manifest: Path | None,
+    label: str | None,
     targets: Path | None,
     split: str | None,
     group: str | None,
@@ -98,7 +100,7 @@ def say_probe(
     from predictor.manifest import read_targets
     from predictor.render import probe as pages
 
-    listed, classes = read_list(images, manifest)
+    listed, classes = read_list(images, manifest, label)
     if targets is not None:
         classes = tuple(read_targets(targets))
     with shown_progress("probe") as progress:

@@ -57,7 +57,7 @@ def command(
     where = ["--output", output] if output is not None else []
     told = ["--probe", keep] if method_known(find_fit(fit_path)[0]) else []
     both = ("targets", "output")
-    _step("digest", images)
+    _step("digest", images, *repeated("digest"))
     _step("probe", images, *repeated("probe", but=both), *classes, "--output", keep)
     if told and (why := why_no_level(read_probe(keep))):
         click.echo(f"{images}: predicted without a probe: {visible(why)}", err=True)

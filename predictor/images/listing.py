@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from predictor.errors import DataError, ManifestError
 
+LABEL = "label"  # the usual name of the column of classes
+
 
 @dataclass(frozen=True)
 class Images:
@@ -98,13 +100,23 @@ def lists_files(path: Path) -> bool:
     return formats.reader_of(path) not in (formats.hugging_face, formats.parquet, formats.webdataset)
 
 
-def digest_of(path: Path) -> str:
-    """The digest of a source as grids state it, the same that `trainer` computes.
+def opened(path: Path, label: str | None = None) -> Images:
+    """What lies at a path, as a grid names it: with labels of another name by a view, whose digest it has.
 
     Raises DataError as `open_images`.
     """
-    if path.is_file() and path.suffix == ".parquet":  # its bytes, whatever they hold
+    from predictor.images.readers import view
+
+    return open_images(path) if label in (None, LABEL) else view.labelled(path, label)
+
+
+def digest_of(path: Path, label: str | None = None) -> str:
+    """The digest of a source as grids state it, the same that `trainer` computes. label : see `opened`
+
+    Raises DataError as `open_images`.
+    """
+    if path.is_file() and path.suffix == ".parquet" and label in (None, LABEL):  # its bytes, whatever they hold
         from predictor.images.digests import file_digest
 
         return file_digest(path)
-    return open_images(path).digest
+    return opened(path, label).digest

@@ -29,8 +29,8 @@ def method_of(model: Mapping[str, Any]) -> str:
     return f"{model['name']}@{model.get('image_size', 32)}:{weights['digest'].removeprefix('sha256:')[:12]}/1"
 
 
-def how_to_probe(method: str, images: object = "IMAGES") -> str:
-    """The command that makes a probe of this kind.
+def how_to_probe(method: str, images: object = "IMAGES", *words: object) -> str:
+    """The command that makes a probe of this kind. words : that it has besides
 
     >>> how_to_probe("patches+gradients/1", "photos")
     'predictor probe photos --output probe.json'
@@ -39,8 +39,8 @@ def how_to_probe(method: str, images: object = "IMAGES") -> str:
     """
     written = _OF_NETWORK.fullmatch(method)
     if written is None:
-        return command("predictor", "probe", images, "--output", "probe.json")
+        return command("predictor", "probe", images, *words, "--output", "probe.json")
     network, size, digest = written.groups()
     known = next((one.name for one in KNOWN_WEIGHTS.values() if digest in one.digest), None)
     named = ("--weights", known) if known else ("--weights", "FILE", "--model", network)
-    return command("trainer", "probe", images, *named, "--image-size", size, "--output", "probe.json")
+    return command("trainer", "probe", images, *words, *named, "--image-size", size, "--output", "probe.json")

@@ -145,20 +145,21 @@ def decoded_sample(
     )
 
 
-def read_list(images: Path, manifest: Path | None) -> tuple[Images, tuple[str, ...] | None]:
+def read_list(images: Path, manifest: Path | None, label: str | None = None) -> tuple[Images, tuple[str, ...] | None]:
     """(images, the classes to probe; None: all of them) of a place and a manifest.
 
     A manifest of paths lists the images, which lie below `images`; any other names the classes.
+    label : column of the labels, of the manifest where there is one
     Raises DataError or ManifestError for what cannot be read.
     """
-    from predictor.images.listing import open_images
+    from predictor.images.listing import open_images, opened
     from predictor.images.readers import manifest as lists
 
     if manifest is None:
-        return open_images(images), None
-    if images.is_dir() and lists.lists_paths(manifest):
-        return lists.read(manifest, images), None
+        return opened(images, label), None
+    if images.is_dir() and lists.lists_paths(manifest, label):
+        return lists.read(manifest, images, label=label), None
     from predictor.manifest import read_manifest
 
-    found = read_manifest(manifest)
+    found = read_manifest(manifest, label=label)
     return open_images(images), found.target_names

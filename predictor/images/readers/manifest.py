@@ -40,7 +40,9 @@ def read(path: Path, folder: Path | None = None, *, label: str | None = None) ->
     _check_once(path, files, names, places)
     found = zip(places, names, files, strict=True)
     if missing := [f"{place}: {name}" for place, name, file in found if not file.is_file()]:
-        elsewhere = command("predictor", "probe", "IMAGES", "--manifest", path)
+        elsewhere = command(
+            "predictor", "probe", "IMAGES", "--manifest", path, *(() if label is None else ("--label", label))
+        )
         raise DataError(
             f"{len(missing)} images are not there: {listed(missing)}",
             where=str(path),
@@ -87,22 +89,24 @@ def _check_once(path: Path, files: Sequence[Path], names: Sequence[str], places:
         )
 
 
-def lists_paths(path: Path) -> bool:
-    """Whether a file is such a list: its first line names the columns path and label."""
+def lists_paths(path: Path, label: str | None = None) -> bool:
+    """Whether a file is such a list: its first line names the columns path and label, or what is called so."""
     try:
         with opened_text(path) as stream:
-            return {"path", "label"} <= set(next(csv.reader(stream), []))
+            return {"path", label or "label"} <= set(next(csv.reader(stream), []))
     except (OSError, UnicodeDecodeError, csv.Error):
         return False
 
 
-def misses_names(path: Path) -> bool:
+def misses_names(path: Path, label: str | None = None) -> bool:
     """Whether a CSV names images, and would be such a list if its columns were called path and label."""
     try:
         with opened_text(path) as stream:
             rows = list(islice(csv.reader(stream), 2))
         cells = [cell for row in rows for cell in row if cell]
-        return not lists_paths(path) and ("path" in cells or any((path.parent / cell).is_file() for cell in cells))
+        return not lists_paths(path, label) and (
+            "path" in cells or any((path.parent / cell).is_file() for cell in cells)
+        )
     except (OSError, UnicodeDecodeError, csv.Error):
         return False
 

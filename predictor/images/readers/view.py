@@ -47,9 +47,29 @@ def read(path: Path) -> Images:
 
     Raises DataError for a view that cannot be used, and as `open_images`.
     """
-    said = _content(path)
     place, label = images_at(path)
-    images = open_images(place, label=label)
+    return _under_classes(path, _content(path), open_images(place, label=label))
+
+
+def labelled(place: Path, label: str) -> Images:
+    """What lies at a place with its labels under another name, as a view beside it reads it: of the same digest.
+
+    Raises DataError as `open_images`.
+    """
+    return _under_classes(place, {}, open_images(place, label=label))
+
+
+def labelled_text(place: Path, label: str) -> str:
+    """The view beside a place that says so, for a grid to name.
+
+    >>> print(labelled_text(Path("pets/list.csv"), "kind"), end="")
+    images: "list.csv"
+    label: "kind"
+    """
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in (("images", place.name), ("label", label)))
+
+
+def _under_classes(path: Path, said: dict[str, Any], images: Images) -> Images:
     labels = images.labels
     classes = _classes(path, said, sorted(set(labels.tolist()) - {LEFT_OUT}))
     names = np.array([LEFT_OUT, *classes.values()])  # wide enough for every name
