@@ -155,7 +155,7 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, object]]:
         lines.append({
             "spent by": name,
             "manifests": len(own),
-            "predicted gain": f"{100 * np.mean([float(row['gain']) for row in own]):+.1f}",
+            "predicted gain": f"{100 * np.mean([float(row['gain']) for row in own if row['gain']]):+.1f}",
             "trained gain": f"{100 * gains.mean():+.1f}",
             "intervals that held": f"{sum(inside)} of {len(inside)}",
             "behind the best": f"{100 * np.mean([best[row['manifest']] - row['trained'] for row in own]):.1f}",

@@ -53,7 +53,7 @@ def compared(table: Path, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
                 "predicted": 100 * float(row["value"]),
                 "trained": 100 * float(np.mean(own)),
                 "inside": float(row["low"]) <= np.mean(own) <= float(row["high"]),
-                "predicted gain": 100 * float(row["gain"]),
+                "predicted gain": 100 * float(row["gain"] or "nan"),
                 "interval": f"[{100 * float(row['gain_low']):+z.1f}, {100 * float(row['gain_high']):+z.1f}]"
                 if row["gain_low"]
                 else None,

@@ -11,8 +11,8 @@ from predictor.errors import FitError
 from predictor.render.changes import change_blocks, change_rows
 from predictor.render.page import Block, Heading, Page, PageTable, Said, page_text
 from predictor.render.predictions import recipe_text, title
-from predictor.render.tables import interval_text, percent
-from predictor.render.verdict import outside_text, points_text, probability
+from predictor.render.tables import level_text, percent
+from predictor.render.verdict import against_now, outside_text, points_text, probability
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ SHOWN = 8  # classes named in the table, and sizes of the curve; --output and --
 CLASS_COLUMNS = {"label": "label", "role": "role", "now": "now", "collect": "collect", "count": "total"}  # a manifest
 PLAN_COLUMNS = (
     "plan", "advised", "collect", "cut", "other_classes", "cost", "n_samples", "image_steps", "value", "low", "high",
-    "gain", "gain_low", "gain_high", "p_better", "outside",
+    "gain", "gain_low", "gain_high", "p_better", "backed", "gain_at_half", "outside",
 )  # fmt: skip
 
 
@@ -65,7 +65,11 @@ def page(advice: Advice, *, plan: str = "advised") -> Page:
         lines.append(Said(_named([c for c in reversed(chosen.changes) if c.collect < 0], ""), "leave out"))
     for item in advice.against if chosen.name == advice.advised else ():
         same = item.low == item.high == 0
-        points = "the same plan" if same else f"{points_text(item.gain, item.low, item.high)} points"
+        points = f"{points_text(item.gain, item.low, item.high)} points"
+        if same:
+            points = "the same plan"
+        elif item.gain is None:
+            points = "no level is known" if item.p_better is None else f"P(better) {probability(item.p_better)}"
         lines.append(Said(f"{item.plan} {points}", "against"))
     if advice.reach is not None:
         lines += _reach(f"reach {advice.reach.wanted:.4g}", advice.reach, priced=advice.priced)
@@ -94,10 +98,14 @@ def _answer(advice: Advice) -> str:
     what += [f"leave out {best.cut:,}"] if best.cut else []
     if best.other_classes:
         what.append(f"in them {best.other_classes} new other classes")
+    sure = "" if best.p_better is None else f", P(better) {probability(best.p_better)}"
+    plan = f"{' and '.join(what)} ({best.name})"
+    if best.gain is None or not now.backed:
+        half = f"{points_text(best.gain_at_half, None, None)} points if now reaches 50 %"
+        return f"{start}{advice.manifest}: no level is known, only how plans compare: {plan}: {half}{sure}."
     levels = f"{percent(now.value)} to {percent(best.value)} {advice.outcome}"
     gain = points_text(best.gain, best.gain_low, best.gain_high).replace(" [", " points [")
-    sure = "" if best.p_better is None else f", P(better) {probability(best.p_better)}"
-    return f"{start}{advice.manifest}: {' and '.join(what)} ({best.name}): {levels}, {gain}{sure}."
+    return f"{start}{advice.manifest}: {plan}: {levels}, {gain}{sure}."
 
 
 def _without_budget(advice: Advice) -> bool:
@@ -193,20 +201,22 @@ def _curve(advice: Advice) -> PageTable:
             row["cost"] = f"{point.cost:,.10g}"
         if not advice.steps_fixed:
             row["image-steps"] = point.image_steps
-        row[advice.outcome] = f"{percent(point.value)} {interval_text(point.low, point.high)}"
+        row[advice.outcome] = level_text(point.value, point.low, point.high, backed=point.backed)
         row["P(beats now)"] = None if point.p_better is None else f"{point.p_better:.2f}"
         rows.append(row)
     return PageTable(rows)
 
 
 def curve_rows(points: tuple[Point, ...]) -> list[dict[str, Any]]:
-    """One row for each size of the curve: columns images, value, low, high."""
-    return [{name: getattr(point, name) for name in ("images", "value", "low", "high")} for point in points]
+    """One row for each size of the curve: columns images, value, low, high, backed."""
+    return [{name: getattr(point, name) for name in ("images", "value", "low", "high", "backed")} for point in points]
 
 
 def _plans(advice: Advice) -> PageTable:
     rows = []
     for plan in advice.plans:
+        told = against_now(plan.gain, plan.gain_low, plan.gain_high, plan.gain_at_half)
+        (head,) = told
         rows.append(
             {
                 "plan": plan.name + (" *" if plan.name == advice.advised else ""),
@@ -214,10 +224,8 @@ def _plans(advice: Advice) -> PageTable:
                 **({"cost": f"{plan.cost:,.10g}"} if advice.priced else {}),
                 "cut": plan.cut or None,
                 "other classes": plan.other_classes or None,
-                advice.outcome: f"{percent(plan.value)} {interval_text(plan.low, plan.high)}",
-                "points against now": None
-                if plan.name == "now"
-                else points_text(plan.gain, plan.gain_low, plan.gain_high),
+                advice.outcome: level_text(plan.value, plan.low, plan.high, backed=plan.backed),
+                **({head: None} if plan.name == "now" else told),
                 "P(beats now)": None if plan.p_better is None else f"{plan.p_better:.2f}",
                 "range": "OUTSIDE" if plan.outside else "inside",
             }

@@ -9,6 +9,7 @@ from typing import Any
 from predictor.planning.advice.changes import Change
 from predictor.render.page import Block, PageTable, Said
 from predictor.render.tables import percent
+from predictor.render.verdict import against_now
 
 DROPPED = (
     "a class that is merged or left out counts as never right; no run of the fit dropped one, so the others are "
@@ -39,19 +40,16 @@ def change_rows(changes: Sequence[Change]) -> list[dict[str, Any]]:
 
 def _row(change: Change) -> dict[str, Any]:
     """One change as it is printed."""
-    bounds = ""
-    if change.gain_low is not None and change.gain_high is not None:
-        bounds = f" [{100 * change.gain_low:+z.1f}, {100 * change.gain_high:+z.1f}]"
     worst = None
-    if change.worst is not None:
+    if change.worst is not None and change.backed:
         label, now, then = change.worst
         worst = f"{label} {100 * now:.1f} -> {percent(then)}"
     plain = None
-    if change.plain is not None and change.plain_now is not None:
+    if change.plain is not None and change.plain_now is not None and change.backed:
         plain = f"{100 * change.plain_now:.1f} -> {percent(change.plain)}"
     return {
         "change": change.name + (f" ({change.images:,})" if change.images else ""),
-        "points against now": f"{100 * change.gain:+z.1f}{bounds}",
+        **against_now(change.gain, change.gain_low, change.gain_high, change.gain_at_half),
         "P(beats now)": f"{change.p_better:.2f}",
         "plain": plain,
         "worst now": worst,

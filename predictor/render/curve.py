@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from predictor.errors import FitError
 from predictor.render.page import Block, Page, PageTable, Said, page_text
 from predictor.render.predictions import recipe_text, title
-from predictor.render.tables import interval_text, percent
+from predictor.render.tables import level_text, percent
 from predictor.render.verdict import points_text, probability
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ def page(curve: ScaleCurve) -> Page:
 
 def _row(curve: ScaleCurve, point: ScalePoint) -> dict[str, Any]:
     told = point.value is not None and point.low is not None and point.high is not None
-    interval = interval_text(point.low or 0.0, 1.0 if point.high is None else point.high)
+    low, high = point.low or 0.0, 1.0 if point.high is None else point.high
     return {
         "size": f"x {point.scale:.3g}",
         "images": point.n_samples,
         "image-steps": None if curve.steps_fixed else point.image_steps,
         "hours": None if point.hours is None else f"{point.hours:.3g}",
         "money": None if point.money is None else f"{point.money:,.2f}" if point.money >= 1 else f"{point.money:.2g}",
-        curve.outcome: None if not told else f"{percent(point.value)} {interval}" if point.backed else f"{interval} %",
+        curve.outcome: level_text(point.value, low, high, backed=point.backed) if told else None,
         "points against now": None if point.gain is None else points_text(point.gain, point.gain_low, point.gain_high),
         "if now has 50 %": None
         if point.gain is not None or point.gain_at_half is None or any(one.gain is not None for one in curve.points)

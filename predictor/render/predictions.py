@@ -20,7 +20,7 @@ from predictor.prediction.results import (
 from predictor.render.class_predictions import class_lines, rows_of_classes
 from predictor.render.layout import shortened, whole
 from predictor.render.page import Block, Heading, Page, PageTable, Said, page_text
-from predictor.render.tables import interval_text, percent
+from predictor.render.tables import level_text, percent
 from predictor.render.verdict import (
     named,
     outside_text,
@@ -255,8 +255,7 @@ def _recipes(found: Sequence[RecipePrediction]) -> Iterator[Block]:
         if own.value is not None and own.low is not None and own.high is not None:
             held = f"{own.covered[0]:,} of {own.covered[1]:,} covered" if own.covered else "coverage not measured"
             outside = "OUTSIDE, " if own.status == "outside" else ""
-            interval = interval_text(own.low, own.high)
-            shown = f"{percent(own.value)} {interval}" if own.backed else f"{interval} %"
+            shown = level_text(own.value, own.low, own.high, backed=own.backed)
             value = f"{shown}   {outside}{held}"
         runs = f"n {own.n_configurations:,} in {_plural(own.n_domains, 'domain')}"
         yield Said(f"{padded(own.name, width)} {value}; {runs}", "" if i else "other recipes")
@@ -362,7 +361,7 @@ def _valued(own: OutcomePrediction) -> str:
     nothing backs the value."""
     low, high = own.low or 0.0, 1.0 if own.high is None else own.high
     if own.scale in SHARES:
-        return f"{percent(own.value)} {interval_text(low, high)}" if own.backed else f"{interval_text(low, high)} %"
+        return level_text(own.value, low, high, backed=own.backed)
     return f"{own.value:.4g} [{low:.4g}, {high:.4g}]" if own.backed else f"[{low:.4g}, {high:.4g}]"
 
 

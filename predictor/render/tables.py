@@ -128,6 +128,16 @@ def number(value: object) -> str:
     return f"{value:,}"
 
 
+def level_text(value: float | None, low: float, high: float, *, backed: bool) -> str:
+    """A level in per cent with its interval; the interval alone where nothing backs the value.
+
+    >>> level_text(0.5, 0.41, 0.6, backed=True), level_text(0.5, 0.01, 1.0, backed=False)
+    ('50.0 % [41.0, 60.0]', '[1.0, 100.0] %')
+    """
+    interval = interval_text(low, high)
+    return f"{percent(value)} {interval}" if backed else f"{interval} %"
+
+
 def _table(names: list[str], cells: list[list[str]], right: list[bool], optional: Sequence[str]) -> str:
     most = width()
     if not names:

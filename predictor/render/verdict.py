@@ -69,6 +69,19 @@ def points_text(value: float | None, low: float | None, high: float | None) -> s
 
 
 def named(names: Iterable[str], most: int = NAMED) -> str:
+def against_now(
+    gain: float | None, low: float | None, high: float | None, at_half: float | None
+) -> dict[str, str | None]:
+    """A column of a table: the gain in points, or where no level is known what it is if that of now is 50 %.
+
+    >>> against_now(0.02, None, None, 0.03), against_now(None, None, None, 0.03)
+    ({'points against now': '+2.0'}, {'if now has 50 %': '+3.0'})
+    """
+    if gain is None:
+        return {"if now has 50 %": None if at_half is None else points_text(at_half, None, None)}
+    return {"points against now": points_text(gain, low, high)}
+
+
     """Some names, and how many more there are.
 
     >>> named("abcde")

@@ -137,7 +137,7 @@ def advise(
     found = with_steps(plans)
     rows = _ranked([_plan(name, item, curve, found) for name, item in plans.items()])
     advised = _advised(rows, found, outcome, outside=bool(base.outside))
-    if base.basis not in ("in_domain", "pilot"):
+    if base.basis not in ("in_domain", "pilot") and base.outcome(outcome).backed:
         on = "a probe of the images" if told else "the fit's images"
         notes.append(f"the gains are at the level that is predicted now, which rests on {on}: pilots measure it")
     labels = relabelled(now, merge_below=merge_below, drop_below=drop_below, other=other)
@@ -155,7 +155,8 @@ def advise(
     if why is not None and able:
         names = ", ".join(able)  # pilots state their recipe themselves: --recipe is refused beside them
         why += f"; {names} had: --recipe {able[0]}" if pilots is None else f"; without --pilot they are, for {names}"
-    value = base.outcome(outcome).value or 0.0
+    reached = base.outcome(outcome)
+    aim = (reached.value or 0.0) + POINTS
     shown = curve.points(curve.sizes(min(budget or room(curve), room(curve))))
     return Advice(
         fit=fit.where,
@@ -179,7 +180,7 @@ def advise(
         ),
         curve=tuple(shown),
         reach=None if wanted is None else reach(curve, wanted, budget or 0),
-        five_points=reach(curve, value + POINTS, budget or 0) if value + POINTS < 1 else None,
+        five_points=reach(curve, aim, budget or 0) if reached.backed and aim < 1 else None,
         notes=(*request.warnings, *notes),
         changes=done[0],
         no_actions=why,
@@ -306,7 +307,9 @@ def _plan(name: str, after: LabelDistribution, curve: Curve, found: Predictions)
     now, outcome = curve.targets.distribution, curve.objective.outcome
     prediction = next(item for item in found.predictions if item.manifest == name)
     own = prediction.outcome(outcome)
+    row = found.compared(name, NOW, outcome)
     base = next(item for item in found.predictions if item.manifest == NOW).outcome(outcome)
+    backed = own.backed and base.backed
     low, high, p = _difference(found, outcome, name, NOW, base.value or 0.0)
     before, then = (dict(zip(d.class_names, d.class_counts.tolist(), strict=True)) for d in (now, after))
     targets = set(now.target_names)
@@ -333,11 +336,13 @@ def _plan(name: str, after: LabelDistribution, curve: Curve, found: Predictions)
         value=own.value or 0.0,
         low=own.low or 0.0,
         high=1.0 if own.high is None else own.high,
-        gain=(own.value or 0.0) - (base.value or 0.0),
-        gain_low=low,
-        gain_high=high,
+        gain=(own.value or 0.0) - (base.value or 0.0) if backed else None,
+        gain_low=low if backed else None,
+        gain_high=high if backed else None,
         p_better=p,
         changes=tuple(changes),
+        backed=own.backed,
+        gain_at_half=None if row is None else row.points_at_half,
         outside=prediction.outside,
     )
 
@@ -386,6 +391,8 @@ def _advised(rows: list[Plan], found: Predictions, outcome: str, *, outside: boo
 def _against(advised: Plan, other: Plan, found: Predictions, outcome: str) -> Against:
     if advised.changes == other.changes:
         return Against(plan=other.name, gain=0.0, low=0.0, high=0.0, p_better=0.5)
+    if not (advised.backed and other.backed):
+        return Against(plan=other.name, gain=None, low=None, high=None, p_better=p)
     low, high, p = _difference(found, outcome, advised.name, other.name, other.value)
     return Against(plan=other.name, gain=advised.value - other.value, low=low, high=high, p_better=p)
 

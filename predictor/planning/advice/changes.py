@@ -43,19 +43,21 @@ class Change:
     """Something to do beside collecting images. Accuracies and gains are fractions.
 
     kind : action | labels | both (an action with the advised plan); images : collected for it
-    gain, gain_low, gain_high : class-balanced accuracy less that of now, with the interval of the difference
+    gain, gain_low, gain_high : class-balanced accuracy less that of now, with the interval of the difference; None
+        where no level is known; gain_at_half : the same if now reaches 50 %
     plain, plain_now : accuracy where test images come as often as the manifest's
     worst : label of the class that is worst now, and its share right now and after
     recalls : of every tested class, the worst of now first; (): nothing is known of classes
     n_configurations : that had the action; None: no action
     outside : whether it lies outside of what the fit saw
+    backed : whether anything says a level, see `predictor.prediction.OutcomePrediction`
     """
 
     name: str
     kind: str
     images: int
     value: float
-    gain: float
+    gain: float | None
     gain_low: float | None
     gain_high: float | None
     p_better: float
@@ -65,6 +67,8 @@ class Change:
     recalls: tuple[ClassRecall, ...]
     n_configurations: int | None
     outside: bool
+    backed: bool = True
+    gain_at_half: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,7 @@ class Scored:
     recalls: Mapping[str, float]
     counts: Mapping[str, int]
     outside: bool
+    backed: bool
 
 
 def relabelled(
@@ -169,6 +174,7 @@ class Scorer:
             recalls={one.name: one.value for one in classes.worst} if classes else {},
             counts={one.name: one.n_samples for one in classes.worst} if classes else {},
             outside=found.status == "outside",
+            backed=own.backed,
         )
 
     @property
@@ -206,7 +212,7 @@ def changes(
             action = Action.parse(best.name)
             found += _change(scorer, base, now, plan, f"{best.name}, {PLAN}", "both", action, steps.get(PLAN),
                              best.n_configurations)  # fmt: skip
-    return tuple(sorted(found, key=lambda one: -one.gain)), reason
+    return tuple(sorted(found, key=lambda one: -one.value)), reason
 
 
 def _actions(named: Named, now: LabelDistribution) -> tuple[list[tuple[Action, int]], str | None]:
@@ -233,7 +239,10 @@ def _change(
     moved = own.side.logit - base.side.logit
     half = errors.half_width(own.side, base.side, scorer.level)
     ends = (None, None) if half is None else (moved - half, moved + half)
-    low, high = (None if end is None else float(expit(base.side.logit + end)) - base.value for end in ends)
+    backed = own.backed and base.backed
+    low, high = (
+        float(expit(base.side.logit + end)) - base.value if backed and end is not None else None for end in ends
+    )
     order = sorted(base.recalls, key=lambda label: (base.recalls[label], label))
     recalls = tuple(
         ClassRecall(label=label, n_samples=own.counts.get(label, 0), now=base.recalls[label],
@@ -242,10 +251,11 @@ def _change(
     first = recalls[0] if recalls else None
     yield Change(
         name=name, kind=kind, images=max(after.n_samples - now.n_samples, 0) if kind == "both" else 0,
-        value=own.value, gain=own.value - base.value, gain_low=low, gain_high=high,
+        value=own.value, gain=own.value - base.value if backed else None, gain_low=low, gain_high=high,
         p_better=errors.probability(own.side, base.side), plain=_plain(now, own.recalls),
         plain_now=_plain(now, base.recalls), worst=None if first is None else (first.label, first.now, first.then),
-        recalls=recalls, n_configurations=n, outside=own.outside,
+        recalls=recalls, n_configurations=n, outside=own.outside, backed=backed,
+        gain_at_half=float(expit(moved)) - 0.5,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ class Point:
 
     spend : what may be spent; cost : what is; images : that are collected with it
     p_better : probability that it beats what there is now
+    backed : whether anything says a level, see `predictor.prediction.OutcomePrediction`
     """
 
     spend: int
@@ -41,6 +42,7 @@ class Point:
     low: float
     high: float
     p_better: float | None
+    backed: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +184,7 @@ class Curve:
             low=own.low,
             high=own.high,
             p_better=(p[0].p_a_better if p[0].a == name else 1 - p[0].p_a_better) if p and size else None,
+            backed=own.backed,
         )
 
     def first(self, most: int, reached: Callable[[Point], bool]) -> Point | None:

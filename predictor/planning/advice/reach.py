@@ -36,9 +36,9 @@ def reach(curve: Curve, wanted: float, budget: int) -> Reach:
     points = curve.points(curve.sizes(most))
     if not points:
         reason = "the manifest lies outside the range of the fit, whatever is added"
-        return Reach(
-            wanted=wanted, images=None, cost=None, low=None, high=None, most=0, value=None, reason=reason
-        )  # fmt: skip
+        return _nothing(wanted, 0, reason)
+    if not points[0].backed:
+        return _nothing(wanted, points[-1].images, "no level is known, so no size is known to reach it")
     high, value, low = (
         curve.first(most, lambda point, end=end: bool(getattr(point, end) >= wanted))
         for end in ("high", "value", "low")
@@ -53,6 +53,10 @@ def reach(curve: Curve, wanted: float, budget: int) -> Reach:
         value=points[-1].value,
         reason="not reached inside of what the fit saw" if value is None else None,
     )
+
+
+def _nothing(wanted: float, most: int, reason: str) -> Reach:
+    return Reach(wanted=wanted, images=None, cost=None, low=None, high=None, most=most, value=None, reason=reason)
 
 
 def _images(point: Point | None) -> int | None:

@@ -35,7 +35,10 @@ class Plan:
         smallest first
     collected, cut : images; other_classes : new classes that are only trained on; cost : of what is collected
     image_steps : that it is predicted with
-    gain, gain_low, gain_high : its value less that of now, with the interval of the difference
+    backed : whether anything says a level, see `predictor.prediction.OutcomePrediction`
+    gain, gain_low, gain_high : its value less that of now, with the interval of the difference; None where no level is
+        known
+    gain_at_half : the same if now reaches 50 %; None of now
     p_better : probability that the plan beats now
     outside : indicators outside the range that the fit saw: {indicator, value, low, high}
     """
@@ -50,20 +53,22 @@ class Plan:
     value: float
     low: float
     high: float
-    gain: float
+    gain: float | None
     gain_low: float | None
     gain_high: float | None
     p_better: float | None
     changes: tuple[ClassChange, ...]
     outside: tuple[Mapping[str, Any], ...]
+    backed: bool = True
+    gain_at_half: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Against:
-    """What the advised plan gains beyond another one (fractions)."""
+    """What the advised plan gains beyond another one (fractions); no points where no level is known."""
 
     plan: str
-    gain: float
+    gain: float | None
     low: float | None
     high: float | None
     p_better: float | None
@@ -109,8 +114,9 @@ class Advice(Result):
     shown_by: ClassVar[str] = "advice"
 
     def __repr__(self) -> str:
-        best, now = self.plan(ADVISED), self.plan("now")
-        told = f"{best.name}, {best.collected:,} images, {100 * (best.value - now.value):+z.1f} points"
+        best = self.plan(ADVISED)
+        gain = "no level" if best.gain is None else f"{100 * best.gain:+z.1f} points"
+        told = f"{best.name}, {best.collected:,} images, {gain}"
         return f"<Advice for {self.manifest}: {told} of {self.outcome}>"
 
     def plan(self, name: str) -> Plan:
