@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,22 @@ def test_pilots_are_planned_where_they_leave_chance(fit, manifest):
         and "subsample is forecast to do better than chance (16.7 % by guessing" in hopeless.notes[0]
     )
     assert hopeless.notes[0] in " ".join(hopeless.summary().split())
+
+
+def test_what_to_ask_for_instead_of_pilots_at_chance_helps(fit, manifest):
+    """What is forecast, what is needed, and a way out that ends the warning."""
+    seen = set()
+    for level in (-5.0, -2.8, -2.6, -2.4, -2.2, -2.0):
+        own = with_probe(fit, probe_at(level))
+        for note in plan_pilots(own, manifest, 3, manifest="m").notes:
+            best, needed = re.search(r"^m: .*; the best reaches ([\d.]+) %; needed: ([\d.]+) %\)", note).groups()
+            for option, value in re.findall(r"--(next|image-steps) (\d+)", note):
+                seen.add(option)
+                asked = {"n": int(value)} if option == "next" else {"n": 3, "image_steps": int(value)}
+                assert not plan_pilots(own, manifest, **asked).notes
+            assert ("--next" in note) == (float(best) >= float(needed))
+            seen |= {"images"} if note.endswith("collect more images, or train the manifest itself") else set()
+    assert seen == {"next", "image-steps", "images"}
 
 
 def probe_at(level):

@@ -172,6 +172,7 @@ def scale_curve(
 
         own = {"model": model, "image_size": image_size, "image_steps": image_steps}
         learned = pilot_predictor(fit, pilots, **asked, **own, level=level, probe=probe)
+        learned.check_telling()
         fit, request, predicted = learned.fit, learned.request, learned.predict
         now = learned.with_roles(manifest, distribution)
     fixed = image_steps or named.image_steps or not request.recipe["image_steps"]

@@ -113,7 +113,8 @@ class Prediction:
     contributions : {outcome, name, value}: points (as a fraction) against balanced targets alone at the same N
     baselines : {outcome, family, value, configuration_id}
     probe : {key, level, slope, n_images} of the probe of the images that the level rests on, or None
-    pilots : {n_configurations, n_runs, at_chance} of the user's own target set that the outcomes follow, or None
+    pilots : {n_configurations, n_runs, at_chance} of the user's own target set, or None where none was given: the
+        outcomes follow n_configurations of them; those at chance tell nothing
     classes : for each outcome with a value its classes, worst first
     nearest : real runs most like the manifest, nearest first: {outcome, configuration_id, target_set, recipe, value,
         distance}, distance in standard deviations of the runs
@@ -142,6 +143,16 @@ class Prediction:
     recipes: tuple[RecipePrediction, ...] = ()
     weights: dict[str, Any] | None = None
     chance: float = 0.0
+
+    @property
+    def n_pilots(self) -> int:
+        """Pilots that the outcomes follow."""
+        return self.pilots["n_configurations"] if self.pilots else 0
+
+    @property
+    def silent(self) -> int:
+        """Pilots that were given, where all are at chance: the outcomes are those without them."""
+        return self.pilots["at_chance"] if self.pilots and not self.n_pilots else 0
 
     def outcome(self, name: str) -> OutcomePrediction:
         """The prediction of one outcome."""

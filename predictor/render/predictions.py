@@ -22,11 +22,14 @@ from predictor.render.layout import shortened, whole
 from predictor.render.page import Block, Heading, Page, PageTable, Said, page_text
 from predictor.render.tables import level_text, percent
 from predictor.render.verdict import (
+    OWN_GRID,
     named,
     outside_text,
     pilots_of,
     points_text,
     probability,
+    silent_text,
+    sizes_lacking,
     verdict_content,
     verdict_text,
 )
@@ -98,13 +101,14 @@ def plot(found: Predictions) -> Figure:
 def page(
     found: Predictions,
     *,
-    following: Mapping[str, Pilot] | None = None,
+    following: Mapping[str, Pilot | str] | None = None,
     everything: bool = False,
     asked: Sequence[str] = (),
 ) -> Page:
     """The verdict, how manifests compare, each of them, warnings.
 
-    following : {manifest: the pilot that would narrow it most}; everything : also logits, and every comparison
+    following : {manifest: the pilot that would narrow it most, or why there is none}
+    everything : also logits, and every comparison
     asked : options of the command that asked, which a command that is printed needs as well
     """
     sections: list[list[Block]] = [[Said(verdict_text(found))]]
@@ -126,6 +130,8 @@ def _with_options(block: Block, found: Predictions, asked: Sequence[str]) -> Blo
         for tie in (whole, str):  # a warning is no line of its own
             bare, told = (tie(command("predictor", "pilots", item.manifest, *options)) for options in ((), asked))
             text = text.replace(f"{bare}{tie(' --next')}", f"{told}{tie(' --next')}")
+            if "--recipe" in asked:  # the grid is named already
+                text = text.replace(tie(f" {OWN_GRID}"), "")
     return replace(block, content=text)
 
 
@@ -145,7 +151,7 @@ def warnings(found: Predictions) -> list[str]:
     return [text if n > 1 and len(own) == n else f"{named(own)}: {text}" for text, own in told.items()]
 
 
-def summary(found: Predictions, following: Mapping[str, Pilot] | None = None, *, everything: bool = False) -> str:
+def summary(found: Predictions, following: Mapping[str, Pilot | str] | None = None, *, everything: bool = False) -> str:
     """The predictions in words, best first; see `page`."""
     return page_text(page(found, following=following, everything=everything), "table")
 
@@ -193,14 +199,17 @@ def _comparison_row(row: Comparison) -> dict[str, Any]:
     return {**own, "logit_low": row.low, "logit_high": row.high, "covered": inside, "covered_of": n}
 
 
-def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -> list[Block]:
-    place = {"in_domain": f"TARGET SET {item.target_set}", "new_target_set": f"TARGET SET new   DOMAIN {item.domain}"}
+def _prediction(item: Prediction, found: Predictions, following: Pilot | str | None) -> list[Block]:
+    given = silent_text(item.silent) if item.silent else ""
+    place = {
+        "in_domain": f"TARGET SET {item.target_set}",
+        "new_target_set": f"TARGET SET new   DOMAIN {item.domain}" + (f", {given}" if given else ""),
+        "new_domain": f"DOMAIN new, {given or 'no pilots'}",
+    }
     if item.pilots:
-        place["pilot"] = f"TARGET SET {item.target_set}   DOMAIN {item.domain}, " + _plural(
-            item.pilots["n_configurations"], "pilot"
-        )
-        place["pilot"] += f" ({_plural(item.pilots['n_runs'], 'run')})"
-    told = place.get(item.basis, "DOMAIN new, no pilots") + (", images probed" if item.probe else "")
+        pilots = f"{_plural(item.n_pilots, 'pilot')} ({_plural(item.pilots['n_runs'], 'run')})"
+        place["pilot"] = f"TARGET SET {item.target_set}   DOMAIN {item.domain}, {pilots}"
+    told = place[item.basis] + (", images probed" if item.probe else "")
     lines: list[Block] = [Heading((item.manifest, told, f"RECIPE {recipe_text(item.recipe)}"))]
     first = item.outcomes[0]
     backed = first.backed
@@ -218,11 +227,10 @@ def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -
         lines.append(
             Said(f"the interval supposes images like those of the fit ({seen}); others may lie outside of it", "level")
         )
-        lines.append(Said(f"1-3 pilot runs pin it down: {pilots_of(item.manifest)}", ""))
-    if following is not None:
-        widths = f"{100 * following.width_before:.1f} -> {100 * following.width_after:.1f} points"
-        lines.append(Said(f"{following.n_samples:,} images, {following.shape}: width {widths}", "next pilot"))
-        lines.append(Said(pilots_of(item.manifest, n=1), ""))
+        if not item.pilots:
+            lines.append(Said(f"1-3 pilot runs pin it down: {pilots_of(item.manifest)}", ""))
+    if following is not None and not sizes_lacking(item):  # else the verdict says how many
+        lines += _following(following, item.manifest)
     lines += _why(item, backed)
     if backed:
         values = [
@@ -238,13 +246,23 @@ def _prediction(item: Prediction, found: Predictions, following: Pilot | None) -
         lines.append(Said(f"OUTSIDE {item.unknown}", "range"))
     elif item.outside:
         lines.append(Said(f"OUTSIDE {outside_text(item.outside)}", "range"))
-        if not item.pilots:
+        if not item.n_pilots:
             lines.append(Said(f"pilots at 3 sizes: {pilots_of(item.manifest)}", "remedy"))
     else:
         lines.append(Said("inside", "range"))
     lines += _recipes(item.recipes)
     weights = {one["name"]: one for one in (item.weights, *(own.weights for own in item.recipes)) if one}
     return lines + [Said(weights_text(one), "weights") for one in weights.values()]
+
+
+def _following(following: Pilot | str, manifest: str) -> Iterator[Block]:
+    """The pilot to train next, or why there is none."""
+    if isinstance(following, str):
+        yield Said(f"none: {following}", "next pilot")
+        return
+    widths = f"{100 * following.width_before:.1f} -> {100 * following.width_after:.1f} points"
+    yield Said(f"{following.n_samples:,} images, {following.shape}: width {widths}", "next pilot")
+    yield Said(pilots_of(manifest, n=1), "")
 
 
 def _recipes(found: Sequence[RecipePrediction]) -> Iterator[Block]:

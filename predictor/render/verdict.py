@@ -13,12 +13,13 @@ from predictor.text import command
 
 NAMED = 3  # manifests, indicators and classes in a sentence
 PILOTS = 3  # sizes of pilots that tell level and slope
+OWN_GRID = "--recipe GRID.yaml"  # of a network that the fit does not know
 SURE = 0.9  # probability from which one manifest is called better than another
 
 
 def verdict_text(found: Predictions) -> str:
     """The verdict as one paragraph."""
-    return " ".join([*_outside(found), _answer(found), *_next(found)])
+    return " ".join([*_outside(found), _answer(found), *_silent(found), *_next(found)])
 
 
 def verdict_content(found: Predictions) -> dict[str, Any]:
@@ -68,7 +69,6 @@ def points_text(value: float | None, low: float | None, high: float | None) -> s
     return f"{100 * value:+z.1f}{bounds}"
 
 
-def named(names: Iterable[str], most: int = NAMED) -> str:
 def against_now(
     gain: float | None, low: float | None, high: float | None, at_half: float | None
 ) -> dict[str, str | None]:
@@ -82,6 +82,7 @@ def against_now(
     return {"points against now": points_text(gain, low, high)}
 
 
+def named(names: Iterable[str], most: int = NAMED) -> str:
     """Some names, and how many more there are.
 
     >>> named("abcde")
@@ -108,6 +109,26 @@ def _outside(found: Predictions) -> list[str]:
     whose = "" if len(found.predictions) == 1 else f" ({named(item.manifest for item in beyond)})"
     what = first.unknown or outside_text(first.outside)
     return [f"OUTSIDE of what the fit saw{whose}: {what}."]
+
+
+def silent_text(n: int) -> str:
+    """That all pilots are at chance.
+
+    >>> silent_text(1), silent_text(3)
+    ('1 pilot at chance', '3 pilots at chance')
+    """
+    return f"{n} pilot{'' if n == 1 else 's'} at chance"
+
+
+def _silent(found: Predictions) -> list[str]:
+    """That pilots were given which tell nothing."""
+    n = found.predictions[0].silent
+    return [f"It is as without pilots: {silent_text(n)} tell{'s' if n == 1 else ''} nothing."] if n else []
+
+
+def sizes_lacking(item: Prediction) -> int:
+    """Pilots that a manifest outside of the fit needs further: from PILOTS sizes on there is no more to train."""
+    return max(PILOTS - item.n_pilots, 0) if item.outside else 0
 
 
 def _answer(found: Predictions) -> str:
@@ -204,25 +225,25 @@ def _next(found: Predictions) -> list[str]:
     if step is not None:
         return [step_text(step)]
     own = best.outcomes[0]
-    if best.unknown:
-        own_runs = whole(command("predictor", "pilots", best.manifest, "--next", 3, "--recipe", "GRID.yaml"))
+    if best.unknown and not best.pilots:
+        own_runs = whole(f"{command('predictor', 'pilots', best.manifest, '--next', 3)} {OWN_GRID}")
         return [f"Next: train runs with it yourself: {own_runs}."]
     if best.outside:
         return _next_outside(best)
-    if own.value is not None and not own.backed:
+    if own.value is not None and not own.backed and not best.silent:  # else the pilot that is next is named
         return [f"Next: 1-3 cheap runs of your own tell the level: {pilots_of(best.manifest)}."]
     return []
 
 
 def _next_outside(best: Prediction) -> list[str]:
-    """Image-steps that the fit saw, and pilots where there are too few: at PILOTS sizes there is no more to train."""
-    lacking = PILOTS - (best.pilots["n_configurations"] if best.pilots else 0)
+    """Image-steps that the fit saw, and pilots where there are too few."""
+    lacking = sizes_lacking(best)
     ways = []
     for item in best.outside:
         if item["indicator"] == "image_steps":
             ways.append(f"ask between {item['low']:,.0f} and {item['high']:,.0f} image-steps: --image-steps N")
     if lacking > 0:
-        many = f"{lacking} {'more ' if best.pilots else ''}size{'' if lacking == 1 else 's'}"
+        many = f"{lacking} {'more ' if best.n_pilots else ''}size{'' if lacking == 1 else 's'}"
         ways.append(f"train it yourself at {many}: {pilots_of(best.manifest, n=lacking)}")
     return [f"Next: {', or '.join(ways)}."] if ways else []
 

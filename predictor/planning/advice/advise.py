@@ -120,8 +120,7 @@ def advise(
         own = {"model": model, "image_size": image_size, "image_steps": image_steps}
         learned = pilot_predictor(fit, pilots, **asked, **own, level=level, outcomes=[outcome], probe=probe)
         fit = learned.fit
-        if not learned.pilots.records:
-            raise FitError("; ".join(learned.warnings), where="pilots", remedy="leave --pilot out until some tell more")
+        learned.check_telling()
         if outcome not in learned.found:
             raise FitError(f"no pilot measured {outcome}", where="pilots", remedy="advise on accuracy")
         request, predicted = learned.request, partial(learned.predict, **how)
@@ -307,10 +306,10 @@ def _plan(name: str, after: LabelDistribution, curve: Curve, found: Predictions)
     now, outcome = curve.targets.distribution, curve.objective.outcome
     prediction = next(item for item in found.predictions if item.manifest == name)
     own = prediction.outcome(outcome)
-    row = found.compared(name, NOW, outcome)
     base = next(item for item in found.predictions if item.manifest == NOW).outcome(outcome)
-    backed = own.backed and base.backed
+    row = found.compared(name, NOW, outcome)
     low, high, p = _difference(found, outcome, name, NOW, base.value or 0.0)
+    backed = own.backed and base.backed
     before, then = (dict(zip(d.class_names, d.class_counts.tolist(), strict=True)) for d in (now, after))
     targets = set(now.target_names)
     changes = [
@@ -341,9 +340,9 @@ def _plan(name: str, after: LabelDistribution, curve: Curve, found: Predictions)
         gain_high=high if backed else None,
         p_better=p,
         changes=tuple(changes),
+        outside=prediction.outside,
         backed=own.backed,
         gain_at_half=None if row is None else row.points_at_half,
-        outside=prediction.outside,
     )
 
 
@@ -391,9 +390,9 @@ def _advised(rows: list[Plan], found: Predictions, outcome: str, *, outside: boo
 def _against(advised: Plan, other: Plan, found: Predictions, outcome: str) -> Against:
     if advised.changes == other.changes:
         return Against(plan=other.name, gain=0.0, low=0.0, high=0.0, p_better=0.5)
+    low, high, p = _difference(found, outcome, advised.name, other.name, other.value)
     if not (advised.backed and other.backed):
         return Against(plan=other.name, gain=None, low=None, high=None, p_better=p)
-    low, high, p = _difference(found, outcome, advised.name, other.name, other.value)
     return Against(plan=other.name, gain=advised.value - other.value, low=low, high=high, p_better=p)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,46 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import FitError, listed
+from predictor.errors import FitError, PredictorError, listed
 from predictor.grids.compose import compose, source, target_set
 from predictor.images.results import Probe
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
 from predictor.planning.objective import named_targets
 from predictor.planning.pilots.predict import Recalibrated, recalibrate
-from predictor.planning.pilots.read import read_pilots
+from predictor.planning.pilots.read import Pilots, read_pilots
 from predictor.planning.pilots.recipe import GridRecipe
+from predictor.planning.pilots.subsamples import Subsample, candidates, least_telling, telling
 from predictor.prediction import predict
 from predictor.prediction.probed import check_classes, with_probe
 from predictor.prediction.request import NEW, PredictionRequest, resolve, with_roles
 from predictor.records.schema import RunRecord
 from predictor.results import Result
 from predictor.spec import seeded
-from predictor.statistics.shares import apportion
 
 SCHEMA_VERSION = 1
-FRACTIONS = tuple(0.5**k for k in range(1, 9))  # of the manifest's images
 MOST = 20
-TELLS = 0.1  # of the way from chance to 1: a pilot that is forecast to reach less may tell nothing
-ERRORS = 3  # standard errors of the test above chance, for the same reason
 AS_GOOD = 1.02  # times the narrowest width: what costs less is as good
-
-
-@dataclass(frozen=True)
-class Subsample:
-    """A subsample of the targets that could be trained. x : its predicted logit"""
-
-    shape: str
-    counts: NDArray[np.int64]
-    distribution: LabelDistribution
-    image_steps: int
-    x: float = 0.0
-    forecast: float = 0.0
-
-    @property
-    def key(self) -> tuple[tuple[int, ...], int]:
-        """Equal for pilots that are the same."""
-        return tuple(sorted(self.counts.tolist())), self.image_steps
+WORTH = 0.02  # of the width: pilots that are expected to narrow it by less bring nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +51,11 @@ class Pilot:
     forecast: float
     width_before: float
     width_after: float
+
+    @property
+    def worth(self) -> bool:
+        """Whether it is expected to narrow the interval by more than nothing."""
+        return self.width_before - self.width_after >= WORTH * self.width_before
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -167,7 +153,7 @@ def plan_pilots(
             where=manifest,
             remedy="leave them out of --targets, or add images",
         )
-    least, most = _known_steps(fit, steps)
+    least, _ = _known_steps(fit, steps)
     limit = math.inf if share is None else share * steps / n
     if limit < least:
         raise FitError(
@@ -176,22 +162,33 @@ def plan_pilots(
             remedy=f"use --share {math.ceil(100 * n * least / steps) / 100:g}, or leave it out",
         )
     room = counts if available is None else np.array([available.get(name, 0) for name in now.target_names])
-    found = _candidates(now, np.minimum(counts, room), steps, least, min(most, limit))
-    trained = set() if own is None else {sizes for sizes, _ in own.trained}  # with other image-steps they tell the same
-    largest = fit.ranges.get("n_target_samples", (0, math.inf))[1]
-    found = [item for item in found if item.counts.sum() <= largest] or found  # of larger ones the fit can only guess
-    found = [item for item in found if item.key[0] not in trained]
+
+    def able(whole: int) -> list[Subsample]:
+        """Those that could be trained, with forecasts. whole : image-steps of the run on the whole manifest"""
+        most = math.inf if share is None else share * whole / n
+        every = candidates(now, np.minimum(counts, room), whole, least, min(_known_steps(fit, whole)[1], most))
+        return [_forecast(state, item) for item in _untried(every, own, fit)]
+
+    found = able(steps)
     if not found:
         raise FitError(
             f"{int(counts.sum()):,} image(s) of {len(counts)} classes are too few to subsample"
-            + (" once more" if trained else ""),
+            + (" once more" if own is not None else ""),
             where=manifest,
             remedy="train the manifest itself",
         )
     chance = 1 / len(counts)
-    found, notes = _telling([_forecast(state, item) for item in found], chance, state.tested, n)
+    tells = least_telling(chance, state.tested)
+    notes: tuple[str, ...] = ()
+    leaving = telling(found, tells)
+    if len(leaving) < min(n, len(found)):
+        longer = (whole for whole in _longer(fit, steps) if len(telling(able(whole), tells)) >= n)
+        notes = (_at_chance(manifest, found, len(leaving), chance, tells, next(longer, None)),)
+        leaving = sorted(found, key=lambda item: -item.forecast)[:n]
+    found = leaving
     x = np.array([item.x for item in found])
-    width = state.width_after(now, [], level) if own is not None else _width(fit, now, request, level)
+    told = own is not None and bool(own.records)  # pilots at chance tell nothing of the width either
+    width = state.width_after(now, [], level) if told else _width(fit, now, request, level)
     first, chosen, taken = width, [], []
     while len(chosen) < min(n, len(found)):
         free = [i for i in range(len(found)) if i not in taken]
@@ -213,12 +210,12 @@ def plan_pilots(
             )
         )
         width = after
-    if width >= first:
+    if first - width < WORTH * first:
         notes = (*notes, "no pilot is expected to narrow the interval: the prediction is as sharp without them")
     return PilotPlan(
         manifest=manifest, target_set=target_set, domain=domain, recipe=request.recipe, outcome="accuracy", level=level,
         classes=ranked(now.target_names, counts, target_set), width_now=first, share=share, chance=chance,
-        pilots=tuple(chosen), notes=(*request.warnings, *notes), fit=fit.where,
+        pilots=tuple(chosen), notes=(*(() if told else request.warnings), *notes), fit=fit.where,
     )  # fmt: skip
 
 
@@ -246,34 +243,66 @@ def _forecast(state: Recalibrated, item: Subsample) -> Subsample:
     return replace(item, x=float(x[0]), forecast=float(expit(x + moved)[0]))
 
 
-def _telling(found: list[Subsample], chance: float, tested: float, n: int) -> tuple[list[Subsample], tuple[str, ...]]:
-    """Those that are forecast to leave chance; where these are fewer than n, the n that come nearest, and a note."""
-    margin = max(TELLS * (1 - chance), ERRORS * math.sqrt(chance * (1 - chance) / tested))
-    telling = [item for item in found if item.forecast >= chance + margin]
-    if len(telling) >= min(n, len(found)):
-        return telling, ()
-    nearest = sorted(found, key=lambda item: -item.forecast)[:n]
-    few = "no subsample is" if not telling else f"only {len(telling)} subsample{'s are' if len(telling) > 1 else ' is'}"
-    return nearest, (
-        f"{few} forecast to do better than chance ({100 * chance:.1f} % by guessing; the best reaches "
-        f"{100 * nearest[0].forecast:.1f} %); the others may tell nothing; more images or image-steps would",
+def _untried(found: list[Subsample], own: Pilots | None, fit: Fit) -> list[Subsample]:
+    """Those of which the fit does not only guess, and of which no pilot says already what they would."""
+    largest = fit.ranges.get("n_target_samples", (0, math.inf))[1]
+    found = [item for item in found if item.counts.sum() <= largest] or found
+    if own is None:
+        return found
+    trained = {sizes for sizes, _ in own.trained}  # with other image-steps they tell the same
+    return [
+        item
+        for item in found
+        if item.key[0] not in trained
+        and not any(silent.covers(int(item.counts.sum()), item.image_steps) for silent in own.at_chance)
+    ]
+
+
+def _longer(fit: Fit, steps: int) -> Iterator[int]:
+    """Longer runs on the whole manifest, up to the longest that the fit knows."""
+    most = int(fit.ranges.get("image_steps", (1, steps))[1])
+    while steps < most:
+        steps = min(2 * steps, most)
+        yield steps
+
+
+def _at_chance(manifest: str, found: list[Subsample], n: int, chance: float, tells: float, longer: int | None) -> str:
+    """That only n pilots are forecast to leave chance, and what to ask for instead. longer : image-steps that help"""
+    few = "no subsample is" if not n else f"only {n} subsample{'s are' if n > 1 else ' is'}"
+    best = max(item.forecast for item in found)
+    ways = [f"ask for {n}: --next {n}"] if n else []
+    ways += [f"plan longer runs: --image-steps {longer}"] if longer else []
+    remedy = ", or ".join(ways) or "collect more images, or train the manifest itself"
+    return (
+        f"{manifest}: {few} forecast to do better than chance ({100 * chance:.1f} % by guessing; the best reaches "
+        f"{100 * best:.1f} %; needed: {100 * tells:.1f} %); {'the others' if n else 'they'} may tell nothing; {remedy}"
     )
+
+
+Available = Callable[[str, LabelDistribution], Mapping[str, int] | None]
 
 
 def next_pilots(
     fit: Fit, manifests: Mapping[str, LabelDistribution], records: Iterable[RunRecord], *, target_set: str = NEW,
-    **asked: Any,
-) -> dict[str, Pilot]:  # fmt: skip
-    """{manifest: the one pilot that would narrow it most}, without those too small to subsample."""
-    found = {}
+    available: Available = lambda name, distribution: None, **asked: Any,
+) -> dict[str, Pilot | str]:  # fmt: skip
+    """{manifest: the one pilot that would narrow it most, or in words why there is none}.
+
+    available : manifest -> images of each class to train on, as for `plan_pilots`
+    """
+    found: dict[str, Pilot | str] = {}
     records = list(records)
+    own = "mine" if target_set == NEW else target_set
     for name, item in manifests.items():
         try:
-            own = None if target_set == NEW else target_set
-            plan = plan_pilots(fit, item, 1, manifest=name, target_set=own or "mine", pilots=records, **asked)
-        except FitError:
+            room = available(name, item)
+            plan = plan_pilots(fit, item, 1, manifest=name, target_set=own, pilots=records, available=room, **asked)
+        except PredictorError as fault:
+            found[name] = f"{fault.problem}; {fault.remedy}" if fault.remedy else fault.problem
             continue
-        found[name] = plan.pilots[0]
+        (pilot,) = plan.pilots
+        nothing = f"a further one is expected to narrow the interval by less than {100 * WORTH:g} % of its width"
+        found[name] = pilot if pilot.worth else nothing
     return found
 
 
@@ -288,43 +317,6 @@ def ranked(names: tuple[str, ...], counts: NDArray[np.int64], target_set: str, d
     for rank, where in enumerate(place):
         order[where] = names[by_size[rank]]
     return tuple(order)
-
-
-def _candidates(
-    now: LabelDistribution, room: NDArray[np.int64], steps: int, least: int, most: float
-) -> list[Subsample]:
-    """Subsamples of the targets, each different.
-
-    room : (T,) images of each class that may be trained on, no more than the manifest has
-    least, most : image-steps of a pilot; between them it shows an image as often as the whole run
-    """
-    total, classes = int(now.target_counts.sum()), len(room)
-    found: dict[tuple[int, ...], Subsample] = {}
-    for fraction in FRACTIONS:
-        size = max(round(fraction * int(room.sum())), 2 * classes)
-        if size >= room.sum():
-            continue
-        for shape in ("in proportion", "head cut"):
-            thinned = _thinned(room, size) if shape == "in proportion" else np.minimum(room, _cap(room, size))
-            own_steps = min(max(round(steps * thinned.sum() / total), least), math.floor(most))
-            rows = [(name, "", int(c)) for name, c in zip(now.target_names, thinned, strict=True)]
-            item = LabelDistribution.from_counts(rows, targets=now.target_names)
-            found.setdefault(tuple(sorted(thinned.tolist())), Subsample(shape, thinned, item, own_steps))
-    return list(found.values())
-
-
-def _thinned(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """`size` images in proportion, at least one of each class and never more than it has."""
-    return np.minimum(apportion(counts.astype(np.float64), size), counts)
-
-
-def _cap(counts: NDArray[np.int64], size: int) -> int:
-    """The largest cap under which at most `size` images remain."""
-    low, high = 1, int(counts.max())
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if np.minimum(counts, middle).sum() <= size else (low, middle - 1)
-    return low
 
 
 def grid_content(

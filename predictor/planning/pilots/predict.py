@@ -168,13 +168,27 @@ class PilotPredictor:
             check_classes(self.probe, name, found.target_names)
         return found
 
+    @property
+    def counted(self) -> dict[str, int]:
+        """How many pilots there are, see `Prediction.pilots`."""
+        return {
+            "n_configurations": self.pilots.n_configurations,
+            "n_runs": len(self.pilots.records),
+            "at_chance": len(self.pilots.at_chance),
+        }
+
+    def check_telling(self) -> None:
+        """Raise FitError where all pilots are at chance: advice and curves at their level would be of none."""
+        if not self.pilots.records:
+            raise FitError("; ".join(self.warnings), where="pilots", remedy="leave --pilot out until some tell more")
+
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the pilots."""
-        found = [item.text for item in self.pilots.at_chance]
+        low, high = self.fit.ranges.get("image_steps", (0.0, np.inf))
+        found = [item.text(low) for item in self.pilots.at_chance]
         if not self.pilots.records:
             found.append("no pilot tells anything: the prediction is that without them")
-        low, high = self.fit.ranges.get("image_steps", (0.0, np.inf))
         steps = sorted({recipe_of(record)[2] or 0 for record in self.pilots.records})
         if beyond := [f"{own:,}" for own in steps if not low <= own <= high]:
             found.append(
@@ -207,10 +221,13 @@ class PilotPredictor:
         asked = ("accuracy", *outcomes) if outcomes else ()
         how: Any = {"steps": steps, "outcomes": asked, "explain": explain, "against": against}
         roles = {name: self.with_roles(name, item) for name, item in named_manifests(manifests).items()}
-        base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked, **how)
         if not self.pilots.records:  # nothing was learnt: what is said without them stands
-            told = tuple(replace(item, warnings=(*item.warnings, *self.warnings)) for item in base.predictions)
-            return replace(base, predictions=told)
+            how |= {"all_classes": all_classes, "probe": self.probe}
+        base = predict(self.fit, roles, target_set=NEW, level=self.level, **self.asked, **how)
+        if not self.pilots.records:
+            told = (replace(item, warnings=(*item.warnings, *self.warnings), pilots=self.counted)
+                    for item in base.predictions)  # fmt: skip
+            return replace(base, predictions=tuple(told))
         done = [
             self._recalibrated(item, roles[item.manifest], steps.get(item.manifest), all_classes, explain)
             for item in base.predictions
@@ -254,20 +271,19 @@ class PilotPredictor:
                 made = pilot_classes(own.objective, distribution, result, self.classes[name], most)
                 classes += [made] if made is not None else []
         with_pilots = {outside_warning(own, item.manifest): outside_fact(own) for own in item.outside}
+        without = item.warnings if item.unknown is None else set(item.warnings) - set(self.request.warnings)
+        warnings = (with_pilots.get(line, line) for line in item.warnings if line in without)
         return replace(
             item,
             status="outside" if item.outside else "pilot",
             basis="pilot",
-            warnings=(*(with_pilots.get(line, line) for line in item.warnings), *self.warnings),
+            warnings=(*warnings, *self.warnings),
+            unknown=None,  # the pilots are runs with that recipe
             target_set=self.pilots.target_set,
             domain=self.pilots.domain,
             recipe={**item.recipe, "assumed": False},
             outcomes=tuple(outcomes.values()),
-            pilots={
-                "n_configurations": self.pilots.n_configurations,
-                "n_runs": len(self.pilots.records),
-                "at_chance": len(self.pilots.at_chance),
-            },
+            pilots=self.counted,
             classes=tuple(classes),
         )
 

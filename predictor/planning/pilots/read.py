@@ -29,7 +29,7 @@ ERRORS = 3  # standard errors: a pilot that is not so far above chance is at cha
 class AtChance:
     """A configuration that reached no more than a guess: it says that it was trained too little, not how hard it is.
 
-    value : its accuracy, mean of n_runs; tested : images of one test
+    value : its accuracy, mean of n_runs; tested : images of one test; n_samples : target images that it trained on
     """
 
     configuration_id: str
@@ -38,15 +38,22 @@ class AtChance:
     tested: int
     n_runs: int
     image_steps: int | None
+    n_samples: int
 
-    @property
-    def text(self) -> str:
-        """In words."""
+    def covers(self, n_samples: int, image_steps: int) -> bool:
+        """Whether a run with no more images, and none shown more often, would be at chance as well."""
+        return n_samples <= self.n_samples and image_steps <= (self.image_steps or 0)
+
+    def text(self, least: float = 0.0) -> str:
+        """In words, with why. least : image-steps of the shortest runs that the fit knows"""
         steps = f" after {self.image_steps:,} image-steps" if self.image_steps else ""
+        if self.image_steps and self.image_steps < least:
+            why = f"no run of the fit had so few image-steps; train with {least:,.0f} or more"
+        else:
+            why = f"its {self.n_samples:,} images were too few, or shown too seldom; train on more, or for longer"
         return (
             f"pilot {self.configuration_id} is at chance: {100 * self.value:.1f} % of {self.tested:,} test images"
-            f"{steps} ({100 * self.chance:.1f} % by guessing); it tells nothing and is left out; "
-            "train it with more image-steps"
+            f"{steps} ({100 * self.chance:.1f} % by guessing); it tells nothing and is left out; {why}"
         )
 
 
@@ -56,7 +63,7 @@ class Pilots:
 
     records : completed runs with class counts that tell something
     at_chance : configurations that do not, and are in no record of these
-    trained : (counts, image-steps) of all, whatever they tell
+    trained : (counts, image-steps) of those that tell something
     classes : its target classes; family : of their recipe, see `predictor.recipes`
     """
 
@@ -80,8 +87,11 @@ class Pilots:
         return fit.recipe_families.get(self.family, fit)
 
     def home(self, fit: Fit, domain: str = NEW) -> str:
-        """The domain that is asked of a fit: the one that is named, else their own where the fit knows that."""
-        return self.domain if domain == NEW and self.domain in fit.domains else domain
+        """The domain that is asked of a fit: the one that is named, else their own where the fit knows that.
+
+        Pilots that tell nothing do not tell the domain either: what is predicted is the same as without them.
+        """
+        return self.domain if domain == NEW and self.records and self.domain in fit.domains else domain
 
     def with_roles(self, name: str, distribution: LabelDistribution) -> LabelDistribution:
         """The manifest with the pilots' target classes.
@@ -158,14 +168,15 @@ def read_pilots(records: Iterable[RunRecord], target_set: str = NEW) -> Pilots:
     model, size, _ = recipe_of(usable[0])
     silent = _at_chance(usable)
     left_out = {item.configuration_id for item in silent}
+    telling = tuple(sorted((r for r in usable if r.configuration_id not in left_out), key=lambda r: r.run_id))
     pilots = Pilots(
-        records=tuple(sorted((r for r in usable if r.configuration_id not in left_out), key=lambda r: r.run_id)),
+        records=telling,
         target_set=usable[0].target_set,
         domain=usable[0].domain,
         model=model,
         image_size=size,
         classes=_counted(usable[0]).target_names,
-        trained=frozenset((tuple(sorted(_counted(r).target_counts.tolist())), recipe_of(r)[2] or 0) for r in usable),
+        trained=frozenset((tuple(sorted(_counted(r).target_counts.tolist())), recipe_of(r)[2] or 0) for r in telling),
         family=record_family(usable[0]),
         at_chance=silent,
     )
@@ -192,7 +203,8 @@ def _at_chance(records: Sequence[RunRecord]) -> tuple[AtChance, ...]:
         value, error = float(np.mean([m.value for m in measured])), _error(measured[0], chance) / math.sqrt(len(own))
         if value < chance + ERRORS * error:
             tested = sum(measured[0].tested) or UNKNOWN_TESTED
-            found.append(AtChance(name, value, chance, tested, len(own), recipe_of(own[0])[2]))
+            images = int(_counted(own[0]).target_counts.sum())
+            found.append(AtChance(name, value, chance, tested, len(own), recipe_of(own[0])[2], images))
     return tuple(found)
 
 
