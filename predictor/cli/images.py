@@ -108,6 +108,22 @@ def probe_of(
     return None
 
 
+def room_of(images: Path | None, split: str | None) -> Callable[[str, LabelDistribution], Mapping[str, int] | None]:
+    """(manifest -> images of each class that `predictor pilots` trains on, None where no images are at hand).
+
+    images, split : as asked of the command
+    """
+    from predictor.images.listing import open_images
+    from predictor.images.of_manifest import images_of
+    from predictor.images.sides import sides_of
+
+    def room(name: str, distribution: LabelDistribution) -> Mapping[str, int] | None:
+        source = images_of(name) if images is None else open_images(images)
+        return None if source is None else sides_of(source, distribution.target_names, split, None).counts
+
+    return room
+
+
 def told_before(
     fit: Fit,
     read: Mapping[str, LabelDistribution],

@@ -21,7 +21,7 @@ from predictor.cli.common import (
     repeated,
     say_result,
 )
-from predictor.cli.images import PROBE, probe_of
+from predictor.cli.images import PROBE, probe_of, room_of
 from predictor.errors import FitError
 from predictor.render import predictions
 from predictor.render.class_predictions import class_rows
@@ -130,13 +130,17 @@ def command(
         records = read_registry(pilot)
         asked["probe"] = probe_of(fit, read, how, target_set=target_set, pilots=records, **looked)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
-        following = next_pilots(fit, read, records, **asked) if form in ("table", "markdown") else {}
+        if form in ("table", "markdown"):
+            following = next_pilots(fit, read, records, available=room_of(images, split), **asked)
     if all_classes:
         class_rows(found)  # raises where nothing can be said of classes
     if plot is not None:
         _draw(found, plot, lambda: predict(fit, read, all_classes=True, probe=probe, **asked))
     where = [] if images or all(has_images(item, how.get("label")) for item in manifests) else ["--source", "IMAGES"]
     options = [*repeated("pilots"), *where]
+    if pilot is not None:  # the pilots that are printed begin where these do
+        options += ["--target-set", target_set] if target_set != NEW else []
+        options += ["--no-probe"] if len(read) > 1 and not (images or probe_file or no_probe) else []
     say_result(predictions, found, form, following=following, everything=everything, asked=options)
     faults = [*_below(found, fail_below), *_worse(found, fail_if_worse, level)]
     for fault in faults:
