@@ -103,10 +103,11 @@ def command(
 
     They are trained in everything as the runs behind the fit. What to do next is printed as commands.
     """
+    from predictor.errors import FitError
     from predictor.grids.write import check_grid, grid_text
     from predictor.models.fit import find_fit
     from predictor.planning.pilots.plan import grid_content, plan_pilots
-    from predictor.planning.pilots.recipe import trained_as_in, trained_like
+    from predictor.planning.pilots.recipe import trained_as_before, trained_as_in, trained_like
     from predictor.records import read_registry
     from predictor.render import pilots as pages
 
@@ -117,15 +118,20 @@ def command(
     place = _place(manifest, distribution, source or asked["images"], digest, how, test_split)
     fit, _ = find_fit(fit_path)
     records = read_registry(pilot) if pilot else None
+    if recipe is not None and records is not None:
+        raise FitError("the pilots state their recipe themselves", remedy="leave --recipe out")
+    own = None if recipe is None else trained_as_in(recipe)
+    if own is not None:
+        fit, image_steps = own.fit_of(fit), image_steps or own.image_steps
     whose = "new" if records is None or target_set == "mine" else target_set
     probe = probe_of(fit, {manifest: distribution}, how, target_set=whose, pilots=records, **asked)
-    own = None if recipe is None else trained_as_in(recipe)
     plan = plan_pilots(
         fit, distribution, n, manifest=manifest, target_set=target_set, domain=domain, share=share, level=level,
         model=None if own is None else own.network, image_size=None if own is None else own.image_size,
         image_steps=image_steps, pilots=records, available=place.sides.counts, probe=probe,
     )  # fmt: skip
-    trained = own or trained_like(fit, plan.recipe["model"], plan.recipe["image_size"])
+    before = None if records is None else trained_as_before(records, plan.target_set)
+    trained = own or before or trained_like(fit, plan.recipe["model"], plan.recipe["image_size"])
     study = study or _study(output)
     content = grid_content(
         plan, trained, study=study, file=place.file, digest=place.digest, train_split=place.sides.train_split,
@@ -135,12 +141,16 @@ def command(
     registry = pilot or Path(STUDY)
     passed = ("--bad-images", "skip") if place.sides.n_unreadable else ()
     train = in_words("trainer", "run", output, "--data", place.folder or "DIR", "--runs", registry, *passed)
-    predict = in_words("predictor", "predict", manifest, *repeated("predict", but=("pilot",)), "--pilot", registry)
+    named = [] if whose == "new" else ["--target-set", whose]  # of a registry that holds several
+    if own is not None:  # pilots state their network themselves, but not how long the run on the whole is
+        named += ["--image-steps", str(plan.recipe["image_steps"])]
+    asked_again = repeated("predict", but=("pilot", "recipe", *(["image_steps"] if own is not None else [])))
+    predict = in_words("predictor", "predict", manifest, *asked_again, *named, "--pilot", registry)
     write_text(output, grid_text(content, [planned, f"Train them:  {train}"]), keep=True)
     click.echo(f"wrote {output}: {len(plan.pilots)} configurations, {runs} runs", err=True)
     mirrored = (trained.flip if flip is None else flip) is not False
     says = "mirrored images too (--no-flip: never)" if mirrored else "never mirrored"
-    whose = f"{trained.where}; {says}" + ("; yours: --recipe GRID.yaml" if own is None else "")
+    whose = f"{trained.where}; {says}" + ("; yours: --recipe GRID.yaml" if own is before is None else "")
     say_result(pages, plan, form, seeds=seeds, recipe=whose, test=place.sides.note, commands=[train, predict])
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from predictor.errors import FitError
 from predictor.grids.compose import recipe_of
 from predictor.models.fit import Fit
-from predictor.spec import Model, network_name
+from predictor.recipes import family_of
+from predictor.records.schema import RunRecord
+from predictor.spec import Model, RunSpec, network_name
 
 DEFAULT_IMAGE_SIZE = Model.model_fields["image_size"].default
 OWN = "name a grid YAML whose recipe is yours: --recipe GRID.yaml"
@@ -21,6 +23,7 @@ class GridRecipe:
     """A network, recipe and protocol as a grid states them.
 
     flip : whether images may be mirrored; None: nobody said, as it goes by the images
+    image_steps : of the longest run; None: not stated
     where : whose recipe it is, in words
     """
 
@@ -29,6 +32,11 @@ class GridRecipe:
     protocol: int
     where: str
     flip: bool | None = None
+    image_steps: int | None = None
+
+    def fit_of(self, fit: Fit) -> Fit:
+        """The part of a fit that is of the recipe's family; the fit itself where it has none."""
+        return fit.recipe_families.get(family_of(self.model), fit)
 
     @property
     def network(self) -> str:
@@ -71,11 +79,22 @@ def trained_as_in(path: Path) -> GridRecipe:
     """As the first run of a grid. Raises SpecError where the file is none."""
     from predictor.grids import load_grid
 
-    spec = load_grid(path).runs[0].spec
+    specs = [run.spec for run in load_grid(path).runs]
+    steps = max(spec.stages[-1].image_steps for spec in specs)
+    return replace(_stated(specs[0], f"that of {path}"), image_steps=steps or None)
+
+
+def trained_as_before(records: Iterable[RunRecord], target_set: str) -> GridRecipe | None:
+    """As the pilots of a target set that there are; None where their records do not say how."""
+    spec = next((one.spec for one in records if one.target_set == target_set and one.spec is not None), None)
+    return None if spec is None else _stated(RunSpec.model_validate(spec), "that of the pilots that there are")
+
+
+def _stated(spec: RunSpec, where: str) -> GridRecipe:
     return GridRecipe(
         model=spec.model.model_dump(mode="json", exclude_defaults=True),
         recipe=recipe_of(spec),
         protocol=spec.protocol,
-        where=f"that of {path}",
+        where=where,
         flip=spec.recipe.flip,
     )
