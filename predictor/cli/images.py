@@ -108,18 +108,26 @@ def probe_of(
     return None
 
 
-def room_of(images: Path | None, split: str | None) -> Callable[[str, LabelDistribution], Mapping[str, int] | None]:
-    """(manifest -> images of each class that `predictor pilots` trains on, None where no images are at hand).
+def room_of(
+    images: Path | None, how: Mapping[str, Any]
+) -> Callable[[str, LabelDistribution], Mapping[str, int] | None]:
+    """(manifest -> images of each class that `predictor pilots` trains on), None where none are at hand.
 
-    images, split : as asked of the command
+    images : as asked of the command; how : the manifest is read, as of `predictor.manifest.read_manifest`
+    None as well where `pilots` would refuse the images: it says why, and a prediction does not depend on them.
     """
     from predictor.images.listing import open_images
     from predictor.images.of_manifest import images_of
     from predictor.images.sides import sides_of
 
+    split, label = how.get("split"), how.get("label")
+
     def room(name: str, distribution: LabelDistribution) -> Mapping[str, int] | None:
-        source = images_of(name) if images is None else open_images(images)
-        return None if source is None else sides_of(source, distribution.target_names, split, None).counts
+        try:
+            source = images_of(name, label) if images is None else open_images(images)
+            return None if source is None else sides_of(source, distribution.target_names, split, None).counts
+        except PredictorError:
+            return None
 
     return room
 

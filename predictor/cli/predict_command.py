@@ -131,7 +131,7 @@ def command(
         asked["probe"] = probe_of(fit, read, how, target_set=target_set, pilots=records, **looked)
         found = predict_with_pilots(fit, read, records, all_classes=all_classes, **asked)
         if form in ("table", "markdown"):
-            following = next_pilots(fit, read, records, available=room_of(images, split), **asked)
+            following = next_pilots(fit, read, records, available=room_of(images, how), **asked)
     if all_classes:
         class_rows(found)  # raises where nothing can be said of classes
     if plot is not None:
