@@ -73,10 +73,12 @@ def test_plans_curve_and_reach_tell_one_story(way, manifest, budget, wanted):
     now, advised = advice.plan("now"), advice.plan("advised")
     assert not any(plan.cut for plan in advice.plans), "no plan deletes data unless that is asked for"
     for plan in advice.plans:
-        assert plan.gain == pytest.approx(plan.value - now.value, abs=1e-12)
+        assert (plan.gain is None) == (not (plan.backed and now.backed))
+        gain = plan.value - now.value
+        assert plan.gain is None or plan.gain == pytest.approx(gain, abs=1e-12)
         assert plan.collected <= budget and plan.low <= plan.value <= plan.high
         if plan.p_better is not None:
-            assert (plan.p_better - 0.5) * plan.gain >= 0
+            assert (plan.p_better - 0.5) * gain >= 0 and plan.gain_at_half * gain >= 0
         if plan.gain_low is not None:
             assert plan.gain_low <= plan.gain + 1e-12 and plan.gain <= plan.gain_high + 1e-12
     values = [point.value for point in advice.curve]

@@ -64,3 +64,12 @@ def test_without_a_level_plans_are_compared_alone(fit, manifest, asked: dict[str
     rows = list(csv.DictReader(io.StringIO(result_text(pages, advice, "csv"))))
     plans = [row for row in rows if row["kind"] == "plan"]
     assert {row["backed"] for row in plans} == {"False"} and {row["gain"] for row in plans} == {""}
+
+
+def test_a_plan_beyond_the_fit_stands_beside_those_inside(fit, manifest) -> None:
+    """Whatever comes first in the table, no column is lost."""
+    advice = advise(fit, manifest, 50_000)
+    assert {plan.backed for plan in advice.plans} == {True, False} and advice.plan("now").backed
+    assert advice.plan("advised").gain is not None
+    text = advice.summary()
+    assert "points against now" in text and "if now has 50 %" in text

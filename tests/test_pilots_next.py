@@ -7,8 +7,10 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from images import pattern
 from synthetic import registry
 
 from predictor.cli import predictor
@@ -42,8 +44,9 @@ def place(fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     fit.save(tmp_path / "fit.json")
     rows = [(f"{c}-{i}.png", f"own/{c:02d}") for c, n in enumerate(COUNTS) for i in range(n)]
-    for name, _ in rows:
-        (tmp_path / name).write_bytes(name.encode())
+    generator = np.random.default_rng(0)
+    for name, label in rows:
+        (tmp_path / name).write_bytes(pattern(int(label[-2:]), generator))
     (tmp_path / "list.csv").write_text("path,label\n" + "".join(f"{name},{label}\n" for name, label in rows))
     for record in (*pilots_of("own"), *pilots_of("other")):
         write_record(tmp_path / "runs", record)

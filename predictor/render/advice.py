@@ -231,7 +231,7 @@ def _plans(advice: Advice) -> PageTable:
             }
         )
     alike = [name for name in ("cut", "other classes") if all(row[name] is None for row in rows)]
-    columns = [name for name in rows[0] if name not in alike]
+    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in alike]
     return PageTable(rows, columns, optional=("range", "cut", "other classes", "cost", "collect"))
 
 
