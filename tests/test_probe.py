@@ -31,6 +31,8 @@ from predictor.images.probe import probe_images
 from predictor.images.results import Probe, above_chance, probes_text, read_probe, read_probes
 from predictor.indicators import DEFAULT_NAMES, Context, compute
 from predictor.records.store import write_record
+from predictor.render import probe as probe_page
+from predictor.render.page import page_text
 
 own_cache = probes_made.own_cache
 N = 24  # images a class: a test part of 8, and 5 or 10 to learn from
@@ -137,6 +139,18 @@ def test_a_class_that_cannot_be_tested_is_named_with_the_reason(tmp_path: Path) 
         "fly": "its images are one group, or copies of each other, and cannot be split",
     }
     assert found.names == ("cat", "dog", "eel", "fly") and [size.n_classes for size in found.sizes] == [2, 2]
+
+
+def test_a_probe_that_told_nothing_apart_says_so(tmp_path: Path) -> None:
+    """One class has images enough: what it lacks is another one, not images to learn from."""
+    rows = rows_of(["cat", "dog"], N)[:N] + rows_of(["cat", "dog"], 1)[1:]
+    found = probe_images(open_images(write(tmp_path / "few.parquet", rows)))
+    assert found.left_out == {
+        "cat": "no other class has images enough to be told from it",
+        "dog": "1 image; a probe needs 7 of a class",
+    }
+    text = page_text(probe_page.page(found, where="few"), "table")
+    assert "without training: no statement: no two classes" in text and "random splits" not in text
 
 
 def test_unreadable_images_are_left_out_and_named(pets: Path, tmp_path: Path) -> None:
@@ -335,6 +349,12 @@ def test_the_command_ranks_target_sets(probe: Probe, tmp_path: Path) -> None:
     arguments = [str(tmp_path), "--between", "--outcome", "accuracy", "--draws", "100"]
     told = CliRunner().invoke(agreement_command, arguments, catch_exceptions=False)
     assert told.exit_code == 0 and "between target sets   TARGET SET all domains   OUTCOME accuracy" in told.stdout
+    words = " ".join(told.stdout.split())
+    assert (
+        "n counts target sets: the levels of 5" in words
+        and "n = 5 target sets" in words
+        and " runs " not in (words.split("verdict")[0])
+    )
     content = json.loads(
         CliRunner().invoke(agreement_command, [*arguments, "--format", "json"], catch_exceptions=False).stdout
     )

@@ -202,11 +202,15 @@ def _confused(table: NDArray[np.float64], names: list[str]) -> tuple[tuple[str, 
 
 
 def _why(sample: ImageSample, found: list[Draw], groups: NDArray[np.int64], number: int) -> str:
+    from predictor.images.draws import SIZES
+
     n = int((sample.classes == number).sum())
     needed = 7  # five to learn from, and a third at most to test
     if n < needed:
-        return f"{n} images; a probe needs {needed} of a class"
+        return f"{n} image{'s' * (n > 1)}; a probe needs {needed} of a class"
     if len(np.unique(groups[sample.classes == number])) < 2:
         return "its images are one group, or copies of each other, and cannot be split"
     fewest = min(len(draw.training[number]) for draw in found)
-    return f"its groups leave {fewest} images to learn from in one of {len(found)} splits; needed: 5"
+    if fewest >= SIZES[0]:
+        return "no other class has images enough to be told from it"
+    return f"its groups leave {fewest} images to learn from in one of {len(found)} splits; needed: {SIZES[0]}"

@@ -22,12 +22,13 @@ def page(probe: Probe, *, where: str) -> list[list[Block]]:
     """What was looked at, how far classes are apart, which are hard."""
     classes = _many(len(probe.names), "class", "classes")
     looked = f"{probe.n_images:,} images looked at, {probe.image_size} px, split {probe.split!r}"
+    how = (
+        f"{_features(probe.method)} and ridge regression, mean of {probe.n_draws} random splits of the training images"
+    )
+    none = "no statement: no two classes have images enough to be told apart; what is needed stands below"
     head: list[Block] = [
         Heading((where, classes, looked, probe.digest)),
-        Said(
-            f"without training: {_features(probe.method)} and ridge regression, "
-            f"mean of {probe.n_draws} random splits of the training images"
-        ),
+        Said(f"without training: {how if probe.sizes else none}"),
     ]
     sizes: list[Block] = [PageTable(size_rows(probe), optional=("margin", "chance"))] if probe.sizes else []
     return [head, sizes, list(_found(probe))]
