@@ -38,7 +38,7 @@ def between_target_sets(frame: pd.DataFrame, outcomes: Sequence[str] | None = No
     frame : one row a run, from `predictor.frame`
     Outcomes are shares at the mean design: what a regression on the counts and image-steps leaves, a level of its own
     for each target set; of the accuracy the share above chance, as target sets differ in their number of classes.
-    Indicators are those that are equal in all runs of each target set.
+    Indicators are those that are equal in all runs of each target set. `attrs["told"]` says what is ranked.
 
     Raises RegistryError where fewer than five target sets were trained with one recipe.
     """
@@ -69,10 +69,23 @@ def between_target_sets(frame: pd.DataFrame, outcomes: Sequence[str] | None = No
     table.insert(0, "domain", domains)
     table = table[table[list(found)].notna().any(axis=1)]
     large = [name for name, n in table["domain"].value_counts().items() if FEWEST <= n < len(table)]
+    told = _told(runs, len(table))
     parts = [(ALL, table), *((name, table[table["domain"] == name]) for name in sorted(large))]
-    return pd.concat(
+    made = pd.concat(
         [part.assign(study=STUDY if name == ALL else f"{STUDY} of a domain", target_set=name) for name, part in parts],
         ignore_index=True,
+    )
+    made.attrs["told"] = told
+    return made
+
+
+def _told(runs: pd.DataFrame, n: int) -> str:
+    """What is ranked, in words."""
+    recipe = " ".join(str(runs[column].iloc[0]) for column in RECIPE if column in runs)
+    freed = ", ".join(name for name, column in DESIGN.items() if column in runs)
+    return (
+        f"n counts target sets: the levels of {n}, from {len(runs):,} runs of the most frequent recipe ({recipe}), "
+        f"freed of {freed}: rho is what an indicator adds to these"
     )
 
 

@@ -99,5 +99,6 @@ def command(
         seed=seed,
     )
     if between:  # a domain's target sets stand among those of all: nothing is to be pooled
-        table = replace(table, pooled=())
-    say_result(pages, table, form, everything=everything, by=by, named=bool(indicators))
+        notes = (note.replace(" configurations ", " target sets ") for note in table.notes)
+        table = replace(table, pooled=(), notes=(runs_frame.attrs["told"], *notes))
+    say_result(pages, table, form, everything=everything, by=by, named=bool(indicators), between=between)

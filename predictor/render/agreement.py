@@ -21,16 +21,23 @@ SCHEMA_VERSION = 1
 LONG = 60  # characters of the names of studies: beyond it they are counted
 OPTIONAL = ("runs", "ties", "without one", "I2", "n", "sets")
 MAIN_OUTCOMES = ("accuracy", "robustness")  # shown by default where they were measured; the shifts with --all
+CONSTANT = "the indicator is "  # how the reason begins
 Row = Mapping[str, Any]
 
 
 def page(
-    table: AgreementTable, *, everything: bool = False, by: Sequence[str] = (), named: bool = False
+    table: AgreementTable,
+    *,
+    everything: bool = False,
+    by: Sequence[str] = (),
+    named: bool = False,
+    between: bool = False,
 ) -> list[list[Block]]:
     """What is pooled first, then each target set, then notes.
 
     everything : every statistic, every outcome, and indicators without a value; by : only the columns along these axes
     named : the caller chose the indicators: those without a value are shown as well
+    between : a configuration is a target set, and has no runs of its own
     """
     rows, pooled = table.summary_rows(), [] if by else table.pooled_rows()
     outcomes = {row["outcome"] for row in rows}
@@ -45,17 +52,23 @@ def page(
             name = study if len(study) <= LONG else f"{study.count('+') + 1} studies"
             heading = Heading((name, "ALL TARGET SETS", f"OUTCOME {outcome}"))
             sections.append([heading, PageTable(lines, optional=OPTIONAL), *(Said(text, indent="  ") for text in same)])
-    hidden = 0
+    hidden, flat = 0, []
+    if named and not everything and not by:
+        flat = _flat([row for row in rows if row["outcome"] in main])
     for key, group in groupby(rows, key=lambda r: (r["study"], r["target_set"], r["outcome"])):
         every = list(group)
         if key[2] not in main:
             continue
         own = [row for row in every if everything or named or row.get("spearman") is not None]
         hidden += len(every) - len(own)
+        own = [row for row in own if row["indicator"] not in flat]
         if not own:
             continue
         own, same = _distinct(own, everything or named)
-        tables = [] if by else [PageTable(agreement_lines(own, table.level, 4 if everything else 2), optional=OPTIONAL)]
+        lines = agreement_lines(own, table.level, 4 if everything else 2)
+        if between:
+            lines = [{name: cell for name, cell in line.items() if name != "runs"} for line in lines]
+        tables = [] if by else [PageTable(lines, optional=OPTIONAL)]
         if everything:
             tables = [replace(one, optional=()) for one in tables]
         if everything and not by:
@@ -68,8 +81,30 @@ def page(
         sections.append([*blocks, *(Said(text, indent="  ") for text in footer)])
     if not sections:
         sections.append([Said("no indicator varies in these runs")])
-    sections.append([Said(note, indent="  ") for note in _notes(table, outcomes - main, hidden, by, everything)])
+    notes = [*_same(flat), *_notes(table, outcomes - main, hidden, by, everything)]
+    sections.append([Said(note, indent="  ") for note in notes])
     return sections
+
+
+def _flat(rows: Sequence[Row]) -> list[str]:
+    """Indicators without a value in several target sets, as they are the same in all configurations of each."""
+    by: dict[str, list[Row]] = {}
+    for row in rows:
+        by.setdefault(row["indicator"], []).append(row)
+    return [
+        name
+        for name, own in by.items()
+        if len({row["target_set"] for row in own}) > 1
+        and all(row.get("spearman") is None for row in own)
+        and any((row.get("reason") or "").startswith(CONSTANT) for row in own)
+    ]
+
+
+def _same(flat: Sequence[str]) -> Iterator[str]:
+    if flat:
+        yield f"the same in all configurations of each target set, none of which it can rank: {', '.join(flat)}"
+    if any(name.startswith("probe_") for name in flat):
+        yield "indicators of images tell target sets apart, given the counts: --between ranks these"
 
 
 def _notes(table: AgreementTable, left: set[str], hidden: int, by: Sequence[str], everything: bool) -> Iterator[str]:
