@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,6 +75,13 @@ def test_what_was_left_out_is_counted_by_reason(screen: str) -> None:
     assert "10 runs, reported, not trained here (study-0, study-1, study-2 and 2 more)" in flat
     taken = "--recipe learning_rate=0.06 takes 4, --recipe learning_rate=0.01 takes 3 as a factor"
     assert f"7 runs, another recipe than most runs of net 32 px (rates): {taken}" in flat
+
+
+def test_a_recipe_family_that_is_not_fitted_is_named() -> None:
+    why = "recipe family frozen: outcome accuracy: 4 configurations; at least 10 are needed"
+    fit = shipped_fit()
+    fit = replace(fit, content={**fit.content, "left_out": [why]})
+    assert why in " ".join(screen_text(fit, dropped=[]).split())
 
 
 def test_held_out_studies_are_scored(about: Material, screen: str) -> None:

@@ -30,11 +30,12 @@ from predictor.models.case import CLASS_FEATURES, Case
 from predictor.models.evaluate import evaluate
 from predictor.models.fit import Fit, load_fit
 from predictor.models.rows import Sample
+from predictor.planning.pilots.read import read_pilots
 from predictor.prediction import predict
 from predictor.prediction.recipes import _imagenet, in_imagenet
 from predictor.recipes import Action, family_of
 from predictor.records.store import write_record
-from predictor.spec import Recipe
+from predictor.spec import Recipe, canonical_json, spec_id
 from trainer.imbalance import log_shares, loss_offset, offset_at_test
 
 AT_TEST = Action(logit_adjustment=1.0, logit_adjustment_at="test")
@@ -216,9 +217,9 @@ def registries(tmp_path: Path, synthetic_records) -> tuple[Path, Path]:
     return tmp_path / "runs", tmp_path / "mine"
 
 
-def mine(n: int, target_set: str = "mine/a") -> list:
+def mine(n: int, target_set: str = "mine/a", level: float = -1.9) -> list:
     """Runs of an own target set, of the network and recipe of the synthetic ones."""
-    own = ((target_set, ("cifar", 6, -1.9)),)
+    own = ((target_set, ("cifar", 6, level)),)
     return registry(n_configurations=n, n_seeds=1, seed=9, target_sets=own, study="mine", noise=0.02)
 
 
@@ -328,3 +329,67 @@ def test_logits_are_adjusted_in_one_place_alone(place: str, row: int) -> None:
     adjusted = {"loss": loss_offset(Recipe(**how), counts), "test": offset_at_test(Recipe(**how), counts)}
     assert adjusted.pop(place) == pytest.approx(0.5 * log_shares(counts))
     assert not any(other.any() for other in adjusted.values())
+
+
+def of_recipe(records: list, **settings: object) -> list:
+    """The runs with other settings, as they would have been trained."""
+    made = []
+    for record in records:
+        spec = {**record.spec, "recipe": {**record.spec.get("recipe", {}), **settings}}
+        unseeded = {name: value for name, value in spec.items() if name != "seeds"}
+        ids = {"run_id": spec_id(canonical_json(spec)), "configuration_id": spec_id(canonical_json(unseeded))}
+        made.append(record.model_copy(update={"spec": spec, **ids}))
+    return made
+
+
+def test_configurations_are_counted_of_the_recipe_that_is_fitted(registries) -> None:
+    own = mine(4)
+    for record in [*own[:2], *of_recipe(own[2:], augmentation="none")]:
+        write_record(registries[1], record)
+    alone, _ = read_several(registries[:1])
+    records, notes = read_several(registries)
+    kept = {record.run_id for record in select(records).records}
+    assert kept == {record.run_id for record in select(alone).records}  # two of a kind move nobody's prediction
+    assert "2 configurations of mine/a with small-net 32 px in the recipe that is fitted: 4 are" in notes[0]
+    assert "--pilot" not in notes[0]  # which refuses them as well
+    assert "augmentation=none" in str(select(records).left_out)  # and the two others are named with what takes them
+    taken, notes = read_several(registries, take=("augmentation=none",))
+    assert len(select(taken, take=("augmentation=none",)).records) == len(kept) + 4 and notes == []
+
+
+def test_a_setting_that_no_run_has_is_refused(synthetic_records) -> None:
+    with pytest.raises(FitError, match=r"--recipe augmentation=nothing: no run .* has it; these have augmentation .*"):
+        select(synthetic_records, take=("augmentation=nothing",))
+
+
+def on_top(synthetic_fit, place: Path, records: list, *words: object) -> str:
+    for record in records:
+        write_record(place / "mine", record)
+    base = synthetic_fit.save(place / "base.json")
+    return " ".join(invoke(fit_command, place / "mine", "--base", base, "--output", place / "top.json", *words).split())
+
+
+def test_on_top_of_a_base_are_the_runs_of_one_recipe(tmp_path, synthetic_fit) -> None:
+    own = mine(6)
+    text = on_top(synthetic_fit, tmp_path, [*own[:4], *of_recipe(own[4:], augmentation="none")])
+    assert "mine/a with small-net 32 px: 2 runs of another recipe than most: augmentation none instead of" in text
+    assert {
+        item["spec"]["recipe"].get("augmentation") for item in load_fit(tmp_path / "top.json").content["own_runs"]
+    } == {own[0].spec["recipe"].get("augmentation")}
+    for option in (("--recipe", "all"), ("--family", "linear"), ("--outcome", "accuracy")):
+        with pytest.raises(FitError, match=f"{option[0]} has no effect beside --base"):
+            on_top(synthetic_fit, tmp_path, [], *option)
+
+
+def test_on_top_of_a_base_runs_at_chance_are_named(tmp_path, synthetic_fit) -> None:
+    own, lost = mine(5), mine(5, level=-9.0)
+    with pytest.raises(FitError, match=r"0 configurations and 5 at chance, which tell nothing; 4 are needed"):
+        on_top(synthetic_fit, tmp_path, lost)
+    text = on_top(synthetic_fit, tmp_path / "b", [*own[:4], lost[4]])
+    assert "mine/a small-net 32 px 4 4" in text
+
+
+def test_pilots_of_several_recipes_are_refused(synthetic_fit) -> None:
+    own = mine(3)
+    with pytest.raises(FitError, match="runs of several recipes: augmentation none instead of"):
+        read_pilots([*own[:2], *of_recipe(own[2:], augmentation="none")])

@@ -81,9 +81,14 @@ def command(
                        remedy="say where the fit goes: --output fit.json")  # fmt: skip
     output = registries[0] / "fit.json" if output is None else output
     if base is not None:
-        _on_top(registries, output, base, studies, outcomes, form)
+        for option, given in (("--outcome", outcomes), ("--recipe", take), ("--family", families)):
+            if given:
+                raise FitError(
+                    f"{option} has no effect beside --base, which stays as it is", remedy=f"leave {option} out"
+                )
+        _on_top(registries, output, base, studies, form)
         return
-    records, notes = read_several(registries, studies or None, sample)
+    records, notes = read_several(registries, studies or None, sample, take)
     check_writable(output)
     with shown_progress("fit") as progress:
         fit = fit_registry(
@@ -101,19 +106,15 @@ def _on_top(
     output: Path,
     base: str,
     studies: tuple[str, ...],
-    outcomes: tuple[str, ...],
     form: str,
 ) -> None:
     """A fit of own runs on top of another one: see `predictor.planning.pilots.based`."""
-    from predictor.errors import FitError
     from predictor.models.fit import load_fit, shipped_fit
     from predictor.planning.pilots.based import fit_on_top
     from predictor.records import read_registry
     from predictor.render import based
     from predictor.render.based import FitOnTop
 
-    if outcomes:
-        raise FitError("--base takes the outcomes of the base", remedy="leave --outcome out")
     fit = shipped_fit() if base == "shipped" else load_fit(base)
     records = [record for registry in registries for record in read_registry(registry, studies or None)]
     check_writable(output)

@@ -19,6 +19,7 @@ from predictor.fitting.description import description
 from predictor.fitting.draws import crossed_parts
 from predictor.fitting.folds import group_folds
 from predictor.fitting.held_out import calibrate_all
+from predictor.fitting.left_out import UNFITTED
 from predictor.fitting.parallel import processes_for, side_by_side
 from predictor.fitting.probes import probed, told_of
 from predictor.fitting.rows import Selection, outcome_names, record_family, rows_for, select
@@ -86,7 +87,7 @@ def fit_registry(
         try:
             apart[family] = select(records, studies, family=family, take=take)
         except FitError as fault:
-            reasons.append(f"recipe family {family}: {fault.problem}")
+            reasons.append(f"{UNFITTED}{family}: {fault.problem}")
     selections = [main, *apart.values()]
     available = dict.fromkeys(name for selection in selections for name in outcome_names(selection))
     unknown = sorted(set(outcomes or ()) - set(available))
@@ -107,7 +108,7 @@ def fit_registry(
         try:
             families[family] = _content(selection, wanted, competing, True, probes, within, processes)
         except FitError as fault:
-            reasons.append(f"recipe family {family}: {fault.problem}")
+            reasons.append(f"{UNFITTED}{family}: {fault.problem}")
     content["left_out"] += [*notes, *reasons]
     if families:
         content["recipe_families"] = families

@@ -36,6 +36,7 @@ class LeftOut:
         return f"{self.study}: {self.n_runs} runs left out: {self.reason}"
 
 
+UNFITTED = "recipe family "  # how a note on a family that has too few runs begins
 NAME_IT = " (name it with --study to fit on it)"
 STAGES = Reason("trained in several stages: a manifest says what one stage trains on")
 HELD_OUT = Reason("held out for scoring", NAME_IT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections import Counter, defaultdict
@@ -16,20 +15,19 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError
 from predictor.fitting.left_out import TWICE, LeftOut, Reason, other_recipe, reason_of
+from predictor.fitting.settings import EVERY, check_settings, differing, in_words, recipe_text, usual_of
 from predictor.indicators import compute
 from predictor.models.base import Floats
 from predictor.models.case import Case, level_key, recipe_name
 from predictor.models.rows import Row
 from predictor.models.scales import ACCURACY, Scale
-from predictor.recipes import ACTION_FIELDS, FAMILIES, FROZEN, SCRATCH, Action, family_of
+from predictor.recipes import FAMILIES, FROZEN, SCRATCH, Action, family_of
 from predictor.records.gate import pass_gate
 from predictor.records.indicator_inputs import indicator_context, indicator_key
 from predictor.records.schema import Outcome, Reported, RunRecord
-from predictor.spec import Recipe, network_name
+from predictor.spec import network_name
 
 DEFAULT_IMAGE_SIZE = 32  # what predictor.spec leaves out of a stored spec
-EVERY = "all"  # of `take`: every other recipe
-SETTINGS = {name: field.default for name, field in Recipe.model_fields.items() if name not in (*ACTION_FIELDS, "flip")}
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Selection:
             targets = set(distribution.target_names)
             rows = ((name in targets, source, n) for name, source, n in distribution.rows())
             self._shared[key] = tuple(sorted(rows))
-        return record.target_set, self._shared[key], recipe_of(record), _recipe_text(record)
+        return record.target_set, self._shared[key], recipe_of(record), recipe_text(record)
 
     def recipe(self, record: RunRecord) -> tuple[str | None, int | None, int | None]:
         """(network, image size, image-steps), as `recipe_of`; settings that differ stand behind the network's name."""
@@ -157,11 +155,12 @@ def select(
     unknown = sorted(set(studies or ()) - set(known))
     if unknown:
         raise FitError(f"no study {', '.join(unknown)}; found: {', '.join(known) or 'none'}", remedy="check --study")
-    check_settings(take)
     asked = [record for record in records if not studies or record.study in studies]
     reasons = [reason_of(record, studies) for record in asked]
+    able = [record for record, reason in zip(asked, reasons, strict=True) if reason is None]
+    check_settings(take, able)
     if family is None:
-        family = main_family(record for record, reason in zip(asked, reasons, strict=True) if reason is None)
+        family = main_family(able)
     kept: list[RunRecord] = []
     dropped: Counter[tuple[str, Reason]] = Counter()
     seen: set[str] = set()
@@ -189,6 +188,12 @@ def select(
     return Selection(tuple(kept), named, left_out, family, variants)
 
 
+def entering(records: Sequence[RunRecord], studies: Sequence[str] | None, take: Sequence[str]) -> set[str]:
+    """Ids of the runs that `select` keeps, of whatever recipe family."""
+    kept, _, _ = _recipes([record for record in records if reason_of(record, studies) is None], take)
+    return {record.run_id for record in kept}
+
+
 def main_family(records: Iterable[RunRecord]) -> str:
     """From scratch, where any run is; else the most frequent family."""
     found = Counter(map(record_family, records))
@@ -205,25 +210,6 @@ def action_of(record: RunRecord) -> Action:
     return Action.of((record.spec or {}).get("recipe", {}))
 
 
-def check_settings(take: Sequence[str]) -> None:
-    """Refuse settings that no recipe has.
-
-    >>> check_settings(["augment=none"])
-    Traceback (most recent call last):
-        ...
-    predictor.errors.FitError: --recipe augment=none: no such setting; near: augmentation. say e.g. \
-augmentation=simclr-mild, or all
-    """
-    for item in take:
-        name, equals, _ = item.partition("=")
-        if item != EVERY and (not equals or name not in SETTINGS):
-            near = difflib.get_close_matches(name, SETTINGS, n=3) or list(SETTINGS)
-            raise FitError(
-                f"--recipe {item}: no such setting; near: {', '.join(near)}",
-                remedy="say e.g. augmentation=simclr-mild, or all",
-            )
-
-
 def _recipes(
     records: Sequence[RunRecord], take: Sequence[str]
 ) -> tuple[list[RunRecord], dict[str, str], list[tuple[RunRecord, Reason]]]:
@@ -231,37 +217,27 @@ def _recipes(
 
     Kept is the most frequent recipe of each network and image size; flips go by the images, actions are factors.
     """
-    recipes: dict[str, Counter[str]] = defaultdict(Counter)
+    recipes: dict[str, list[str]] = defaultdict(list)
     keys = []
     for record in records:
         model, size, _ = recipe_of(record)
-        keys.append((recipe_name(model, size), _recipe_text(record, actions=False)))
-        recipes[keys[-1][0]][keys[-1][1]] += 1
-    usual = {name: max(sorted(found), key=found.__getitem__) for name, found in recipes.items()}
+        keys.append((recipe_name(model, size), recipe_text(record, actions=False)))
+        recipes[keys[-1][0]].append(keys[-1][1])
+    usual = {name: usual_of(found) for name, found in recipes.items()}
     kept, variants, others = [], {}, []
     for record, (name, own) in zip(records, keys, strict=True):
         if own == usual[name]:
             kept.append(record)
             continue
-        mine, most = ({**SETTINGS, **json.loads(text)} for text in (own, usual[name]))
-        differing = sorted(key for key in mine if mine[key] != most.get(key))
-        asked = [f"{key}={mine[key]}" for key in differing]
+        found = differing(own, usual[name])
+        asked = [f"{key}={value}" for key, (value, _) in found.items()]
         if EVERY in take or all(item in take for item in asked):
-            variants[record.run_id] = ", ".join(f"{key} {mine[key]}" for key in differing)
+            variants[record.run_id] = ", ".join(f"{key} {value}" for key, (value, _) in found.items())
             kept.append(record)
             continue
-        told = ", ".join(f"{key} {mine[key]} instead of {most.get(key)}" for key in differing)
         options = " ".join(f"--recipe {item}" for item in asked)
-        others.append((record, other_recipe(name, told, options)))
+        others.append((record, other_recipe(name, in_words(found), options)))
     return kept, variants, others
-
-
-def _recipe_text(record: RunRecord, *, actions: bool = True) -> str:
-    """The recipe of a run; a change below a hundredth is none, and flips go by the images."""
-    recipe = (record.spec or {}).get("recipe", {})
-    told = {name: f"{value:.2g}" if isinstance(value, float) else value for name, value in recipe.items()}
-    left = {"flip"} if actions else {"flip", *ACTION_FIELDS}
-    return json.dumps({name: value for name, value in told.items() if name not in left}, sort_keys=True)
 
 
 def _special(record: RunRecord) -> bool:

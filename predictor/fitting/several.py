@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from predictor.errors import FitError
-from predictor.fitting.rows import recipe_of
+from predictor.fitting.rows import entering, recipe_of
 from predictor.images.results import Probe
 from predictor.models.case import recipe_name
 from predictor.records import RunRecord, read_registry
@@ -19,7 +19,10 @@ ENTERS = 4  # configurations of a target set and network from which further regi
 
 
 def read_several(
-    registries: Sequence[str | Path], studies: Sequence[str] | None = None, most: int | None = None
+    registries: Sequence[str | Path],
+    studies: Sequence[str] | None = None,
+    most: int | None = None,
+    take: Sequence[str] = (),
 ) -> tuple[list[RunRecord], list[str]]:
     """(the records to fit on, in words what was left out).
 
@@ -27,6 +30,7 @@ def read_several(
     one does not hold: fewer tell its level and slope no better than pilots do, and would move everybody's prediction.
 
     most : runs of each registry; of a larger one a stated sample, see `predictor.records.sampling`
+    take : settings of other recipes that become factors, see `predictor.fitting.select`
 
     Raises RegistryError where there is no registry, FitError where two name one study or target set and mean
     different things.
@@ -44,29 +48,46 @@ def read_several(
         if studies and len(named) > 1:
             own = [record for record in own if record.study in studies]
         if number:
-            own, left = _entering(own, {record.run_id for record in found}, registry)
+            own, left = _entering(own, found, registry, entering([*found, *own], studies, take))
             notes += left
             _check_alike(found, own, registry)
         found += own
     return found, notes
 
 
-def _entering(records: Sequence[RunRecord], known: set[str], registry: Path) -> tuple[list[RunRecord], list[str]]:
+def _entering(
+    records: Sequence[RunRecord], before: Sequence[RunRecord], registry: Path, fitted: set[str]
+) -> tuple[list[RunRecord], list[str]]:
+    """(the records that go on, in words what does not). fitted : runs that the fit would take; it names all others"""
+    known = {record.run_id for record in before}
     groups: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
     for record in records:
         groups[record.target_set, recipe_name(*recipe_of(record)[:2])].append(record)
     kept, notes = [], []
     for (target_set, recipe), own in sorted(groups.items()):
-        new = {record.configuration_id for record in own if record.status == "completed" and record.run_id not in known}
-        if len(new) >= ENTERS:
+        completed = [record for record in own if record.status == "completed" and record.run_id not in known]
+        every = {record.configuration_id for record in completed}
+        new = {record.configuration_id for record in completed if record.run_id in fitted}
+        if len(new) >= ENTERS or (len(every) >= ENTERS and not new):
             kept += own
-        elif new:
+            continue
+        if len(every) >= ENTERS:  # of several recipes: those of others go on, to be named with what takes them
+            kept += [record for record in own if record.run_id not in fitted]
+            notes.append(
+                f"{registry}: {_many(new)} of {target_set} with {recipe} in the recipe that is fitted: {ENTERS} are "
+                "needed to enter a fit"
+            )
+        elif every:
             pilots = command("predictor", "predict", "MANIFEST", "--pilot", registry)
             notes.append(
-                f"{registry}: {len(new)} configuration{'s' * (len(new) > 1)} of {target_set} with {recipe}: {ENTERS} "
-                f"are needed to enter a fit; fewer are pilots: {pilots}"
+                f"{registry}: {_many(every)} of {target_set} with {recipe}: {ENTERS} are needed to enter a fit; fewer "
+                f"are pilots: {pilots}"
             )
     return kept, notes
+
+
+def _many(configurations: set[str]) -> str:
+    return f"{len(configurations)} configuration{'s' * (len(configurations) > 1)}"
 
 
 def _check_alike(before: Sequence[RunRecord], after: Sequence[RunRecord], registry: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from predictor.fitting.left_out import LeftOut
+from predictor.fitting.left_out import UNFITTED, LeftOut
 from predictor.models.fit import Fit
 from predictor.render.layout import whole
 from predictor.render.page import GAP, Block, Page, PageTable, Said
@@ -67,7 +67,8 @@ def page(told: FitTold, *, everything: bool = False) -> Page:
         held = [row for row in held if row["outcome"] == held[0]["outcome"]]
     more = max(0, len(held) - SCORES)
     held = sorted(held, key=lambda row: -row["n_configurations"])[:SCORES] if more else held
-    left = [*_left_out(told), *told.notes]
+    unfitted = [line for line in fit.left_out if line.startswith(UNFITTED) and told.dropped is not None]
+    left = [*_left_out(told), *unfitted, *told.notes]
     beside = f"; {more} more held-out {'study' if more == 1 else 'studies'}" if more else ""
     others = f"; recipe families: {whole('predictor recipes')}" if len(fit.recipe_families) > 1 else ""
     lines = [

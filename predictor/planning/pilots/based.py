@@ -8,7 +8,7 @@ images stays as it is, to the last digit.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from predictor.errors import FitError, PredictorError
+from predictor.fitting.left_out import STAGES
 from predictor.fitting.rows import recipe_of
+from predictor.fitting.settings import differing, in_words, recipe_text, usual_of
 from predictor.fitting.several import ENTERS
 from predictor.models.case import recipe_name
 from predictor.models.fit import FIT_AGAIN, Fit
@@ -60,20 +62,26 @@ def fit_on_top(base: Fit, records: Iterable[RunRecord]) -> tuple[Fit, list[Added
     known = {name for own in base.recipe_families.values() for name in own.target_sets}
     kept: list[RunRecord] = []
     added, notes = [], []
-    for (target_set, recipe), own in sorted(groups.items()):
-        n = len({record.configuration_id for record in own})
+    for (target_set, recipe), every in sorted(groups.items()):
+        own, others = _of_one_recipe(every)
+        notes += [f"{target_set} with {recipe}: {line}" for line in others]
+        if not own:
+            continue
+        pilots = read_pilots(own)
+        n, silent = pilots.n_configurations, len(pilots.at_chance)
         if target_set in known:
-            notes.append(f"{target_set} with {recipe}: {n} configurations of a target set that the base knows: "
-                         "fit both registries instead: predictor fit RUNS MINE")  # fmt: skip
+            notes.append(f"{target_set} with {recipe}: {n + silent} configurations of a target set that the base "
+                         "knows: fit both registries instead: predictor fit RUNS MINE")  # fmt: skip
         elif n < ENTERS:
-            notes.append(f"{target_set} with {recipe}: {n} configurations; {ENTERS} are needed; fewer are pilots: "
-                         "predictor predict MANIFEST --pilot MINE")  # fmt: skip
+            told = f"{n} configurations" + (f" and {silent} at chance, which tell nothing" if silent else "")
+            fewer = "; fewer are pilots: predictor predict MANIFEST --pilot MINE" if n and not others else ""
+            notes.append(f"{target_set} with {recipe}: {told}; {ENTERS} are needed{fewer}")
         elif n > MOST:
             notes.append(f"{target_set} with {recipe}: {n} configurations; more than {MOST} are a registry to fit on")
         elif any(item.target_set == target_set for item in added):
             notes.append(f"{target_set} with {recipe}: another network of the same target set; name it apart")
         else:
-            added.append(_added(base, own, recipe))
+            added.append(_added(base, pilots.records, recipe))
             kept += own
     if not kept:
         raise FitError(
@@ -84,6 +92,18 @@ def fit_on_top(base: Fit, records: Iterable[RunRecord]) -> tuple[Fit, list[Added
     content = {**base.content, OWN: [record.model_dump(mode="json") for record in kept]}
     content["left_out"] = [*base.left_out, *notes]
     return replace(base, content=content), added, notes
+
+
+def _of_one_recipe(records: Sequence[RunRecord]) -> tuple[list[RunRecord], list[str]]:
+    """(runs of one stage and of the most frequent recipe, in words how many others there are)."""
+    single = [record for record in records if isinstance(record.data, Counted) and len(record.data.stages) == 1]
+    staged = len(records) - len(single)
+    notes = [f"{staged} run{'s' * (staged > 1)} {STAGES.why}"] if staged else []
+    texts = [recipe_text(record, actions=False) for record in single]
+    usual = usual_of(texts) if texts else ""
+    others = Counter(in_words(differing(text, usual)) for text in texts if text != usual)
+    notes += [f"{n} run{'s' * (n > 1)} of another recipe than most: {told}" for told, n in sorted(others.items())]
+    return [record for record, text in zip(single, texts, strict=True) if text == usual], notes
 
 
 def _added(base: Fit, records: Sequence[RunRecord], recipe: str) -> Added:

@@ -13,6 +13,7 @@ import numpy as np
 from predictor.distribution import LabelDistribution
 from predictor.errors import FitError, listed, with_near
 from predictor.fitting.rows import recipe_of, record_family
+from predictor.fitting.settings import differing, in_words, recipe_text, usual_of
 from predictor.models.outcome import UNKNOWN_TESTED
 from predictor.prediction.request import NEW
 from predictor.records.gate import pass_gate
@@ -161,6 +162,12 @@ def read_pilots(records: Iterable[RunRecord], target_set: str = NEW) -> Pilots:
         shown = listed([f"{model} {size} px" for model, size in kinds])
         raise FitError(
             f"runs of several networks: {shown}", where="pilots", remedy="keep those of the one you will use"
+        )
+    texts = [recipe_text(record, actions=False) for record in usable]
+    usual = usual_of(texts)
+    if others := sorted({in_words(differing(text, usual)) for text in texts if text != usual}):
+        raise FitError(
+            f"runs of several recipes: {listed(others)}", where="pilots", remedy="keep those of the one you will use"
         )
     labels = {frozenset(_counted(record).target_names) for record in usable}
     if len(labels) > 1:
