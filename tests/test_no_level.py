@@ -71,5 +71,5 @@ def test_a_plan_beyond_the_fit_stands_beside_those_inside(fit, manifest) -> None
     advice = advise(fit, manifest, 50_000)
     assert {plan.backed for plan in advice.plans} == {True, False} and advice.plan("now").backed
     assert advice.plan("advised").gain is not None
-    text = advice.summary()
+    text = result_text(pages, advice, "markdown")
     assert "points against now" in text and "if now has 50 %" in text
