@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from prediction import bar
 from probes import hard_classes
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from predictor.fitting import rows_for, select
 from predictor.fitting.configurations import Configurations, configurations
@@ -102,6 +102,26 @@ def in_order(scored: Scored, configs: Configurations, sizes: np.ndarray, *, equa
     return right, n
 
 
+def by_noise(configs: Configurations, there: np.ndarray, sizes: np.ndarray) -> str:
+    """What a predictor of the true means would miss, since those that are measured hold the noise of few seeds.
+
+    The variance of a run is its configuration's own from three seeds on, else the mean of its domain's.
+    """
+    own, domains, n = configs.sd2[there], configs.domains[there], configs.seeds[there]
+    known = {name: float(np.mean(own[(domains == name) & np.isfinite(own)])) for name in np.unique(domains[n > 1])}
+    variance = np.where(n > 2, own, [known.get(name, np.nan) for name in domains.tolist()]) / n
+    mae = float(np.nanmean(np.sqrt(2 * variance / np.pi)))
+    told = f"noise of the runs alone: MAE {100 * mae:.2f} points"
+    measured, sets = configs.measured[there], configs.target_sets[there]
+    i, j = np.nonzero(np.triu(sets[:, None] == sets[None, :], 1))
+    apart = np.abs(measured[i] - measured[j])
+    use = (apart > APART) & np.isfinite(variance[i] + variance[j])
+    for name, chosen in (("in order", use), ("of equal N", use & (sizes[there[i]] == sizes[there[j]]))):
+        right = norm.cdf(apart[chosen] / np.sqrt(variance[i] + variance[j])[chosen])
+        told += f"; {name} {right.mean():.3f}"
+    return told
+
+
 def judge(
     scored: Scored, configs: Configurations, sizes: np.ndarray, bars: Mapping[str, float], n_domains: int
 ) -> None:
@@ -132,6 +152,7 @@ def judge(
         right, n = in_order(scored, configs, sizes, equal=equal)
         name = f"pairs in order{' of equal N' if equal else ''}, over 2 points apart: {right} of {n}"
         bar(name, f"{right / n:.3f}" if n else "-", f">= {wanted:g}", right / n >= wanted if n else None)
+    print(f"        {by_noise(configs, scored.there, sizes)}")
     by_domain = configs.domains[scored.there]
     for domain in np.unique(by_domain):
         own = by_domain == domain

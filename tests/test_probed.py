@@ -368,3 +368,10 @@ def test_more_classes_raise_the_level_of_a_new_domain_alone() -> None:
     new = combined(mapping, Told(0.0, 0.0), None, chance, f, f)
     assert new.tolist() == pytest.approx([0.0, 0.5 * np.log(4)])
     assert combined(mapping, Told(0.0, 0.0), 0.0, chance, f, f).tolist() == [0.0, 0.0]
+
+
+def test_a_model_below_chance_tells_of_no_growth() -> None:
+    """A model that knows no level may put two classes below chance: how far below says nothing of few images."""
+    below = above_chance(np.array([0.2, 0.49, 0.5]), 0.5)
+    assert len(set(below.tolist())) == 1 and above_chance(np.array([0.52]), 0.5)[0] > below[0] > -4
+    assert above_chance(np.array([0.99]), 0.5)[0] > 3.8  # near 1 there is something to tell

@@ -34,7 +34,7 @@ FEWEST_PROBED = 3  # target sets with a probe
 NOISE = 0.3  # logits that a probe leaves of a level: how much the data count against the prior
 NAMES = ("constant", "level", "growth", "stretch", "classes")
 PRIOR = np.array([0.0, 1.0, 1.0, 0.0, 0.0])
-PRIOR_SD = np.array([1.0, 0.3, 0.3, 1.0, 0.5])
+PRIOR_SD = np.array([1.0, 0.3, 0.3, 1.0, 0.2])
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,8 @@ from predictor.models.links import expit, logit
 KIND = "probed"
 REFERENCE = 20  # images of each class
 CLASS_EDGE = 0.02  # of a class's share: few images tell no more
-FLOOR = 0.005  # a share above chance is kept so far from 0 and 1 before its logit
+LOWEST, HIGHEST = 0.03, 0.995  # shares above chance beyond have logits that tell nothing of growth: a model that knows
+# no level of two classes may put them below chance
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def above_chance(accuracy: Floats, chance: Floats | float) -> Floats:
     """Logit of the share above chance.
 
     >>> (above_chance(np.array([0.6, 0.05]), 0.2).round(2) + 0).tolist()
-    [0.0, -5.29]
+    [0.0, -3.48]
     """
-    share = np.clip((accuracy - chance) / (1 - np.asarray(chance)), FLOOR, 1 - FLOOR)
+    share = np.clip((accuracy - chance) / (1 - np.asarray(chance)), LOWEST, HIGHEST)
     return np.log(share / (1 - share))
 
 
