@@ -173,6 +173,28 @@ def test_a_list_whose_columns_are_called_otherwise_says_what_to_rename(place, he
     assert "not probed" not in run("predictor predict 'my list.csv'")
 
 
+@pytest.mark.parametrize("header", ["FileName,Label", "img_path,label"])
+def test_a_list_may_call_its_images_as_any_manifest_does(place, header) -> None:
+    digits_list(Path("my list.csv"))
+    rows = [row.rpartition(",")[0] for row in Path("my list.csv").read_text().splitlines()[1:]]
+    Path("my list.csv").write_text("\n".join([header, *rows, ""]))
+    text = run("predictor predict 'my list.csv'")
+    assert "images probed" in text
+    train, predict = next_of(run("predictor pilots 'my list.csv' --next 2 --output two.yaml"))
+    check_grid(load_grid("two.yaml"), Path())  # as `trainer run` looks before it trains
+    assert load_grid("two.yaml").sources["mine"].digest == digest_of(Path("my list.csv"))
+    assert "images probed" in run(predict.partition(" --pilot")[0])
+    Path("elsewhere").mkdir()
+    Path("my list.csv").rename("elsewhere/my list.csv")
+    assert "images probed" in run("predictor predict 'elsewhere/my list.csv' --images .")
+
+
+def test_numbers_of_images_name_no_files(place) -> None:
+    Path("numbers.csv").write_text("image_id,label\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
+    text = run("predictor predict numbers.csv")
+    assert "not there" not in text and "images probed" not in text
+
+
 def test_a_list_is_read_by_every_command_as_its_label_says(place) -> None:
     digits_list(Path("my list.csv"))
     rows = Path("my list.csv").read_text().splitlines()

@@ -79,7 +79,7 @@ def probe_of(
         listed = images_of(manifest, label)
     else:
         path = Path(manifest)
-        is_list = images.is_dir() and path.is_file() and lists.lists_paths(path, label)
+        is_list = images.is_dir() and path.is_file() and lists.lists_paths(path, label, images)
         listed = read_list(images, path, label)[0] if is_list else opened(images)
     if listed is None:
         return None

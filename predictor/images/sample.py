@@ -157,7 +157,7 @@ def read_list(images: Path, manifest: Path | None, label: str | None = None) -> 
 
     if manifest is None:
         return opened(images, label), None
-    if images.is_dir() and lists.lists_paths(manifest, label):
+    if images.is_dir() and lists.lists_paths(manifest, label, images):
         return lists.read(manifest, images, label=label), None
     from predictor.manifest import read_manifest
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from shlex import quote
 
@@ -125,7 +125,7 @@ def roles_of(table: Table, request: ManifestRequest) -> Roles:
 
     split, source = usual("split"), None if open_images else usual("source")
     taken = {split, source}
-    image = OPEN_IMAGES[0] if open_images else _image(table.columns, taken | {request.label})
+    image = OPEN_IMAGES[0] if open_images else image_column(table.columns, taken | {request.label})
     weight = table.column(request.weight, "--weight") if request.weight else None
     count = _count(table, request, usual)
     if request.one_hot and not request.label and "label" not in table.columns:
@@ -192,7 +192,12 @@ def _count(table: Table, request: ManifestRequest, usual: Callable[..., str | No
     return table.column(request.count, "--count") if request.count else usual("count")
 
 
-def _image(columns: Iterable[str], taken: set[str | None]) -> str | None:
+def image_column(columns: Iterable[str], taken: Container[str | None] = ()) -> str | None:
+    """The column that names the images; None where none is called so.
+
+    >>> image_column(["label", "FileName"])
+    'FileName'
+    """
     small = {_simple(name): name for name in columns if name not in taken}
     return next((small[name] for name in (*IMAGES, *WEAK_IMAGES) if name in small), None)
 

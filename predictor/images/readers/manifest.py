@@ -13,6 +13,7 @@ from predictor.images.listing import Images
 from predictor.images.readers.folder import of_files
 from predictor.images.readers.rows import rows_of
 from predictor.manifest.readers.folder_tree import Seen, files_below, tree
+from predictor.manifest.roles import image_column
 from predictor.reading import opened_text
 from predictor.text import command
 
@@ -89,13 +90,27 @@ def _check_once(path: Path, files: Sequence[Path], names: Sequence[str], places:
         )
 
 
-def lists_paths(path: Path, label: str | None = None) -> bool:
-    """Whether a file is such a list: its first line names the columns path and label, or what is called so."""
+def lists_paths(path: Path, label: str | None = None, folder: Path | None = None) -> bool:
+    """Whether a file is such a list: its first line names a column of images and one of labels.
+
+    Columns are called as in any manifest. One that is not called `path` may hold mere numbers: its first row has to
+    name a file.
+
+    label, folder : as of `read`
+    """
     try:
         with opened_text(path) as stream:
-            return {"path", label or "label"} <= set(next(csv.reader(stream), []))
+            names, first = (*islice(csv.reader(stream), 2), [], [])[:2]
     except (OSError, UnicodeDecodeError, csv.Error):
         return False
+    image = image_column(names, {label})
+    labelled = label in names if label else any(name.strip().lower() == "label" for name in names)
+    if image is None or not labelled:
+        return False
+    if image.strip().lower() == "path":
+        return True
+    cell = dict(zip(names, first, strict=False)).get(image)
+    return bool(cell) and ((path.parent if folder is None else folder) / cell).is_file()
 
 
 def misses_names(path: Path, label: str | None = None) -> bool:
