@@ -180,7 +180,7 @@ def test_a_list_may_call_its_images_as_any_manifest_does(place, header) -> None:
     Path("my list.csv").write_text("\n".join([header, *rows, ""]))
     text = run("predictor predict 'my list.csv'")
     assert "images probed" in text
-    train, predict = next_of(run("predictor pilots 'my list.csv' --next 2 --output two.yaml"))
+    _, predict = next_of(run("predictor pilots 'my list.csv' --next 2 --output two.yaml"))
     check_grid(load_grid("two.yaml"), Path())  # as `trainer run` looks before it trains
     assert load_grid("two.yaml").sources["mine"].digest == digest_of(Path("my list.csv"))
     assert "images probed" in run(predict.partition(" --pilot")[0])
