@@ -104,3 +104,19 @@ def test_the_page_names_them_and_one_next_step(fit, silent, manifest, tmp_path: 
 def test_a_curve_at_their_level_is_refused_as_advice_is(fit, silent, manifest) -> None:
     with pytest.raises(FitError, match=r"^pilots: pilot .* no pilot tells anything.*leave --pilot out until some tell"):
         scale_curve(fit, manifest, pilots=silent)
+
+
+def test_pilots_beyond_the_image_steps_of_the_fit_have_no_coverage(fit, manifest) -> None:
+    """What is measured of pilots was measured on runs as long as those of the fit."""
+    own = ((MINE, ("cifar", 6, -0.9)),)
+    short, usual = (
+        registry(n_configurations=3, n_seeds=1, target_sets=own, seed=5, study="pilots", image_steps=(steps,))
+        for steps in (640, 30_000)
+    )
+    found = predict_with_pilots(fit, {"m": manifest}, short).predictions[0]
+    assert (
+        found.status == "outside" and found.outcomes[0].covered is None and "uncalibrated" in found.outcomes[0].reason
+    )
+    assert any("pilots with 640 image-steps; the fit saw" in line for line in found.warnings)
+    inside = predict_with_pilots(fit, {"m": manifest}, usual).predictions[0]
+    assert inside.status == "pilot" and "uncalibrated" not in (inside.outcomes[0].reason or "")

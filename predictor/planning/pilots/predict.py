@@ -46,7 +46,8 @@ class Recalibrated:
     ) -> OutcomePrediction:
         """The outcome of a manifest of the target set.
 
-        outside : of the range that the fit saw, twice as wide; steps : image-steps, where not those of the question
+        outside : of the range that the fit saw, or learned from pilots that are: twice as wide
+        steps : image-steps, where not those of the question
         """
         x = logit(self.objective.at(steps).values([distribution]))
         moved, sd = self.posterior.at(x)
@@ -182,18 +183,30 @@ class PilotPredictor:
         if not self.pilots.records:
             raise FitError("; ".join(self.warnings), where="pilots", remedy="leave --pilot out until some tell more")
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """Image-steps that the fit saw."""
+        return self.fit.ranges.get("image_steps", (0.0, np.inf))
+
+    @cached_property
+    def beyond(self) -> tuple[int, ...]:
+        """Image-steps of pilots outside of them: how far such pilots miss was measured on none."""
+        low, high = self.range
+        steps = sorted({recipe_of(record)[2] or 0 for record in self.pilots.records})
+        return tuple(own for own in steps if not low <= own <= high)
+
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the pilots."""
-        low, high = self.fit.ranges.get("image_steps", (0.0, np.inf))
+        low, high = self.range
         found = [item.text(low) for item in self.pilots.at_chance]
         if not self.pilots.records:
             found.append("no pilot tells anything: the prediction is that without them")
-        steps = sorted({recipe_of(record)[2] or 0 for record in self.pilots.records})
-        if beyond := [f"{own:,}" for own in steps if not low <= own <= high]:
+        if self.beyond:
+            own = ", ".join(f"{steps:,}" for steps in self.beyond)
             found.append(
-                f"pilots with {', '.join(beyond)} image-steps; the fit saw {low:,.0f} to {high:,.0f}; how accuracy "
-                "grows with them is a guess beyond that; train pilots inside of it"
+                f"pilots with {own} image-steps; the fit saw {low:,.0f} to {high:,.0f}; how accuracy grows with them "
+                "is a guess beyond that, and the interval is uncalibrated; train pilots inside of it"
             )
         return tuple(found)
 
@@ -262,9 +275,10 @@ class PilotPredictor:
     ) -> Prediction:
         """The prediction with the outcomes that the pilots measured."""
         outcomes: dict[str, OutcomePrediction] = {own.outcome: own for own in item.outcomes}
+        outside = bool(item.outside or self.beyond)
         classes = []
         for name, own in self.found.items():
-            result = own.predict(distribution, self.level, outside=bool(item.outside), steps=steps)
+            result = own.predict(distribution, self.level, outside=outside, steps=steps)
             outcomes[name] = result
             if explain and (all_classes or name == "accuracy"):
                 most = None if all_classes else WORST
@@ -275,7 +289,7 @@ class PilotPredictor:
         warnings = (with_pilots.get(line, line) for line in item.warnings if line in without)
         return replace(
             item,
-            status="outside" if item.outside else "pilot",
+            status="outside" if outside else "pilot",
             basis="pilot",
             warnings=(*warnings, *self.warnings),
             unknown=None,  # the pilots are runs with that recipe
