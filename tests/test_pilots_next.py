@@ -111,6 +111,20 @@ def test_a_recipe_of_one_s_own_is_kept_and_what_is_printed_runs(place: Path) -> 
     assert "--image-steps 50000" in again and "--recipe" not in again, "pilots state their recipe themselves"
 
 
+@pytest.mark.parametrize("name", ["frozen-lite0", "fine-tuned-lite0", "scratch-resnet10t"])
+def test_pilots_of_a_recipe_that_the_fit_names(place: Path, name: str) -> None:
+    text = " ".join(say(f"predictor predict list.csv --recipe {name} --no-probe").split())
+    (command,) = {*re.findall(r"predictor pilots list\.csv .*?--next 3", text)}
+    assert f"--recipe {name}" in command
+    told = say(command)
+    grid = load_grid("pilots.yaml")
+    assert len(grid.runs) == 3 and {run.spec.model.name for run in grid.runs} == {
+        "resnet10t" if "resnet" in name else "tf_efficientnet_lite0"
+    }
+    assert ("its head is solved for" in told) == (grid.runs[0].spec.model.train == "head") == (name == "frozen-lite0")
+    assert "--recipe" not in next(line for line in told.splitlines() if "predictor predict" in line)
+
+
 def test_a_pilot_that_brings_nothing_is_not_named(fit, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = LabelDistribution.from_counts({f"own/{c:02d}": n for c, n in enumerate(COUNTS)})
     found = next_pilots(fit, {"m": manifest}, pilots_of("own"))["m"]

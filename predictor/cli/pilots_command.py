@@ -52,8 +52,9 @@ GRID = "pilots.yaml"
     "--domain", default="new", show_default=True, metavar="NAME", help="Image domain that the fit knows, or 'new'."
 )
 @click.option(
-    "--recipe", type=click.Path(path_type=Path), metavar="GRID",
-    help="Grid file whose network and recipe the pilots have.  [default: those of the fit's runs]",
+    "--recipe", metavar="NAME|GRID",
+    help="A name that `predictor recipes` lists, or a grid file: the network and recipe of the pilots, which take no "
+    "action about imbalance.  [default: those of the fit's runs]",
 )  # fmt: skip
 @click.option(
     "--image-steps", type=click.IntRange(1, 10**15), metavar="N", help="Image-steps of the run on the whole manifest."
@@ -84,7 +85,7 @@ def command(
     output: Path | None,
     target_set: str,
     domain: str,
-    recipe: Path | None,
+    recipe: str | None,
     image_steps: int | None,
     seeds: int,
     share: float | None,
@@ -108,6 +109,7 @@ def command(
     from predictor.models.fit import find_fit
     from predictor.planning.pilots.plan import grid_content, plan_pilots
     from predictor.planning.pilots.recipe import trained_as_before, trained_as_in, trained_like
+    from predictor.prediction.recipes import GRIDS, named_recipe
     from predictor.records import read_registry
     from predictor.render import pilots as pages
 
@@ -120,15 +122,20 @@ def command(
     records = read_registry(pilot) if pilot else None
     if recipe is not None and records is not None:
         raise FitError("the pilots state their recipe themselves", remedy="leave --recipe out")
-    own = None if recipe is None else trained_as_in(recipe)
-    if own is not None:
+    own, network = None, {}
+    if recipe is not None and Path(recipe).suffix in GRIDS:
+        own = trained_as_in(Path(recipe))
         fit, image_steps = own.fit_of(fit), image_steps or own.image_steps
+        network = {"model": own.network, "image_size": own.image_size}
+    elif recipe is not None:
+        named_like = named_recipe(fit, recipe)
+        fit, image_steps = named_like.fit, image_steps or named_like.image_steps
+        network = {"model": named_like.model, "image_size": named_like.image_size}
     whose = "new" if records is None or target_set == "mine" else target_set
     probe = probe_of(fit, {manifest: distribution}, how, target_set=whose, pilots=records, **asked)
     plan = plan_pilots(
         fit, distribution, n, manifest=manifest, target_set=target_set, domain=domain, share=share, level=level,
-        model=None if own is None else own.network, image_size=None if own is None else own.image_size,
-        image_steps=image_steps, pilots=records, available=place.sides.counts, probe=probe,
+        image_steps=image_steps, pilots=records, available=place.sides.counts, probe=probe, **network,
     )  # fmt: skip
     before = None if records is None else trained_as_before(records, plan.target_set)
     trained = own or before or trained_like(fit, plan.recipe["model"], plan.recipe["image_size"])

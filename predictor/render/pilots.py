@@ -43,9 +43,7 @@ def page(
     seeds : runs of each pilot; recipe : whose it is; test : how images are kept for testing, in words
     commands : what to do next, one after the other
     """
-    steps, n = plan.recipe["image_steps"], len(plan.pilots)
-    total = seeds * sum(pilot.image_steps for pilot in plan.pilots)
-    runs = f"{n * seeds} run" + ("" if n * seeds == 1 else "s")
+    n = len(plan.pilots)
     network = f"{plan.recipe['model']} {plan.recipe['image_size']} px"
     now, after = 100 * plan.width_now, 100 * plan.pilots[-1].width_after
     lines: list[Block] = [
@@ -54,7 +52,7 @@ def page(
             f"after {n} " + ("pilot" if n == 1 else "pilots"),
             "width",
         ),
-        Said(f"{runs}, {total:,} image-steps: {100 * total / steps:.0f} % of the whole run's {steps:,}", "cost"),
+        Said(_cost(plan, seeds), "cost"),
         Said(f"{100 * plan.chance:.1f} % by guessing; forecast: what each is predicted to reach", "chance"),
     ]
     lines += [Said(recipe, "recipe")] if recipe else []
@@ -66,6 +64,16 @@ def page(
         [PageTable(rows(plan), COLUMNS, FORMATS, optional=("smallest", "largest", "width_before", "image_steps"))],
         [*lines, Said(f"fit: {plan.fit}")],
     ]
+
+
+def _cost(plan: PilotPlan, seeds: int) -> str:
+    n = len(plan.pilots) * seeds
+    runs = f"{n} run" + ("" if n == 1 else "s")
+    steps, own = plan.recipe["image_steps"], [pilot.image_steps for pilot in plan.pilots]
+    if not steps or None in own:
+        return f"{runs} of seconds: the network is frozen, and its head is solved for"
+    total = seeds * sum(filter(None, own))
+    return f"{runs}, {total:,} image-steps: {100 * total / steps:.0f} % of the whole run's {steps:,}"
 
 
 def summary(plan: PilotPlan, **said: Any) -> str:

@@ -24,6 +24,7 @@ from predictor.planning.pilots.subsamples import Subsample, candidates, least_te
 from predictor.prediction import predict
 from predictor.prediction.probed import check_classes, with_probe
 from predictor.prediction.request import NEW, PredictionRequest, resolve, with_roles
+from predictor.recipes import FROZEN
 from predictor.records.schema import RunRecord
 from predictor.results import Result
 from predictor.spec import seeded
@@ -39,6 +40,7 @@ class Pilot:
     """One subsample to train.
 
     counts : images of each target class, largest first
+    image_steps : None for a frozen network, whose head is solved for
     shape : in proportion (a thinned copy) | head cut (no class above a cap: closer to balanced)
     forecast : accuracy that it is predicted to reach
     width_before, width_after : of the manifest's accuracy interval (fractions), once those before it are trained
@@ -47,7 +49,7 @@ class Pilot:
     shape: str
     counts: tuple[int, ...]
     n_samples: int
-    image_steps: int
+    image_steps: int | None
     forecast: float
     width_before: float
     width_after: float
@@ -143,7 +145,8 @@ def plan_pilots(
         fit = with_probe(fit, probe, domain=request.domain)
     state = recalibrate(fit, "accuracy", own, request)
     counts = now.target_counts
-    steps = request.recipe["image_steps"]
+    frozen = fit.recipe_family == FROZEN
+    steps = int(now.n_samples) if frozen else request.recipe["image_steps"]  # an image is described once, its cost
     if not steps:
         raise FitError("the fit names no image-steps", where=manifest, remedy="say --image-steps")
     if (counts < 1).any():
@@ -167,7 +170,7 @@ def plan_pilots(
         """Those that could be trained, with forecasts. whole : image-steps of the run on the whole manifest"""
         most = math.inf if share is None else share * whole / n
         every = candidates(now, np.minimum(counts, room), whole, least, min(_known_steps(fit, whole)[1], most))
-        return [_forecast(state, item) for item in _untried(every, own, fit)]
+        return [_forecast(state, item, frozen) for item in _untried(every, own, fit)]
 
     found = able(steps)
     if not found:
@@ -203,7 +206,7 @@ def plan_pilots(
                 shape=item.shape,
                 counts=tuple(sorted(item.counts.tolist(), reverse=True)),
                 n_samples=int(item.counts.sum()),
-                image_steps=item.image_steps,
+                image_steps=None if frozen else item.image_steps,
                 forecast=item.forecast,
                 width_before=width,
                 width_after=after,
@@ -237,8 +240,8 @@ def _known_steps(fit: Fit, steps: int) -> tuple[int, int]:
     return min(math.ceil(low), steps), max(min(int(high), steps), min(math.ceil(low), steps))
 
 
-def _forecast(state: Recalibrated, item: Subsample) -> Subsample:
-    x = logit(state.objective.at(item.image_steps).values([item.distribution]))
+def _forecast(state: Recalibrated, item: Subsample, frozen: bool) -> Subsample:
+    x = logit(state.objective.at(None if frozen else item.image_steps).values([item.distribution]))
     moved, _ = state.posterior.at(x)
     return replace(item, x=float(x[0]), forecast=float(expit(x + moved)[0]))
 
@@ -356,7 +359,7 @@ def grid_content(
                 "target_set": plan.target_set,
                 "samples_per_class": max(1, round(pilot.n_samples / len(pilot.counts))),
                 "profile": _profile(pilot.counts),
-                "image_steps": pilot.image_steps,
+                **({"epochs": 1} if pilot.image_steps is None else {"image_steps": pilot.image_steps}),
             }
             for pilot in plan.pilots
         ],
