@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 STUDY = "between target sets"
 ALL = "all domains"
-RECIPE = ("spec_model", "spec_image_size", "spec_learning_rate", "spec_augmentation")
+RECIPE = {  # the settings that are one recipe, in words
+    "spec_model": "{}", "spec_image_size": "{:.0f} px", "spec_learning_rate": "learning rate {:.2g}",
+    "spec_augmentation": "augmentation {}",
+}  # fmt: skip
 DESIGN = {  # what the level is freed of: each is a column, or the logarithm of one
     "mean_log_count": "ind_mean_log_count",
     "power_difficulty": "ind_power_difficulty@0.5",
@@ -81,7 +84,8 @@ def between_target_sets(frame: pd.DataFrame, outcomes: Sequence[str] | None = No
 
 def _told(runs: pd.DataFrame, n: int) -> str:
     """What is ranked, in words."""
-    recipe = " ".join(str(runs[column].iloc[0]) for column in RECIPE if column in runs)
+    first = runs[[column for column in RECIPE if column in runs]].iloc[0].dropna()
+    recipe = ", ".join(RECIPE[column].format(value) for column, value in first.items())
     freed = ", ".join(name for name, column in DESIGN.items() if column in runs)
     return (
         f"n counts target sets: the levels of {n}, from {len(runs):,} runs of the most frequent recipe ({recipe}), "
