@@ -111,7 +111,7 @@ def command(
     looked = {"images": images, "probe_file": probe_file, "no_probe": no_probe}
     asked |= told_before(fit, {manifest: distribution}, how, pilot, asked, **looked)
     priced = classes_priced(fit, distribution, asked["target_set"])
-    prices = None if price is None else read_prices(price, priced)
+    prices = None if price is None else read_prices(price, priced, distribution.target_names)
     asked |= {"cuts": cuts, "prices": prices}
     if plot is not None:
         from predictor.render.drawn import check_figure

@@ -111,7 +111,7 @@ def command(
     priced = classes_priced(fit, distribution, asked["target_set"])
     found = scale_curve(
         fit, distribution, scale, manifest=manifest, images_per_second=speed, price_hour=price_hour,
-        prices=None if price_image is None else read_prices(price_image, priced), **asked,
+        prices=None if price_image is None else read_prices(price_image, priced, distribution.class_names), **asked,
     )  # fmt: skip
     if plot is not None:
         write_figure(pages.plot(found, axis), plot)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import FitError, with_near
+from predictor.errors import FitError
 from predictor.models.fit import Fit
 from predictor.models.scales import Scale
+from predictor.planning.advice.prices import ANY, check_priced
 from predictor.planning.objective import growth_of
 from predictor.prediction import predict
 from predictor.prediction.predict import shown_outcomes
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 POINTS = 13  # sizes of the curve, at most about
 MOST = 1e4  # times larger or smaller
-ANY = "*"  # in a table of prices: every class that it does not name
 SECONDS = 3600.0
 
 
@@ -280,11 +280,7 @@ def _money(
     total = (hours or 0.0) * (price_hour or 0.0)
     if prices is not None:
         before, after = (dict(zip(d.class_names, d.class_counts.tolist(), strict=True)) for d in (now, plan))
-        if missing := [name for name in after if name not in prices and ANY not in prices]:
-            raise FitError(
-                f"no price for {with_near(missing, sorted(prices))}", where=manifest,
-                remedy=f"add a row for each to the prices, or one of {ANY!r} for all others",
-            )  # fmt: skip
+        check_priced(prices, after, manifest)
         total += sum(
             max(n - before.get(name, 0), 0) * prices.get(name, prices.get(ANY, 0.0)) for name, n in after.items()
         )

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from predictor.distribution import LabelDistribution
-from predictor.errors import FitError, with_near
+from predictor.errors import FitError
 from predictor.models.fit import Fit
 from predictor.models.links import expit, logit
 from predictor.models.scales import Scale
 from predictor.planning.advice.allocation import affordable, best, proportional, smallest_first, uniform
 from predictor.planning.advice.changes import PLAN, Change, Scorer, changes, relabelled
 from predictor.planning.advice.curve import Curve, Predicted
-from predictor.planning.advice.prices import ANY
+from predictor.planning.advice.prices import ANY, check_priced
 from predictor.planning.advice.reach import reach, room
 from predictor.planning.advice.results import NOW, Advice, Against, ClassChange, Plan
 from predictor.planning.objective import Floats, Objective, Targets, growth_of, named_targets
@@ -199,11 +199,7 @@ def _prices(prices: Mapping[str, float] | None, targets: Targets) -> Floats | No
     if prices is None:
         return None
     names = targets.distribution.target_names
-    if missing := [name for name in names if name not in prices and ANY not in prices]:
-        raise FitError(
-            f"no price for {with_near(missing, sorted(prices))}", where="prices",
-            remedy=f"add a row for each, or one of {ANY!r} for all others",
-        )  # fmt: skip
+    check_priced(prices, names, "prices")
     for name, price in prices.items():
         if not (isinstance(price, int | float) and math.isfinite(price) and price > 0):
             raise FitError(f"price {price!r} of {name!r}; needed: a number above 0", where="prices",

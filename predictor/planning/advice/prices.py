@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from predictor.errors import PredictorError, with_near
+from predictor.errors import FitError, PredictorError, with_near
 from predictor.reading import MIB, read_text
 
 if TYPE_CHECKING:
@@ -26,20 +26,31 @@ def classes_priced(fit: Fit, distribution: LabelDistribution, target_set: str) -
     return sorted({*distribution.class_names, *distribution.target_names, *(own.classes if own is not None else ())})
 
 
-def read_prices(path: str | Path, classes: Sequence[str]) -> dict[str, float]:
+def check_priced(prices: Mapping[str, float], needed: Iterable[str], where: str) -> None:
+    """Raise FitError for classes that have no price."""
+    if missing := [name for name in needed if name not in prices and ANY not in prices]:
+        raise FitError(
+            f"no price for {with_near(missing, sorted(prices))}",
+            where=where,
+            remedy=f"add a row for each, or one of {ANY!r} for all others",
+        )
+
+
+def read_prices(path: str | Path, classes: Sequence[str], needed: Iterable[str] = ()) -> dict[str, float]:
     """{class: price of one image}; '*' for every class that is not named.
 
-    classes : that there are, of which the file may name some
+    classes : that there are, of which the file may name some; needed : of which it must name all
 
     Raises PredictorError for a file that cannot be read, lacks a column, names a class twice or one that there is not,
-    or holds no price above 0.
+    lacks one that is needed, or holds no price above 0.
     """
     try:
         lines = read_text(Path(path), limit=MOST).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise PredictorError(f"cannot be read: {reason}", where=str(path), remedy=HOW) from None
-    table = csv.DictReader(lines)
+    header = lines[0] if lines else ""
+    table = csv.DictReader(lines, delimiter=";" if ";" in header and "," not in header else ",")
     if missing := [name for name in ("label", "price") if name not in (table.fieldnames or ())]:
         found = ", ".join(table.fieldnames or ()) or "nothing"
         raise PredictorError(f"has no column {missing[0]!r}; found: {found}", where=str(path), remedy=HOW)
@@ -65,4 +76,5 @@ def read_prices(path: str | Path, classes: Sequence[str]) -> dict[str, float]:
             where=str(path),
             remedy="spell them as the manifest does, or delete their rows",
         )
+    check_priced(prices, needed, str(path))
     return prices
