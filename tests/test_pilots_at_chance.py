@@ -18,7 +18,7 @@ from predictor.fitting import fit_registry
 from predictor.models.fit import Fit
 from predictor.planning.pilots.plan import plan_pilots
 from predictor.planning.pilots.predict import predict_with_pilots
-from predictor.planning.pilots.read import read_pilots
+from predictor.planning.pilots.read import AtChance, read_pilots
 from predictor.planning.scaling import scale_curve
 from predictor.prediction import predict
 from predictor.records import RunRecord, write_record
@@ -120,3 +120,12 @@ def test_pilots_beyond_the_image_steps_of_the_fit_have_no_coverage(fit, manifest
     assert any("pilots with 640 image-steps; the fit saw" in line for line in found.warnings)
     inside = predict_with_pilots(fit, {"m": manifest}, usual).predictions[0]
     assert inside.status == "pilot" and "uncalibrated" not in (inside.outcomes[0].reason or "")
+
+
+def test_a_frozen_pilot_at_chance_is_not_planned_again() -> None:
+    """It has no image-steps that could be more: only more images tell more."""
+    silent = AtChance("c", 0.3, 1 / 3, 90, 1, None, 60)
+    assert silent.covers(60, 60) and silent.covers(30, 10**6) and not silent.covers(61, 61)
+    assert "train on more" in silent.text() and "for longer" not in silent.text()
+    trained = AtChance("c", 0.3, 1 / 3, 90, 1, 6000, 60)
+    assert trained.covers(60, 6000) and not trained.covers(60, 6001) and "for longer" in trained.text()

@@ -31,6 +31,7 @@ class AtChance:
     """A configuration that reached no more than a guess: it says that it was trained too little, not how hard it is.
 
     value : its accuracy, mean of n_runs; tested : images of one test; n_samples : target images that it trained on
+    image_steps : None for a frozen network, whose head is solved for
     """
 
     configuration_id: str
@@ -43,13 +44,15 @@ class AtChance:
 
     def covers(self, n_samples: int, image_steps: int) -> bool:
         """Whether a run with no more images, and none shown more often, would be at chance as well."""
-        return n_samples <= self.n_samples and image_steps <= (self.image_steps or 0)
+        return n_samples <= self.n_samples and (self.image_steps is None or image_steps <= self.image_steps)
 
     def text(self, least: float = 0.0) -> str:
         """In words, with why. least : image-steps of the shortest runs that the fit knows"""
         steps = f" after {self.image_steps:,} image-steps" if self.image_steps else ""
         if self.image_steps and self.image_steps < least:
             why = f"no run of the fit had so few image-steps; train with {least:,.0f} or more"
+        elif self.image_steps is None:
+            why = f"its {self.n_samples:,} images were too few; train on more"
         else:
             why = f"its {self.n_samples:,} images were too few, or shown too seldom; train on more, or for longer"
         return (
