@@ -26,6 +26,7 @@ from predictor.fitting import rows_for, select
 from predictor.fitting.configurations import Configurations, configurations
 from predictor.fitting.folds import group_folds
 from predictor.fitting.held_out import calibrate_all
+from predictor.fitting.metrics import noise
 from predictor.fitting.probes import left_out, pairs_of, told_of
 from predictor.models import families
 from predictor.models.links import expit, logit
@@ -105,13 +106,13 @@ def in_order(scored: Scored, configs: Configurations, sizes: np.ndarray, *, equa
 def by_noise(configs: Configurations, there: np.ndarray, sizes: np.ndarray) -> str:
     """What a predictor of the true means would miss, since those that are measured hold the noise of few seeds.
 
-    The variance of a run is its configuration's own from three seeds on, else the mean of its domain's.
+    In order: the variance of a run is its configuration's own from three seeds on, else the mean of its domain's.
     """
     own, domains, n = configs.sd2[there], configs.domains[there], configs.seeds[there]
     known = {name: float(np.mean(own[(domains == name) & np.isfinite(own)])) for name in np.unique(domains[n > 1])}
     variance = np.where(n > 2, own, [known.get(name, np.nan) for name in domains.tolist()]) / n
-    mae = float(np.nanmean(np.sqrt(2 * variance / np.pi)))
-    told = f"noise of the runs alone: MAE {100 * mae:.2f} points"
+    _, floor = noise(configs, there)
+    told = "noise of the runs alone: MAE " + ("-" if floor is None else f"{100 * floor:.2f} points")
     measured, sets = configs.measured[there], configs.target_sets[there]
     i, j = np.nonzero(np.triu(sets[:, None] == sets[None, :], 1))
     apart = np.abs(measured[i] - measured[j])
